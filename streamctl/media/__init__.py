@@ -1,0 +1,1 @@
+"""Sans-IO media formats shared by several protocols: bytes in, values out."""

@@ -1,0 +1,234 @@
+"""The JSON documents of the control API, shared by the server and its clients.
+
+Every number here is measured by the engine; a value that is not known is 0, an empty string or
+absent from its list, never a guess. Times are RFC 3339 in UTC, durations seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+StreamState = Literal["stopped", "active", "degraded"]
+IngestState = Literal["connecting", "active", "paused", "error", "closed"]
+
+
+class TrackStatus(BaseModel):
+    """One elementary stream of the running epoch."""
+
+    id: int
+    media: Literal["video", "audio", "data"]
+    codec: str
+    profile: str = Field("", description="RFC 6381 codec string, such as avc1.64001f")
+    width: int = 0
+    height: int = 0
+    fps: float = Field(0.0, description="measured over the last 3 s")
+    sample_rate: int = 0
+    channels: int = 0
+    bitrate_kbps: float = Field(0.0, description="measured over the last 3 s")
+    language: str = ""
+
+
+class Cause(BaseModel):
+    """Why a stream is not simply active."""
+
+    name: str = Field(description="such as no_publisher, input_failed, no_packets, gop_too_long")
+    detail: str
+    since: str
+
+
+class InputStatus(BaseModel):
+    """One input of a stream."""
+
+    priority: int
+    url: str = Field(description="secrets replaced by ***")
+    kind: str
+    status: Literal["idle", "connecting", "active", "degraded", "stopped"]
+    peer: str = Field("", description="ip:port of the publisher or upstream")
+    bitrate_kbps: float = 0.0
+    fps: float = 0.0
+    bytes_received: int = 0
+    packets_received: int = 0
+    reconnects: int = 0
+    last_error: str = ""
+    last_packet_at: str = ""
+
+
+class OutputStatus(BaseModel):
+    """One way to watch a stream."""
+
+    kind: str
+    url: str = ""
+    viewers: int = 0
+    running: bool = Field(False, description="whether the lane behind it is being produced")
+    details: dict[str, object] = Field(default_factory=dict)
+
+
+class LaneStatus(BaseModel):
+    """One lane of a stream."""
+
+    format: str
+    items: int
+    bytes: int
+    seconds: float
+    readers: int
+
+
+class MediaStatus(BaseModel):
+    """What is on air."""
+
+    epoch: int = 0
+    epochs: int = Field(0, description="epochs since the stream started")
+    gop_s: float = Field(0.0, description="length of the last complete group of pictures")
+    av_offset_ms: float = Field(0.0, description="audio minus video timestamp at arrival")
+    dropped_packets: int = 0
+    timestamp_jumps: int = 0
+    tracks: list[TrackStatus] = Field(default_factory=list)
+    lanes: list[LaneStatus] = Field(default_factory=list)
+    notes: dict[str, str] = Field(default_factory=dict)
+
+
+class StreamStats(BaseModel):
+    """Counters of a stream since it started."""
+
+    bytes_received: int = 0
+    packets_received: int = 0
+    bytes_sent: int = 0
+    viewers: int = 0
+    refused: int = 0
+    skips: int = 0
+
+
+class SessionStatus(BaseModel):
+    """One connected peer."""
+
+    id: str
+    stream: str
+    protocol: str
+    action: Literal["publish", "play"]
+    peer: str
+    user_agent: str = ""
+    opened_at: str
+    uptime_s: float
+    bytes_in: int
+    bytes_out: int
+    lag_s: float = 0.0
+    skips: int = 0
+    skipped_items: int = 0
+    skipped_s: float = 0.0
+
+
+class StreamStatus(BaseModel):
+    """Everything about one stream."""
+
+    id: str = Field(description="the stream's code")
+    title: str = ""
+    type: str = Field("", description="kind of the active input: rtmp, file, …")
+    source_addr: str = ""
+    status: StreamState
+    ingest_status: IngestState
+    created_at: str
+    last_heartbeat: str = Field("", description="when the last packet arrived")
+    uptime_s: float = 0.0
+    video_codec: str = ""
+    resolution: str = ""
+    bitrate: float = Field(0.0, description="kbit/s, measured over the last 3 s")
+    frame_rate: float = 0.0
+    stats: StreamStats = Field(default_factory=StreamStats)
+    causes: list[Cause] = Field(default_factory=list)
+    inputs: list[InputStatus] = Field(default_factory=list)
+    outputs: list[OutputStatus] = Field(default_factory=list)
+    sessions: list[SessionStatus] = Field(default_factory=list)
+    media: MediaStatus = Field(default_factory=MediaStatus)
+
+
+class StreamList(BaseModel):
+    """``GET /api/v1/streams``."""
+
+    streams: list[StreamStatus]
+    count: int
+    time: str
+
+
+class SessionList(BaseModel):
+    """``GET /api/v1/sessions``."""
+
+    sessions: list[SessionStatus]
+    count: int
+    time: str
+
+
+class Event(BaseModel):
+    """One thing that happened, in order."""
+
+    id: int
+    type: str = Field(description="such as stream.started, input.connected, session.opened")
+    stream: str = ""
+    time: str
+    payload: dict[str, object] = Field(default_factory=dict)
+
+
+class PlanStep(BaseModel):
+    """What a change of configuration does to one stream."""
+
+    stream: str
+    action: Literal["start", "stop", "restart", "update"]
+    reason: str
+    notices: str = Field("", description="who notices, in words")
+
+
+class Plan(BaseModel):
+    """What a change of configuration does; empty steps mean nothing to do."""
+
+    steps: list[PlanStep] = Field(default_factory=list)
+    restart_required: list[str] = Field(
+        default_factory=list, description="changed keys that need a restart of the server"
+    )
+
+
+class PluginStatus(BaseModel):
+    """One installed protocol plugin."""
+
+    kind: str
+    summary: str
+    capabilities: list[str]
+    schemes: list[str]
+    distribution: str = ""
+    version: str = ""
+    error: str = Field("", description="why it can't be used; empty when it can")
+
+
+class PluginList(BaseModel):
+    """``GET /api/v1/plugins``."""
+
+    plugins: list[PluginStatus]
+    count: int
+    time: str
+
+
+class Check(BaseModel):
+    """One health check."""
+
+    name: str
+    status: Literal["ok", "degraded", "down"]
+    message: str = ""
+
+
+class Health(BaseModel):
+    """``GET /health``."""
+
+    status: Literal["ok", "degraded", "down"]
+    version: str
+    time: str
+    uptime_s: float
+    checks: list[Check] = Field(default_factory=list)
+
+
+class Problem(BaseModel):
+    """The one shape of every error."""
+
+    error: str
+    message: str
+    hint: str = ""
+    time: str

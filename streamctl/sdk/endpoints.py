@@ -1,0 +1,196 @@
+"""The endpoints that a protocol plugin can provide, and the engine's door to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import anyio
+
+    from streamctl.media.packet import Format, Init
+    from streamctl.sdk.context import StreamView
+    from streamctl.sdk.lane import Cursor, EpochWriter, FanOut, Wire
+    from streamctl.sdk.session import Grant, Refusal, Request, Session
+
+Address = tuple[str, int]
+"""Host and port; the host is an IP address or a name, never with brackets."""
+
+
+class Source(Protocol):
+    """One attempt to pull an input."""
+
+    async def run(self, out: EpochWriter) -> None:
+        """Connect and deliver until the end; returning is a clean end.
+
+        Raises:
+            StreamctlError: why it failed; ``permanent`` when trying again can't help.
+        """
+
+
+class Sink(Protocol):
+    """One attempt to push a stream to a destination."""
+
+    wants: Format
+    """The lane that :meth:`run` reads."""
+
+    async def run(self, cursor: Cursor, *, connected: Callable[[], None]) -> None:
+        """Connect, call ``connected`` once the peer takes media, and send until cancelled.
+
+        Raises:
+            StreamctlError: why it failed; ``permanent`` when trying again can't help.
+        """
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes written to the peer so far."""
+
+
+class Peer(Protocol):
+    """The protocol side of one TCP connection; ``streamctl.net.tcp`` drives it."""
+
+    def connected(self, wire: Wire, remote: Address) -> None:
+        """The connection is up."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes arrived; an exception closes this connection only."""
+
+    def paused(self) -> None:
+        """The wire is full: don't write until :meth:`resumed`."""
+
+    def resumed(self) -> None:
+        """The wire takes bytes again."""
+
+    def closed(self, reason: str) -> None:
+        """The connection is gone; called exactly once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """What a granted viewer reads."""
+
+    init: Init | None
+    """The track set if the stream is on air already."""
+    cursor: Cursor
+    fanout: FanOut
+
+
+class Gate(Protocol):
+    """The engine's door: decides from memory, never waits.
+
+    A connection's life: :meth:`admit` → :meth:`check` → :meth:`open` → :meth:`publish` or
+    :meth:`play` → :meth:`close` → :meth:`release`.
+    """
+
+    def admit(self, protocol: str, ip: str) -> Refusal | None:
+        """Count a new connection against the limits; None = let in."""
+
+    def release(self, protocol: str, ip: str) -> None:
+        """The connection of an earlier successful :meth:`admit` is gone."""
+
+    def check(self, request: Request) -> Grant | Refusal:
+        """Decide by path, key, IP rules and the stream's state; count refusals."""
+
+    def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
+        """Register the session; ``close`` is called to kick it."""
+
+    def publish(self, grant: Grant, session: Session) -> EpochWriter:
+        """Begin an epoch with this publisher.
+
+        Raises:
+            StreamctlError: another publisher came first.
+        """
+
+    def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
+        """A cursor and the fan-out of a lane, started on demand.
+
+        Raises:
+            Unsupported: nothing makes that format for this stream.
+        """
+
+    def close(self, session: Session, reason: str) -> None:
+        """End the session and whatever it held; may be called twice."""
+
+
+class Listener(Protocol):
+    """A port that takes publishers and viewers."""
+
+    async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
+        """Accept until cancelled; call ``ready`` with the bound address.
+
+        Raises:
+            ConnectionFailed: the address can't be bound.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A parsed HTTP request without a body."""
+
+    method: str
+    path: str
+    """Percent-decoded path."""
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    ip: str
+    port: int = 0
+    version: str = "1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A complete response."""
+
+    body: bytes | Sequence[bytes] = b""
+    """One object or the parts of a body in order; shared between requests, never copied."""
+    status: int = 200
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Answer later: when ``event`` is set or after ``timeout_s``, call ``then``."""
+
+    event: anyio.Event
+    timeout_s: float
+    then: Callable[[], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An endless response fed by the fan-out of a lane; the connection becomes a session."""
+
+    fmt: Format
+    content_type: str
+    preamble: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Reply = Bytes | Wait | Live
+Handler = Callable[[HttpRequest], Reply]
+"""Answers one request; must not block. The engine has checked access to the stream."""
+
+
+class HttpOutput(Protocol):
+    """The HTTP side of one stream in one protocol, alive as long as the stream."""
+
+    def start(self) -> None:
+        """Begin to work; called once, before the first request."""
+
+    def stop(self) -> None:
+        """Release everything; called once."""
+
+    def routes(self) -> Mapping[str, Handler]:
+        """Handlers by suffix after ``/<code>``, such as ``/index.m3u8``.
+
+        A suffix that ends in ``/*`` takes every name below it.
+        """
+
+    def status(self) -> Mapping[str, object]:
+        """Measured facts for the stream's status, JSON-ready."""
+
+
+HttpOutputFactory = Callable[["StreamView"], HttpOutput]

@@ -1,0 +1,125 @@
+"""Lanes as plugins see them: cursors, readers, the fan-out and the epoch writer.
+
+The implementations live in ``streamctl.engine``; everything here is synchronous and belongs
+to the loop thread, except :meth:`Cursor.wait`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.media.packet import Init, Item, Packet, Track
+    from streamctl.sdk.session import Session
+
+
+class Wire(Protocol):
+    """The sending side of one connection, owned by ``streamctl.net``."""
+
+    def write(self, data: bytes) -> None:
+        """Send without waiting; may call the peer's ``paused`` before it returns."""
+
+    def unsent(self) -> int:
+        """Bytes accepted by :meth:`write` that the peer's kernel has not acknowledged."""
+
+    def close(self, reason: str) -> None:
+        """Flush what was written, then close; never raises, may be called twice."""
+
+    def abort(self, reason: str) -> None:
+        """Close at once, dropping what was not sent."""
+
+
+class Cursor(Protocol):
+    """A reading position in one lane."""
+
+    def join(self) -> Init:
+        """Move to the newest random-access point.
+
+        Raises:
+            NotReady: the lane holds none yet.
+        """
+
+    def take(self, max_bytes: int = 262_144) -> list[Item]:
+        """The next items, at most about ``max_bytes`` of payload; ``[]`` at the head.
+
+        A :class:`~streamctl.media.packet.Skipped` comes first when the cursor had fallen off
+        the tail and was moved to the newest random-access point.
+        """
+
+    def at_head(self) -> bool:
+        """Whether nothing is left to take."""
+
+    async def wait(self) -> None:
+        """Return when there is something to take.
+
+        Raises:
+            NotReady: the lane was closed.
+        """
+
+    def close(self) -> None:
+        """Give the position up; the lane may stop when its last reader has left."""
+
+
+class FanOut(Protocol):
+    """The tight loop that sends one byte lane to every viewer.
+
+    A viewer at the head gets one joined ``bytes`` object per flush, shared with all others. A
+    viewer whose wire is full is parked and served from the ring when its wire drains.
+    """
+
+    def add(self, cursor: Cursor, wire: Wire, session: Session) -> None:
+        """Join the viewer now, or at the first random-access point to come."""
+
+    def remove(self, session: Session) -> None:
+        """Forget the viewer; unknown sessions are ignored."""
+
+    def park(self, session: Session) -> None:
+        """Stop writing to the viewer (its wire called ``paused``)."""
+
+    def serve(self, session: Session) -> None:
+        """Go on writing to the viewer (its wire called ``resumed``)."""
+
+
+class Reader(Protocol):
+    """A synchronous consumer of a lane: a converter, a segmenter, a recorder."""
+
+    def feed(self, items: Sequence[Item]) -> None:
+        """Take the items of one write, in order; an exception ends this reader only."""
+
+
+class Attachment(Protocol):
+    """The registration of a reader at a lane."""
+
+    def detach(self) -> None:
+        """Stop feeding the reader; may be called twice."""
+
+
+class EpochWriter(Protocol):
+    """The only way into a stream: one uninterrupted run of one input.
+
+    Every method raises :class:`~streamctl.errors.StaleEpoch` once the epoch has ended.
+    """
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        """Announce the tracks; again when a config becomes known or changes.
+
+        Packets are held until every announced track has its config, at most 3 s.
+        """
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        """Write access units in decode order; timestamps are the source's own, unwrapped.
+
+        The packets belong to the stream afterwards and are modified in place.
+        """
+
+    def put_ts(self, data: bytes | memoryview, now: float) -> None:
+        """Write MPEG-TS bytes of any alignment.
+
+        Raises:
+            Unsupported: this stream takes access units only.
+        """
+
+    def discontinuity(self, reason: str) -> None:
+        """Say that timestamps or content jump here although the input goes on."""

@@ -1,0 +1,124 @@
+"""The interface of protocol plugins.
+
+Register a subclass under the entry-point group ``streamctl.protocols``; the entry point's
+name is the kind. Subclass and override what the protocol can do, and declare it in ``caps``.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from streamctl.errors import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamctl.media.packet import Codec, Format, Item
+    from streamctl.sdk.context import Context, StreamView
+    from streamctl.sdk.endpoints import HttpOutput, Listener, Sink, Source
+    from streamctl.sdk.url import StreamURL
+
+
+class Cap(enum.Flag):
+    """What a plugin can do."""
+
+    NONE = 0
+    PULL = enum.auto()
+    PUSH = enum.auto()
+    LISTEN = enum.auto()
+    HTTP = enum.auto()
+    CONVERT = enum.auto()
+
+
+class Options(BaseModel):
+    """Base of option models: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Empty(Options):
+    """No options."""
+
+
+class Converter(Protocol):
+    """Turns the items of one lane into the items of another; sync, no I/O."""
+
+    def convert(self, items: Sequence[Item]) -> list[Item]:
+        """The output for these items; must end the old unit at a ``Boundary``."""
+
+    def flush(self) -> list[Item]:
+        """What is still held back, because the input paused or ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConverterSpec:
+    """A converter that a plugin offers."""
+
+    source: Format
+    target: Format
+    codecs: frozenset[Codec]
+    """Codecs that the target can carry; other tracks are left out and named in the status."""
+    factory: Callable[[], Converter]
+
+
+class ProtocolPlugin(ABC):
+    """One protocol kind: what its URLs, listeners and outputs are."""
+
+    api: ClassVar[int] = 1
+    kind: ClassVar[str]
+    summary: ClassVar[str] = ""
+    """One line for ``streamctl plugins``."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    caps: ClassVar[Cap] = Cap.NONE
+    play_format: ClassVar[Format | None] = None
+    """The lane that viewers of this protocol read, if it has viewers."""
+    url_template: ClassVar[str] = ""
+    """How viewers reach a stream, with ``{host}``, ``{port}`` and ``{code}``."""
+    InputOptions: ClassVar[type[BaseModel]] = Empty
+    """Keys allowed beside ``url`` in an input of this kind."""
+    OutputOptions: ClassVar[type[BaseModel]] = Empty
+    """Keys allowed in ``[streams.<code>.<kind>]``."""
+    ListenerOptions: ClassVar[type[BaseModel]] = Empty
+    """Keys allowed in ``[listeners.<kind>]`` beside ``address``."""
+
+    def source(self, url: StreamURL, options: Any, ctx: Context) -> Source:
+        """A source that pulls ``url``.
+
+        Raises:
+            Unsupported: the kind can't be pulled.
+            ConfigError: the URL or an option is invalid.
+        """
+        raise Unsupported(f"`{self.kind}` can't be used as an input: `{url.redacted}`")
+
+    def sink(self, url: StreamURL, options: Any, ctx: Context) -> Sink:
+        """A sink that pushes to ``url``.
+
+        Raises:
+            Unsupported: the kind can't be pushed to.
+        """
+        raise Unsupported(f"`{self.kind}` can't be pushed to: `{url.redacted}`")
+
+    def listener(self, address: tuple[str, int], options: Any, ctx: Context) -> Listener:
+        """A listener on ``address``.
+
+        Raises:
+            Unsupported: the kind has no listener.
+        """
+        raise Unsupported(f"`{self.kind}` has no listener")
+
+    def http_output(self, view: StreamView, options: Any, ctx: Context) -> HttpOutput:
+        """The HTTP output of one stream.
+
+        Raises:
+            Unsupported: the kind is not served over HTTP.
+        """
+        raise Unsupported(f"`{self.kind}` is not served over HTTP")
+
+    def converters(self) -> Sequence[ConverterSpec]:
+        """The converters that the kind brings along."""
+        return ()

@@ -1,0 +1,98 @@
+"""Sessions and admission: who asks, what was granted, and what a peer's run has counted."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Action(enum.StrEnum):
+    """What a peer wants of a stream."""
+
+    PUBLISH = "publish"
+    PLAY = "play"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A peer's wish, as its protocol spells it, before anything is decided."""
+
+    protocol: str
+    """Kind of the plugin, such as ``rtmp``."""
+    action: Action
+    path: str
+    """The path that the client used, without leading ``/`` and query (``live/news``)."""
+    ip: str
+    port: int = 0
+    key: str = ""
+    user: str = ""
+    password: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    user_agent: str = ""
+
+
+class RefusalCode(enum.StrEnum):
+    """Why a request was refused; protocols map it to their own status codes."""
+
+    NOT_FOUND = "not_found"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    BUSY = "busy"
+    LIMIT = "limit"
+    DISABLED = "disabled"
+    UNSUPPORTED = "unsupported"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request was refused, with a sentence that may be shown to the peer."""
+
+    code: RefusalCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A request was admitted for the stream ``code``."""
+
+    code: str
+    request: Request
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One accepted peer: identity, counters and the way to close it."""
+
+    id: str
+    protocol: str
+    action: Action
+    code: str
+    ip: str
+    port: int
+    user_agent: str
+    opened_at: float
+    """Unix time in seconds."""
+    close: Callable[[str], None]
+    """Close the connection with a reason that is logged and, where possible, sent."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    skips: int = 0
+    """How often the viewer was too slow and was moved forward."""
+    skipped_items: int = 0
+    skipped_time: int = 0
+    """Media time that the viewer lost by skips, 90 kHz."""
+    lag: float = 0.0
+    """Seconds of media that the viewer is behind the newest item, as last measured."""
+    reason: str = ""
+    """Why the session ended; empty while it is open."""
+
+    @property
+    def peer(self) -> str:
+        """The peer as ``ip:port``; IPv6 addresses stand in brackets."""
+        host = f"[{self.ip}]" if ":" in self.ip else self.ip
+        return f"{host}:{self.port}" if self.port else host

@@ -1,0 +1,149 @@
+"""URLs of inputs and destinations, and the table from URL to plugin kind.
+
+Grammar::
+
+    SCHEME://[USER[:PASSWORD]@]HOST[:PORT][/PATH][?QUERY]
+    file:PATH | file://PATH | /ABSOLUTE/PATH      a media file
+    publish: | publish://                         wait for a publisher on the listeners
+    KIND+http(s)://…                              force the kind of an http(s) URL
+
+Schemes are case-insensitive. ``http(s)`` URLs get their kind from the path: ``.m3u8`` and
+``.m3u`` are ``hls``, ``/mpegts`` and ``.ts`` are ``http-ts``, ``.flv`` is ``http-flv``. An
+unknown scheme is its own kind, so that third-party plugins need no table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from streamctl.errors import ConfigError
+
+SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
+KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
+KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
+SECRET_QUERY = frozenset({"key", "pass", "passphrase", "password", "token", "secret"})
+OPAQUE = frozenset({"file", "publish"})
+
+
+@dataclass(frozen=True, slots=True)
+class StreamURL:
+    """A parsed URL; :meth:`parse` is the only way to make one."""
+
+    raw: str
+    kind: str
+    """Name of the plugin that handles it."""
+    scheme: str
+    """Lower case, without a forced kind: ``rtmp``, ``https``, ``file``, ``publish``."""
+    host: str = ""
+    port: int = 0
+    """0 = the scheme's default."""
+    path: str = ""
+    """With its leading ``/`` if it has one; for ``file`` the file's path."""
+    query: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    password: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> StreamURL:
+        """Parse and classify.
+
+        Raises:
+            ConfigError: not a URL that streamctl knows how to read.
+        """
+        text = text.strip()
+        if text.startswith("/"):
+            return cls(raw=text, kind="file", scheme="file", path=text)
+        found = SCHEME.match(text)
+        if found is None:
+            raise ConfigError(
+                f"not a URL: `{text}`", hint="write a file as `file:PATH`, a wait as `publish:`"
+            )
+        scheme = found.group(1).lower()
+        rest = text[found.end() :]
+        if scheme in OPAQUE:
+            return cls._opaque(text, scheme, rest)
+        return cls._network(text, scheme, rest)
+
+    @classmethod
+    def _opaque(cls, text: str, scheme: str, rest: str) -> StreamURL:
+        body, _, query = rest.removeprefix("//").partition("?")
+        if scheme == "publish" and (body or query):
+            raise ConfigError(
+                f"`publish:` takes nothing behind it: `{text}`",
+                hint="the stream's code is the path that publishers use",
+            )
+        if scheme == "file" and not body:
+            raise ConfigError(f"no path in `{text}`", hint="write `file:PATH`")
+        return cls(
+            raw=text,
+            kind=scheme,
+            scheme=scheme,
+            path=unquote(body),
+            query=tuple(parse_qsl(query, keep_blank_values=True)),
+        )
+
+    @classmethod
+    def _network(cls, text: str, scheme: str, rest: str) -> StreamURL:
+        forced, _, plain = scheme.rpartition("+")
+        try:
+            parts = urlsplit(f"{plain}:{rest}")
+            port = parts.port or 0
+        except ValueError as error:
+            raise ConfigError(f"invalid URL `{text}`: {error}") from None
+        if not rest.startswith("//"):
+            raise ConfigError(f"invalid URL `{text}`", hint=f"write `{scheme}://HOST…`")
+        kind = forced or KIND_OF_SCHEME.get(plain, plain)
+        if not forced and plain in {"http", "https"}:
+            kind = http_kind(parts.path, text)
+        return cls(
+            raw=text,
+            kind=kind,
+            scheme=plain,
+            host=parts.hostname or "",
+            port=port,
+            path=unquote(parts.path),
+            query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+
+    @property
+    def secure(self) -> bool:
+        """Whether the scheme asks for TLS."""
+        return self.scheme in {"rtmps", "rtsps", "https"}
+
+    @property
+    def redacted(self) -> str:
+        """The URL with passwords and secret query values replaced by ``***``."""
+        if self.scheme in OPAQUE:
+            return f"{self.scheme}:{self.path}"
+        parts = urlsplit(self.raw)
+        netloc = parts.netloc
+        if "@" in netloc:
+            login, _, where = netloc.rpartition("@")
+            netloc = f"{login.partition(':')[0]}:***@{where}" if ":" in login else netloc
+        query = "&".join(
+            f"{name}=***" if name.lower() in SECRET_QUERY else f"{name}={value}"
+            for name, value in self.query
+        )
+        return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def http_kind(path: str, text: str) -> str:
+    """The kind of an ``http(s)`` URL by its path.
+
+    Raises:
+        ConfigError: the path tells nothing.
+    """
+    if path.rstrip("/").endswith("/mpegts"):
+        return "http-ts"
+    kind = KIND_OF_SUFFIX.get(PurePosixPath(path.lower()).suffix)
+    if kind is None:
+        raise ConfigError(
+            f"can't tell what `{text}` is",
+            hint="force the kind, such as `hls+https://…` or `http-ts+http://…`",
+        )
+    return kind
