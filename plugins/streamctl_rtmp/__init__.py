@@ -1,0 +1,1 @@
+"""The rtmp protocol plugin."""

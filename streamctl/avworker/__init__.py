@@ -1,0 +1,1 @@
+"""The avworker part of streamctl."""

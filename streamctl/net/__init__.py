@@ -1,0 +1,1 @@
+"""The net part of streamctl."""

@@ -1,0 +1,1 @@
+"""The tui part of streamctl."""
