@@ -11,6 +11,7 @@
     │   ├── RemoteProtocolError    the peer broke the spec          exit 4
     │   └── LocalProtocolError     we did: a bug                    exit 4
     ├── MediaError                 unreadable or unsupported media  exit 5
+    ├── NotFound                   no stream or session of the name exit 1
     ├── NotReady                   nothing to join yet              exit 1
     └── StaleEpoch                 a revoked writer tried to write  exit 1
 
@@ -94,6 +95,10 @@ class MediaError(StreamctlError):
     """Media that can't be read, or that an output can't carry."""
 
     exit_code: ClassVar[int] = 5
+
+
+class NotFound(StreamctlError):
+    """No stream, session or plugin has the name that was asked for."""
 
 
 class NotReady(StreamctlError):

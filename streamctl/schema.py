@@ -2,10 +2,13 @@
 
 Every number here is measured by the engine; a value that is not known is 0, an empty string or
 absent from its list, never a guess. Times are RFC 3339 in UTC, durations seconds.
+
+The counters at the end are no documents: plain numbers that a scrape of the metrics reads.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -232,3 +235,43 @@ class Problem(BaseModel):
     message: str
     hint: str = ""
     time: str
+
+
+@dataclass(slots=True)
+class StreamCounters:
+    """One stream's numbers for a scrape."""
+
+    code: str
+    on_air: bool = False
+    """Whether an epoch is running."""
+    degraded: bool = False
+    """Whether any cause keeps the stream from being simply active."""
+    bytes_received: int = 0
+    packets_received: int = 0
+    bytes_sent: int = 0
+    viewers: int = 0
+    skips: int = 0
+    refused: int = 0
+    epochs: int = 0
+    timestamp_jumps: int = 0
+    dropped_packets: int = 0
+    bitrate_bps: float = 0.0
+    fps: float = 0.0
+    memory_bytes: int = 0
+    """Bytes that the stream's lanes hold."""
+
+
+@dataclass(slots=True)
+class ServerCounters:
+    """The whole server's numbers for a scrape."""
+
+    uptime_s: float = 0.0
+    loop_lag_s: float = 0.0
+    """Worst lateness of the event loop in the last minute."""
+    loop_stalls: int = 0
+    """How often the loop was more than 50 ms late."""
+    sessions: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Open sessions by protocol and action."""
+    refused: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Refused requests by protocol and reason, also those that name no stream."""
+    streams: list[StreamCounters] = field(default_factory=list)
