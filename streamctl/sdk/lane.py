@@ -24,6 +24,9 @@ class Wire(Protocol):
     def unsent(self) -> int:
         """Bytes accepted by :meth:`write` that the peer's kernel has not acknowledged."""
 
+    def set_send_buffer(self, size: int) -> None:
+        """Ask the kernel for a send buffer of ``size`` bytes, within the bounds that make sense."""
+
     def close(self, reason: str) -> None:
         """Flush what was written, then close; never raises, may be called twice."""
 

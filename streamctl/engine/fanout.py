@@ -1,0 +1,259 @@
+"""The fan-out: one byte lane to every viewer, with one send per viewer and video frame.
+
+Theory of operation: viewers at the head form a group that has one position. Chunks collect in
+``pending`` until one ends a video frame (or ``merge_ms`` has passed); then they are joined once
+and the same ``bytes`` object is written to every wire of the group. A wire that fills up calls
+``paused`` from inside ``write``: the viewer leaves the group with the group's position and is
+served from the ring, in pieces, when its wire drains. Joiners start the same way. A viewer that
+is too far behind is moved to the newest random-access point; one that stays behind is closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Item, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamctl.engine.lane import Lane, LaneCursor
+    from streamctl.sdk.context import Clock, Timer
+    from streamctl.sdk.lane import Cursor, Wire
+    from streamctl.sdk.session import Session
+
+PIECE_BYTES = 262_144
+"""Catch-up is written in pieces of this size, so that a transport's private copy stays small."""
+AUDIO_HOLD_S = 0.04
+"""How long audio waits for a video frame to travel with."""
+MIN_LAG_S = 3.0
+"""A viewer may always be this far behind; more than that and more than two GOPs is a skip."""
+MIN_RATE_S = 0.2
+"""A rate measured over less media than this says nothing."""
+SEND_BUFFER_S = 1.0
+"""Media time that the kernel's send buffer of a viewer should hold."""
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """One wire and where it stands in the lane."""
+
+    session: Session
+    wire: Wire
+    cursor: LaneCursor
+    joined: bool = False
+    """Whether the first picture has been written."""
+    landed: bool = False
+    """The next random-access chunk must be led by its ``join`` bytes."""
+    at_head: bool = False
+    parked: bool = False
+    group_bytes: int = 0
+    """The group's byte counter when the viewer entered it."""
+    slow_since: float | None = None
+    """When the viewer first lagged too much; None again once it is at the head."""
+
+
+class LaneFanOut:
+    """Implements :class:`streamctl.sdk.lane.FanOut` and reads the lane."""
+
+    def __init__(
+        self, lane: Lane, clock: Clock, *, merge_s: float, slow_viewer_timeout_s: float
+    ) -> None:
+        self.lane = lane
+        self.clock = clock
+        self.merge_s = merge_s
+        self.slow_viewer_timeout_s = slow_viewer_timeout_s
+        self.viewers: dict[Session, Viewer] = {}
+        self.sent_bytes = 0
+        """Bytes that each viewer of the head group has been sent since the lane began."""
+        self.position = lane.head
+        """Index up to which the head group has been sent."""
+        self._pending: list[bytes] = []
+        self._writes: list[Callable[[bytes], None]] = []
+        self._stale = False
+        self._timer: Timer | None = None
+        self._flushed_at = clock.now()
+        self._waiting = 0
+
+    def add(self, cursor: Cursor, wire: Wire, session: Session) -> None:
+        """Join the viewer now, or at the first random-access point to come."""
+        viewer = Viewer(session, wire, cursor)  # type: ignore[arg-type] # the engine's own cursor comes back
+        self.viewers[session] = viewer
+        self._waiting += 1
+        self._try_join(viewer)
+
+    def remove(self, session: Session) -> None:
+        """Forget the viewer."""
+        viewer = self.viewers.pop(session, None)
+        if viewer is None:
+            return
+        if not viewer.joined:
+            self._waiting -= 1
+        self._leave_head(viewer)
+
+    def park(self, session: Session) -> None:
+        """Stop writing to the viewer until :meth:`serve`."""
+        viewer = self.viewers.get(session)
+        if viewer is not None:
+            viewer.parked = True
+            self._leave_head(viewer)
+
+    def serve(self, session: Session) -> None:
+        """Go on writing to the viewer from where it stopped."""
+        viewer = self.viewers.get(session)
+        if viewer is not None:
+            viewer.parked = False
+            if viewer.joined:
+                self._catch_up(viewer)
+
+    def feed(self, items: Sequence[Item]) -> None:
+        """Take new items of the lane."""
+        flush = False
+        for item in items:
+            if isinstance(item, Chunk):
+                self._pending.append(item.data)
+                flush = flush or item.flush
+            elif isinstance(item, Boundary):
+                flush = True
+        if not self._pending:
+            self.position = self.lane.head
+            return
+        wait_s = AUDIO_HOLD_S
+        if flush:
+            wait_s = self._flushed_at + self.merge_s - self.clock.now() if self.merge_s else 0.0
+        if wait_s <= 0.0:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self.clock.call_later(wait_s, self._on_timer)
+
+    def flush(self) -> None:
+        """Send what is pending to the head group now, then let waiting viewers join."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.position = self.lane.head
+        pending = self._pending
+        if pending:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            self._pending = []
+            self.sent_bytes += len(data)
+            if self._stale:
+                self._writes = [v.wire.write for v in self.viewers.values() if v.at_head]
+                self._stale = False
+            for write in self._writes:
+                write(data)
+        if self.merge_s:
+            self._flushed_at = self.clock.now()
+        if self._waiting:
+            for viewer in list(self.viewers.values()):
+                if not viewer.joined:
+                    self._try_join(viewer)
+
+    def tick(self, now: float) -> None:
+        """Measure lags; skip and close viewers that are too slow. Called about once a second."""
+        limit = max(2 * self.lane.newest_gop / TIMESCALE, MIN_LAG_S)
+        for viewer in list(self.viewers.values()):
+            self.account(viewer)
+            if viewer.at_head or not viewer.joined:
+                continue
+            if viewer.session.lag > limit:
+                if viewer.slow_since is None:
+                    viewer.slow_since = now
+                self._skip(viewer)
+            if viewer.slow_since and now - viewer.slow_since > self.slow_viewer_timeout_s:
+                viewer.session.close(
+                    f"too slow: behind for {now - viewer.slow_since:.0f} s, "
+                    f"{viewer.session.skips} skips"
+                )
+
+    def account(self, viewer: Viewer) -> None:
+        """Bring the counters and the lag of a viewer's session up to date."""
+        session = viewer.session
+        if viewer.at_head:
+            session.bytes_out += self.sent_bytes - viewer.group_bytes
+            viewer.group_bytes = self.sent_bytes
+            behind = 0
+        else:
+            behind = max(0, self.lane.newest - viewer.cursor.time) if viewer.joined else 0
+        rate = self.bytes_per_second()
+        session.lag = behind / TIMESCALE + (viewer.wire.unsent() / rate if rate else 0.0)
+
+    def bytes_per_second(self) -> float:
+        """Average rate of what the lane holds; 0 = unknown."""
+        seconds = self.lane.seconds
+        return self.lane.bytes / seconds if seconds > MIN_RATE_S else 0.0
+
+    def reset(self) -> None:
+        """The lane was cleared: everybody waits for the next random-access point."""
+        self._pending.clear()
+        self.position = self.lane.head
+        for viewer in self.viewers.values():
+            self._leave_head(viewer)
+            if viewer.joined:
+                viewer.joined = False
+                self._waiting += 1
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._pending:
+            self.flush()
+
+    def _try_join(self, viewer: Viewer) -> None:
+        if not self.lane.joins or self.lane.joins[-1].index >= self.position:
+            return
+        viewer.cursor.join()
+        viewer.joined = viewer.landed = True
+        self._waiting -= 1
+        rate = self.bytes_per_second()
+        if rate:
+            viewer.wire.set_send_buffer(int(rate * SEND_BUFFER_S))
+        self._catch_up(viewer)
+
+    def _catch_up(self, viewer: Viewer) -> None:
+        cursor = viewer.cursor
+        while not viewer.parked and viewer.session in self.viewers:
+            if cursor.position >= self.position:
+                self._enter_head(viewer)
+                return
+            parts: list[bytes] = []
+            for item in cursor.take_until(self.position, PIECE_BYTES):
+                if isinstance(item, Skipped):
+                    self._count_skip(viewer, item)
+                elif isinstance(item, Chunk):
+                    if viewer.landed and item.rap:
+                        viewer.landed = False
+                        parts.append(item.join)
+                    parts.append(item.data)
+            if parts:
+                data = b"".join(parts)
+                viewer.session.bytes_out += len(data)
+                viewer.wire.write(data)
+
+    def _skip(self, viewer: Viewer) -> None:
+        join = self.lane.joins[-1] if self.lane.joins else None
+        if join is None or not viewer.cursor.position < join.index < self.position:
+            return
+        self._count_skip(viewer, viewer.cursor.skip())
+        self._catch_up(viewer)
+
+    def _count_skip(self, viewer: Viewer, skipped: Skipped) -> None:
+        viewer.landed = True
+        session = viewer.session
+        session.skips += 1
+        session.skipped_items += skipped.items
+        session.skipped_time += skipped.media_time
+
+    def _enter_head(self, viewer: Viewer) -> None:
+        viewer.at_head = True
+        viewer.group_bytes = self.sent_bytes
+        viewer.slow_since = None
+        self._stale = True
+
+    def _leave_head(self, viewer: Viewer) -> None:
+        if viewer.at_head:
+            viewer.session.bytes_out += self.sent_bytes - viewer.group_bytes
+            viewer.at_head = False
+            viewer.cursor.position = self.position
+            viewer.cursor.time = self.lane.newest
+            self._stale = True

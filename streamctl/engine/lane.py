@@ -1,0 +1,285 @@
+"""Lanes: rings of immutable items with one writer and any number of cursors.
+
+Theory of operation: items have absolute indices that never repeat. The ring holds
+``[base, head)``; a cursor is such an index. Random-access points are remembered with the
+init that was in force there, so that a join never needs to look back. The ring is cut from
+the tail in whole groups of pictures, by media time and by bytes; the newest random-access
+point stays as long as its own group fits the byte bound. Readers are fed synchronously, in
+the loop turn of the write, so that a chain packets → TS → segment has no queue in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.errors import NotReady
+from streamctl.media.packet import (
+    TIMESCALE,
+    Boundary,
+    Chunk,
+    Format,
+    Init,
+    InitChange,
+    Item,
+    Kind,
+    Media,
+    Packet,
+    Skipped,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamctl.sdk.lane import Reader
+
+AUDIO_RAP_SPACING = TIMESCALE // 2
+"""Streams without video may be joined at the first audio packet of each 500 ms."""
+ITEM_OVERHEAD_BYTES = 200
+"""What an item weighs beside its payload: slots, integers, the bytes header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a lane holds."""
+
+    seconds: float
+    """Media time to keep; older groups of pictures go first."""
+    max_bytes: int
+    """Never exceeded, whatever the time."""
+
+
+@dataclass(slots=True)
+class JoinPoint:
+    """A random-access point: where it is and which tracks were announced there."""
+
+    index: int
+    time: int
+    init: Init
+
+
+class Lane:
+    """One format of one stream."""
+
+    def __init__(
+        self, fmt: Format, bounds: Bounds, on_reader_error: Callable[[Reader, Exception], None]
+    ) -> None:
+        self.format = fmt
+        self.bounds = bounds
+        self.items: list[Item] = []
+        self.base = 0
+        self.bytes = 0
+        self.newest = 0
+        """Media time of the newest item, 90 kHz."""
+        self.joins: deque[JoinPoint] = deque()
+        self.init: Init | None = None
+        self.gop_too_long = False
+        """The newest group of pictures alone passes the byte bound: nobody can join."""
+        self.readers: list[Reader] = []
+        self.waiters: list[anyio.Event] = []
+        self.closed = False
+        self._on_reader_error = on_reader_error
+        self._last_audio_rap: int | None = None
+
+    @property
+    def head(self) -> int:
+        """The index that the next item will get."""
+        return self.base + len(self.items)
+
+    @property
+    def seconds(self) -> float:
+        """Media time between the oldest random-access point and the newest item."""
+        return (self.newest - self.joins[0].time) / TIMESCALE if self.joins else 0.0
+
+    @property
+    def newest_gop(self) -> int:
+        """Length of the newest complete group of pictures, 90 kHz; 0 = none yet."""
+        return self.joins[-1].time - self.joins[-2].time if len(self.joins) > 1 else 0
+
+    def append(self, items: Sequence[Item]) -> None:
+        """Write items, cut the tail, feed the readers and wake the waiters."""
+        for item in items:
+            self._index(item)
+            self.items.append(item)
+        self._trim()
+        for reader in tuple(self.readers):
+            self.feed(reader, items)
+        if self.waiters:
+            waiters, self.waiters = self.waiters, []
+            for event in waiters:
+                event.set()
+
+    def feed(self, reader: Reader, items: Sequence[Item]) -> None:
+        """Hand items to one reader; its failure detaches it and nothing else."""
+        try:
+            reader.feed(items)
+        except Exception as error:
+            if reader in self.readers:
+                self.readers.remove(reader)
+            self._on_reader_error(reader, error)
+
+    def since_oldest_join(self) -> list[Item]:
+        """The items from the oldest random-access point on, led by a boundary with its init."""
+        if not self.joins:
+            return []
+        first = self.joins[0]
+        boundary = Boundary(first.init.epoch, first.init, "pre-roll")
+        return [boundary, *self.items[first.index - self.base :]]
+
+    def clear(self) -> None:
+        """Drop every item; indices go on, so cursors notice."""
+        self.base = self.head
+        self.items.clear()
+        self.joins.clear()
+        self.bytes = 0
+        self.gop_too_long = False
+        self._last_audio_rap = None
+
+    def close(self) -> None:
+        """Drop everything and wake whoever waits; there will be no more items."""
+        self.closed = True
+        self.clear()
+        self.readers.clear()
+        for event in self.waiters:
+            event.set()
+        self.waiters.clear()
+
+    def evict_oldest(self) -> int:
+        """Drop the oldest group of pictures unless it is the newest; the bytes gained."""
+        if len(self.joins) < 2:
+            return 0
+        before = self.bytes
+        self._drop_until(self.joins[1].index)
+        return before - self.bytes
+
+    def _index(self, item: Item) -> None:
+        if isinstance(item, Packet):
+            self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
+            self.newest = max(self.newest, item.dts)
+            if item.kind is Kind.KEY or (item.kind is Kind.AUDIO and self._audio_rap(item.dts)):
+                self._join_point(item.dts)
+        elif isinstance(item, Chunk):
+            self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
+            self.newest = max(self.newest, item.end)
+            if item.rap:
+                self._join_point(item.start)
+        elif isinstance(item, (Boundary, InitChange)):
+            self.init = item.init
+            self._last_audio_rap = None
+
+    def _audio_rap(self, time: int) -> bool:
+        if self.init is None or self.init.first(Media.VIDEO) is not None:
+            return False
+        if self._last_audio_rap is not None and time - self._last_audio_rap < AUDIO_RAP_SPACING:
+            return False
+        self._last_audio_rap = time
+        return True
+
+    def _join_point(self, time: int) -> None:
+        if self.init is not None:
+            self.joins.append(JoinPoint(self.head, time, self.init))
+            self.gop_too_long = False
+
+    def _trim(self) -> None:
+        joins = self.joins
+        keep = self.newest - int(self.bounds.seconds * TIMESCALE)
+        while len(joins) > 2 and joins[1].time <= keep:
+            self._drop_until(joins[1].index)
+        while self.bytes > self.bounds.max_bytes and len(joins) > 1:
+            self._drop_until(joins[1].index)
+        if self.bytes > self.bounds.max_bytes:
+            self.gop_too_long = bool(joins) or self.gop_too_long
+            self._drop_until(self.head)
+
+    def _drop_until(self, index: int) -> None:
+        count = index - self.base
+        for item in self.items[:count]:
+            if isinstance(item, (Packet, Chunk)):
+                self.bytes -= len(item.data) + ITEM_OVERHEAD_BYTES
+        del self.items[:count]
+        self.base = index
+        while self.joins and self.joins[0].index < index:
+            self.joins.popleft()
+
+
+class LaneCursor:
+    """A reading position; implements :class:`streamctl.sdk.lane.Cursor`."""
+
+    def __init__(self, lane: Lane, on_close: Callable[[], None]) -> None:
+        self.lane = lane
+        self.position = lane.head
+        self.time = lane.newest
+        """Media time of the last item taken, 90 kHz."""
+        self._on_close: Callable[[], None] | None = on_close
+
+    def join(self) -> Init:
+        """Move to the newest random-access point.
+
+        Raises:
+            NotReady: the lane holds none.
+        """
+        if not self.lane.joins:
+            raise NotReady(f"no random-access point in the {self.lane.format} lane yet")
+        point = self.lane.joins[-1]
+        self.position = point.index
+        self.time = point.time
+        return point.init
+
+    def take(self, max_bytes: int = 262_144) -> list[Item]:
+        """The next items up to the head, at most about ``max_bytes``."""
+        return self.take_until(self.lane.head, max_bytes)
+
+    def take_until(self, index: int, max_bytes: int) -> list[Item]:
+        """The next items before ``index``, at most about ``max_bytes``; at least one if any."""
+        lane = self.lane
+        taken: list[Item] = []
+        if self.position < lane.base:
+            taken.append(self.skip())
+        start = self.position - lane.base
+        size = 0
+        for item in lane.items[start : max(start, index - lane.base)]:
+            if isinstance(item, (Packet, Chunk)):
+                size += len(item.data)
+                if size > max_bytes and self.position - lane.base > start:
+                    break
+                self.time = item.dts if isinstance(item, Packet) else item.start
+            taken.append(item)
+            self.position += 1
+        return taken
+
+    def skip(self) -> Skipped:
+        """Move to the newest random-access point, or to the head if there is none."""
+        lane = self.lane
+        target = lane.joins[-1] if lane.joins else None
+        index = target.index if target else lane.head
+        time = target.time if target else lane.newest
+        skipped = Skipped(max(0, index - self.position), max(0, time - self.time))
+        self.position = max(self.position, index)
+        self.time = max(self.time, time)
+        return skipped
+
+    def at_head(self) -> bool:
+        """Whether nothing is left to take."""
+        return self.position >= self.lane.head
+
+    async def wait(self) -> None:
+        """Return when there is something to take.
+
+        Raises:
+            NotReady: the lane was closed.
+        """
+        while self.at_head():
+            if self.lane.closed:
+                raise NotReady("the stream ended")
+            event = anyio.Event()
+            self.lane.waiters.append(event)
+            await event.wait()
+
+    def close(self) -> None:
+        """Give the position up; may be called twice."""
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            on_close()
