@@ -1,0 +1,48 @@
+"""Fixtures and rules for every test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from tests.support.tools import real_media, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WATCHED = ["streamctl", "streamctl_file", "streamctl_hls", "streamctl_http_ts", "streamctl_rtmp"]
+"""Packages whose code must not block an event loop."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*programs): runs external programs")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for program in marker.args:
+            tool(program)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[None]:
+    """Code of the product that blocks a running event loop fails the test."""
+    with blockbuster_ctx(WATCHED):
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_media_folder() -> Path:
+    """The folder of real media; the test is skipped without one."""
+    folder = real_media()
+    if folder is None or not folder.is_dir():
+        pytest.skip("STREAMCTL_TEST_MEDIA names no folder")
+    return folder
