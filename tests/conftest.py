@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.media import MediaCache
+
 WATCHED = ["streamctl", "streamctl_file", "streamctl_hls", "streamctl_http_ts", "streamctl_rtmp"]
 """Packages whose code must not block an event loop."""
 
@@ -46,3 +48,11 @@ def real_media_folder() -> Path:
     if folder is None or not folder.is_dir():
         pytest.skip("STREAMCTL_TEST_MEDIA names no folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> MediaCache:
+    """Makes media by recipe, each file once per session."""
+    from tests.support.media import MediaCache
+
+    return MediaCache(tmp_path_factory.mktemp("media"))

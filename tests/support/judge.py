@@ -1,0 +1,243 @@
+"""Decodes what came out of a server and says what is wrong with it.
+
+Independent of the code under test: libav demuxes and decodes, the generated picture tells which
+frames arrived (:mod:`tests.support.media`), flash and beep tell the A/V offset. Works on any
+media; numbers and offset stay empty where the picture carries none.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.logging
+import numpy as np
+
+from tests.support.media import BEEP_HZ, is_lit, read_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+PAIR_S = 0.5
+"""A flash and a beep further apart than this do not belong together."""
+BEEP_LEVEL = 0.15
+"""Half of what a burst reaches after lossy coding."""
+AUDIO_SLACK_S = 0.0015
+"""Timestamps rounded to the millisecond put neighbouring audio frames this far off."""
+
+
+@dataclass
+class Verdict:
+    """What a recording contains and what is wrong with it."""
+
+    codecs: tuple[str, ...] = ()
+    duration_s: float = 0.0
+    """From the first to the last presentation time over all streams."""
+    frames: int = 0
+    """Pictures decoded."""
+    numbers: list[int] = field(default_factory=list)
+    """Frame numbers in presentation order, unreadable ones left out."""
+    unreadable: int = 0
+    missing: int = 0
+    """Frame numbers skipped."""
+    repeated: int = 0
+    restarts: list[int] = field(default_factory=list)
+    """Frame numbers at which the count began anew (a loop or another publisher)."""
+    starts_with_key: bool = False
+    decode_errors: list[str] = field(default_factory=list)
+    dts_disorder: int = 0
+    """Packets whose decode time is not past the one before in their stream."""
+    video_gaps: list[float] = field(default_factory=list)
+    """Distances of neighbouring pictures that are over one and a half frames, seconds."""
+    audio_gaps: list[float] = field(default_factory=list)
+    """Holes (positive) and overlaps (negative) between neighbouring audio frames, seconds."""
+    offsets_ms: list[float] = field(default_factory=list)
+    """Beep minus flash of each second: positive = the sound is late."""
+
+    @property
+    def offset_ms(self) -> float:
+        """Median A/V offset; NaN when no pair was found."""
+        return median(self.offsets_ms) if self.offsets_ms else float("nan")
+
+    @property
+    def worst_offset_ms(self) -> float:
+        """The largest A/V offset, regardless of its sign."""
+        return max(map(abs, self.offsets_ms), default=float("nan"))
+
+
+@dataclass
+class Evidence:
+    """What decoding yields before it is judged."""
+
+    video: list[tuple[float, int | None, bool]] = field(default_factory=list)
+    """Presentation time, frame number, lit."""
+    audio: list[tuple[float, float]] = field(default_factory=list)
+    """Start and duration of decoded frames."""
+    sound: list[NDArray[np.float32]] = field(default_factory=list)
+    sound_times: list[float] = field(default_factory=list)
+    sample_rate: int = 0
+    fps: float = 0.0
+
+
+def judge(media: Path | str | bytes) -> Verdict:
+    """Decode a recording and weigh it."""
+    verdict, evidence = Verdict(), Evidence()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as lines:
+            decode(media, verdict, evidence)
+        verdict.decode_errors += [f"{name}: {text.strip()}" for _, name, text in lines]
+    finally:
+        av.logging.set_level(None)
+    evidence.video.sort(key=lambda item: item[0])
+    weigh_numbers(verdict, evidence)
+    weigh_gaps(verdict, evidence)
+    verdict.offsets_ms = offsets(evidence)
+    return verdict
+
+
+def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> None:
+    """Demux and decode everything, collecting what was seen."""
+    source = io.BytesIO(media) if isinstance(media, bytes) else str(media)
+    try:
+        container = av.open(source, "r")
+    except av.FFmpegError as error:
+        verdict.decode_errors.append(f"open: {error}")
+        return
+    last_dts: dict[int, int] = {}
+    seen_video = False
+    with container:
+        streams = [s for s in container.streams if s.type in ("video", "audio")]
+        verdict.codecs = tuple(s.codec_context.name for s in streams)
+        for stream in streams:
+            stream.codec_context.thread_count = 1
+            if stream.type == "video" and stream.average_rate:
+                evidence.fps = float(stream.average_rate)
+        try:
+            for packet in container.demux(streams):
+                if packet.dts is not None:
+                    index = packet.stream.index
+                    verdict.dts_disorder += packet.dts <= last_dts.get(index, packet.dts - 1)
+                    last_dts[index] = packet.dts
+                    if packet.stream.type == "video" and not seen_video:
+                        seen_video, verdict.starts_with_key = True, packet.is_keyframe
+                take(packet, verdict, evidence)
+        except av.FFmpegError as error:
+            verdict.decode_errors.append(f"demux: {error}")
+
+
+def take(packet: av.Packet[Any], verdict: Verdict, evidence: Evidence) -> None:
+    """Decode one packet into evidence."""
+    try:
+        frames = packet.decode()
+    except av.FFmpegError as error:
+        verdict.decode_errors.append(f"decode: {error}")
+        return
+    for frame in frames:
+        if frame.is_corrupt:
+            verdict.decode_errors.append(f"corrupt frame at {frame.time}")
+        if frame.time is None:
+            continue
+        if isinstance(frame, av.VideoFrame):
+            verdict.frames += 1
+            plane = brightness(frame)
+            evidence.video.append((frame.time, read_number(plane), is_lit(plane)))
+        elif isinstance(frame, av.AudioFrame):
+            samples = frame.to_ndarray().astype(np.float32)
+            if frame.format.is_planar:
+                samples = samples[0]
+            evidence.sample_rate = frame.sample_rate
+            evidence.audio.append((frame.time, frame.samples / frame.sample_rate))
+            evidence.sound.append(samples)
+            evidence.sound_times.append(frame.time)
+
+
+def brightness(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The luma plane without padding."""
+    plane = frame.planes[0]
+    rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
+    return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def weigh_numbers(verdict: Verdict, evidence: Evidence) -> None:
+    """Compare each frame number with the one before."""
+    verdict.unreadable = sum(number is None for _, number, _ in evidence.video)
+    verdict.numbers = [number for _, number, _ in evidence.video if number is not None]
+    for before, number in pairwise(verdict.numbers):
+        if number == before:
+            verdict.repeated += 1
+        elif number < before:
+            verdict.restarts.append(number)
+        else:
+            verdict.missing += number - before - 1
+
+
+def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
+    """Measure the distances between neighbours."""
+    times = [time for time, _, _ in evidence.video]
+    steps = [after - before for before, after in pairwise(times)]
+    if steps:
+        limit = 1.5 * (median(steps) or 1.0) + AUDIO_SLACK_S
+        verdict.video_gaps = [step for step in steps if step > limit]
+    for (start, length), (after, _) in pairwise(evidence.audio):
+        hole = after - start - length
+        if abs(hole) > AUDIO_SLACK_S:
+            verdict.audio_gaps.append(hole)
+    ends = [*times, *(start for start, _ in evidence.audio)]
+    verdict.duration_s = max(ends) - min(ends) if ends else 0.0
+
+
+def offsets(evidence: Evidence) -> list[float]:
+    """Beep minus flash for each pair, milliseconds."""
+    beeps = beep_times(evidence)
+    found = []
+    dark = False
+    for time, _, lit in evidence.video:
+        if lit and dark and beeps:
+            nearest = min(beeps, key=lambda beep: abs(beep - time))
+            if abs(nearest - time) < PAIR_S:
+                found.append((nearest - time) * 1000)
+        dark = not lit
+    return found
+
+
+def beep_times(evidence: Evidence) -> list[float]:
+    """Where bursts begin: the first period above half of a burst's level after a silence."""
+    if not evidence.sound:
+        return []
+    window = evidence.sample_rate // BEEP_HZ
+    found: list[float] = []
+    quiet_since = float("-inf")
+    loud = False
+    for time, samples in zip(evidence.sound_times, evidence.sound, strict=True):
+        usable = len(samples) // window * window
+        levels = np.abs(samples[:usable]).reshape(-1, window).max(axis=1)
+        for index, level in enumerate(levels):
+            at = time + index * window / evidence.sample_rate
+            if level >= BEEP_LEVEL and not loud:
+                loud = True
+                if at - quiet_since > 0.1:
+                    found.append(at)
+            elif level < BEEP_LEVEL and loud:
+                loud, quiet_since = False, at
+    return found
+
+
+def summary(verdicts: dict[str, Verdict]) -> str:
+    """One line per recording, for the message of a failed assertion."""
+    lines = defaultdict(str)
+    for name, verdict in verdicts.items():
+        lines[name] = (
+            f"{name}: {verdict.codecs} {verdict.duration_s:.2f} s, {verdict.frames} frames, "
+            f"missing {verdict.missing}, repeated {verdict.repeated}, "
+            f"restarts {verdict.restarts}, dts disorder {verdict.dts_disorder}, "
+            f"A/V {verdict.offset_ms:.1f} ms, errors {verdict.decode_errors[:3]}"
+        )
+    return "\n".join(lines.values())

@@ -1,0 +1,90 @@
+"""The judge is judged: clean media is clean, each planted fault is found."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.judge import judge
+from tests.support.media import MediaCache, Recipe
+
+if TYPE_CHECKING:
+    from tests.support.judge import Verdict
+
+
+def spoil(data: bytes, start: int, length: int) -> bytes:
+    return (
+        data[:start]
+        + bytes(byte ^ 0x5A for byte in data[start : start + length])
+        + data[start + length :]
+    )
+
+
+def assert_clean(verdict: Verdict) -> None:
+    assert verdict.decode_errors == []
+    assert verdict.dts_disorder == 0
+    assert verdict.missing == verdict.repeated == verdict.unreadable == 0
+    assert verdict.restarts == verdict.video_gaps == verdict.audio_gaps == []
+
+
+@pytest.mark.parametrize("container", ["mp4", "flv", "ts"])
+@pytest.mark.parametrize("bframes", [0, 2])
+@pytest.mark.parametrize(
+    ("fps", "sample_rate"),
+    [(Fraction(25), 48_000), (Fraction(30000, 1001), 44_100), (Fraction(25, 2), 48_000)],
+)
+def test_good_media_is_clean(
+    media: MediaCache, container: str, bframes: int, fps: Fraction, sample_rate: int
+) -> None:
+    recipe = Recipe(
+        seconds=4, container=container, bframes=bframes, fps=fps, sample_rate=sample_rate
+    )
+    verdict = judge(media(recipe).path)
+    assert_clean(verdict)
+    assert verdict.codecs == ("h264", "aac")
+    assert verdict.numbers == list(range(recipe.frames))
+    assert verdict.starts_with_key
+    assert verdict.duration_s == pytest.approx(4, abs=0.1)
+    assert len(verdict.offsets_ms) == 3
+    assert verdict.worst_offset_ms < 3
+
+
+def test_sound_alone_is_clean(media: MediaCache) -> None:
+    verdict = judge(media(Recipe(seconds=2, video=False, container="ts")).path)
+    assert_clean(verdict)
+    assert verdict.codecs == ("aac",)
+
+
+def test_a_recording_is_judged_from_memory(media: MediaCache) -> None:
+    verdict = judge(media(Recipe(seconds=2, container="ts")).path.read_bytes())
+    assert verdict.frames == 50
+
+
+@pytest.mark.parametrize("shift_s", [0.12, 0.3])
+def test_late_sound_is_measured(media: MediaCache, shift_s: float) -> None:
+    verdict = judge(media(Recipe(seconds=4, audio_shift_s=shift_s)).path)
+    assert verdict.offset_ms == pytest.approx(shift_s * 1000, abs=3)
+
+
+def test_dropped_pictures_are_counted(media: MediaCache) -> None:
+    verdict = judge(media(Recipe(seconds=4, drop_frames=(40, 41, 60))).path)
+    assert verdict.missing == 3
+    assert len(verdict.video_gaps) == 2
+
+
+def test_spoilt_bytes_are_decode_errors(media: MediaCache) -> None:
+    data = media(Recipe(seconds=4, container="ts", video_kbps=800)).path.read_bytes()
+    verdict = judge(spoil(data, len(data) // 2, 3000))
+    assert verdict.decode_errors
+
+
+def test_joined_recordings_show_where_the_count_restarts(media: MediaCache) -> None:
+    data = media(Recipe(seconds=2, container="ts")).path.read_bytes()
+    verdict = judge(data + data)
+    assert verdict.dts_disorder > 0
+
+
+def test_what_is_no_media_is_an_error() -> None:
+    assert judge(b"this is not media" * 100).decode_errors
