@@ -1,0 +1,181 @@
+"""The configuration as frozen values: what ``streams.toml`` may say, with defaults and bounds.
+
+Models hold what is true of one value alone. What needs the text, the environment, installed
+plugins or several keys at once is checked in ``streamctl.config.load``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    SerializeAsAny,
+)
+
+from streamctl.config.address import Address
+from streamctl.config.secret import Secret
+from streamctl.sdk.url import StreamURL
+
+if TYPE_CHECKING:
+    from streamctl.sdk.plugin import ProtocolPlugin
+
+
+def number(value: Any) -> Any:
+    """Refuse booleans, which Python counts among the numbers."""
+    if isinstance(value, bool):
+        raise ValueError("write a number")
+    return value
+
+
+def address(value: Any) -> Any:
+    """Read an address from its text."""
+    return Address.parse(value) if isinstance(value, str) else value
+
+
+Number = BeforeValidator(number)
+Seconds = Annotated[float, Number, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Count = Annotated[int, Number, Field(ge=1)]
+Bytes = Annotated[int, Number, Field(ge=1_048_576)]
+Bind = Annotated[Address, BeforeValidator(address), PlainSerializer(str)]
+Network = IPv4Network | IPv6Network
+
+
+class Section(BaseModel):
+    """Base of every table: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerConfig(Section):
+    """``[server]``."""
+
+    media_roots: tuple[str, ...] = (".",)
+    """Directories that ``file:`` inputs must lie below."""
+    shutdown_s: Seconds = 10.0
+    """How long a shutdown may take before what is left is dropped."""
+
+
+class LogConfig(Section):
+    """``[log]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+    """``auto`` = text on a terminal, JSON elsewhere."""
+
+
+class TokenConfig(Section):
+    """One entry of ``api.tokens``."""
+
+    name: Annotated[str, Field(min_length=1)]
+    value: Secret
+    scope: Literal["control", "read"] = "read"
+
+
+class ApiConfig(Section):
+    """``[api]``."""
+
+    address: Bind = Address("127.0.0.1", 9997)
+    tokens: tuple[TokenConfig, ...] = ()
+
+
+class HttpConfig(Section):
+    """``[http]``."""
+
+    address: Bind = Address("", 8888)
+    cors: tuple[str, ...] = ("*",)
+    """Origins whose pages may read media; ``*`` = any."""
+
+
+class LimitsConfig(Section):
+    """``[limits]``."""
+
+    memory_bytes: Bytes = 2_684_354_560
+    """Media that all streams together may hold."""
+    stream_memory_bytes: Bytes = 209_715_200
+    """Media that one stream may hold."""
+    sessions: Count = 10_000
+    sessions_per_ip: Count = 200
+    handshake_s: Seconds = 10.0
+    """Deadline of a peer's handshake."""
+
+
+class ListenerConfig(Section):
+    """``[listeners.<kind>]``."""
+
+    address: Bind
+    options: SerializeAsAny[InstanceOf[BaseModel]]
+    """The plugin's ``ListenerOptions``."""
+
+
+class InputConfig(Section):
+    """One input of a stream."""
+
+    url: InstanceOf[StreamURL]
+    options: SerializeAsAny[InstanceOf[BaseModel]]
+    """The plugin's ``InputOptions``."""
+
+
+class StreamKeys(Section):
+    """The keys of a stream that are the same for every protocol."""
+
+    title: str = ""
+    publish_key: Secret | None = None
+    """What a publisher must present; None = anybody may publish."""
+    read_key: Secret | None = None
+    """What a viewer must present; None = anybody may watch."""
+    publish_from: tuple[Network, ...] = ()
+    """Networks that may publish; empty = any."""
+    read_from: tuple[Network, ...] = ()
+    """Networks that may watch; empty = any."""
+    packet_timeout_s: Seconds = 5.0
+    """Silence after which an input counts as failed."""
+    slow_viewer_timeout_s: Seconds = 20.0
+    """How long a viewer may keep falling behind before it is closed."""
+    buffer_s: Annotated[float, Number, Field(ge=1, le=600, allow_inf_nan=False)] = 10.0
+    """Media time that the stream's lanes hold."""
+    buffer_bytes: Bytes = 209_715_200
+    merge_ms: Annotated[int, Number, Field(ge=0, le=1000)] = 0
+    """Send to viewers at most this often, at the price of as much delay."""
+    outputs: tuple[str, ...] | None = None
+    """Kinds that viewers may use; None = all that are installed."""
+    disabled: bool = False
+
+
+class StreamConfig(StreamKeys):
+    """``[streams.<code>]``, merged with ``[defaults]``."""
+
+    code: str
+    inputs: tuple[InputConfig, ...]
+    """In order of priority; never empty."""
+    outputs_options: Mapping[str, SerializeAsAny[InstanceOf[BaseModel]]] = {}
+    """The plugins' ``OutputOptions`` by kind, as far as the file names them."""
+
+    def serves(self, kind: str) -> bool:
+        """Whether viewers may use this kind."""
+        return self.outputs is None or kind in self.outputs
+
+    def output_options(self, plugin: ProtocolPlugin) -> BaseModel:
+        """The options of one output, the plugin's defaults if the file says nothing."""
+        return self.outputs_options.get(plugin.kind) or plugin.OutputOptions()
+
+
+class Config(Section):
+    """The whole file."""
+
+    server: ServerConfig = ServerConfig()
+    log: LogConfig = LogConfig()
+    api: ApiConfig = ApiConfig()
+    http: HttpConfig = HttpConfig()
+    listeners: Mapping[str, ListenerConfig] = {}
+    limits: LimitsConfig = LimitsConfig()
+    defaults: Annotated[Mapping[str, Any], Field(repr=False, exclude=True)] = {}
+    """``[defaults]`` as written: streams that are added later are merged with it again."""
+    streams: Mapping[str, StreamConfig] = {}
