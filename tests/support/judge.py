@@ -42,6 +42,8 @@ class Verdict:
     """From the first to the last presentation time over all streams."""
     frames: int = 0
     """Pictures decoded."""
+    video_s: float = 0.0
+    """Length of the pictures, the last one's duration included."""
     numbers: list[int] = field(default_factory=list)
     """Frame numbers in presentation order, unreadable ones left out."""
     unreadable: int = 0
@@ -186,6 +188,7 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
     if steps:
         limit = 1.5 * (median(steps) or 1.0) + AUDIO_SLACK_S
         verdict.video_gaps = [step for step in steps if step > limit]
+        verdict.video_s = times[-1] - times[0] + median(steps)
     for (start, length), (after, _) in pairwise(evidence.audio):
         hole = after - start - length
         if abs(hole) > AUDIO_SLACK_S:
