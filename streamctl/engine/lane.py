@@ -123,8 +123,10 @@ class Lane:
 
     def since_oldest_join(self) -> list[Item]:
         """The items from the oldest random-access point on, led by a boundary with its init."""
-        if not self.joins:
+        if self.init is None:
             return []
+        if not self.joins:
+            return [Boundary(self.init.epoch, self.init, "pre-roll")]
         first = self.joins[0]
         boundary = Boundary(first.init.epoch, first.init, "pre-roll")
         return [boundary, *self.items[first.index - self.base :]]
@@ -138,14 +140,18 @@ class Lane:
         self.gop_too_long = False
         self._last_audio_rap = None
 
-    def close(self) -> None:
-        """Drop everything and wake whoever waits; there will be no more items."""
+    def finish(self) -> None:
+        """There will be no more items: cursors may take the rest, then :meth:`wait` raises."""
         self.closed = True
-        self.clear()
-        self.readers.clear()
         for event in self.waiters:
             event.set()
         self.waiters.clear()
+
+    def close(self) -> None:
+        """Finish, and drop everything."""
+        self.clear()
+        self.readers.clear()
+        self.finish()
 
     def evict_oldest(self) -> int:
         """Drop the oldest group of pictures unless it is the newest; the bytes gained."""

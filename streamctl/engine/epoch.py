@@ -1,0 +1,236 @@
+"""One epoch: the writer that a source holds, from its first track to its end.
+
+The writer is the token of the stream: once the epoch has ended every call raises
+``StaleEpoch``, so a late source can never write behind a new one.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from streamctl.engine.meter import Meter
+from streamctl.engine.splice import Splice
+from streamctl.errors import StaleEpoch, Unsupported
+from streamctl.media.codecs import complete
+from streamctl.media.packet import Boundary, Init, InitChange, Kind, Media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamctl.engine.lane import Lane
+    from streamctl.engine.timeline import Timeline
+    from streamctl.media.packet import Packet, Track
+    from streamctl.sdk.context import Clock, Timer
+
+CONFIG_WAIT_S = 3.0
+"""Announced tracks without a configuration are waited for this long after the first one."""
+QUEUE_PACKETS = 3000
+"""Packets held while configurations are missing; more than 3 s of any stream worth having."""
+
+
+class Phase(enum.Enum):
+    """The life of an epoch."""
+
+    COLLECTING = enum.auto()
+    """Tracks or their configurations are missing."""
+    OPEN = enum.auto()
+    ENDED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class EpochHost:
+    """What an epoch needs of its stream."""
+
+    lane: Lane
+    timeline: Timeline
+    clock: Clock
+    number: Callable[[], int]
+    """Hands out the next epoch number."""
+    begun: Callable[[Init], None]
+    """Called when the first packet of the epoch is about to be written."""
+
+
+class Epoch:
+    """Implements :class:`streamctl.sdk.lane.EpochWriter` for access units."""
+
+    def __init__(self, host: EpochHost, reason: str) -> None:
+        self.host = host
+        self.reason = reason
+        self.phase = Phase.COLLECTING
+        self.number = host.number()
+        self.init: Init | None = None
+        self.meter = Meter()
+        self.tracks_meter: dict[int, Meter] = {}
+        self.dropped = 0
+        """Packets of unannounced tracks, or dropped while configurations were missing."""
+        self.last_packet: float | None = None
+        """Monotonic time of the newest packet."""
+        self.opened_at = host.clock.now()
+        self.av_offset = 0
+        """Audio minus video timestamp at arrival, 90 kHz, as last seen."""
+        self.gop = 0
+        """Length of the last complete group of pictures, 90 kHz."""
+        self.past_jumps = 0
+        self._announced: dict[int, Track] = {}
+        self._queue: list[tuple[list[Packet], float]] = []
+        self._queued = 0
+        self._timer: Timer | None = None
+        self._splice: Splice | None = None
+        self._last_key: int | None = None
+        self._last_video = 0
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        """Announce the tracks; again when a configuration becomes known or changes."""
+        self._check()
+        for track in tracks:
+            known = self._announced.get(track.id)
+            if known is None or known != track:
+                self._announced[track.id] = complete(track) if track.config is not None else track
+        if self.phase is Phase.OPEN:
+            self._change()
+        elif self._announced and all(t.config is not None for t in self._announced.values()):
+            self._open()
+        elif self._timer is None and any(t.config is not None for t in self._announced.values()):
+            self._timer = self.host.clock.call_later(CONFIG_WAIT_S, self._open)
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        """Write access units in decode order."""
+        self._check()
+        self.last_packet = now
+        meters = self.tracks_meter
+        for packet in packets:
+            meter = meters.get(packet.track)
+            if meter is None:
+                meter = meters[packet.track] = Meter()
+            meter.items += 1
+            meter.bytes += len(packet.data)
+        if self.phase is Phase.OPEN:
+            self._write(packets, now)
+            return
+        self._queue.append((packets, now))
+        self._queued += len(packets)
+        while self._queued > QUEUE_PACKETS:
+            oldest, _ = self._queue.pop(0)
+            self._queued -= len(oldest)
+            self.dropped += len(oldest)
+
+    def put_ts(self, data: bytes | memoryview, now: float) -> None:
+        """Refuse MPEG-TS bytes.
+
+        Raises:
+            Unsupported: this epoch takes access units.
+        """
+        self._check()
+        raise Unsupported(f"an epoch of access units can't take {len(data)} bytes of MPEG-TS")
+
+    def discontinuity(self, reason: str) -> None:
+        """Start over as a new epoch of the same source."""
+        self._check()
+        if self.phase is Phase.OPEN and self.init is not None:
+            self.past_jumps = self.jumps
+            self.number = self.host.number()
+            self.reason = reason
+            self.init = replace(self.init, epoch=self.number)
+            self._splice = self._new_splice(self.init)
+
+    def end(self) -> None:
+        """Revoke the token; may be called twice."""
+        self.phase = Phase.ENDED
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def jumps(self) -> int:
+        """Timestamp jumps of the source so far."""
+        clock = self._splice.clock if self._splice else None
+        return self.past_jumps + (clock.jumps if clock else 0)
+
+    @property
+    def lost(self) -> int:
+        """Packets that never reached the lane."""
+        return self.dropped + (self._splice.dropped if self._splice else 0)
+
+    @property
+    def on_air(self) -> bool:
+        """Whether packets are being written."""
+        return self.phase is Phase.OPEN and self._splice is not None and bool(self._splice.clock)
+
+    def sample(self, now: float) -> None:
+        """Move the rate windows on; called about once a second."""
+        total = 0
+        items = 0
+        for meter in self.tracks_meter.values():
+            meter.sample(now)
+            total += meter.bytes
+            items += meter.items
+        self.meter.bytes, self.meter.items = total, items
+        self.meter.sample(now)
+
+    def _check(self) -> None:
+        if self.phase is Phase.ENDED:
+            raise StaleEpoch("the epoch has ended")
+
+    def _open(self) -> None:
+        """Open the init with every track whose configuration is known."""
+        self._timer = None
+        if self.phase is not Phase.COLLECTING:
+            return
+        self.phase = Phase.OPEN
+        self.init = Init(self._next_version(), self.number, self._configured())
+        self._splice = self._new_splice(self.init)
+        queue, self._queue = self._queue, []
+        for packets, now in queue:
+            self._write(packets, now)
+
+    def _change(self) -> None:
+        """Tracks changed while open: a new init version, no boundary."""
+        tracks = self._configured()
+        if self.init is None or tracks == self.init.tracks:
+            return
+        self.init = Init(self._next_version(), self.number, tracks)
+        if self.on_air:
+            self.host.lane.append([InitChange(self.init)])
+
+    def _configured(self) -> tuple[Track, ...]:
+        return tuple(t for t in self._announced.values() if t.config is not None)
+
+    def _next_version(self) -> int:
+        newest = self.host.lane.init
+        return newest.version + 1 if newest else 1
+
+    def _new_splice(self, init: Init) -> Splice:
+        return Splice(self.host.timeline, has_video=init.first(Media.VIDEO) is not None)
+
+    def _write(self, packets: list[Packet], now: float) -> None:
+        splice = self._splice
+        assert splice is not None
+        assert self.init is not None
+        known = {track.id for track in self.init.tracks}
+        if any(packet.track not in known for packet in packets):
+            kept = [packet for packet in packets if packet.track in known]
+            self.dropped += len(packets) - len(kept)
+            packets = kept
+        out = splice.feed(packets, now, self._begin)
+        number = self.number
+        for packet in out:
+            packet.epoch = number
+            if packet.kind is Kind.AUDIO:
+                self.av_offset = packet.pts - self._last_video
+            else:
+                self._last_video = packet.dts
+                if packet.kind is Kind.KEY:
+                    if self._last_key is not None:
+                        self.gop = packet.dts - self._last_key
+                    self._last_key = packet.dts
+        if out:
+            self.host.lane.append(out)
+
+    def _begin(self) -> None:
+        assert self.init is not None
+        self.host.begun(self.init)
+        self._last_key = None
+        self.host.lane.append([Boundary(self.number, self.init, self.reason)])

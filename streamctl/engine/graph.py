@@ -1,0 +1,252 @@
+"""The lanes of one stream and the converters between them, started on demand.
+
+Every lane but the base is derived from the base lane by a converter. A derived lane works while
+somebody reads it, and for ``GRACE_S`` longer; it starts at the oldest random-access point that
+the base ring holds, so that the first viewer has history. The converter object stays with its
+lane for the stream's whole life: what must be continuous (TS continuity counters, PIDs, message
+clocks) lives there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from streamctl.engine.fanout import LaneFanOut
+from streamctl.engine.lane import Bounds, Lane, LaneCursor
+from streamctl.errors import Unsupported
+from streamctl.media.packet import Boundary, Format, InitChange, Item, Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from streamctl.sdk.context import Clock, Timer
+    from streamctl.sdk.lane import Reader
+    from streamctl.sdk.plugin import Converter, ConverterSpec
+
+GRACE_S = 5.0
+"""How long a converter goes on after its last reader left."""
+DERIVED_S = 4.0
+"""Media time that derived lanes hold beside the newest two groups of pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSettings:
+    """What a graph takes from the stream's configuration."""
+
+    bounds: Bounds
+    merge_s: float
+    slow_viewer_timeout_s: float
+
+
+class LaneAttachment:
+    """Implements :class:`streamctl.sdk.lane.Attachment`."""
+
+    def __init__(self, detach: Callable[[], None]) -> None:
+        self._detach: Callable[[], None] | None = detach
+
+    def detach(self) -> None:
+        """Stop feeding the reader."""
+        if self._detach is not None:
+            detach, self._detach = self._detach, None
+            detach()
+
+
+class Derived:
+    """A derived lane, its converter, and the readers that keep it working."""
+
+    def __init__(self, graph: Graph, spec: ConverterSpec) -> None:
+        self.graph = graph
+        self.spec = spec
+        settings = graph.settings
+        bounds = Bounds(DERIVED_S, settings.bounds.max_bytes)
+        self.lane = Lane(spec.target, bounds, graph.reader_failed)
+        self.fanout = LaneFanOut(
+            self.lane,
+            graph.clock,
+            merge_s=settings.merge_s,
+            slow_viewer_timeout_s=settings.slow_viewer_timeout_s,
+        )
+        self.lane.readers.append(self.fanout)
+        self.converter: Converter = spec.factory()
+        self.users = 0
+        self.running = False
+        self._left_out: frozenset[int] = frozenset()
+        self._grace: Timer | None = None
+
+    def use(self) -> None:
+        """One more reader: start if it is the first."""
+        self.users += 1
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        if not self.running:
+            self.running = True
+            base = self.graph.base
+            history = base.since_oldest_join()
+            if history:
+                base.feed(self, history)
+            if self.running:
+                base.readers.append(self)
+
+    def leave(self) -> None:
+        """One reader less: stop after the grace if it was the last."""
+        self.users -= 1
+        if self.users == 0 and self.running:
+            self._grace = self.graph.clock.call_later(GRACE_S, self.stop)
+
+    def stop(self) -> None:
+        """Stop converting and let the memory go."""
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        self.running = False
+        if self in self.graph.base.readers:
+            self.graph.base.readers.remove(self)
+        self.lane.clear()
+        self.fanout.reset()
+
+    def feed(self, items: Sequence[Item]) -> None:
+        """Convert items of the base lane; tracks that the format can't carry are left out."""
+        if self._left_out or any(isinstance(item, (Boundary, InitChange)) for item in items):
+            items = [item for item in map(self._carry, items) if item is not None]
+        out = self.converter.convert(items)
+        if out:
+            self.lane.append(out)
+
+    def failed(self) -> None:
+        """The converter raised: start afresh with the next reader or boundary."""
+        self.running = False
+        self.converter = self.spec.factory()
+        self.lane.clear()
+        self.fanout.reset()
+
+    def _carry(self, item: Item) -> Item | None:
+        if isinstance(item, Packet):
+            return None if item.track in self._left_out else item
+        if isinstance(item, (Boundary, InitChange)):
+            codecs = self.spec.codecs
+            left_out = [t for t in item.init.tracks if t.codec not in codecs]
+            self._left_out = frozenset(track.id for track in left_out)
+            names = ", ".join(f"{track.codec} (track {track.id})" for track in left_out)
+            text = f"can't carry {names}" if names else ""
+            self.graph.note(f"{self.lane.format}", text)
+            if left_out:
+                kept = tuple(t for t in item.init.tracks if t.codec in codecs)
+                return replace(item, init=replace(item.init, tracks=kept))
+        return item
+
+
+class Graph:
+    """All lanes of one stream."""
+
+    def __init__(
+        self,
+        settings: GraphSettings,
+        specs: Mapping[Format, ConverterSpec],
+        clock: Clock,
+        *,
+        failed: Callable[[str, Exception], None],
+        note: Callable[[str, str], None],
+    ) -> None:
+        self.settings = settings
+        self.specs = specs
+        self.clock = clock
+        self.note = note
+        self.base = Lane(Format.PACKETS, settings.bounds, self.reader_failed)
+        self.derived: dict[Format, Derived] = {}
+        self._failed = failed
+
+    def lane(self, fmt: Format) -> Lane:
+        """The lane of that format.
+
+        Raises:
+            Unsupported: no installed converter makes it.
+        """
+        return self.base if fmt is Format.PACKETS else self.entry(fmt).lane
+
+    def entry(self, fmt: Format) -> Derived:
+        """The derived lane of that format, made on first use.
+
+        Raises:
+            Unsupported: no installed converter makes it.
+        """
+        entry = self.derived.get(fmt)
+        if entry is None:
+            spec = self.specs.get(fmt)
+            if spec is None:
+                made = ", ".join(sorted(self.specs)) or "nothing"
+                raise Unsupported(f"no installed plugin makes `{fmt}`", hint=f"available: {made}")
+            entry = self.derived[fmt] = Derived(self, spec)
+        return entry
+
+    def cursor(self, fmt: Format) -> LaneCursor:
+        """A new cursor; the lane works until it is closed."""
+        if fmt is Format.PACKETS:
+            return LaneCursor(self.base, lambda: None)
+        entry = self.entry(fmt)
+        entry.use()
+        return LaneCursor(entry.lane, entry.leave)
+
+    def fanout(self, fmt: Format) -> LaneFanOut:
+        """The fan-out of a byte lane.
+
+        Raises:
+            Unsupported: packets are not bytes.
+        """
+        if fmt is Format.PACKETS:
+            raise Unsupported("the packets lane has no fan-out")
+        return self.entry(fmt).fanout
+
+    def attach(self, fmt: Format, reader: Reader) -> LaneAttachment:
+        """Feed ``reader`` from the oldest random-access point on."""
+        entry = None if fmt is Format.PACKETS else self.entry(fmt)
+        if entry is not None:
+            entry.use()
+        lane = self.lane(fmt)
+        history = lane.since_oldest_join()
+        lane.readers.append(reader)
+        if history:
+            lane.feed(reader, history)
+
+        def detach() -> None:
+            if reader in lane.readers:
+                lane.readers.remove(reader)
+            if entry is not None:
+                entry.leave()
+
+        return LaneAttachment(detach)
+
+    def lanes(self) -> list[Lane]:
+        """Every lane there is, the base first."""
+        return [self.base, *(entry.lane for entry in self.derived.values())]
+
+    def tick(self, now: float) -> None:
+        """Look after slow viewers; called about once a second."""
+        for entry in self.derived.values():
+            entry.fanout.tick(now)
+
+    def close(self) -> None:
+        """Stop every converter and wake every waiting cursor."""
+        for entry in self.derived.values():
+            entry.stop()
+            entry.lane.close()
+        self.base.close()
+
+    def reader_failed(self, reader: Reader, error: Exception) -> None:
+        """A reader raised and was detached: contain it, and restart converters."""
+        name = type(reader).__name__
+        if isinstance(reader, Derived):
+            name = f"{reader.spec.source} to {reader.spec.target}"
+            reader.failed()
+            if reader.users:
+                self.clock.call_later(1.0, lambda: self._restart(reader))
+        self._failed(name, error)
+
+    def _restart(self, entry: Derived) -> None:
+        if entry.users and not entry.running:
+            entry.running = True
+            if self.base.init is not None:
+                boundary = Boundary(self.base.init.epoch, self.base.init, "converter restarted")
+                self.base.feed(entry, [boundary])
+            self.base.readers.append(entry)

@@ -1,0 +1,95 @@
+"""What every stream shares: clock, plugins, converters, sessions, events, child processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamctl.errors import ConfigError
+from streamctl.media.mpegts.convert import CODECS as MPEGTS_CODECS
+from streamctl.media.mpegts.convert import TsConverter
+from streamctl.media.packet import Format
+from streamctl.sdk.plugin import Cap, ConverterSpec
+from streamctl.sdk.url import StreamURL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streamctl.engine.events import EventLog
+    from streamctl.engine.sessions import Sessions
+    from streamctl.sdk.context import AvWorker, Clock
+    from streamctl.sdk.plugin import ProtocolPlugin
+
+TRUNK = ConverterSpec(Format.PACKETS, Format.MPEGTS, MPEGTS_CODECS, TsConverter)
+"""The converter that belongs to no protocol: ``packets`` and ``mpegts`` are the trunk."""
+
+
+def converter_specs(plugins: Iterable[ProtocolPlugin]) -> dict[Format, ConverterSpec]:
+    """Converters by target format: the trunk's and those that plugins bring."""
+    specs = {TRUNK.target: TRUNK}
+    for plugin in plugins:
+        if Cap.CONVERT in plugin.caps:
+            specs.update({spec.target: spec for spec in plugin.converters()})
+    return specs
+
+
+@dataclass(slots=True)
+class PluginContext:
+    """Implements :class:`streamctl.sdk.context.Context` for one plugin."""
+
+    clock: Clock
+    log: logging.Logger
+    avworker: AvWorker
+    handshake_s: float
+    media_roots: Sequence[str]
+
+    def resolve_file(self, url: str) -> Path:
+        """The path of a ``file:`` URL, checked against the media roots.
+
+        Raises:
+            ConfigError: outside every media root, or not a readable file.
+        """
+        path = Path(StreamURL.parse(url).path).expanduser()
+        roots = [Path(root).expanduser().resolve() for root in self.media_roots]
+        if not path.is_absolute() and roots:
+            path = next((root / path for root in roots if (root / path).exists()), roots[0] / path)
+        path = path.resolve()
+        if not any(path.is_relative_to(root) for root in roots):
+            raise ConfigError(
+                f"`{path}` lies outside the media roots",
+                hint="add its directory to `server.media_roots`",
+            )
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise ConfigError(f"can't read `{path}`: {error.strerror}") from None
+        return path
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything that streams are given; made once per process."""
+
+    clock: Clock
+    plugins: Mapping[str, ProtocolPlugin]
+    """Working plugins by kind."""
+    specs: Mapping[Format, ConverterSpec]
+    sessions: Sessions
+    events: EventLog
+    avworker: AvWorker
+    handshake_s: float = 10.0
+    media_roots: Sequence[str] = (".",)
+
+    def context(self, kind: str) -> PluginContext:
+        """The context of one plugin."""
+        return PluginContext(
+            clock=self.clock,
+            log=logging.getLogger(f"streamctl.{kind}"),
+            avworker=self.avworker,
+            handshake_s=self.handshake_s,
+            media_roots=self.media_roots,
+        )

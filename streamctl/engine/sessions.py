@@ -1,0 +1,81 @@
+"""The sessions of the whole server, and the limits on connections."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from streamctl.sdk.session import Action, Refusal, RefusalCode, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamctl.sdk.context import Clock
+    from streamctl.sdk.session import Grant
+
+
+class Sessions:
+    """Registers sessions and counts connections per address."""
+
+    def __init__(self, clock: Clock, *, total: int, per_ip: int) -> None:
+        self.clock = clock
+        self.total = total
+        self.per_ip = per_ip
+        self.by_id: dict[str, Session] = {}
+        self.connections = 0
+        self.refused = 0
+        self._by_ip: Counter[str] = Counter()
+
+    def admit(self, ip: str) -> Refusal | None:
+        """Count a connection; None = let in."""
+        if self.connections >= self.total:
+            return self._refuse(f"the server takes {self.total} connections at most")
+        if self._by_ip[ip] >= self.per_ip:
+            return self._refuse(f"{self.per_ip} connections at most from {ip}")
+        self.connections += 1
+        self._by_ip[ip] += 1
+        return None
+
+    def release(self, ip: str) -> None:
+        """A connection that was let in is gone."""
+        self.connections -= 1
+        self._by_ip[ip] -= 1
+        if self._by_ip[ip] <= 0:
+            del self._by_ip[ip]
+
+    def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
+        """Register a session with a fresh id."""
+        request = grant.request
+        session = Session(
+            id=secrets.token_hex(8),
+            protocol=request.protocol,
+            action=request.action,
+            code=grant.code,
+            ip=request.ip,
+            port=request.port,
+            user_agent=request.user_agent,
+            opened_at=self.clock.wall(),
+            close=close,
+        )
+        self.by_id[session.id] = session
+        return session
+
+    def close(self, session: Session, reason: str) -> bool:
+        """Forget the session; False if it was gone already."""
+        if self.by_id.pop(session.id, None) is None:
+            return False
+        session.reason = session.reason or reason
+        return True
+
+    def of(self, code: str, action: Action | None = None) -> list[Session]:
+        """The sessions of one stream, oldest first."""
+        return [
+            session
+            for session in self.by_id.values()
+            if session.code == code and (action is None or session.action is action)
+        ]
+
+    def _refuse(self, message: str) -> Refusal:
+        self.refused += 1
+        return Refusal(RefusalCode.LIMIT, message)

@@ -1,0 +1,113 @@
+"""The splice: where a new epoch begins on each track.
+
+Video starts at the first random-access point, without the leading pictures that refer before
+it; audio at its first access unit that does not overlap what was emitted. What arrives before
+that point is held, bounded in time and number; an input whose promised video shows no picture
+starts with its audio alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.engine.timeline import EpochClock, Timeline
+from streamctl.media.packet import Kind, Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PICTURE_WAIT_S = 3.0
+"""An input with video starts without it after this time."""
+NO_LEADING = -(1 << 62)
+"""Below every timestamp: no picture leads any more once a second random-access point came."""
+HOLD_PACKETS = 3000
+"""Held audio and data before the first picture: a minute at most, a few MB."""
+
+
+class Splice:
+    """Decides, for one epoch, where each track begins; then maps every packet."""
+
+    def __init__(self, timeline: Timeline, *, has_video: bool) -> None:
+        self.timeline = timeline
+        self.has_video = has_video
+        self.clock: EpochClock | None = None
+        """None until the epoch has begun."""
+        self.dropped = 0
+        """Packets before the start of their track, and leading pictures."""
+        self._held: list[Packet] = []
+        self._first_arrival: float | None = None
+        self._video_rap_pts: int | None = None
+        self._audio_open: dict[int, bool] = {}
+
+    def feed(self, packets: list[Packet], now: float, begin: Callable[[], None]) -> list[Packet]:
+        """The packets to emit, on the timeline; ``begin`` is called once before the first."""
+        if self.clock is None:
+            packets = self._hold(packets, now)
+            if not packets:
+                return []
+            begin()
+        clock = self.clock
+        assert clock is not None
+        packets = [packet for packet in packets if self._starts(packet)]
+        clock.map(packets, now)
+        out = []
+        for packet in packets:
+            if packet.kind is Kind.AUDIO and not self._audio_starts(packet):
+                continue
+            self.timeline.emitted(packet)
+            out.append(packet)
+        return out
+
+    def _hold(self, packets: list[Packet], now: float) -> list[Packet]:
+        """Collect until the start is known; then everything held, in order."""
+        if self._first_arrival is None:
+            self._first_arrival = now
+        for position, packet in enumerate(packets):
+            video = packet.kind in (Kind.KEY, Kind.P, Kind.B)
+            if packet.kind is Kind.KEY or (not self.has_video and not video):
+                self._begin(packet, now, video=video)
+            elif not video and now - self._first_arrival >= PICTURE_WAIT_S:
+                first = self._held[0] if self._held else packet
+                self._begin(first, now, video=False)
+            if self.clock is not None:
+                held, self._held = self._held, []
+                return [*held, *packets[position:]]
+            if video:
+                self.dropped += 1
+            else:
+                self._held.append(packet)
+        if len(self._held) > HOLD_PACKETS:
+            excess = len(self._held) - HOLD_PACKETS
+            self.dropped += excess
+            del self._held[:excess]
+        return []
+
+    def _begin(self, packet: Packet, now: float, *, video: bool) -> None:
+        offset = self.timeline.offset_for(pts=packet.pts, dts=packet.dts, now=now, video=video)
+        self.clock = EpochClock(offset)
+
+    def _starts(self, packet: Packet) -> bool:
+        """Whether a video packet is at or behind the start of its track."""
+        if packet.kind is Kind.AUDIO or packet.kind is Kind.DATA:
+            return True
+        if self._video_rap_pts is None:
+            if packet.kind is not Kind.KEY:
+                self.dropped += 1
+                return False
+            self._video_rap_pts = packet.pts
+            return True
+        if packet.kind is Kind.KEY:
+            self._video_rap_pts = NO_LEADING
+        if packet.pts < self._video_rap_pts:
+            self.dropped += 1
+            return False
+        return True
+
+    def _audio_starts(self, packet: Packet) -> bool:
+        if self._audio_open.get(packet.track):
+            return True
+        if packet.pts < self.timeline.audio_end:
+            self.dropped += 1
+            return False
+        self._audio_open[packet.track] = True
+        return True

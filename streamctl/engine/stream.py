@@ -1,0 +1,263 @@
+"""One stream: its lanes, its input, its outputs, its causes.
+
+Theory of operation: a stream lives from its start to its stop by configuration. Epochs come and
+go inside; viewers, lanes and outputs stay. At most one epoch holds the writer token: a new one
+begins only after the old was ended. :meth:`run` pulls the input if it is a pulled one; a
+``publish:`` input waits for the gate. :meth:`tick` is called about once a second and does
+everything that must happen without packets: timeouts, lags, rates.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from streamctl.engine import causes as cause
+from streamctl.engine.causes import Causes
+from streamctl.engine.epoch import Epoch, EpochHost
+from streamctl.engine.graph import Graph, GraphSettings
+from streamctl.engine.ingest import PullInput
+from streamctl.engine.lane import Bounds
+from streamctl.engine.timeline import Timeline
+from streamctl.engine.view import EngineView
+from streamctl.errors import StreamctlError
+from streamctl.media.packet import Format
+from streamctl.sdk.plugin import Cap
+
+if TYPE_CHECKING:
+    from streamctl.config.model import StreamConfig
+    from streamctl.engine.services import Services
+    from streamctl.media.packet import Init
+    from streamctl.sdk.endpoints import Handler, HttpOutput
+    from streamctl.sdk.session import Session
+
+log = logging.getLogger("streamctl.stream")
+
+TAKEOVER_SILENCE_S = 2.0
+"""A publisher that has been silent this long gives way to a new one: it is a ghost."""
+PUBLISH_KIND = "publish"
+
+
+class Stream:
+    """A configured stream at work."""
+
+    def __init__(self, config: StreamConfig, services: Services) -> None:
+        self.config = config
+        self.code = config.code
+        self.services = services
+        self.clock = services.clock
+        self.created_at = self.clock.wall()
+        self.started = self.clock.now()
+        self.generation = int(self.created_at * 1000)
+        self.causes = Causes(self.clock)
+        self.notes: dict[str, str] = {}
+        self.timeline = Timeline(self.started)
+        self.graph = Graph(
+            GraphSettings(
+                bounds=Bounds(config.buffer_s, config.buffer_bytes),
+                merge_s=config.merge_ms / 1000,
+                slow_viewer_timeout_s=config.slow_viewer_timeout_s,
+            ),
+            services.specs,
+            self.clock,
+            failed=self._converter_failed,
+            note=self.note,
+        )
+        self.epoch: Epoch | None = None
+        self.epochs = 0
+        self.publisher: Session | None = None
+        self.outputs: dict[str, HttpOutput] = {}
+        self.routes: dict[str, tuple[str, Handler]] = {}
+        """Handlers with the kind that owns them, by suffix after the code."""
+        self.refused = 0
+        self.bytes_sent = 0
+        """Bytes sent to sessions that have ended."""
+        self.bytes_received = 0
+        """Bytes received in epochs that have ended."""
+        self.packets_received = 0
+        self.skips = 0
+        self.dropped = 0
+        self.jumps = 0
+        self.last_error = ""
+        self.closed = False
+        self.pull = self._pull_input()
+
+    @property
+    def takes_publisher(self) -> bool:
+        """Whether the input is ``publish:``."""
+        return self.pull is None
+
+    def start(self) -> None:
+        """Start the outputs; the input starts with :meth:`run`."""
+        view = EngineView(self)
+        for kind, plugin in self.services.plugins.items():
+            if Cap.HTTP not in plugin.caps or not self.config.serves(kind):
+                continue
+            options = self.config.output_options(plugin)
+            output = plugin.http_output(view, options, self.services.context(kind))
+            self.outputs[kind] = output
+            self.routes.update({suffix: (kind, h) for suffix, h in output.routes().items()})
+            output.start()
+        if self.takes_publisher:
+            self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
+        self.services.events.emit("stream.started", self.code)
+
+    async def run(self) -> None:
+        """Pull the input until it is over for good; returns at once for ``publish:``."""
+        if self.pull is not None:
+            await self.pull.run()
+
+    def begin(self, reason: str) -> Epoch:
+        """Begin an epoch; whoever wrote before is revoked."""
+        self.end(f"superseded: {reason}")
+        host = EpochHost(
+            lane=self.graph.base,
+            timeline=self.timeline,
+            clock=self.clock,
+            number=self._next_epoch,
+            begun=self._begun,
+        )
+        self.epoch = Epoch(host, reason)
+        return self.epoch
+
+    def end(self, reason: str) -> None:
+        """End the running epoch, if any: revoke its token and keep its counts."""
+        epoch, self.epoch = self.epoch, None
+        if epoch is None:
+            return
+        epoch.sample(self.clock.now())
+        epoch.end()
+        self.bytes_received += epoch.meter.bytes
+        self.packets_received += epoch.meter.items
+        self.dropped += epoch.lost
+        self.jumps += epoch.jumps
+        self.causes.clear(cause.WAITING_FOR_KEYFRAME, cause.NO_PACKETS)
+        log.info("stream %s: input ended: %s", self.code, reason)
+        self.services.events.emit("input.closed", self.code, reason=reason)
+
+    def publish(self, session: Session) -> Epoch:
+        """Give the writer to a publisher.
+
+        Raises:
+            StreamctlError: another publisher holds it and is not silent.
+        """
+        holder = self.publisher
+        if holder is not None:
+            if not self.holder_is_silent():
+                raise StreamctlError(
+                    f"`{self.code}` already has a publisher: {holder.peer}",
+                    hint="stop the other publisher first",
+                )
+            holder.close(f"silent; {session.peer} took its place")
+            self.release(holder, "silent, replaced")
+        epoch = self.begin(f"publisher {session.peer} over {session.protocol}")
+        self.publisher = session
+        self.causes.clear(cause.NO_PUBLISHER)
+        return epoch
+
+    def holder_is_silent(self) -> bool:
+        """Whether the present publisher has sent nothing for a while."""
+        return self.epoch is None or self._silence(self.epoch) > TAKEOVER_SILENCE_S
+
+    def release(self, session: Session, reason: str) -> None:
+        """A publisher's session is over."""
+        if self.publisher is not session:
+            return
+        self.publisher = None
+        if self.epoch is not None:
+            session.bytes_in = max(session.bytes_in, self.epoch.meter.bytes)
+        self.end(reason)
+        if not self.closed:
+            self.causes.set(cause.NO_PUBLISHER, f"the publisher left: {reason}")
+
+    def tick(self, now: float) -> None:
+        """Timeouts, lags and rates; called about once a second."""
+        self.graph.tick(now)
+        if self.graph.base.gop_too_long:
+            self.causes.set(
+                cause.GOP_TOO_LONG,
+                f"one group of pictures passes buffer_bytes = {self.config.buffer_bytes}",
+            )
+        else:
+            self.causes.clear(cause.GOP_TOO_LONG)
+        epoch = self.epoch
+        if epoch is None:
+            return
+        epoch.sample(now)
+        silence = self._silence(epoch)
+        if silence > self.config.packet_timeout_s:
+            self._silent(f"no packets for {silence:.0f} s")
+        elif not epoch.on_air and epoch.meter.items:
+            self.causes.set(cause.WAITING_FOR_KEYFRAME, "no random-access point or no codec yet")
+        else:
+            self.causes.clear(cause.WAITING_FOR_KEYFRAME)
+
+    def close(self, reason: str) -> None:
+        """Stop everything: sessions, outputs, lanes."""
+        if self.closed:
+            return
+        self.closed = True
+        for session in self.services.sessions.of(self.code):
+            session.close(reason)
+        for output in self.outputs.values():
+            output.stop()
+        self.end(reason)
+        self.graph.close()
+        self.services.events.emit("stream.stopped", self.code, reason=reason)
+
+    def note(self, name: str, text: str) -> None:
+        """Show a named remark in the status; an empty text removes it."""
+        if text:
+            if self.notes.get(name) != text:
+                log.warning("stream %s: %s: %s", self.code, name, text)
+            self.notes[name] = text
+        else:
+            self.notes.pop(name, None)
+
+    def on_air(self) -> bool:
+        """Whether an epoch is writing."""
+        return self.epoch is not None and self.epoch.on_air
+
+    def _pull_input(self) -> PullInput | None:
+        first = self.config.inputs[0]
+        if first.url.kind == PUBLISH_KIND:
+            return None
+        return PullInput(self, self.services.plugins[first.url.kind], first)
+
+    def _silence(self, epoch: Epoch) -> float:
+        last = epoch.opened_at if epoch.last_packet is None else epoch.last_packet
+        return self.clock.now() - last
+
+    def _silent(self, reason: str) -> None:
+        self.causes.set(cause.NO_PACKETS, reason)
+        self.services.events.emit("input.degraded", self.code, reason=reason)
+        if self.publisher is not None:
+            publisher = self.publisher
+            publisher.close(reason)
+            self.release(publisher, reason)
+        elif self.pull is not None:
+            self.pull.give_up(reason)
+
+    def _next_epoch(self) -> int:
+        self.epochs += 1
+        return self.epochs
+
+    def _begun(self, init: Init) -> None:
+        tracks = ", ".join(str(track.codec) for track in init.tracks)
+        log.info("stream %s: on air, epoch %d: %s", self.code, init.epoch, tracks)
+        self.causes.clear(
+            cause.INPUT_FAILED, cause.NO_PACKETS, cause.WAITING_FOR_KEYFRAME, cause.INPUT_ENDED
+        )
+        self.services.events.emit(
+            "input.connected", self.code, epoch=init.epoch, tracks=[t.codec for t in init.tracks]
+        )
+
+    def _converter_failed(self, name: str, error: Exception) -> None:
+        log.error("stream %s: %s failed", self.code, name, exc_info=error)
+        self.causes.set(cause.CONVERTER_FAILED, f"{name}: {type(error).__name__}: {error}")
+        self.services.events.emit("stream.error", self.code, part=name, error=str(error))
+
+    def lane_running(self, fmt: Format) -> bool:
+        """Whether a lane is being produced."""
+        entry = self.graph.derived.get(fmt)
+        return fmt is Format.PACKETS or (entry is not None and entry.running)
