@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Wire(Protocol):
     """The sending side of one connection, owned by ``streamctl.net``."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send without waiting; may call the peer's ``paused`` before it returns."""
 
     def unsent(self) -> int:
