@@ -1,0 +1,83 @@
+"""Listening sockets and how addresses are written.
+
+An empty host means every interface, over IPv6 too where the machine has it; both sockets
+share one port, also when the kernel chooses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+from streamctl.net.failure import listen_failed
+
+if TYPE_CHECKING:
+    from streamctl.sdk.endpoints import Address
+
+EPHEMERAL_ATTEMPTS = 8
+"""How often a free IPv4 port is drawn until the same port is free over IPv6."""
+
+
+def show(address: Address) -> str:
+    """The address as ``host:port``; IPv6 addresses stand in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def listening_sockets(address: Address, *, backlog: int, key: str) -> list[socket.socket]:
+    """Sockets that listen on ``address``; ``key`` is the setting that holds it.
+
+    Raises:
+        ConnectionFailed: the address can't be bound.
+    """
+    host, port = address
+    try:
+        if host:
+            return [one_socket(*await resolve(host, port), backlog=backlog)]
+        return every_interface(port, backlog)
+    except OSError as error:
+        raise listen_failed(error, show(address), key) from error
+
+
+async def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """The family and numeric address of a local host name."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, where = found[0]
+    return family, (str(where[0]), int(where[1]))
+
+
+def every_interface(port: int, backlog: int) -> list[socket.socket]:
+    """One socket for IPv4 and, where available, one for IPv6, on the same port."""
+    for attempt in range(EPHEMERAL_ATTEMPTS):
+        first = one_socket(socket.AF_INET, ("", port), backlog=backlog)
+        chosen = first.getsockname()[1]
+        try:
+            return [first, one_socket(socket.AF_INET6, ("::", chosen), backlog=backlog)]
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return [first]
+            first.close()
+            if port or attempt == EPHEMERAL_ATTEMPTS - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def one_socket(
+    family: socket.AddressFamily, where: tuple[str, int], *, backlog: int
+) -> socket.socket:
+    """A bound, listening, non-blocking socket."""
+    with contextlib.ExitStack() as undo:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        undo.callback(listening.close)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(where)
+        listening.listen(backlog)
+        listening.setblocking(False)
+        undo.pop_all()
+    return listening

@@ -1,0 +1,249 @@
+"""One TCP connection: an asyncio protocol that drives a peer and is its wire.
+
+Theory of operation: the transport's write buffer limit is zero, so ``paused`` reaches the peer
+within the very ``write`` that the kernel did not take completely, and ``resumed`` once the rest
+is gone. Media waits in the lane's ring, where it is shared, not in buffers of connections.
+
+Closing is orderly: what was written is flushed, then our side of the stream ends, then arriving
+bytes are dropped until the peer ends its side. Closing a socket with unread bytes would reset
+the connection and destroy the last answer before the peer has read it. After
+:data:`FLUSH_S` the connection is cut whatever the peer does. From ``close`` on the peer object
+hears nothing but ``closed``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import socket
+import struct
+import termios
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.errors import LocalProtocolError, RemoteProtocolError, StreamctlError
+from streamctl.net.address import show
+from streamctl.net.failure import describe
+
+if TYPE_CHECKING:
+    from streamctl.sdk.endpoints import Address, Peer
+
+FLUSH_S = 2.0
+"""A live viewer has no use for bytes that it could not take within this time."""
+
+SEND_BUFFER_MIN_BYTES = 128 * 1024
+"""Below this a path of 100 ms round trip can't carry 10 Mbit/s."""
+SEND_BUFFER_MAX_BYTES = 1024 * 1024
+"""Above this a stalled viewer hides seconds of media in the kernel."""
+SEND_BUFFER_DEFAULT_BYTES = 256 * 1024
+
+VANISHED_S = 30
+"""A peer that acknowledges nothing, or takes nothing, for this long is gone. It is longer than
+the default ``slow_viewer_timeout_s``, so that a stalled viewer is closed by the engine, which
+can say why."""
+PROBE_AFTER_S = 10
+PROBE_EVERY_S = 5
+
+QUEUED = struct.Struct("i")
+NOTHING_QUEUED = bytes(QUEUED.size)
+
+log = logging.getLogger(__name__)
+
+
+class Connections:
+    """The open connections of one listener."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def add(self, connection: Connection) -> None:
+        """Take note of a connection that came up."""
+        self._open.add(connection)
+        self._empty.clear()
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        self._open.discard(connection)
+        if not self._open:
+            self._empty.set()
+
+    async def close(self, reason: str, grace_s: float) -> None:
+        """Close all of them; those that take longer than ``grace_s`` are cut."""
+        for connection in list(self._open):
+            connection.close(reason)
+        with anyio.move_on_after(grace_s):
+            await self._empty.wait()
+        for connection in list(self._open):
+            connection.abort(reason)
+        await self._empty.wait()
+
+
+class Connection(asyncio.Protocol):
+    """Drives a :class:`~streamctl.sdk.endpoints.Peer` and implements its ``Wire``."""
+
+    __slots__ = (
+        "_closing",
+        "_connections",
+        "_fd",
+        "_loop",
+        "_lost",
+        "_peer",
+        "_reason",
+        "_timer",
+        "_transport",
+        "remote",
+    )
+
+    def __init__(self, peer: Peer, connections: Connections | None = None) -> None:
+        self.remote: Address = ("", 0)
+        self._peer = peer
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._closing = True
+        self._lost = False
+        self._fd = -1
+        self._reason = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._closing = False
+        name = transport.get_extra_info("peername")
+        self.remote = (str(name[0]), int(name[1])) if name else ("", 0)
+        self._fd = transport.get_extra_info("socket").fileno()
+        tls = transport.get_extra_info("ssl_object") is not None
+        # The TLS transport compares with >=, so a limit of zero would always be exceeded.
+        transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
+        tune(transport.get_extra_info("socket"))
+        if self._connections is not None:
+            self._connections.add(self)
+        try:
+            self._peer.connected(self, self.remote)
+        except Exception as error:
+            self._fail(error)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        try:
+            self._peer.received(data)
+        except Exception as error:
+            self._fail(error)
+
+    def pause_writing(self) -> None:
+        if self._closing:
+            return
+        try:
+            self._peer.paused()
+        except Exception as error:
+            self._fail(error)
+
+    def resume_writing(self) -> None:
+        if self._closing:
+            # Not at once: the transport has not finished its own work for this event.
+            self._loop.call_soon(self._end_sending)
+            return
+        try:
+            self._peer.resumed()
+        except Exception as error:
+            self._fail(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = self._lost = True
+        self._fd = -1
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._connections is not None:
+            self._connections.discard(self)
+        reason = self._reason
+        if not reason:
+            reason = describe(exc) if isinstance(exc, OSError) else "closed by the peer"
+        try:
+            self._peer.closed(reason)
+        except Exception:
+            log.exception("%s: error after the connection was closed", show(self.remote))
+
+    # What the peer and the engine call.
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send without waiting; may call the peer's ``paused`` before it returns."""
+        if not self._closing:
+            self._transport.write(data)
+
+    def set_send_buffer(self, size: int) -> None:
+        """Let the kernel hold about ``size`` bytes, within the bounds that make sense."""
+        if not self._lost:
+            set_send_buffer(self._transport.get_extra_info("socket"), size)
+
+    def unsent(self) -> int:
+        """Bytes accepted by :meth:`write` that the peer's kernel has not acknowledged."""
+        if self._fd < 0:
+            return 0
+        queued = fcntl.ioctl(self._fd, termios.TIOCOUTQ, NOTHING_QUEUED)
+        return int(QUEUED.unpack(queued)[0]) + self._transport.get_write_buffer_size()
+
+    def close(self, reason: str) -> None:
+        """Flush what was written, then close; never raises, may be called twice."""
+        if self._closing:
+            return
+        self._closing = True
+        self._reason = reason
+        self._timer = self._loop.call_later(FLUSH_S, self._transport.abort)
+        self._end_sending()
+
+    def abort(self, reason: str) -> None:
+        """Close at once, dropping what was not sent."""
+        if self._lost:
+            return
+        self._reason = self._reason or reason
+        self._closing = True
+        self._transport.abort()
+
+    def _end_sending(self) -> None:
+        """End our side of the stream if nothing is left to flush."""
+        transport = self._transport
+        if self._lost or transport.get_write_buffer_size():
+            return
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        try:
+            transport.write_eof()
+        except OSError:
+            transport.abort()
+
+    def _fail(self, error: Exception) -> None:
+        """End this connection, and nothing else, because its peer object raised."""
+        where = show(self.remote)
+        if isinstance(error, StreamctlError) and not isinstance(error, LocalProtocolError):
+            log.info("%s: %s", where, error)
+            if isinstance(error, RemoteProtocolError) and error.reply:
+                self.write(error.reply)
+            self.close(str(error))
+        else:
+            log.error("%s: closed after an error of ours", where, exc_info=error)
+            self.close("internal error")
+
+
+def tune(sock: socket.socket) -> None:
+    """Set what every media connection needs: no delay, bounded buffers, dead peers noticed."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    set_send_buffer(sock, SEND_BUFFER_DEFAULT_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_S * 1000)
+
+
+def set_send_buffer(sock: socket.socket, size: int) -> None:
+    """Set SO_SNDBUF within the limits above."""
+    size = min(max(size, SEND_BUFFER_MIN_BYTES), SEND_BUFFER_MAX_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)

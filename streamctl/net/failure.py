@@ -1,0 +1,82 @@
+"""The only translation from the operating system's errors to streamctl's.
+
+Texts are chosen by exception class first, by error number second, so that every ``OSError``
+has one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import ssl
+
+from streamctl.errors import ConnectionFailed
+
+BY_CLASS: tuple[tuple[type[OSError], str], ...] = (
+    (ssl.SSLCertVerificationError, "certificate not trusted"),
+    (ssl.SSLError, "TLS failed"),
+    (socket.gaierror, "unknown host"),
+    (ConnectionRefusedError, "connection refused"),
+    (ConnectionResetError, "connection reset by the peer"),
+    (ConnectionAbortedError, "connection aborted"),
+    (BrokenPipeError, "closed by the peer"),
+    (TimeoutError, "timed out"),
+)
+"""More specific classes stand first."""
+
+BY_NUMBER = {
+    errno.EADDRINUSE: "address already in use",
+    errno.EADDRNOTAVAIL: "no interface of this machine has the address",
+    errno.EACCES: "permission denied",
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETUNREACH: "network unreachable",
+    errno.EMFILE: "too many open files",
+    errno.ENFILE: "too many open files on this machine",
+}
+
+LISTEN_HINTS = {
+    errno.EADDRINUSE: "stop the other program or change `{key}`",
+    errno.EADDRNOTAVAIL: "set `{key}` to an address of this machine, or to `:PORT` for all",
+    errno.EACCES: "choose a port above 1023 in `{key}`, or grant CAP_NET_BIND_SERVICE",
+}
+
+NUMBER = re.compile(r"\[Errno (\d+)\]")
+
+
+def describe(error: OSError) -> str:
+    """What went wrong, in words that need no knowledge of error numbers."""
+    # OpenSSL sets these attributes on errors of its own only, not on those that Python raises.
+    detail = getattr(error, "verify_message", "") or getattr(error, "reason", None) or ""
+    detail = detail.replace("_", " ").lower()
+    for kind, text in BY_CLASS:
+        if isinstance(error, kind):
+            return f"{text}: {detail}" if detail else text
+    number = number_of(error)
+    if number in BY_NUMBER:
+        return BY_NUMBER[number]
+    specific = OSError(number, "") if number else error
+    for kind, text in BY_CLASS:
+        if isinstance(specific, kind):
+            return text
+    return os.strerror(number).lower() if number else str(error) or "failed"
+
+
+def number_of(error: OSError) -> int:
+    """The error number; the first one when asyncio joined several attempts into one text."""
+    if error.errno:
+        return error.errno
+    found = NUMBER.search(str(error))
+    return int(found.group(1)) if found else 0
+
+
+def connect_failed(error: OSError, where: str) -> ConnectionFailed:
+    """The error for a connection to ``where`` that did not come about."""
+    return ConnectionFailed(f"can't connect to `{where}`: {describe(error)}")
+
+
+def listen_failed(error: OSError, where: str, key: str) -> ConnectionFailed:
+    """The error for an address that can't be bound; ``key`` is the setting that holds it."""
+    hint = LISTEN_HINTS.get(number_of(error), "check `{key}`").format(key=key)
+    return ConnectionFailed(f"can't listen on `{where}`: {describe(error)}", hint=hint)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.errors import ConnectionFailed
+from streamctl.net import address
+from streamctl.net.address import listening_sockets, show
+
+if TYPE_CHECKING:
+    from streamctl.sdk.endpoints import Address
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        (("", 80), ":80"),
+        (("localhost", 80), "localhost:80"),
+        (("::1", 80), "[::1]:80"),
+    ],
+)
+def test_show(where: Address, text: str) -> None:
+    assert show(where) == text
+
+
+@pytest.mark.anyio
+async def test_every_interface_shares_one_port_over_both_families() -> None:
+    sockets = await listening_sockets(("", 0), backlog=8, key="k")
+    with contextlib.ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(one)
+        assert len({one.getsockname()[1] for one in sockets}) == 1
+        port = sockets[0].getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+        assert sockets[0].family == socket.AF_INET
+        if socket.has_ipv6:
+            assert [one.family for one in sockets[1:]] in ([], [socket.AF_INET6])
+
+
+@pytest.mark.anyio
+async def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    bind = address.one_socket
+
+    def without_ipv6(
+        family: socket.AddressFamily, where: tuple[str, int], *, backlog: int
+    ) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+        return bind(family, where, backlog=backlog)
+
+    monkeypatch.setattr(address, "one_socket", without_ipv6)
+    (only,) = await listening_sockets(("", 0), backlog=8, key="k")
+    with only:
+        assert only.family == socket.AF_INET
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost"])
+async def test_a_taken_port_is_named_with_its_setting(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConnectionFailed, match=rf"can't listen on `{host}:{port}`") as caught:
+            await listening_sockets((host, port), backlog=8, key="http.address")
+    assert "http.address" in caught.value.hint
+
+
+@pytest.mark.anyio
+async def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(ConnectionFailed, match="no interface of this machine"):
+        await listening_sockets(("192.0.2.1", 0), backlog=8, key="k")

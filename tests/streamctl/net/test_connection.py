@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import logging
+import socket
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from streamctl.errors import LocalProtocolError, RemoteProtocolError, StaleEpoch
+from streamctl.net import connection
+from tests.streamctl.net.recorder import RecordingPeer, connected
+
+MORE_THAN_ANY_KERNEL_TAKES = bytes(16_000_000)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    data = bytearray()
+    while piece := client.recv(1 << 20):
+        data += piece
+    return bytes(data)
+
+
+@pytest.mark.anyio
+async def test_pause_comes_within_the_write_that_fills_the_kernel() -> None:
+    peer = RecordingPeer()
+    async with connected(peer):
+        peer.wire.write(b"small")
+        assert peer.calls == ["connected"]
+        peer.wire.write(MORE_THAN_ANY_KERNEL_TAKES)
+        assert peer.calls == ["connected", "paused"]
+
+
+@pytest.mark.anyio
+async def test_resume_comes_when_the_rest_is_gone() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        peer.wire.write(MORE_THAN_ANY_KERNEL_TAKES)
+        left = len(MORE_THAN_ANY_KERNEL_TAKES)
+        while left:
+            left -= len(await anyio.to_thread.run_sync(client.recv, left))
+        while "resumed" not in peer.calls:
+            await anyio.lowlevel.checkpoint()
+        assert peer.calls == ["connected", "paused", "resumed"]
+
+
+@pytest.mark.anyio
+async def test_close_flushes_even_when_the_kernel_is_full() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        peer.wire.write(MORE_THAN_ANY_KERNEL_TAKES)
+        peer.wire.close("over")
+        peer.wire.close("again")
+        peer.wire.write(b"too late")
+        data = await anyio.to_thread.run_sync(read_to_end, client)
+        assert len(data) == len(MORE_THAN_ANY_KERNEL_TAKES)
+        client.close()
+        await peer.gone.wait()
+    assert peer.calls == ["connected", "paused", "closed"]
+    assert peer.reason == "over"
+
+
+@pytest.mark.anyio
+async def test_a_last_answer_survives_bytes_that_nobody_read() -> None:
+    """The peer is still sending when it is refused; a reset would take the answer with it."""
+
+    def refuse(peer: RecordingPeer, data: bytes) -> None:
+        peer.wire.write(b"go away")
+        peer.wire.close("refused")
+
+    peer = RecordingPeer(refuse)
+    async with connected(peer) as client:
+        for _ in range(50):
+            client.sendall(bytes(1000))
+            await anyio.lowlevel.checkpoint()
+        assert await anyio.to_thread.run_sync(read_to_end, client) == b"go away"
+    assert len(peer.data) <= 50_000
+
+
+@pytest.mark.anyio
+async def test_close_cuts_a_peer_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "FLUSH_S", 0.05)
+    peer = RecordingPeer()
+    async with connected(peer):
+        peer.wire.write(MORE_THAN_ANY_KERNEL_TAKES)
+        peer.wire.close("too slow")
+        await peer.gone.wait()
+    assert peer.reason == "too slow"
+
+
+@pytest.mark.anyio
+async def test_abort_drops_what_was_not_sent() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        peer.wire.write(MORE_THAN_ANY_KERNEL_TAKES)
+        peer.wire.abort("kicked")
+        peer.wire.abort("kicked twice")
+        await peer.gone.wait()
+        peer.wire.abort("after the end")
+        peer.wire.close("after the end")
+        peer.wire.set_send_buffer(1)
+        assert peer.wire.unsent() == 0
+        data = await anyio.to_thread.run_sync(read_to_end, client)
+        assert len(data) < len(MORE_THAN_ANY_KERNEL_TAKES)
+    assert peer.reason == "kicked"
+
+
+@pytest.mark.anyio
+async def test_a_peer_that_leaves_closes_the_connection() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        client.close()
+        await peer.gone.wait()
+    assert peer.reason == "closed by the peer"
+
+
+@pytest.mark.anyio
+async def test_a_reset_is_told_as_such() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        linger_for_no_time = b"\x01\0\0\0\0\0\0\0"
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time)
+        client.close()
+        await peer.gone.wait()
+    assert peer.reason == "connection reset by the peer"
+
+
+@pytest.mark.anyio
+async def test_a_breach_of_the_protocol_is_answered_and_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(peer: RecordingPeer, data: bytes) -> None:
+        raise RemoteProtocolError("not in this language", reply=b"sorry")
+
+    caplog.set_level(logging.INFO, connection.log.name)
+    peer = RecordingPeer(refuse)
+    async with connected(peer) as client:
+        client.sendall(b"?")
+        assert await anyio.to_thread.run_sync(read_to_end, client) == b"sorry"
+    assert peer.reason == "not in this language"
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert record.getMessage().endswith(": not in this language")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (StaleEpoch("over"), logging.INFO),
+        (LocalProtocolError("a bug"), logging.ERROR),
+        (KeyError("a bug"), logging.ERROR),
+    ],
+)
+async def test_errors_close_their_connection_once(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(peer: RecordingPeer, data: bytes) -> None:
+        raise error
+
+    caplog.set_level(logging.INFO, connection.log.name)
+    peer = RecordingPeer(fail)
+    async with connected(peer) as client:
+        client.sendall(b"?")
+        assert await anyio.to_thread.run_sync(read_to_end, client) == b""
+    assert peer.calls == ["connected", "closed"]
+    assert [record.levelno for record in caplog.records] == [level]
+
+
+class FailingPeer(RecordingPeer):
+    """Raises in the callback that it is told to."""
+
+    fails_in = ""
+
+    def connected(self, wire: object, remote: tuple[str, int]) -> None:
+        super().connected(wire, remote)  # type: ignore[arg-type]
+        self.fail("connected")
+
+    def paused(self) -> None:
+        super().paused()
+        self.fail("paused")
+
+    def resumed(self) -> None:
+        super().resumed()
+        self.fail("resumed")
+
+    def closed(self, reason: str) -> None:
+        super().closed(reason)
+        self.fail("closed")
+
+    def fail(self, where: str) -> None:
+        if where == self.fails_in:
+            raise ZeroDivisionError(where)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("where", ["connected", "paused", "resumed", "closed"])
+async def test_an_error_in_any_callback_stays_within_the_connection(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = FailingPeer()
+    peer.fails_in = where
+    async with connected(peer) as client:
+        peer.wire.write(MORE_THAN_ANY_KERNEL_TAKES)
+        if where == "closed":
+            peer.wire.close("over")
+        await anyio.to_thread.run_sync(read_to_end, client)
+    assert peer.calls.count("closed") == 1
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.anyio
+async def test_sockets_notice_vanished_peers_and_hold_little() -> None:
+    peer = RecordingPeer()
+    async with connected(peer):
+        assert isinstance(peer.wire, connection.Connection)
+        sock = peer.wire._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        sizes = []
+        for size in (1, 500_000, 100_000_000):
+            peer.wire.set_send_buffer(size)
+            # The kernel doubles what it is asked for, to account for its own overhead.
+            sizes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2)
+        assert sizes == sorted(sizes)
+        assert sizes[0] == connection.SEND_BUFFER_MIN_BYTES
+        assert sizes[-1] <= connection.SEND_BUFFER_MAX_BYTES

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import logging
+import socket
+from functools import partial
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from streamctl.errors import ConnectionFailed
+from streamctl.net.tcp import connect_tcp, serve_tcp
+from tests.streamctl.net.recorder import RecordingPeer, connected, serving
+
+
+def echo(peer: RecordingPeer, data: bytes) -> None:
+    peer.wire.write(data)
+
+
+async def read_exactly(client: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        data += await anyio.to_thread.run_sync(client.recv, size - len(data))
+    return data
+
+
+@pytest.mark.anyio
+async def test_each_connection_has_its_own_peer() -> None:
+    peers: list[RecordingPeer] = []
+
+    def factory() -> RecordingPeer:
+        peers.append(RecordingPeer(echo))
+        return peers[-1]
+
+    async with serving(factory) as address:
+        with (
+            socket.create_connection(address, timeout=5) as first,
+            socket.create_connection(address, timeout=5) as second,
+        ):
+            first.sendall(b"one")
+            second.sendall(b"two")
+            assert await read_exactly(first, 3) == b"one"
+            assert await read_exactly(second, 3) == b"two"
+            assert {peer.remote for peer in peers} == {first.getsockname(), second.getsockname()}
+    assert [peer.calls for peer in peers] == [["connected", "closed"]] * 2
+
+
+@pytest.mark.anyio
+async def test_an_address_in_use_is_reported_with_its_setting() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ConnectionFailed) as caught,
+    ):
+        await serve_tcp(
+            taken.getsockname(), RecordingPeer, ready=lambda _: None, key="listeners.x.address"
+        )
+    assert "listeners.x.address" in caught.value.hint
+
+
+@pytest.mark.anyio
+async def test_stopping_flushes_and_closes_every_connection() -> None:
+    peer = RecordingPeer()
+    with socket.socket() as client:
+        async with serving(lambda: peer) as address:
+            client.settimeout(5)
+            await anyio.to_thread.run_sync(client.connect, address)
+            await peer.up.wait()
+            peer.wire.write(b"last words")
+        assert peer.reason == "the server stops listening here"
+        assert await read_exactly(client, 10) == b"last words"
+        assert client.recv(1) == b""
+
+
+@pytest.mark.anyio
+async def test_an_error_in_one_peer_leaves_the_others_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(peer: RecordingPeer, data: bytes) -> None:
+        if data == b"bad":
+            raise ZeroDivisionError
+        peer.wire.write(data)
+
+    async with serving(partial(RecordingPeer, fail)) as address:
+        with (
+            socket.create_connection(address, timeout=5) as good,
+            socket.create_connection(address, timeout=5) as bad,
+        ):
+            bad.sendall(b"bad")
+            assert await anyio.to_thread.run_sync(bad.recv, 1) == b""
+            good.sendall(b"good")
+            assert await read_exactly(good, 4) == b"good"
+    (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert record.exc_info is not None
+
+
+@pytest.mark.anyio
+async def test_connect_tells_the_peer_before_it_returns() -> None:
+    async with serving(partial(RecordingPeer, echo)) as address:
+        peer = RecordingPeer()
+        await connect_tcp(*address, peer)
+        assert peer.remote == address
+        peer.wire.write(b"hello")
+        while peer.data != b"hello":
+            await anyio.lowlevel.checkpoint()
+        peer.wire.close("done")
+        await peer.gone.wait()
+        assert peer.reason == "done"
+
+
+@pytest.mark.anyio
+async def test_a_refused_connection_is_an_error_of_the_tree() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        host, port = unused.getsockname()
+        with pytest.raises(ConnectionFailed, match=f"`{host}:{port}`: connection refused"):
+            await connect_tcp(host, port, RecordingPeer())
+
+
+@pytest.mark.anyio
+async def test_a_silent_host_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as filler:
+        filler.connect(full.getsockname())  # the queue takes one, the next gets no answer
+        host, port = full.getsockname()
+        with pytest.raises(ConnectionFailed, match="timed out"):
+            await connect_tcp(host, port, RecordingPeer(), timeout_s=0.1)
+
+
+@pytest.mark.anyio
+async def test_the_wire_of_a_connection_reports_its_lag() -> None:
+    peer = RecordingPeer()
+    async with connected(peer):
+        assert peer.wire.unsent() == 0
+        peer.wire.write(bytes(8_000_000))
+        assert peer.wire.unsent() > 1_000_000
