@@ -7,7 +7,7 @@ plugins or several keys at once is checked in ``streamctl.config.load``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -40,12 +40,17 @@ def address(value: Any) -> Any:
     return Address.parse(value) if isinstance(value, str) else value
 
 
+def network(value: Any) -> Any:
+    """Read a network, or a single address, from its text."""
+    return ip_network(value) if isinstance(value, str) else value
+
+
 Number = BeforeValidator(number)
 Seconds = Annotated[float, Number, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
 Bytes = Annotated[int, Number, Field(ge=1_048_576)]
 Bind = Annotated[Address, BeforeValidator(address), PlainSerializer(str)]
-Network = IPv4Network | IPv6Network
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 
 
 class Section(BaseModel):

@@ -1,0 +1,256 @@
+"""Reads a configuration whole: every fault at once, each with file, line, key and remedy.
+
+The order is: TOML, overrides from the environment, each section by its model, then what only
+the whole file can show. A file with any fault gives no configuration at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from streamctl.config.code import shadowed
+from streamctl.config.environ import override
+from streamctl.config.faults import ConfigErrors, Fault, dotted, unknown_key
+from streamctl.config.lines import line_of, scan
+from streamctl.config.model import (
+    ApiConfig,
+    Config,
+    HttpConfig,
+    LimitsConfig,
+    ListenerConfig,
+    LogConfig,
+    ServerConfig,
+    StreamConfig,
+)
+from streamctl.config.stream import Reading, merge, read_stream
+from streamctl.errors import ConfigError
+from streamctl.sdk.plugin import Cap, Empty
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from streamctl.config.address import Address
+    from streamctl.config.lines import Path
+    from streamctl.registry import Registry
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "server": ServerConfig,
+    "log": LogConfig,
+    "api": ApiConfig,
+    "http": HttpConfig,
+    "limits": LimitsConfig,
+}
+TABLES = frozenset({*SECTIONS, "listeners", "defaults", "streams"})
+WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def load(
+    path: FilePath | str, registry: Registry, environ: Mapping[str, str] | None = None
+) -> Config:
+    """Read a file.
+
+    Raises:
+        ConfigError: unreadable, or not TOML.
+        ConfigErrors: everything else that is wrong with it.
+    """
+    try:
+        text = FilePath(path).read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text", file=str(path)) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"can't be read: {reason[0].lower()}{reason[1:]}",
+            file=str(path),
+            hint="name the file, such as `streamctl serve streams.toml`",
+        ) from None
+    return parse(text, str(path), registry, environ)
+
+
+def parse(
+    text: str, name: str, registry: Registry, environ: Mapping[str, str] | None = None
+) -> Config:
+    """Read a text; ``name`` stands for the file in errors.
+
+    Raises:
+        ConfigError: not TOML.
+        ConfigErrors: everything else that is wrong with it.
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise syntax_error(error, text, name) from None
+    origins, faults = override(data, environ, TABLES)
+    reading = Reading(registry, environ)
+    config = read(data, reading)
+    source = Source(name, scan(text), origins)
+    errors = [
+        ConfigError(fault.message, hint=fault.hint, key=str(fault.path[0])) for fault in faults
+    ]
+    errors += source.errors(reading.faults)
+    if errors:
+        raise ConfigErrors(errors)
+    return config
+
+
+def read_document(
+    code: str,
+    document: Mapping[str, Any],
+    config: Config,
+    registry: Registry,
+    environ: Mapping[str, str] | None = None,
+) -> StreamConfig:
+    """One stream from a document of the API, judged as if it stood in the file.
+
+    Raises:
+        ConfigErrors: everything that is wrong with it.
+    """
+    reading = Reading(registry, os.environ if environ is None else environ)
+    stream = read_stream(code, dict(document), config.defaults, reading)
+    check_shadows({*config.streams, code}, reading)
+    if stream is None or reading.faults:
+        raise ConfigErrors(Source("", {}, {}).errors(reading.faults))
+    return stream
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where values came from: a file with its lines, and variables."""
+
+    name: str
+    lines: dict[Path, int]
+    origins: dict[Path, str]
+
+    def errors(self, faults: list[Fault]) -> list[ConfigError]:
+        """The faults with their places, in the order of the file, each once."""
+        errors = {(fault.path, fault.message): self.error(fault) for fault in faults}
+        return sorted(errors.values(), key=lambda error: error.line)
+
+    def error(self, fault: Fault) -> ConfigError:
+        """One fault with its place."""
+        for end in range(len(fault.path), 0, -1):
+            if variable := self.origins.get(fault.path[:end]):
+                return ConfigError(fault.message, hint=fault.hint, key=variable)
+        return ConfigError(
+            fault.message,
+            hint=fault.hint,
+            file=self.name,
+            key=dotted(fault.path),
+            line=line_of(self.lines, fault.path),
+        )
+
+
+def syntax_error(error: tomllib.TOMLDecodeError, text: str, name: str) -> ConfigError:
+    """What ``tomllib`` said, with the place taken out of its sentence."""
+    message = str(error)
+    found = WHERE.search(message)
+    line, column = text.count("\n") + 1, ""
+    if found:
+        message = message[: found.start()]
+        if found.group(1):
+            line, column = int(found.group(1)), f" at column {found.group(2)}"
+    message = message[0].lower() + message[1:]
+    return ConfigError(f"not valid TOML{column}: {message}", file=name, line=line)
+
+
+def read(data: dict[str, Any], reading: Reading) -> Config:
+    """The configuration behind ``data``; worthless if faults were noted."""
+    for key in data.keys() - TABLES:
+        reading.faults.append(unknown_key((key,), TABLES))
+    sections = {
+        name: reading.model(model, data.get(name, {}), (name,)) for name, model in SECTIONS.items()
+    }
+    defaults = table_of(data, "defaults", reading)
+    streams = read_streams(table_of(data, "streams", reading), defaults, reading)
+    config = Config(
+        listeners=read_listeners(table_of(data, "listeners", reading), reading),
+        defaults=defaults,
+        streams=streams,
+        **{name: value for name, value in sections.items() if value is not None},
+    )
+    check_api(config, reading)
+    check_addresses(config, reading)
+    return config
+
+
+def table_of(data: Mapping[str, Any], key: str, reading: Reading) -> dict[str, Any]:
+    """The table under ``key``; empty, with the fault noted, if it is something else."""
+    table = data.get(key, {})
+    if isinstance(table, dict):
+        return table
+    reading.fault((key,), "write a table")
+    return {}
+
+
+def read_streams(
+    tables: Mapping[str, Any], defaults: Mapping[str, Any], reading: Reading
+) -> dict[str, StreamConfig]:
+    """Every stream that is right."""
+    # A file without streams must not hide what is wrong with the defaults.
+    if not tables and defaults:
+        read_stream("defaults", {}, merge({"inputs": ["publish:"]}, defaults), reading)
+    streams = {code: read_stream(code, table, defaults, reading) for code, table in tables.items()}
+    check_shadows(set(tables), reading)
+    return {code: stream for code, stream in streams.items() if stream is not None}
+
+
+def read_listeners(tables: Mapping[str, Any], reading: Reading) -> dict[str, ListenerConfig]:
+    """Every listener that is right."""
+    listeners: dict[str, ListenerConfig] = {}
+    for kind, table in tables.items():
+        path: Path = ("listeners", kind)
+        plugin = reading.plugin(kind, path)
+        if plugin is None:
+            continue
+        if Cap.LISTEN not in plugin.caps:
+            reading.fault(path, f"`{kind}` has no listener of its own")
+            continue
+        if not isinstance(table, dict):
+            reading.fault(path, "write a table")
+            continue
+        rest = {key: value for key, value in table.items() if key != "address"}
+        options = reading.model(plugin.ListenerOptions, rest, path, beside=("address",))
+        written = {key: value for key, value in table.items() if key == "address"}
+        listener = reading.model(ListenerConfig, {**written, "options": options or Empty()}, path)
+        if listener is not None:
+            listeners[kind] = listener
+    return listeners
+
+
+def check_shadows(codes: set[str], reading: Reading) -> None:
+    """Note codes that one client path would both mean."""
+    for code, live in shadowed(codes):
+        reading.fault(
+            ("streams", live),
+            f"the path `{live}` would mean `{code}` and `{live}`",
+            "rename one of them",
+        )
+
+
+def check_api(config: Config, reading: Reading) -> None:
+    """Refuse an API that anybody on the network could control."""
+    if not config.api.address.loopback and not config.api.tokens:
+        reading.fault(
+            ("api", "address"),
+            f"needs a token, because other machines can reach `{config.api.address}`",
+            "add `api.tokens`, or listen on `127.0.0.1`",
+        )
+
+
+def check_addresses(config: Config, reading: Reading) -> None:
+    """Note two parts that want the same port."""
+    taken: dict[Address, str] = {}
+    wanted: dict[Path, Address] = {("api",): config.api.address, ("http",): config.http.address}
+    wanted |= {("listeners", kind): one.address for kind, one in config.listeners.items()}
+    for path, address in wanted.items():
+        owner = taken.setdefault(address, dotted(path))
+        if address.port and owner != dotted(path):
+            reading.fault((*path, "address"), f"`{owner}` listens on `{address}` already")

@@ -1,0 +1,221 @@
+"""Reads one ``[streams.<code>]`` table: common keys, inputs, and one table per output kind.
+
+The tables of a protocol are judged by its plugin's option models, so that the valid keys are
+those of what is installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from streamctl.config.code import fault as code_fault
+from streamctl.config.faults import (
+    Fault,
+    from_error,
+    from_validation,
+    nearest,
+    unknown_key,
+)
+from streamctl.config.model import InputConfig, StreamConfig, StreamKeys
+from streamctl.errors import StreamctlError
+from streamctl.sdk.plugin import Cap, Empty
+from streamctl.sdk.url import StreamURL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamctl.config.lines import Path
+    from streamctl.registry import Registry
+    from streamctl.sdk.plugin import ProtocolPlugin
+
+PUBLISH = "publish"
+"""The kind of an input that waits on the listeners; no plugin has it."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class Reading:
+    """One pass over a configuration: what it needs, and what it found wrong."""
+
+    registry: Registry
+    environ: Mapping[str, str]
+    faults: list[Fault] = field(default_factory=list)
+
+    def model(
+        self, model: type[Model], table: object, path: Path, *, beside: tuple[str, ...] = ()
+    ) -> Model | None:
+        """``table`` as a value of ``model``; None, with faults noted, if it is none.
+
+        ``beside`` names further keys that the table may have, for hints.
+        """
+        try:
+            return model.model_validate(table, context={"environ": self.environ})
+        except ValidationError as error:
+            self.faults += from_validation(path, model, error, beside)
+            return None
+
+    def plugin(self, kind: str, path: Path) -> ProtocolPlugin | None:
+        """The plugin of a kind; None, with the fault noted, if there is none."""
+        try:
+            return self.registry.load(kind)
+        except StreamctlError as error:
+            self.fault(path, error)
+            return None
+
+    def fault(self, path: Path, error: str | StreamctlError | ValueError, hint: str = "") -> None:
+        """Note one thing that is wrong."""
+        found = Fault(path, error, hint) if isinstance(error, str) else from_error(path, error)
+        self.faults.append(found)
+
+
+def read_stream(
+    code: str, own: object, defaults: Mapping[str, Any], reading: Reading
+) -> StreamConfig | None:
+    """One stream, merged with the defaults; None if it has faults.
+
+    Faults of a default are noted where it stands, under ``defaults``.
+    """
+    place: Path = ("streams", code)
+    if reason := code_fault(code):
+        reading.fault(place, reason)
+    if not isinstance(own, dict):
+        reading.fault(place, "write a table")
+        return None
+    known = len(reading.faults)
+    table = merge(defaults, own)
+    inputs = read_inputs(table.pop("inputs", None), (*place, "inputs"), reading)
+    options = read_options(table, place, reading)
+    keys = reading.model(StreamKeys, table, place)
+    if keys is not None:
+        check_outputs(keys.outputs or (), (*place, "outputs"), reading)
+    reading.faults[known:] = [settle(fault, own, defaults) for fault in reading.faults[known:]]
+    if keys is None or len(reading.faults) > known:
+        return None
+    return StreamConfig(code=code, inputs=inputs, outputs_options=options, **dict(keys))
+
+
+def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own`` over ``defaults``: tables key by key, anything else as a whole."""
+    merged = dict(defaults)
+    for key, value in own.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def settle(fault: Fault, own: Mapping[str, Any], defaults: Mapping[str, Any]) -> Fault:
+    """The fault at the place where its value was written."""
+    local = fault.path[2:]
+    if contains(own, local) or not contains(defaults, local):
+        return fault
+    return Fault(("defaults", *local), fault.message, fault.hint)
+
+
+def contains(table: Any, path: Path) -> bool:
+    """Whether something is written at ``path``."""
+    for part in path:
+        if isinstance(part, int):
+            return True
+        if not isinstance(table, dict) or part not in table:
+            return False
+        table = table[part]
+    return bool(path)
+
+
+def read_inputs(written: object, path: Path, reading: Reading) -> tuple[InputConfig, ...]:
+    """The inputs in order of priority; faults are noted."""
+    if written is None or written == []:
+        reading.fault(path, "is missing", 'write `inputs = ["publish:"]` to wait for a publisher')
+        return ()
+    if not isinstance(written, list):
+        reading.fault(path, "write a list", 'such as `inputs = ["publish:"]`')
+        return ()
+    if len(written) > 1:
+        reading.fault(
+            (*path, 1),
+            "failover between inputs is not available in this version",
+            "keep one input",
+        )
+    inputs = [read_input(entry, (*path, number), reading) for number, entry in enumerate(written)]
+    return tuple(entry for entry in inputs if entry is not None)
+
+
+def read_input(written: object, path: Path, reading: Reading) -> InputConfig | None:
+    """One input, as a URL or as a table with ``url``."""
+    table = {"url": written} if isinstance(written, str) else written
+    if not isinstance(table, dict):
+        reading.fault(path, "write a URL, or a table with `url`")
+        return None
+    text = table.get("url")
+    if not isinstance(text, str):
+        reading.fault((*path, "url"), "is missing" if text is None else "write a URL")
+        return None
+    place = path if isinstance(written, str) else (*path, "url")
+    try:
+        url = StreamURL.parse(text)
+    except StreamctlError as error:
+        reading.fault(place, error)
+        return None
+    model: type[BaseModel] = Empty
+    if url.kind != PUBLISH:
+        plugin = reading.plugin(url.kind, place)
+        if plugin is None:
+            return None
+        if Cap.PULL not in plugin.caps:
+            reading.fault(place, f"`{url.kind}` can't be used as an input")
+            return None
+        model = plugin.InputOptions
+    rest = {key: value for key, value in table.items() if key != "url"}
+    options = reading.model(model, rest, path, beside=("url",))
+    return None if options is None else InputConfig(url=url, options=options)
+
+
+def read_options(table: dict[str, Any], path: Path, reading: Reading) -> dict[str, BaseModel]:
+    """Take the tables of output kinds out of ``table``; faults are noted."""
+    found: dict[str, BaseModel] = {}
+    for kind in [key for key in table if key in reading.registry.names()]:
+        written = table.pop(kind)
+        plugin = reading.plugin(kind, (*path, kind))
+        if plugin is None:
+            continue
+        if not serves(plugin):
+            reading.fault((*path, kind), f"`{kind}` has no viewers", output_hint(kind, reading))
+            continue
+        options = reading.model(plugin.OutputOptions, written, (*path, kind))
+        if options is not None:
+            found[kind] = options
+    for key in [key for key in table if key not in StreamKeys.model_fields]:
+        del table[key]
+        valid = [*StreamKeys.model_fields, "inputs", *output_kinds(reading)]
+        reading.faults.append(unknown_key((*path, key), valid))
+    return found
+
+
+def check_outputs(kinds: tuple[str, ...], path: Path, reading: Reading) -> None:
+    """Note every kind that no viewer can use."""
+    for number, kind in enumerate(kinds):
+        if kind not in output_kinds(reading):
+            hint = output_hint(kind, reading)
+            reading.fault((*path, number), f"no installed output is called `{kind}`", hint)
+
+
+def serves(plugin: ProtocolPlugin) -> bool:
+    """Whether a plugin has viewers."""
+    return Cap.HTTP in plugin.caps or plugin.play_format is not None
+
+
+def output_kinds(reading: Reading) -> list[str]:
+    """The installed kinds that have viewers."""
+    return [plugin.kind for plugin in reading.registry.load_all()[0] if serves(plugin)]
+
+
+def output_hint(kind: str, reading: Reading) -> str:
+    """The nearest output, or all of them."""
+    return nearest(kind, output_kinds(reading))
