@@ -1,0 +1,169 @@
+"""Child processes of tests: in a group of their own, their output kept, their end certain."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+POLL_S = 0.05
+
+
+class Process:
+    """A running program; leaving its context ends it and everything that it started."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.argv = list(argv)
+        self.lines: list[str] = []
+        self.printed = threading.Condition()
+        self.child = subprocess.Popen(
+            self.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def read(self) -> None:
+        """Collect output until the program and its children have closed it."""
+        assert self.child.stdout is not None
+        with self.child.stdout as output:
+            for line in output:
+                with self.printed:
+                    self.lines.append(line.decode(errors="replace").rstrip("\n"))
+                    self.printed.notify_all()
+        with self.printed:
+            self.printed.notify_all()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.child.pid
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far, both streams in order."""
+        with self.printed:
+            return "\n".join(self.lines)
+
+    def running(self) -> bool:
+        """Whether the program has not ended."""
+        return self.child.poll() is None
+
+    def wait_line(self, pattern: str, timeout_s: float = 15.0) -> re.Match[str]:
+        """The first line, past or future, that the pattern is found in."""
+        compiled = re.compile(pattern)
+        deadline = time.monotonic() + timeout_s
+        seen = 0
+        while True:
+            with self.printed:
+                fresh = self.lines[seen:]
+                seen = len(self.lines)
+                if not fresh and self.reader.is_alive():
+                    self.printed.wait(max(0.0, min(POLL_S * 4, deadline - time.monotonic())))
+            for line in fresh:
+                found = compiled.search(line)
+                if found is not None:
+                    return found
+            if not fresh and (time.monotonic() >= deadline or not self.reader.is_alive()):
+                raise AssertionError(f"`{pattern}` never came from {self.describe()}")
+
+    def wait(self, timeout_s: float = 30.0) -> int:
+        """The exit code, once the program has ended by itself."""
+        try:
+            code = self.child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still running after {timeout_s} s: {self.describe()}") from None
+        self.reader.join(1)
+        return code
+
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 12.0) -> int:
+        """Ask the program to end; kill it, and what is left of its group, when it does not."""
+        if self.running():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            self.child.wait(timeout_s)
+        self.kill()
+        return self.child.returncode
+
+    def kill(self) -> None:
+        """End the whole group at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.child.wait(5)
+        self.reader.join(1)
+
+    def describe(self) -> str:
+        """The command and the end of its output, for messages."""
+        state = "running" if self.running() else f"exit {self.child.returncode}"
+        return f"{' '.join(self.argv)} ({state}):\n" + "\n".join(self.output.splitlines()[-25:])
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process, its threads and its living descendants have used so far.
+
+    From the scheduler's own nanosecond count; a process that has ended meanwhile counts 0.
+    """
+    total = 0
+    for member in family(pid):
+        with suppress(OSError):
+            for task in Path(f"/proc/{member}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    found = [pid]
+    for member in found:
+        with suppress(OSError):
+            for task in Path(f"/proc/{member}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def eventually(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+    """Return as soon as the condition holds; an exception in it counts as not yet."""
+    deadline = time.monotonic() + timeout_s
+    waiter = threading.Event()
+    last: object = None
+    while True:
+        try:
+            last = condition()
+        except (OSError, AssertionError, LookupError) as error:
+            last = error
+        else:
+            if last:
+                return
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what or condition}; last: {last!r}")
+        waiter.wait(POLL_S)
