@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PAIR_S = 0.5
 """A flash and a beep further apart than this do not belong together."""
+TAIL = 4
+"""A recording is cut in decode order, so holes among its last pictures are no fault."""
 BEEP_LEVEL = 0.15
 """Half of what a burst reaches after lossy coding."""
 AUDIO_SLACK_S = 0.0015
@@ -48,7 +50,7 @@ class Verdict:
     """Frame numbers in presentation order, unreadable ones left out."""
     unreadable: int = 0
     missing: int = 0
-    """Frame numbers skipped."""
+    """Frame numbers skipped; the last pictures are not counted."""
     repeated: int = 0
     restarts: list[int] = field(default_factory=list)
     """Frame numbers at which the count began anew (a loop or another publisher)."""
@@ -172,7 +174,7 @@ def weigh_numbers(verdict: Verdict, evidence: Evidence) -> None:
     """Compare each frame number with the one before."""
     verdict.unreadable = sum(number is None for _, number, _ in evidence.video)
     verdict.numbers = [number for _, number, _ in evidence.video if number is not None]
-    for before, number in pairwise(verdict.numbers):
+    for before, number in pairwise(verdict.numbers[:-TAIL]):
         if number == before:
             verdict.repeated += 1
         elif number < before:
@@ -187,7 +189,7 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
     steps = [after - before for before, after in pairwise(times)]
     if steps:
         limit = 1.5 * (median(steps) or 1.0) + AUDIO_SLACK_S
-        verdict.video_gaps = [step for step in steps if step > limit]
+        verdict.video_gaps = [step for step in steps[:-TAIL] if step > limit]
         verdict.video_s = times[-1] - times[0] + median(steps)
     for (start, length), (after, _) in pairwise(evidence.audio):
         hole = after - start - length

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.ts import PACKET, inspect
+from tests.support.ts import PACKET, inspect, whole_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,3 +54,11 @@ def test_a_repeated_packet_is_legal(good: bytes) -> None:
     start = len(good) // PACKET // 2 * PACKET
     doubled = good[: start + PACKET] + good[start : start + PACKET] + good[start + PACKET :]
     assert inspect(doubled).continuity_errors == []
+
+
+def test_a_recording_is_cut_before_an_unfinished_unit(good: bytes) -> None:
+    cut = good[: len(good) // 2]
+    assert judge(cut).decode_errors
+    whole = judge(whole_units(cut))
+    assert whole.decode_errors == []
+    assert whole.frames > 20

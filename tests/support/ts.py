@@ -117,3 +117,20 @@ def inspect(data: bytes) -> TsReport:
         walk.packet(data[start : start + PACKET])
     walk.flush_pats()
     return report
+
+
+def whole_units(data: bytes) -> bytes:
+    """The recording up to where its last access unit begins: a cut one is no server's fault."""
+    last = len(data) // PACKET * PACKET
+    for start in range(last - PACKET, 0, -PACKET):
+        if begins_pes(data[start : start + PACKET]):
+            return data[:start]
+    return data[:last]
+
+
+def begins_pes(packet: bytes) -> bool:
+    """Whether a PES packet (2.4.3.6) begins in this transport packet."""
+    if not (packet[1] & 0x40 and packet[3] & 0x10):
+        return False
+    payload = 4 + (packet[4] + 1 if packet[3] & 0x20 else 0)
+    return packet[payload : payload + 3] == b"\0\0\1"
