@@ -228,6 +228,22 @@ class Health(BaseModel):
     checks: list[Check] = Field(default_factory=list)
 
 
+class Liveness(BaseModel):
+    """``GET /live`` and ``GET /ready``."""
+
+    status: Literal["alive", "ready", "not_ready"]
+    time: str
+
+
+class Version(BaseModel):
+    """``GET /version``."""
+
+    version: str
+    python: str
+    os: str
+    arch: str
+
+
 class Problem(BaseModel):
     """The one shape of every error."""
 

@@ -1,0 +1,140 @@
+"""Prometheus metrics, made from plain counters when somebody asks for them.
+
+A custom collector costs the media paths nothing: they count in plain integers, and a scrape reads
+those. Specification: Prometheus text exposition format and OpenMetrics 1.0.
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+
+from streamctl import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streamctl.api.control import Control
+    from streamctl.schema import StreamCounters
+
+STREAM_METRICS = (
+    ("on_air", "gauge", "Whether an epoch is running.", "on_air"),
+    ("degraded", "gauge", "Whether a cause keeps the stream from being active.", "degraded"),
+    ("bytes_received", "counter", "Bytes received from inputs.", "bytes_received"),
+    ("packets_received", "counter", "Packets received from inputs.", "packets_received"),
+    ("bytes_sent", "counter", "Bytes sent to viewers.", "bytes_sent"),
+    ("viewers", "gauge", "Viewers now.", "viewers"),
+    ("skips", "counter", "Times a slow viewer was moved forward.", "skips"),
+    ("refused", "counter", "Refused requests for the stream.", "refused"),
+    ("epochs", "counter", "Uninterrupted runs of an input.", "epochs"),
+    ("timestamp_jumps", "counter", "Jumps of the input's timestamps.", "timestamp_jumps"),
+    ("dropped_packets", "counter", "Packets that could not be put on air.", "dropped_packets"),
+    ("bitrate_bps", "gauge", "Bits per second over the last 3 s.", "bitrate_bps"),
+    ("fps", "gauge", "Video frames per second over the last 3 s.", "fps"),
+    ("memory_bytes", "gauge", "Bytes that the stream's lanes hold.", "memory_bytes"),
+)
+"""Name after ``streamctl_stream_``, type, help and the counter that each shows."""
+
+
+class ServerCollector(Collector):
+    """Reads the server's counters at each scrape."""
+
+    def __init__(self, control: Control, api_refused: Mapping[int, int]) -> None:
+        self.control = control
+        self.api_refused = api_refused
+
+    def collect(self) -> Iterable[Metric]:
+        """Every metric family of the server."""
+        counters = self.control.counters()
+        yield family("streamctl_build", "info", "Version of the server.", version=__version__)
+        yield single("streamctl_uptime_seconds", "gauge", "Time since start.", counters.uptime_s)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        yield single(
+            "process_cpu_seconds",
+            "counter",
+            "CPU time of the server process.",
+            usage.ru_utime + usage.ru_stime,
+        )
+        yield single(
+            "streamctl_loop_lag_seconds",
+            "gauge",
+            "Worst lateness of the event loop in the last minute.",
+            counters.loop_lag_s,
+        )
+        yield single(
+            "streamctl_loop_stalls",
+            "counter",
+            "Times the event loop was more than 50 ms late.",
+            counters.loop_stalls,
+        )
+        yield pairs(
+            ("streamctl_sessions", "gauge", "Open sessions."),
+            ("protocol", "action"),
+            counters.sessions,
+        )
+        yield pairs(
+            ("streamctl_refused", "counter", "Refused requests of publishers and viewers."),
+            ("protocol", "reason"),
+            counters.refused,
+        )
+        refused = Metric("streamctl_api_refused", "Refused calls of the API.", "counter")
+        for status, count in self.api_refused.items():
+            refused.add_sample("streamctl_api_refused_total", {"status": str(status)}, count)
+        yield refused
+        yield from stream_families(counters.streams)
+
+
+class Families(Collector):
+    """Families that were collected already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self.families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        """The families as they were."""
+        return self.families
+
+
+def family(name: str, kind: str, summary: str, **labels: str) -> Metric:
+    """A family of one sample that is always 1."""
+    metric = Metric(name, summary, kind)
+    metric.add_sample(f"{name}_info", labels, 1)
+    return metric
+
+
+def single(name: str, kind: str, summary: str, value: float) -> Metric:
+    """A family of one sample without labels."""
+    metric = Metric(name, summary, kind)
+    metric.add_sample(sample_name(name, kind), {}, value)
+    return metric
+
+
+def pairs(
+    head: tuple[str, str, str], labels: tuple[str, str], values: Mapping[tuple[str, str], int]
+) -> Metric:
+    """A family with two labels; ``head`` is its name, type and help."""
+    name, kind, summary = head
+    metric = Metric(name, summary, kind)
+    for (first, second), value in values.items():
+        metric.add_sample(sample_name(name, kind), {labels[0]: first, labels[1]: second}, value)
+    return metric
+
+
+def stream_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
+    """The families that have one sample per stream."""
+    labelled = [({"stream": stream.code}, stream) for stream in streams]
+    for suffix, kind, summary, attribute in STREAM_METRICS:
+        name = f"streamctl_stream_{suffix}"
+        metric = Metric(name, summary, kind)
+        sample = sample_name(name, kind)
+        for labels, stream in labelled:
+            metric.add_sample(sample, labels, float(getattr(stream, attribute)))
+        yield metric
+
+
+def sample_name(name: str, kind: str) -> str:
+    """Counters' samples end in ``_total``, their families do not."""
+    return f"{name}_total" if kind == "counter" else name

@@ -1,0 +1,149 @@
+"""Streams and sessions: read, add, replace, remove, kick."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from starlette.exceptions import HTTPException
+
+from streamctl.api.operation import Operation, Parameter
+from streamctl.api.problem import rfc3339
+from streamctl.api.requests import answer, control, is_dry_run, json_object, stream_code
+from streamctl.schema import (
+    Plan,
+    PluginList,
+    SessionList,
+    SessionStatus,
+    StreamList,
+    StreamState,
+    StreamStatus,
+)
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+STATES: tuple[str, ...] = get_args(StreamState)
+
+KICKED = "kicked by an operator"
+"""The reason that the peer and the log are told."""
+
+
+async def list_streams(request: Request) -> Response:
+    """``GET /api/v1/streams``."""
+    status = request.query_params.get("status")
+    if status is not None and status not in STATES:
+        raise HTTPException(400, f"status is one of {', '.join(STATES)}: `{status}`")
+    streams = control(request).streams(status)
+    return answer(StreamList(streams=streams, count=len(streams), time=rfc3339()))
+
+
+async def get_stream(request: Request) -> Response:
+    """``GET /api/v1/streams/{code}``."""
+    return answer(control(request).stream(stream_code(request)))
+
+
+async def put_stream(request: Request) -> Response:
+    """``PUT /api/v1/streams/{code}``."""
+    dry_run = is_dry_run(request)
+    document = await json_object(request)
+    plan = await control(request).put_stream(stream_code(request), document, dry_run=dry_run)
+    return answer(plan)
+
+
+async def delete_stream(request: Request) -> Response:
+    """``DELETE /api/v1/streams/{code}``."""
+    plan = await control(request).delete_stream(stream_code(request), dry_run=is_dry_run(request))
+    return answer(plan)
+
+
+async def list_sessions(request: Request) -> Response:
+    """``GET /api/v1/sessions``."""
+    stream = request.query_params.get("stream")
+    sessions = control(request).sessions(stream)
+    return answer(SessionList(sessions=sessions, count=len(sessions), time=rfc3339()))
+
+
+async def get_session(request: Request) -> Response:
+    """``GET /api/v1/sessions/{id}``."""
+    return answer(control(request).session(request.path_params["id"]))
+
+
+async def kick_session(request: Request) -> Response:
+    """``DELETE /api/v1/sessions/{id}``."""
+    return answer(control(request).kick(request.path_params["id"], KICKED))
+
+
+async def list_plugins(request: Request) -> Response:
+    """``GET /api/v1/plugins``."""
+    plugins = control(request).plugins()
+    return answer(PluginList(plugins=plugins, count=len(plugins), time=rfc3339()))
+
+
+DRY_RUN = Parameter("dry_run", "answer the plan and change nothing", choices=("0", "1"))
+NO_STREAM = {404: "no stream has this code"}
+NO_SESSION = {404: "the session is unknown or has ended"}
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/v1/streams",
+        "List streams",
+        list_streams,
+        StreamList,
+        parameters=(Parameter("status", "only streams in this state", choices=STATES),),
+        errors={400: "no such state"},
+    ),
+    Operation(
+        "GET",
+        "/api/v1/streams/{code}",
+        "Show a stream",
+        get_stream,
+        StreamStatus,
+        errors=NO_STREAM,
+    ),
+    Operation(
+        "PUT",
+        "/api/v1/streams/{code}",
+        "Add or replace a stream in memory",
+        put_stream,
+        Plan,
+        parameters=(DRY_RUN,),
+        body="the keys of a `[streams.CODE]` table",
+        errors={400: "not valid, as the same table in a file would be", 413: "too large"},
+    ),
+    Operation(
+        "DELETE",
+        "/api/v1/streams/{code}",
+        "Remove a stream from the running configuration",
+        delete_stream,
+        Plan,
+        parameters=(DRY_RUN,),
+        errors=NO_STREAM,
+    ),
+    Operation(
+        "GET",
+        "/api/v1/sessions",
+        "List open sessions",
+        list_sessions,
+        SessionList,
+        parameters=(Parameter("stream", "only sessions of the stream with this code"),),
+    ),
+    Operation(
+        "GET",
+        "/api/v1/sessions/{id}",
+        "Show a session",
+        get_session,
+        SessionStatus,
+        errors=NO_SESSION,
+    ),
+    Operation(
+        "DELETE",
+        "/api/v1/sessions/{id}",
+        "Kick a session",
+        kick_session,
+        SessionStatus,
+        errors=NO_SESSION,
+    ),
+    Operation("GET", "/api/v1/plugins", "List installed plugins", list_plugins, PluginList),
+)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from streamctl.api import events
+from streamctl.api.events import EventStream, OpenStreams, encode
+from streamctl.schema import Event
+from tests.support.control import TIME, FakeControl
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.types import Message
+
+    from tests.support.asgi import AppClient
+
+SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
+
+
+class Listener:
+    """The client's side of an event stream: what it got, and whether it has left."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.complete = False
+        self.left = anyio.Event()
+        self.stalled = False
+        self.got = anyio.Event()
+
+    async def receive(self) -> Message:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if self.stalled:
+            await anyio.sleep_forever()
+        if message["type"] == "http.response.body":
+            self.text += message["body"].decode()
+            self.complete = not message["more_body"]
+        self.got.set()
+        self.got = anyio.Event()
+
+    async def until(self, text: str) -> None:
+        with anyio.fail_after(5):
+            while text not in self.text:
+                await self.got.wait()
+
+
+def test_an_event_is_one_block_of_lines() -> None:
+    event = Event(id=7, type="stream.started", stream="news", time=TIME, payload={"a": "b\nc"})
+    lines = encode(event).decode().split("\n")
+    assert lines[:2] == ["id: 7", "event: stream.started"]
+    assert Event.model_validate_json(lines[2].removeprefix("data: ")) == event
+    assert lines[3:] == ["", ""]
+
+
+@pytest.mark.anyio
+async def test_kept_events_come_first_then_new_ones() -> None:
+    control, listener, streams = FakeControl(), Listener(), OpenStreams()
+    async with anyio.create_task_group() as tasks:
+        stream = EventStream(control.events(1), streams)
+        tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
+        await listener.until("id: 3")
+        assert streams.count == 1
+        assert "id: 1\n" not in listener.text
+        control.more_events.set()
+        await listener.until("session.closed")
+        listener.left.set()
+    assert streams.count == 0
+
+
+@pytest.mark.anyio
+async def test_silence_is_filled_with_comments() -> None:
+    listener, streams = Listener(), OpenStreams()
+    streams.keep_alive_s = 0.001
+    async with anyio.create_task_group() as tasks:
+        stream = EventStream(FakeControl().events(None), streams)
+        tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
+        await listener.until(": keep-alive\n\n: keep-alive\n\n")
+        listener.left.set()
+
+
+@pytest.mark.anyio
+async def test_a_stopping_server_completes_the_answer() -> None:
+    listener, streams = Listener(), OpenStreams()
+    async with anyio.create_task_group() as tasks:
+        stream = EventStream(FakeControl().events(None), streams)
+        tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
+        await listener.until("retry")
+        streams.stopping.set()
+    assert listener.complete
+
+
+@pytest.mark.anyio
+async def test_a_client_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "SEND_TIMEOUT_S", 0.01)
+    control, listener, streams = FakeControl(), Listener(), OpenStreams()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            stream = EventStream(control.events(None), streams)
+            tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
+            await listener.until("retry")
+            listener.stalled = True
+            control.more_events.set()
+    assert streams.count == 0
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1.5", "٣", "9" * 30])
+def test_an_id_that_was_never_given_is_refused(client: AppClient, text: str) -> None:
+    response = client.get("/api/v1/events", headers={"last-event-id": text.encode()})
+    assert response.status_code == 400
+
+
+def test_event_streams_are_bounded(client: AppClient, app: Starlette) -> None:
+    app.state.event_streams.count = events.MAX_STREAMS
+    assert client.get("/api/v1/events").status_code == 503
+
+
+def test_a_head_request_does_not_wait_for_events(client: AppClient) -> None:
+    response = client.head("/api/v1/events")
+    assert response.headers["content-type"].startswith("text/event-stream")

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+
+from streamctl.api import serve
+from streamctl.api.serve import serve_api
+from streamctl.errors import ConnectionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.applications import Starlette
+
+    from streamctl.sdk.endpoints import Address
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def running(app: Starlette) -> AsyncIterator[Address]:
+    """Serve on a free port; leaving stops the server and waits for its end."""
+    ready = anyio.Event()
+    bound: list[Address] = []
+
+    def on_ready(address: Address) -> None:
+        bound.append(address)
+        ready.set()
+
+    async def run() -> None:
+        await serve_api(app, ("127.0.0.1", 0), ready=on_ready)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        with anyio.fail_after(5):
+            await ready.wait()
+        yield bound[0]
+        tasks.cancel_scope.cancel()
+
+
+def client_of(address: Address) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=5)
+
+
+async def exchange(address: Address, *parts: bytes) -> bytes:
+    """What the server answers to raw bytes until it closes."""
+    answer = bytearray()
+    async with await anyio.connect_tcp(*address) as stream:
+        try:
+            for part in parts:
+                await stream.send(part)
+            with anyio.fail_after(5):
+                async for data in stream:
+                    answer += data
+        except anyio.BrokenResourceError:
+            pass
+    return bytes(answer)
+
+
+async def test_requests_share_a_connection_without_delay(app: Starlette) -> None:
+    async with running(app) as address, client_of(address) as client:
+        await client.get("/live")
+        start = time.perf_counter()
+        for _ in range(20):
+            assert (await client.get("/live")).status_code == 200
+        assert time.perf_counter() - start < 20 * 0.04
+
+
+async def test_control_calls_work_over_a_real_connection(app: Starlette) -> None:
+    async with running(app) as address, client_of(address) as client:
+        response = await client.put("/api/v1/streams/a%2Fb", json={"inputs": ["publish:"]})
+        assert response.json()["steps"][0]["stream"] == "a/b"
+        assert (await client.delete("/api/v1/sessions/s1")).status_code == 200
+
+
+async def test_it_stops_within_a_second_with_an_event_stream_open(app: Starlette) -> None:
+    async with anyio.create_task_group() as tasks:
+        async with running(app) as address:
+            following = anyio.Event()
+
+            async def follow() -> None:
+                async with (
+                    client_of(address) as client,
+                    client.stream("GET", "/api/v1/events") as response,
+                ):
+                    async for line in response.aiter_lines():
+                        if line.startswith("retry"):
+                            following.set()
+
+            tasks.start_soon(follow)
+            with anyio.fail_after(5):
+                await following.wait()
+            start = time.perf_counter()
+        assert time.perf_counter() - start < 1
+
+
+async def test_an_address_in_use_is_named(app: Starlette) -> None:
+    async with running(app) as address:
+        with pytest.raises(ConnectionFailed, match=f"127.0.0.1:{address[1]}") as caught:
+            await serve_api(app, address, ready=lambda _: None)
+    assert "api.address" in caught.value.hint
+
+
+async def test_the_port_is_free_again_after_the_end(app: Starlette) -> None:
+    async with running(app) as address:
+        pass
+    with pytest.raises(OSError, match="connect"):
+        await anyio.connect_tcp(*address)
+
+
+async def test_garbage_is_answered_with_a_problem(app: Starlette) -> None:
+    async with running(app) as address:
+        answer = await exchange(address, b"\x03\x00\x00garbage\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"error":"bad_request"' in answer
+
+
+async def test_an_endless_head_is_refused(app: Starlette) -> None:
+    async with running(app) as address:
+        filler = [b"x: " + b"y" * 8_000 + b"\r\n"] * 12
+        answer = await exchange(address, b"GET / HTTP/1.1\r\n", *filler)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /live HT", b"GET /live HTTP/1.1\r\n\r\nGET /li"])
+async def test_a_silent_peer_is_closed(
+    app: Starlette, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(serve, "HEAD_TIMEOUT_S", 0.05)
+    async with running(app) as address:
+        answer = await exchange(address, sent)
+    assert answer.count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
+
+
+async def test_connections_are_bounded(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "MAX_CONNECTIONS", 1)
+    async with running(app) as address, client_of(address) as client:
+        await client.get("/live")
+        assert (await exchange(address)).startswith(b"HTTP/1.1 503 ")
+        assert (await client.get("/live")).status_code == 200

@@ -1,0 +1,177 @@
+"""A server as the control API sees it, with nothing behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.errors import ConfigError, NotFound
+from streamctl.schema import (
+    Cause,
+    Event,
+    Health,
+    InputStatus,
+    MediaStatus,
+    OutputStatus,
+    Plan,
+    PlanStep,
+    PluginStatus,
+    ServerCounters,
+    SessionStatus,
+    StreamCounters,
+    StreamState,
+    StreamStats,
+    StreamStatus,
+    TrackStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+TIME = "2025-06-01T12:00:00.000Z"
+
+
+def session(session_id: str, stream: str = "news", **more: object) -> SessionStatus:
+    values: dict[str, object] = {
+        "id": session_id,
+        "stream": stream,
+        "protocol": "rtmp",
+        "action": "play",
+        "peer": "192.0.2.7:51234",
+        "opened_at": TIME,
+        "uptime_s": 12.5,
+        "bytes_in": 3_000,
+        "bytes_out": 7_000_000,
+        **more,
+    }
+    return SessionStatus.model_validate(values)
+
+
+def stream(code: str, status: StreamState = "active", **more: object) -> StreamStatus:
+    on_air = status != "stopped"
+    tracks = [
+        TrackStatus(
+            id=1, media="video", codec="h264", profile="avc1.64001f", width=1280, height=720,
+            fps=25.0, bitrate_kbps=2500.0,
+        ),
+        TrackStatus(
+            id=2, media="audio", codec="aac", profile="mp4a.40.2", sample_rate=48_000, channels=2,
+            bitrate_kbps=128.0,
+        ),
+    ]  # fmt: skip
+    values: dict[str, object] = {
+        "id": code,
+        "title": code.title(),
+        "type": "rtmp",
+        "source_addr": "192.0.2.1:40000" if on_air else "",
+        "status": status,
+        "ingest_status": "active" if on_air else "connecting",
+        "created_at": TIME,
+        "uptime_s": 3725.0 if on_air else 0.0,
+        "video_codec": "h264" if on_air else "",
+        "resolution": "1280x720" if on_air else "",
+        "bitrate": 2628.0 if on_air else 0.0,
+        "frame_rate": 25.0 if on_air else 0.0,
+        "stats": StreamStats(viewers=2 if on_air else 0),
+        "causes": []
+        if status == "active"
+        else [Cause(name="no_publisher", detail="nobody publishes", since=TIME)],
+        "inputs": [InputStatus(priority=0, url="publish:", kind="rtmp", status="active", fps=25.0)],
+        "outputs": [
+            OutputStatus(kind="hls", url=f"http://127.0.0.1:8888/{code}/index.m3u8", running=True),
+            OutputStatus(kind="rtmp", url=f"rtmp://127.0.0.1/live/{code}", viewers=2),
+        ],
+        "media": MediaStatus(epoch=int(on_air), gop_s=2.0, tracks=tracks if on_air else []),
+        **more,
+    }
+    return StreamStatus.model_validate(values)
+
+
+class FakeControl:
+    """Keeps documents in dictionaries; broken in the ways a test asks for."""
+
+    def __init__(self) -> None:
+        self.all_streams = {
+            one.id: one
+            for one in (
+                stream("news"),
+                stream("region/a", "degraded"),
+                stream("sport", "stopped"),
+            )
+        }
+        self.all_sessions = {
+            one.id: one for one in (session("s1"), session("s2"), session("s3", "region/a"))
+        }
+        self.kicked: list[tuple[str, str]] = []
+        self.changes: list[tuple[str, str, Mapping[str, object], bool]] = []
+        self.kept_events = [
+            Event(id=number, type="stream.started", stream="news", time=TIME)
+            for number in (1, 2, 3)
+        ]
+        self.more_events = anyio.Event()
+        self.report = Health(status="ok", version="0", time=TIME, uptime_s=61.0)
+        self.crash: Exception | None = None
+
+    def streams(self, status: str | None = None) -> list[StreamStatus]:
+        if self.crash is not None:
+            raise self.crash
+        return [one for one in self.all_streams.values() if status in (None, one.status)]
+
+    def stream(self, code: str) -> StreamStatus:
+        if code not in self.all_streams:
+            raise NotFound(f"no stream has this code: `{code}`", hint="see /api/v1/streams")
+        return self.all_streams[code]
+
+    def sessions(self, stream: str | None = None) -> list[SessionStatus]:
+        return [one for one in self.all_sessions.values() if stream in (None, one.stream)]
+
+    def session(self, session_id: str) -> SessionStatus:
+        if session_id not in self.all_sessions:
+            raise NotFound(f"no open session has this id: `{session_id}`")
+        return self.all_sessions[session_id]
+
+    def kick(self, session_id: str, reason: str) -> SessionStatus:
+        found = self.session(session_id)
+        del self.all_sessions[session_id]
+        self.kicked.append((session_id, reason))
+        return found
+
+    def health(self) -> Health:
+        return self.report
+
+    def plugins(self) -> list[PluginStatus]:
+        return [
+            PluginStatus(kind="rtmp", summary="RTMP", capabilities=["LISTEN"], schemes=["rtmp"])
+        ]
+
+    def counters(self) -> ServerCounters:
+        return ServerCounters(
+            uptime_s=61.0,
+            loop_lag_s=0.004,
+            sessions={("rtmp", "play"): 3},
+            refused={("rtmp", "unauthorized"): 2},
+            streams=[
+                StreamCounters(code, on_air=one.media.epoch > 0, bytes_received=1000, viewers=2)
+                for code, one in self.all_streams.items()
+            ],
+        )
+
+    async def events(self, after: int | None) -> AsyncIterator[Event]:
+        for event in self.kept_events:
+            if after is not None and event.id > after:
+                yield event
+        await self.more_events.wait()
+        yield Event(id=4, type="session.closed", stream="news", time=TIME, payload={"id": "s1"})
+        await anyio.sleep_forever()
+
+    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
+        if "inputs" not in document:
+            raise ConfigError("a stream needs inputs", hint="add `inputs`", key="inputs")
+        self.changes.append(("put", code, document, dry_run))
+        return Plan(steps=[PlanStep(stream=code, action="start", reason="added")])
+
+    async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
+        self.stream(code)
+        self.changes.append(("delete", code, {}, dry_run))
+        return Plan(steps=[PlanStep(stream=code, action="stop", reason="removed")])
