@@ -10,51 +10,62 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import watchfiles
+from anyio import to_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import anyio
+    from collections.abc import AsyncGenerator
 
 DEBOUNCE_MS = 200
 """Changes closer together than this are one report: an editor saves in several steps."""
 STEP_MS = 50
+LOOK_MS = 500
+"""Look this often without a report: some file systems send none, a change between two watches
+would be lost, and a cancelled watch ends only after this time."""
 
 Fingerprint = tuple[str, int, int, int]
 
 
-async def changes(path: Path | str, *, stop: anyio.Event | None = None) -> AsyncIterator[None]:
-    """Yield whenever the content behind ``path`` may have changed, until cancelled or stopped."""
+async def changes(path: Path | str) -> AsyncGenerator[None]:
+    """Yield whenever the content behind ``path`` may have changed, until cancelled."""
     file = Path(path)
-    seen = fingerprint(file)
-    while stop is None or not stop.is_set():
-        # A swapped symlink moves the target to another directory: watch anew after each report.
-        async for _ in watchfiles.awatch(
-            *directories(file),
-            watch_filter=None,
-            debounce=DEBOUNCE_MS,
-            step=STEP_MS,
-            recursive=False,
-            stop_event=stop,
-        ):
-            now = fingerprint(file)
-            if now != seen:
-                seen = now
+    seen = await to_thread.run_sync(look, file)
+    while True:
+        directories = seen[1]
+        async for _ in reports(directories):
+            now = await to_thread.run_sync(look, file)
+            changed, seen = now[0] != seen[0], now
+            if changed:
                 yield
+            if seen[1] != directories:
                 break
 
 
-def directories(file: Path) -> tuple[Path, ...]:
-    """The directories of the name and of what it points to."""
+async def reports(directories: tuple[Path, ...]) -> AsyncGenerator[None]:
+    """Something happened in one of the directories, or it is time to look."""
+    try:
+        async for _ in watchfiles.awatch(
+            *directories,
+            watch_filter=None,
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            rust_timeout=LOOK_MS,
+            yield_on_timeout=True,
+            recursive=False,
+        ):
+            yield
+    except FileNotFoundError:
+        await anyio.sleep(LOOK_MS / 1000)
+        yield
+
+
+def look(file: Path) -> tuple[Fingerprint | None, tuple[Path, ...]]:
+    """What changes when the file does, and the directories of its name and of its target."""
     parents = [file.absolute().parent, file.resolve().parent]
-    return tuple(dict.fromkeys(parent for parent in parents if parent.is_dir()))
-
-
-def fingerprint(file: Path) -> Fingerprint | None:
-    """What changes when the file does; None while there is no file."""
+    directories = tuple(dict.fromkeys(parent for parent in parents if parent.is_dir()))
     try:
         facts = file.stat()
     except OSError:
-        return None
-    return str(file.resolve()), facts.st_ino, facts.st_size, facts.st_mtime_ns
+        return None, directories
+    return (str(file.resolve()), facts.st_ino, facts.st_size, facts.st_mtime_ns), directories

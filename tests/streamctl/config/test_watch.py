@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shutil
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.config.watch import changes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+
+def rename_over(file: Path) -> None:
+    fresh = file.with_name("fresh")
+    fresh.write_text("renamed")
+    fresh.rename(file)
+
+
+def swap_link(file: Path) -> None:
+    other = file.parent / "v2"
+    other.mkdir()
+    (other / "s.toml").write_text("other")
+    file.unlink()
+    file.symlink_to(other / "s.toml")
+
+
+def restore(file: Path) -> None:
+    file.unlink()
+    file.write_text("restored with another length")
+
+
+async def write_often(file: Path) -> None:
+    for number in range(1000):
+        await anyio.Path(file).write_text(f"{number}")
+        await anyio.sleep(0.02)
+
+
+async def first_report(reports: AsyncGenerator[None], file: Path) -> None:
+    """Change the file until the watch, which starts at an unknown moment, has seen it."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write_often, file)
+        await anext(reports)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda file: file.write_text("rewritten"), rename_over, swap_link, restore],
+    ids=["write", "rename", "symlink", "restore"],
+)
+async def test_reports(change: Callable[[Path], None], tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    async with aclosing(changes(file)) as reports:
+        with anyio.fail_after(10):
+            await first_report(reports, file)
+            change(file)
+            await anext(reports)
+
+
+async def test_reports_that_the_file_is_gone_and_back(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "s.toml"
+    file.parent.mkdir()
+    async with aclosing(changes(file)) as reports:
+        with anyio.fail_after(10):
+            await first_report(reports, file)
+            shutil.rmtree(file.parent)
+            await anext(reports)
+            file.parent.mkdir()
+            file.write_text("back")
+            await anext(reports)
+
+
+async def test_says_nothing_of_other_files(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    async with aclosing(changes(file)) as reports:
+        with anyio.fail_after(10):
+            await first_report(reports, file)
+        (tmp_path / "other").write_text("x")
+        with anyio.move_on_after(0.5) as scope:
+            await anext(reports)
+        assert scope.cancelled_caught
