@@ -13,6 +13,7 @@ from streamctl.errors import StreamctlError
 if TYPE_CHECKING:
     from streamctl.config.model import InputConfig
     from streamctl.engine.stream import Stream
+    from streamctl.sdk.endpoints import Source
     from streamctl.sdk.plugin import ProtocolPlugin
 
 log = logging.getLogger("streamctl.ingest")
@@ -37,8 +38,16 @@ class PullInput:
         self.last_error = ""
         self.error: StreamctlError | None = None
         """The error of the last attempt, None after a clean end."""
+        self.past_duration_s = 0.0
+        self.source: Source | None = None
+        """The running attempt's source."""
         self._scope: anyio.CancelScope | None = None
         self._gave_up = ""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the source, seconds; 0 = unknown or endless."""
+        return self.source.duration_s if self.source else self.past_duration_s
 
     async def run(self) -> None:
         """Attempt after attempt, until the source ends cleanly or the task is cancelled."""
@@ -72,8 +81,8 @@ class PullInput:
         try:
             with anyio.CancelScope() as self._scope:
                 context = stream.services.context(self.plugin.kind)
-                source = self.plugin.source(url, self.config.options, context)
-                await source.run(epoch)
+                self.source = self.plugin.source(url, self.config.options, context)
+                await self.source.run(epoch)
             if self._gave_up:
                 self.error = StreamctlError(self._gave_up)
         except StreamctlError as error:
@@ -83,7 +92,8 @@ class PullInput:
             self.error = StreamctlError(f"{type(error).__name__}: {error}")
         finally:
             self.connecting = False
-            self._scope = None
+            self.past_duration_s = self.duration_s
+            self.source = self._scope = None
             went_on_air = epoch.on_air
             if stream.epoch is epoch:
                 stream.end(str(self.error or "end of input"))

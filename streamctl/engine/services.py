@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from streamctl.sdk.plugin import Cap, ConverterSpec
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streamctl.engine.events import EventLog
     from streamctl.engine.sessions import Sessions
@@ -83,6 +82,18 @@ class Services:
     avworker: AvWorker
     handshake_s: float = 10.0
     media_roots: Sequence[str] = (".",)
+    ports: dict[str, int] = field(default_factory=dict)
+    """Bound ports by kind of listener; ``http`` is the media HTTP server."""
+
+    def url_of(self, plugin: ProtocolPlugin, code: str, host: str = "HOST") -> str:
+        """How viewers of a plugin reach a stream; empty if nothing listens for it."""
+        port = self.ports.get("http" if Cap.HTTP in plugin.caps else plugin.kind)
+        if not port or not plugin.url_template:
+            return ""
+        template = plugin.url_template
+        if "/" in code:
+            template = template.replace("/live/", "/")
+        return template.format(host=host, port=port, code=code)
 
     def context(self, kind: str) -> PluginContext:
         """The context of one plugin."""

@@ -78,7 +78,8 @@ class Stream:
         self.skips = 0
         self.dropped = 0
         self.jumps = 0
-        self.last_error = ""
+        self.first_time: int | None = None
+        """Media time when the stream first went on air, 90 kHz."""
         self.closed = False
         self.pull = self._pull_input()
 
@@ -159,13 +160,20 @@ class Stream:
         """Whether the present publisher has sent nothing for a while."""
         return self.epoch is None or self._silence(self.epoch) > TAKEOVER_SILENCE_S
 
+    def leave(self, session: Session, reason: str) -> None:
+        """A session is over: give back what it held and keep its counts."""
+        for entry in self.graph.derived.values():
+            entry.fanout.remove(session)
+        self.release(session, reason)
+        if session.id in self.services.sessions.by_id:
+            self.bytes_sent += session.bytes_out
+            self.skips += session.skips
+
     def release(self, session: Session, reason: str) -> None:
         """A publisher's session is over."""
         if self.publisher is not session:
             return
         self.publisher = None
-        if self.epoch is not None:
-            session.bytes_in = max(session.bytes_in, self.epoch.meter.bytes)
         self.end(reason)
         if not self.closed:
             self.causes.set(cause.NO_PUBLISHER, f"the publisher left: {reason}")
@@ -191,6 +199,15 @@ class Stream:
             self.causes.set(cause.WAITING_FOR_KEYFRAME, "no random-access point or no codec yet")
         else:
             self.causes.clear(cause.WAITING_FOR_KEYFRAME)
+
+    def account(self) -> None:
+        """Bring the counters of the sessions up to date."""
+        for entry in self.graph.derived.values():
+            for viewer in entry.fanout.viewers.values():
+                entry.fanout.account(viewer)
+        if self.publisher is not None and self.epoch is not None:
+            carried = sum(meter.bytes for meter in self.epoch.tracks_meter.values())
+            self.publisher.bytes_in = max(self.publisher.bytes_in, carried)
 
     def close(self, reason: str) -> None:
         """Stop everything: sessions, outputs, lanes."""
@@ -243,6 +260,8 @@ class Stream:
         return self.epochs
 
     def _begun(self, init: Init) -> None:
+        if self.first_time is None:
+            self.first_time = self.timeline.wall(self.clock.now())
         tracks = ", ".join(str(track.codec) for track in init.tracks)
         log.info("stream %s: on air, epoch %d: %s", self.code, init.epoch, tracks)
         self.causes.clear(

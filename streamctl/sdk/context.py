@@ -72,10 +72,13 @@ class StreamView(Protocol):
 class Demuxer(Protocol):
     """A running demux of a file in a child process."""
 
-    tracks: Sequence[Track]
-    """The tracks found, with their configurations."""
-    duration_s: float
-    """Duration of one pass; 0 = unknown."""
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """The tracks found, with their configurations."""
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of one pass; 0 = unknown."""
 
     def packets(self) -> AsyncIterator[list[Packet]]:
         """Batches of access units in decode order until the end of the file.

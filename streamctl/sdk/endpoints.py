@@ -21,8 +21,14 @@ Address = tuple[str, int]
 class Source(Protocol):
     """One attempt to pull an input."""
 
+    @property
+    def duration_s(self) -> float:
+        """Length of the source in seconds; 0 = unknown or endless."""
+
     async def run(self, out: EpochWriter) -> None:
-        """Connect and deliver until the end; returning is a clean end.
+        """Connect and deliver until the end; returning means that there will never be more.
+
+        An upstream that went away is an error: the engine tries again.
 
         Raises:
             StreamctlError: why it failed; ``permanent`` when trying again can't help.

@@ -1,0 +1,61 @@
+"""What a change of configuration does, as a value: ``diff(old, new) -> Plan``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.schema import Plan, PlanStep
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from streamctl.config.model import Config, StreamConfig
+
+LIVE_SECTIONS = frozenset({"log", "limits"})
+"""Sections whose changes take effect while the server runs."""
+UNNOTICED_KEYS = frozenset({"title"})
+"""Keys of a stream that change without anybody noticing."""
+
+
+def changed(old: BaseModel, new: BaseModel) -> list[str]:
+    """The names of the fields that differ."""
+    return [name for name in type(new).model_fields if getattr(old, name) != getattr(new, name)]
+
+
+def diff(old: Config, new: Config) -> Plan:
+    """The smallest plan that leads from one configuration to the other."""
+    plan = Plan()
+    for code in sorted({*old.streams, *new.streams}):
+        step = stream_step(code, old.streams.get(code), new.streams.get(code))
+        if step is not None:
+            plan.steps.append(step)
+    for section in ("server", "api", "http"):
+        keys = changed(getattr(old, section), getattr(new, section))
+        plan.restart_required += [f"{section}.{key}" for key in keys]
+    for kind in sorted({*old.listeners, *new.listeners}):
+        if old.listeners.get(kind) != new.listeners.get(kind):
+            plan.restart_required.append(f"listeners.{kind}")
+    return plan
+
+
+def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -> PlanStep | None:
+    """What happens to one stream; None if nothing does."""
+    was = old is not None and not old.disabled
+    will = new is not None and not new.disabled
+    if not was and not will:
+        return None
+    if will and not was:
+        return PlanStep(stream=code, action="start", reason="enabled" if old else "added")
+    everybody = "its publisher and viewers are disconnected"
+    if was and not will:
+        reason = "disabled" if new else "removed"
+        return PlanStep(stream=code, action="stop", reason=reason, notices=everybody)
+    assert old is not None
+    assert new is not None
+    keys = changed(old, new)
+    if not keys:
+        return None
+    reason = f"changed: {', '.join(keys)}"
+    if set(keys) <= UNNOTICED_KEYS:
+        return PlanStep(stream=code, action="update", reason=reason, notices="nobody")
+    return PlanStep(stream=code, action="restart", reason=reason, notices=everybody)

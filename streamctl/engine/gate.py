@@ -1,0 +1,209 @@
+"""The engine's door: decides from memory who may publish and watch what.
+
+Order of the decision: the stream exists, is enabled, serves the protocol, the address is
+allowed, the key fits, and a publisher finds the place free. The first "no" is the answer, and it
+never tells more than its own step: a wrong key is not told whether a publisher is on air.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from streamctl.sdk.endpoints import Playback
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import SecretStr
+
+    from streamctl.config.model import Network, StreamConfig
+    from streamctl.engine.epoch import Epoch
+    from streamctl.engine.sessions import Sessions
+    from streamctl.engine.stream import Stream
+    from streamctl.media.packet import Format
+    from streamctl.sdk.session import Request, Session
+
+log = logging.getLogger("streamctl.gate")
+
+REFUSALS_LOGGED_PER_S = 20
+"""A flood of refused peers costs at most this many log lines a second; all are counted."""
+
+
+class EngineGate:
+    """Implements :class:`streamctl.sdk.endpoints.Gate`."""
+
+    def __init__(self, streams: Mapping[str, Stream], sessions: Sessions) -> None:
+        self.streams = streams
+        self.sessions = sessions
+        self.disabled: frozenset[str] = frozenset()
+        """Codes that are configured but switched off."""
+        self.closing = False
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """Refusals by protocol and reason."""
+        self._log_second = 0
+        self._logged = 0
+
+    def admit(self, protocol: str, ip: str) -> Refusal | None:
+        """Count a new connection against the limits; None = let in."""
+        if self.closing:
+            return Refusal(RefusalCode.SHUTDOWN, "the server is shutting down")
+        refusal = self.sessions.admit(ip)
+        if refusal is not None:
+            self._count(protocol, ip, refusal)
+        return refusal
+
+    def release(self, protocol: str, ip: str) -> None:
+        """The connection of an earlier successful :meth:`admit` is gone."""
+        del protocol
+        self.sessions.release(ip)
+
+    def find(self, path: str) -> str | None:
+        """The code that a client's path means: itself first, then without ``live/``."""
+        path = path.strip("/")
+        for code in (path, path.removeprefix("live/")):
+            if code in self.streams or code in self.disabled:
+                return code
+        return None
+
+    def check(self, request: Request) -> Grant | Refusal:
+        """Decide by path, key, IP rules and the stream's state; count refusals."""
+        code = self.find(request.path)
+        answer = self._decide(code, request)
+        if isinstance(answer, Refusal):
+            stream = self.streams.get(code) if code else None
+            if stream is not None:
+                stream.refused += 1
+            self._count(request.protocol, request.ip, answer)
+        return answer
+
+    def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
+        """Register the session; ``close`` is called to kick it."""
+        session = self.sessions.open(grant, close)
+        self.streams[grant.code].services.events.emit(
+            "session.opened",
+            grant.code,
+            session=session.id,
+            protocol=session.protocol,
+            action=session.action,
+            peer=session.peer,
+        )
+        return session
+
+    def publish(self, grant: Grant, session: Session) -> Epoch:
+        """Begin an epoch with this publisher.
+
+        Raises:
+            StreamctlError: another publisher came first.
+        """
+        return self.streams[grant.code].publish(session)
+
+    def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
+        """A cursor and the fan-out of a lane, started on demand.
+
+        Raises:
+            Unsupported: nothing makes that format for this stream.
+        """
+        del session
+        graph = self.streams[grant.code].graph
+        fanout = graph.fanout(fmt)
+        cursor = graph.cursor(fmt)
+        return Playback(init=graph.lane(fmt).init, cursor=cursor, fanout=fanout)
+
+    def close(self, session: Session, reason: str) -> None:
+        """End the session and whatever it held; may be called twice."""
+        stream = self.streams.get(session.code)
+        if stream is not None:
+            stream.leave(session, reason)
+        if not self.sessions.close(session, reason) or stream is None:
+            return
+        stream.services.events.emit(
+            "session.closed",
+            session.code,
+            session=session.id,
+            protocol=session.protocol,
+            action=session.action,
+            peer=session.peer,
+            reason=session.reason,
+            bytes_in=session.bytes_in,
+            bytes_out=session.bytes_out,
+        )
+
+    def _decide(self, code: str | None, request: Request) -> Grant | Refusal:
+        if self.closing:
+            return Refusal(RefusalCode.SHUTDOWN, "the server is shutting down")
+        if code is None:
+            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.path[:200]}`")
+        stream = self.streams.get(code)
+        if stream is None:
+            return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
+        decide = publishing if request.action is Action.PUBLISH else playing
+        refusal = decide(stream.config, request)
+        if refusal is None and request.action is Action.PUBLISH:
+            refusal = vacancy(stream)
+        return refusal or Grant(code, request)
+
+    def _count(self, protocol: str, ip: str, refusal: Refusal) -> None:
+        self.refused[protocol, refusal.code.value] += 1
+        second = int(self.sessions.clock.now())
+        if second != self._log_second:
+            self._log_second, self._logged = second, 0
+        self._logged += 1
+        if self._logged <= REFUSALS_LOGGED_PER_S:
+            log.info("%s: refused %s: %s", protocol, ip, refusal.message)
+
+
+def publishing(config: StreamConfig, request: Request) -> Refusal | None:
+    """Whether the configuration refuses this publisher."""
+    return address(config.publish_from, request) or key(config.publish_key, request)
+
+
+def playing(config: StreamConfig, request: Request) -> Refusal | None:
+    """Whether the configuration refuses this viewer."""
+    if not config.serves(request.protocol):
+        return Refusal(
+            RefusalCode.UNSUPPORTED, f"stream `{config.code}` is not served as {request.protocol}"
+        )
+    return address(config.read_from, request) or key(config.read_key, request)
+
+
+def vacancy(stream: Stream) -> Refusal | None:
+    """Whether the stream has no place for a publisher."""
+    if not stream.takes_publisher:
+        return Refusal(
+            RefusalCode.FORBIDDEN,
+            f"stream `{stream.code}` takes no publisher: its input is "
+            f"`{stream.config.inputs[0].url.redacted}`",
+        )
+    if stream.publisher is not None and not stream.holder_is_silent():
+        return Refusal(RefusalCode.BUSY, f"stream `{stream.code}` already has a publisher")
+    return None
+
+
+def address(networks: tuple[Network, ...], request: Request) -> Refusal | None:
+    """Whether none of the networks holds the peer's address; no networks allow any."""
+    if not networks:
+        return None
+    ip = ipaddress.ip_address(request.ip.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if any(ip in network for network in networks):
+        return None
+    return Refusal(RefusalCode.FORBIDDEN, f"{request.ip} may not {request.action} this stream")
+
+
+def key(secret: SecretStr | None, request: Request) -> Refusal | None:
+    """Whether the request lacks the key; compared in constant time."""
+    if secret is None:
+        return None
+    wanted = secret.get_secret_value().encode()
+    if any(
+        hmac.compare_digest(given.encode(), wanted) for given in (request.key, request.password)
+    ):
+        return None
+    given = "wrong" if request.key or request.password else "missing"
+    return Refusal(RefusalCode.UNAUTHORIZED, f"{given} key for {request.action}")

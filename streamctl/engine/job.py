@@ -1,0 +1,183 @@
+"""One-shot work without a configuration file: watch a source, push it to destinations.
+
+A job is one stream whose input is the source. It ends when the source does and every destination
+has taken the rest, or when nothing is left that could go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.avworker.client import AvWorkerClient
+from streamctl.config.model import InputConfig, StreamConfig
+from streamctl.engine.events import EventLog
+from streamctl.engine.push import Push, PushState, Retry
+from streamctl.engine.services import Services, converter_specs
+from streamctl.engine.sessions import Sessions
+from streamctl.engine.status import stream_status
+from streamctl.engine.stream import Stream
+from streamctl.errors import StreamctlError, Unsupported
+from streamctl.media.packet import TIMESCALE
+from streamctl.net.clock import LoopClock
+from streamctl.sdk.plugin import Cap
+from streamctl.sdk.url import StreamURL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.registry import Registry
+    from streamctl.schema import StreamStatus
+    from streamctl.sdk.context import Clock
+
+CODE = "job"
+TICK_S = 1.0
+
+
+@dataclass(slots=True)
+class DestinationStatus:
+    """Where one destination stands."""
+
+    url: str
+    """Secrets replaced by ``***``."""
+    state: str
+    attempt: int
+    bytes_sent: int
+    error: str
+
+
+@dataclass(slots=True)
+class JobStatus:
+    """Where a job stands."""
+
+    stream: StreamStatus
+    position_s: float
+    """Media time that has passed through."""
+    duration_s: float
+    """Length of the source; 0 = unknown or endless."""
+    destinations: list[DestinationStatus] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a job treats its source and destinations."""
+
+    loop: bool = False
+    """Play a file over and over."""
+    retry: Retry = field(default_factory=Retry)
+    media_roots: tuple[str, ...] = (".", "/")
+
+
+class Job:
+    """Runs one source into any number of destinations."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        source: str,
+        destinations: Sequence[str] = (),
+        *,
+        options: JobOptions | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.options = options or JobOptions()
+        self.clock: Clock = clock or LoopClock()
+        url = StreamURL.parse(source)
+        plugin = registry.load(url.kind)
+        if Cap.PULL not in plugin.caps:
+            raise Unsupported(f"`{url.redacted}` can't be a source", hint="name a file or a URL")
+        plugins = {kind: registry.load(kind) for kind in registry.names()}
+        sessions = Sessions(self.clock, total=1, per_ip=1)
+        services = Services(
+            clock=self.clock,
+            plugins=plugins,
+            specs=converter_specs(plugins.values()),
+            sessions=sessions,
+            events=EventLog(self.clock),
+            avworker=AvWorkerClient(),
+            media_roots=self.options.media_roots,
+        )
+        known = plugin.InputOptions.model_fields
+        given = {"loop": self.options.loop} if "loop" in known else {}
+        config = StreamConfig(
+            code=CODE,
+            inputs=(InputConfig(url=url, options=plugin.InputOptions(**given)),),
+            outputs=(),
+        )
+        self.stream = Stream(config, services)
+        self.pushes = [self._push(registry, StreamURL.parse(text)) for text in destinations]
+        self.failure: StreamctlError | None = None
+
+    async def run(self) -> None:
+        """Run until the source has ended and every destination is done.
+
+        Raises:
+            StreamctlError: the source failed before it delivered anything, or a destination
+                failed for good; the others were finished first.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tick)
+            async with anyio.create_task_group() as pushing:
+                for push in self.pushes:
+                    pushing.start_soon(push.run)
+                await self._pull()
+            tasks.cancel_scope.cancel()
+        self.stream.close("the job is done")
+        failed = next((push for push in self.pushes if push.state is PushState.FAILED), None)
+        if self.failure is None and failed is not None:
+            self.failure = failed.failure
+        if self.failure is not None:
+            raise self.failure
+
+    def status(self) -> JobStatus:
+        """Where the job stands."""
+        lane = self.stream.graph.base
+        start = self.stream.first_time
+        pull = self.stream.pull
+        return JobStatus(
+            stream=stream_status(self.stream),
+            position_s=0.0 if start is None else max(0.0, (lane.newest - start) / TIMESCALE),
+            duration_s=0.0 if self.options.loop or pull is None else pull.duration_s,
+            destinations=[
+                DestinationStatus(
+                    url=push.url.redacted,
+                    state=push.state.value,
+                    attempt=push.attempt,
+                    bytes_sent=push.bytes_sent,
+                    error=push.errors[-1] if push.errors else "",
+                )
+                for push in self.pushes
+            ],
+        )
+
+    def _push(self, registry: Registry, url: StreamURL) -> Push:
+        plugin = registry.load(url.kind)
+        if Cap.PUSH not in plugin.caps:
+            able = [kind for kind in registry.names() if Cap.PUSH in registry.load(kind).caps]
+            raise Unsupported(
+                f"`{url.redacted}` can't be pushed to", hint=f"kinds that can: {', '.join(able)}"
+            )
+        return Push(self.stream, plugin, url, self.options.retry)
+
+    async def _pull(self) -> None:
+        """Pull the source; without a first success there is nothing to wait for."""
+        pull = self.stream.pull
+        assert pull is not None
+        tries = 0
+        while True:
+            went_on_air = await pull.attempt()
+            tries = 0 if went_on_air else tries + 1
+            if pull.error is None:
+                break
+            if pull.error.permanent or self.options.retry.used_up(tries):
+                self.failure = pull.error
+                break
+            await self.clock.sleep(self.options.retry.wait_s)
+        self.stream.graph.base.finish()
+
+    async def _tick(self) -> None:
+        while True:
+            await self.clock.sleep(TICK_S)
+            self.stream.tick(self.clock.now())

@@ -1,0 +1,402 @@
+"""The server: listeners, media HTTP, streams, and the control surface of the API.
+
+:meth:`Server.run` is one task group. Every stream, listener and service has its own task in it; a
+stream's failure is contained in its task, a listener that can't bind fails the start. Nothing here
+knows a protocol by name: listeners and outputs come from the registry.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl import __version__
+from streamctl.avworker.client import AvWorkerClient
+from streamctl.config.load import read_document
+from streamctl.engine import causes as cause
+from streamctl.engine.diff import diff
+from streamctl.engine.events import EventLog, rfc3339
+from streamctl.engine.gate import EngineGate
+from streamctl.engine.looplag import LoopLag
+from streamctl.engine.memory import enforce
+from streamctl.engine.services import Services, converter_specs
+from streamctl.engine.sessions import Sessions
+from streamctl.engine.status import counters, session_status, stopped_status, stream_status
+from streamctl.engine.stream import Stream
+from streamctl.engine.web import WebApp
+from streamctl.errors import NotFound, StreamctlError
+from streamctl.net.clock import LoopClock
+from streamctl.net.http import HttpLimits, serve_http
+from streamctl.schema import Check, Health, Plan, ServerCounters
+from streamctl.sdk.plugin import Cap
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from streamctl.config.model import Config, StreamConfig
+    from streamctl.registry import Registry
+    from streamctl.schema import Event, PluginStatus, SessionStatus, StreamStatus
+    from streamctl.sdk.context import Clock
+    from streamctl.sdk.endpoints import Address
+
+    Service = Callable[[Callable[[Address], None]], Awaitable[None]]
+    """Serves until cancelled; calls its argument with the bound address."""
+
+log = logging.getLogger("streamctl.server")
+
+TICK_S = 1.0
+DRAIN_S = 2.0
+"""How long peers get to read what was already written to them at a shutdown."""
+RESTART_S = 1.0
+"""Pause before a stream whose task failed is run again."""
+
+
+class Server:
+    """Runs a configuration; satisfies ``streamctl.api.control.Control``."""
+
+    def __init__(self, config: Config, registry: Registry, clock: Clock | None = None) -> None:
+        self.config = config
+        self.registry = registry
+        self.clock: Clock = clock or LoopClock()
+        self.started = self.clock.now()
+        plugins, broken = registry.load_all()
+        for line in broken:
+            log.error("plugin not loaded: %s", line)
+        limits = config.limits
+        self.events_log = EventLog(self.clock)
+        self.sessions_table = Sessions(
+            self.clock, total=limits.sessions, per_ip=limits.sessions_per_ip
+        )
+        self.services = Services(
+            clock=self.clock,
+            plugins={plugin.kind: plugin for plugin in plugins},
+            specs=converter_specs(plugins),
+            sessions=self.sessions_table,
+            events=self.events_log,
+            avworker=AvWorkerClient(),
+            handshake_s=limits.handshake_s,
+            media_roots=config.server.media_roots,
+        )
+        self.running: dict[str, Stream] = {}
+        self.gate = EngineGate(self.running, self.sessions_table)
+        self.web = WebApp(self.gate, self.clock)
+        self.lag = LoopLag(self.clock)
+        self.addresses: dict[str, Address] = {}
+        """Bound addresses by kind; ``http`` and ``api`` too."""
+        self.reload_error = ""
+        """Why the newest reload was refused; empty when the running configuration is current."""
+        self._extra: dict[str, Service] = {}
+        self._stop = anyio.Event()
+        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._applying = anyio.Lock()
+
+    def add_service(self, kind: str, service: Service) -> None:
+        """Run another service, such as the control API, beside the listeners."""
+        self._extra[kind] = service
+
+    def stop(self) -> None:
+        """Begin a graceful shutdown."""
+        self._stop.set()
+
+    async def run(self, *, started: Callable[[], None] = lambda: None) -> None:
+        """Serve until :meth:`stop`.
+
+        Raises:
+            StreamctlError: a listener could not start; everything was stopped again.
+        """
+        failure: StreamctlError | None = None
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                await self._start(tasks)
+                started()
+                await self._stop.wait()
+                with anyio.move_on_after(self.config.server.shutdown_s):
+                    await self._shut_down()
+            except StreamctlError as error:
+                failure = error
+            tasks.cancel_scope.cancel()
+        self.lag.stop()
+        if failure is not None:
+            raise failure
+
+    async def apply(self, config: Config) -> Plan:
+        """Make the running streams those of ``config``; the plan that was carried out."""
+        async with self._applying:
+            plan = diff(self.config, config)
+            listening = {"listeners": self.config.listeners, "http": self.config.http}
+            self.config = config.model_copy(
+                update={**listening, "api": self.config.api, "server": self.config.server}
+            )
+            self.gate.disabled = disabled(config)
+            self.sessions_table.total = config.limits.sessions
+            self.sessions_table.per_ip = config.limits.sessions_per_ip
+            for step in plan.steps:
+                await self._carry_out(step.stream, step.action, config, step.reason)
+            for key in plan.restart_required:
+                log.warning("changed `%s` takes effect when the server is restarted", key)
+            self.reload_error = ""
+            self.events_log.emit("config.changed", steps=[s.model_dump() for s in plan.steps])
+            return plan
+
+    def reload_failed(self, message: str) -> None:
+        """A new configuration was refused; the running one goes on."""
+        self.reload_error = message
+        self.events_log.emit("config.refused", error=message)
+
+    def streams(self, status: str | None = None) -> list[StreamStatus]:
+        """Every stream, or those in one state."""
+        found = [self.stream(code) for code in sorted(self.config.streams)]
+        return [stream for stream in found if status is None or stream.status == status]
+
+    def stream(self, code: str) -> StreamStatus:
+        """One stream.
+
+        Raises:
+            NotFound: no stream has this code.
+        """
+        stream = self.running.get(code)
+        if stream is not None:
+            return stream_status(stream)
+        config = self.config.streams.get(code)
+        if config is None:
+            raise NotFound(f"no stream `{code}`", hint=self._known())
+        return stopped_status(config, self.clock.wall())
+
+    def sessions(self, stream: str | None = None) -> list[SessionStatus]:
+        """Every open session, or those of one stream."""
+        for running in self.running.values():
+            running.account()
+        wall = self.clock.wall()
+        table = self.sessions_table
+        return [
+            session_status(session, wall)
+            for session in table.by_id.values()
+            if stream is None or session.code == stream
+        ]
+
+    def session(self, session_id: str) -> SessionStatus:
+        """One open session.
+
+        Raises:
+            NotFound: the session is unknown or has ended.
+        """
+        session = self.sessions_table.by_id.get(session_id)
+        if session is None:
+            raise NotFound(f"no session `{session_id}`")
+        if session.code in self.running:
+            self.running[session.code].account()
+        return session_status(session, self.clock.wall())
+
+    def kick(self, session_id: str, reason: str) -> SessionStatus:
+        """Close a session; answers what it had counted.
+
+        Raises:
+            NotFound: the session is unknown or has ended.
+        """
+        status = self.session(session_id)
+        session = self.sessions_table.by_id[session_id]
+        self.events_log.emit("session.kicked", session.code, session=session.id, reason=reason)
+        session.reason = f"kicked: {reason}"
+        self.web.ban(session)
+        session.close(session.reason)
+        return status
+
+    def health(self) -> Health:
+        """Health of the whole server."""
+        checks = [
+            Check(name=f"listener {kind}", status="ok", message=join(address))
+            for kind, address in sorted(self.addresses.items())
+        ]
+        for code, stream in sorted(self.running.items()):
+            bad = {n: d for n, (d, _) in stream.causes.active.items() if n != cause.NO_PUBLISHER}
+            text = "; ".join(f"{name}: {detail}" for name, detail in bad.items())
+            checks.append(
+                Check(name=f"stream {code}", status="degraded" if bad else "ok", message=text)
+            )
+        if self.reload_error:
+            checks.append(Check(name="configuration", status="degraded", message=self.reload_error))
+        states = {check.status for check in checks}
+        return Health(
+            status="down" if self._stop.is_set() else "degraded" if "degraded" in states else "ok",
+            version=__version__,
+            time=rfc3339(self.clock.wall()),
+            uptime_s=round(self.clock.now() - self.started, 3),
+            checks=checks,
+        )
+
+    def plugins(self) -> list[PluginStatus]:
+        """Installed plugins, the broken ones too."""
+        return self.registry.statuses()
+
+    def counters(self) -> ServerCounters:
+        """Plain numbers for a scrape."""
+        table = self.sessions_table.by_id.values()
+        return ServerCounters(
+            uptime_s=self.clock.now() - self.started,
+            loop_lag_s=self.lag.worst,
+            loop_stalls=self.lag.stalls,
+            sessions=dict(Counter((s.protocol, s.action.value) for s in table)),
+            refused=dict(self.gate.refused),
+            streams=[counters(stream) for _, stream in sorted(self.running.items())],
+        )
+
+    def events(self, after: int | None) -> AsyncIterator[Event]:
+        """Events as they happen, first those kept since the event ``after``."""
+        return self.events_log.follow(after)
+
+    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
+        """Add or replace a stream in memory.
+
+        Raises:
+            ConfigError: the document is refused as the same table in a file would be.
+        """
+        stream = read_document(code, document, self.config, self.registry)
+        return await self._change({**self.config.streams, code: stream}, dry_run=dry_run)
+
+    async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
+        """Remove a stream from the running configuration.
+
+        Raises:
+            NotFound: no stream has this code.
+        """
+        if code not in self.config.streams:
+            raise NotFound(f"no stream `{code}`", hint=self._known())
+        streams = {known: s for known, s in self.config.streams.items() if known != code}
+        return await self._change(streams, dry_run=dry_run)
+
+    def watch_urls(self, code: str, host: str) -> list[tuple[str, str]]:
+        """Kinds and URLs under which viewers find a stream."""
+        config = self.config.streams[code]
+        urls = [
+            (kind, self.services.url_of(plugin, code, host))
+            for kind, plugin in self.services.plugins.items()
+            if config.serves(kind)
+        ]
+        return [(kind, url) for kind, url in urls if url]
+
+    async def _change(self, streams: dict[str, StreamConfig], *, dry_run: bool) -> Plan:
+        config = self.config.model_copy(update={"streams": streams})
+        return diff(self.config, config) if dry_run else await self.apply(config)
+
+    async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
+        config = self.config
+        self.gate.disabled = disabled(config)
+        for kind, listener in config.listeners.items():
+            plugin = self.registry.load(kind)
+            context = self.services.context(kind)
+            running = plugin.listener(listener.address, listener.options, context)
+            await tasks.start(
+                self._serve, kind, lambda ready, r=running: r.serve(self.gate, ready=ready)
+            )
+        if any(Cap.HTTP in plugin.caps for plugin in self.services.plugins.values()):
+            await tasks.start(self._serve, "http", self._serve_http)
+        for kind, service in self._extra.items():
+            await tasks.start(self._serve, kind, service)
+        for stream in config.streams.values():
+            if not stream.disabled:
+                self._start_stream(stream)
+        self.lag.start()
+        tasks.start_soon(self._tick)
+
+    async def _serve(
+        self, kind: str, service: Service, *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
+        def ready(address: Address) -> None:
+            self.addresses[kind] = address
+            self.services.ports[kind] = address[1]
+            log.info("listening kind=%s address=%s", kind, join(address))
+            task_status.started()
+
+        await service(ready)
+
+    async def _serve_http(self, ready: Callable[[Address], None]) -> None:
+        http = self.config.http
+        limits = HttpLimits(header_s=self.config.limits.handshake_s)
+        await serve_http(http.address, self.web, ready=ready, cors=http.cors, limits=limits)
+
+    def _start_stream(self, config: StreamConfig) -> None:
+        assert self._tasks is not None
+        stream = Stream(config, self.services)
+        self.running[config.code] = stream
+        stream.start()
+        self._tasks.start_soon(self._run_stream, stream)
+
+    async def _run_stream(self, stream: Stream) -> None:
+        with anyio.CancelScope() as scope:
+            self._scopes[stream.code] = scope
+            while True:
+                try:
+                    await stream.run()
+                except Exception as error:
+                    log.exception("stream %s: restarted", stream.code)
+                    stream.causes.set(cause.INPUT_FAILED, f"{type(error).__name__}: {error}")
+                    await self.clock.sleep(RESTART_S)
+                else:
+                    return
+
+    async def _stop_stream(self, code: str, reason: str) -> None:
+        stream = self.running.pop(code, None)
+        scope = self._scopes.pop(code, None)
+        if scope is not None:
+            scope.cancel()
+        if stream is not None:
+            stream.close(reason)
+            await anyio.lowlevel.checkpoint()
+
+    async def _carry_out(self, code: str, action: str, config: Config, reason: str) -> None:
+        log.info("stream %s: %s: %s", code, action, reason)
+        if action == "update":
+            self.running[code].config = config.streams[code]
+            return
+        if action in {"stop", "restart"}:
+            await self._stop_stream(code, f"stream {reason}")
+        if action in {"start", "restart"}:
+            self._start_stream(config.streams[code])
+
+    async def _tick(self) -> None:
+        while True:
+            await self.clock.sleep(TICK_S)
+            now = self.clock.now()
+            for stream in list(self.running.values()):
+                try:
+                    stream.tick(now)
+                except Exception:
+                    log.exception("stream %s: tick failed", stream.code)
+            self.web.tick(now)
+            limits = self.config.limits
+            enforce(
+                self.running.values(),
+                limit=limits.memory_bytes,
+                stream_limit=limits.stream_memory_bytes,
+            )
+
+    async def _shut_down(self) -> None:
+        self.gate.closing = True
+        log.info("shutting down, %d sessions", len(self.sessions_table.by_id))
+        for code in list(self.running):
+            await self._stop_stream(code, "the server is shutting down")
+        self.events_log.emit("server.stopping")
+        self.events_log.close()
+        deadline = self.clock.now() + min(DRAIN_S, self.config.server.shutdown_s / 2)
+        while self.sessions_table.by_id and self.clock.now() < deadline:
+            await self.clock.sleep(0.02)
+
+    def _known(self) -> str:
+        codes = ", ".join(sorted(self.config.streams)) or "none"
+        return f"configured streams: {codes}"
+
+
+def disabled(config: Config) -> frozenset[str]:
+    """The codes that are configured but switched off."""
+    return frozenset(code for code, stream in config.streams.items() if stream.disabled)
+
+
+def join(address: Address) -> str:
+    """An address as text; IPv6 hosts stand in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,280 @@
+"""Builds the status documents from the engine's plain counters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from streamctl.engine import causes as cause
+from streamctl.engine.events import rfc3339
+from streamctl.engine.memory import held
+from streamctl.media.codecs import codec_string
+from streamctl.media.packet import TIMESCALE, Media
+from streamctl.schema import (
+    Cause,
+    InputStatus,
+    LaneStatus,
+    MediaStatus,
+    OutputStatus,
+    SessionStatus,
+    StreamCounters,
+    StreamStats,
+    StreamStatus,
+    TrackStatus,
+)
+from streamctl.sdk.plugin import Cap
+from streamctl.sdk.session import Action
+
+if TYPE_CHECKING:
+    from streamctl.config.model import StreamConfig
+    from streamctl.engine.epoch import Epoch
+    from streamctl.engine.lane import Lane
+    from streamctl.engine.stream import Stream
+    from streamctl.media.packet import Track
+    from streamctl.schema import IngestState
+    from streamctl.sdk.session import Session
+
+InputState = Literal["idle", "connecting", "active", "degraded", "stopped"]
+
+
+def session_status(session: Session, wall: float) -> SessionStatus:
+    """One session as a document."""
+    return SessionStatus(
+        id=session.id,
+        stream=session.code,
+        protocol=session.protocol,
+        action=session.action.value,
+        peer=session.peer,
+        user_agent=session.user_agent,
+        opened_at=rfc3339(session.opened_at),
+        uptime_s=round(wall - session.opened_at, 3),
+        bytes_in=session.bytes_in,
+        bytes_out=session.bytes_out,
+        lag_s=round(session.lag, 3),
+        skips=session.skips,
+        skipped_items=session.skipped_items,
+        skipped_s=round(session.skipped_time / TIMESCALE, 3),
+    )
+
+
+def stream_status(stream: Stream) -> StreamStatus:
+    """One stream as a document."""
+    stream.account()
+    wall = stream.clock.wall()
+    sessions = [session_status(s, wall) for s in stream.services.sessions.of(stream.code)]
+    media = media_status(stream)
+    video = next((track for track in media.tracks if track.media == "video"), None)
+    first = stream.config.inputs[0].url
+    publisher = stream.publisher
+    return StreamStatus(
+        id=stream.code,
+        title=stream.config.title or stream.code,
+        type=publisher.protocol if publisher else first.kind,
+        source_addr=publisher.peer if publisher else first.redacted,
+        status="degraded" if stream.causes else "active",
+        ingest_status=ingest_state(stream),
+        created_at=rfc3339(stream.created_at),
+        last_heartbeat=last_heartbeat(stream),
+        uptime_s=round(stream.clock.now() - stream.started, 3),
+        video_codec=video.codec if video else "",
+        resolution=f"{video.width}x{video.height}" if video and video.width else "",
+        bitrate=round(sum(track.bitrate_kbps for track in media.tracks), 1),
+        frame_rate=video.fps if video else 0.0,
+        stats=stream_stats(stream),
+        causes=[
+            Cause(name=name, detail=detail, since=rfc3339(since))
+            for name, (detail, since) in stream.causes.active.items()
+        ],
+        inputs=[input_status(stream)],
+        outputs=outputs(stream),
+        sessions=sessions,
+        media=media,
+    )
+
+
+def stream_stats(stream: Stream) -> StreamStats:
+    """The counters of a stream, ended epochs and sessions included."""
+    epoch = stream.epoch
+    sessions = stream.services.sessions.of(stream.code)
+    return StreamStats(
+        bytes_received=stream.bytes_received + payload(epoch)[0],
+        packets_received=stream.packets_received + payload(epoch)[1],
+        bytes_sent=stream.bytes_sent + sum(s.bytes_out for s in sessions),
+        viewers=sum(s.action is Action.PLAY for s in sessions),
+        refused=stream.refused,
+        skips=stream.skips + sum(s.skips for s in sessions),
+    )
+
+
+def counters(stream: Stream) -> StreamCounters:
+    """Plain numbers of a stream for a scrape."""
+    stream.account()
+    stats = stream_stats(stream)
+    epoch = stream.epoch
+    bits, _ = epoch.meter.rates() if epoch else (0.0, 0.0)
+    return StreamCounters(
+        code=stream.code,
+        on_air=stream.on_air(),
+        degraded=bool(stream.causes),
+        bytes_received=stats.bytes_received,
+        packets_received=stats.packets_received,
+        bytes_sent=stats.bytes_sent,
+        viewers=stats.viewers,
+        skips=stats.skips,
+        refused=stats.refused,
+        epochs=stream.epochs,
+        timestamp_jumps=stream.jumps + (epoch.jumps if epoch else 0),
+        dropped_packets=stream.dropped + (epoch.lost if epoch else 0),
+        bitrate_bps=bits,
+        fps=frame_rate(epoch),
+        memory_bytes=held(stream),
+    )
+
+
+def payload(epoch: Epoch | None) -> tuple[int, int]:
+    """Payload bytes and access units of a running epoch."""
+    if epoch is None:
+        return 0, 0
+    meters = epoch.tracks_meter.values()
+    return sum(m.bytes for m in meters), sum(m.items for m in meters)
+
+
+def frame_rate(epoch: Epoch | None) -> float:
+    """Measured frames per second of the first video track; 0 without one."""
+    track = epoch.init.first(Media.VIDEO) if epoch and epoch.init else None
+    if epoch is None or track is None or track.id not in epoch.tracks_meter:
+        return 0.0
+    return round(epoch.tracks_meter[track.id].rates()[1], 2)
+
+
+def media_status(stream: Stream) -> MediaStatus:
+    """What is on air."""
+    epoch = stream.epoch
+    tracks = epoch.init.tracks if epoch and epoch.init else ()
+    return MediaStatus(
+        epoch=epoch.number if epoch else 0,
+        epochs=stream.epochs,
+        gop_s=round(epoch.gop / TIMESCALE, 3) if epoch else 0.0,
+        av_offset_ms=round(epoch.av_offset / 90, 1) if epoch else 0.0,
+        dropped_packets=stream.dropped + (epoch.lost if epoch else 0),
+        timestamp_jumps=stream.jumps + (epoch.jumps if epoch else 0),
+        tracks=[track_status(track, epoch) for track in tracks],
+        lanes=[lane_status(stream, lane) for lane in stream.graph.lanes()],
+        notes=dict(stream.notes),
+    )
+
+
+def track_status(track: Track, epoch: Epoch | None) -> TrackStatus:
+    """One track with its measured rates."""
+    meter = epoch.tracks_meter.get(track.id) if epoch else None
+    bits, items = meter.rates() if meter else (0.0, 0.0)
+    return TrackStatus(
+        id=track.id,
+        media=track.media.value,
+        codec=track.codec.value,
+        profile=codec_string(track),
+        width=track.width,
+        height=track.height,
+        fps=round(items, 2) if track.media is Media.VIDEO else 0.0,
+        sample_rate=track.sample_rate,
+        channels=track.channels,
+        bitrate_kbps=round(bits / 1000, 1),
+        language=track.language,
+    )
+
+
+def lane_status(stream: Stream, lane: Lane) -> LaneStatus:
+    """One lane."""
+    entry = stream.graph.derived.get(lane.format)
+    return LaneStatus(
+        format=lane.format.value,
+        items=len(lane.items),
+        bytes=lane.bytes,
+        seconds=round(lane.seconds, 3),
+        readers=entry.users if entry else len(lane.readers),
+    )
+
+
+def ingest_state(stream: Stream) -> IngestState:
+    """How the input stands."""
+    if stream.closed or (stream.pull is not None and stream.pull.finished):
+        return "closed"
+    if stream.on_air():
+        return "active"
+    if cause.INPUT_FAILED in stream.causes:
+        return "error"
+    return "connecting"
+
+
+def input_state(stream: Stream) -> InputState:
+    """How the input stands, in the words of inputs."""
+    if stream.on_air():
+        return "active"
+    if stream.closed or (stream.pull is not None and stream.pull.finished):
+        return "stopped"
+    if cause.INPUT_FAILED in stream.causes or cause.NO_PACKETS in stream.causes:
+        return "degraded"
+    return "connecting" if stream.epoch is not None else "idle"
+
+
+def input_status(stream: Stream) -> InputStatus:
+    """The input of a stream."""
+    url = stream.config.inputs[0].url
+    epoch = stream.epoch
+    bits, _ = epoch.meter.rates() if epoch else (0.0, 0.0)
+    size, items = payload(epoch)
+    return InputStatus(
+        priority=0,
+        url=url.redacted,
+        kind=url.kind,
+        status=input_state(stream),
+        peer=stream.publisher.peer if stream.publisher else "",
+        bitrate_kbps=round(bits / 1000, 1),
+        fps=frame_rate(epoch),
+        bytes_received=size,
+        packets_received=items,
+        reconnects=max(0, stream.pull.attempts - 1) if stream.pull else 0,
+        last_error=stream.pull.last_error if stream.pull else "",
+        last_packet_at=last_heartbeat(stream),
+    )
+
+
+def last_heartbeat(stream: Stream) -> str:
+    """When the last packet arrived; empty if none did in this epoch."""
+    epoch = stream.epoch
+    if epoch is None or epoch.last_packet is None:
+        return ""
+    return rfc3339(stream.clock.wall() - (stream.clock.now() - epoch.last_packet))
+
+
+def outputs(stream: Stream) -> list[OutputStatus]:
+    """The ways to watch a stream."""
+    rows = []
+    for kind, plugin in stream.services.plugins.items():
+        if not plugin.caps & (Cap.HTTP | Cap.LISTEN) or not stream.config.serves(kind):
+            continue
+        output = stream.outputs.get(kind)
+        sessions = stream.services.sessions.of(stream.code, Action.PLAY)
+        rows.append(
+            OutputStatus(
+                kind=kind,
+                url=stream.services.url_of(plugin, stream.code),
+                viewers=sum(s.protocol == kind for s in sessions),
+                running=plugin.play_format is not None and stream.lane_running(plugin.play_format),
+                details=dict(output.status()) if output else {},
+            )
+        )
+    return rows
+
+
+def stopped_status(config: StreamConfig, wall: float) -> StreamStatus:
+    """A stream that is configured but does not run."""
+    first = config.inputs[0].url
+    return StreamStatus(
+        id=config.code,
+        title=config.title or config.code,
+        type=first.kind,
+        source_addr=first.redacted,
+        status="stopped",
+        ingest_status="closed",
+        created_at=rfc3339(wall),
+    )
