@@ -1,0 +1,32 @@
+PYTHON ?= .venv/bin/python
+PYTEST = $(PYTHON) -m pytest
+UV ?= $(PYTHON) -m uv
+
+.DEFAULT_GOAL := help
+.PHONY: help lint check test bench-rtmp generate lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+lint: ## format, lint, types, layers
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(dir $(PYTHON))lint-imports
+
+check: lint ## lint, then the tests that need no other program; under two minutes
+	$(PYTEST) -q -m "not e2e and not interop and not bench"
+
+test: lint ## lint, then all tests, real servers and clients included
+	$(PYTEST) -q -m "not interop and not bench"
+
+bench-rtmp: ## CPU per Gbit against nginx-rtmp; BENCH="--runs 1 --only 50" for a quick look
+	$(PYTHON) tests/bench/bench_rtmp.py $(BENCH)
+
+generate: ## write man/ and completions/ anew
+	$(PYTHON) -m streamctl generate
+
+lock: ## write requirements/ci.txt anew; needs uv
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --group dev \
+	  --output-file requirements/ci.txt pyproject.toml requirements/ci.in
