@@ -1,0 +1,280 @@
+"""Where segments begin and end: pure decisions, and the state that applies them.
+
+Theory of operation. A segment starts at a random-access point and ends before the first one at
+or past ``segment_s``. The target duration is fixed by the first segment that ended so; when a
+later group of pictures outgrows it, the segment is cut by force at the target duration on a
+chunk boundary where no later picture is shown before an earlier one, and the next segment gets
+a copy of the newest PAT and PMT in front, because nothing else starts it. The cut is decided
+late, when waiting longer would break the rule that a rounded EXTINF may not exceed the target
+duration, so that keyframes which come a little late still end a segment.
+
+Durations are differences of media times and add up without drift: a segment ends where the next
+one starts, and before a discontinuity where its own last picture ends. Wall-clock times are
+anchored once per epoch, at the newest media of the first batch: the history that a reader gets
+when it attaches lies in the past.
+
+Specification: RFC 8216 3, 4.3.2, 4.3.3.1. Playlists and retention are left to ``window``.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Init, InitChange, Skipped
+from streamctl_hls.segment import Segment, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.media.packet import Codec, Item
+
+EARLY = TIMESCALE // 50
+"""A keyframe that is this much too early still ends a segment: clocks of publishers round to
+milliseconds or jitter, and a GOP of 1.999 s must not become a segment of 4 s."""
+LATE = TIMESCALE // 10
+"""A first segment that is this much longer than whole seconds doesn't raise the target duration
+by a second (29.97 fps gives 2.002 s); RFC 8216 4.3.3.1 compares rounded durations."""
+FIRST_LIMIT_S = 10
+"""How long the first segment may grow while the target duration is open; longer groups of
+pictures would let viewers wait and memory grow without bound."""
+HOLE = TIMESCALE // 2
+"""A pause between two pictures from which on a cut that is due anyway is put into the pause."""
+
+
+class Cut(enum.Enum):
+    """What to do before a picture is added to the open segment."""
+
+    HOLD = enum.auto()
+    AT_RAP = enum.auto()
+    BY_FORCE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Ages of a segment in ticks."""
+
+    wanted: int
+    """From here on the next random-access point ends the segment."""
+    limit: int
+    """From here on a cut can't wait."""
+
+
+def cut(elapsed: int, rule: Rule, *, rap: bool) -> Cut:
+    """Decide about a picture that starts ``elapsed`` ticks after its segment."""
+    if elapsed >= rule.limit:
+        return Cut.BY_FORCE
+    return Cut.AT_RAP if rap and elapsed >= rule.wanted else Cut.HOLD
+
+
+def target_duration(segment_s: float, first: int) -> int:
+    """EXT-X-TARGETDURATION in seconds, given the ticks of the first segment that ended at a RAP."""
+    return max(1, math.ceil(segment_s), math.ceil((first - LATE) / TIMESCALE))
+
+
+def limit_ticks(target_s: int) -> int:
+    """The shortest duration that rounds to more than the target duration."""
+    return target_s * TIMESCALE + TIMESCALE // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A place in the open segment where it could be cut by force."""
+
+    index: int
+    size: int
+    pictures: int
+    end: int
+    """Media time where everything before the place has been shown."""
+
+
+@dataclass(slots=True)
+class Growing:
+    """The open segment."""
+
+    start: int
+    discontinuity: bool
+    independent: bool
+    newest: int
+    """Media time of the newest picture, 90 kHz."""
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+    pictures: int = 0
+    end: int = 0
+    split: Split | None = None
+
+    def add(self, chunk: Chunk, split_until: int) -> None:
+        """Append a chunk; remember the place before it if a forced cut up to there may use it."""
+        if chunk.flush:
+            if self.pictures and chunk.start > self.newest and chunk.start <= split_until:
+                self.split = Split(len(self.parts), self.size, self.pictures, self.media_end())
+            self.pictures += 1
+            self.newest = max(self.newest, chunk.start)
+            self.end = max(self.end, chunk.end)
+        self.parts.append(chunk.data)
+        self.size += len(chunk.data)
+
+    def media_end(self) -> int:
+        """Where the newest picture ends: by its duration, else by the mean of the segment's."""
+        if self.end > self.newest:
+            return self.end
+        mean = (self.newest - self.start) // max(1, self.pictures - 1)
+        return self.newest + max(1, mean)
+
+    def rest(self, split: Split) -> Growing:
+        """What stays open after a cut at ``split``."""
+        head = tables(self.parts[: split.index])
+        return Growing(
+            start=split.end,
+            discontinuity=False,
+            independent=False,
+            newest=self.newest,
+            parts=[head, *self.parts[split.index :]],
+            size=len(head) + self.size - split.size,
+            pictures=self.pictures - split.pictures,
+            end=self.end,
+        )
+
+
+class Segmenter:
+    """Turns the items of an ``mpegts`` lane into segments."""
+
+    def __init__(self, segment_s: float, first_number: int) -> None:
+        self.segment_s = segment_s
+        self.target_s = 0
+        """EXT-X-TARGETDURATION; 0 until it is known, fixed from then on."""
+        self.next_number = first_number
+        self.forced_cuts = 0
+        self.open: Growing | None = None
+        self._produced = False
+        self._break_next = False
+        self._tracks: tuple[tuple[int, Codec, bytes | None], ...] = ()
+        self._tracks_changed = False
+        self._dropped = False
+        self._anchor: float | None = None
+        self._batch_anchor = 0.0
+        self._wall_end = 0.0
+        self._closed: list[Segment] = []
+
+    def feed(self, items: Sequence[Item], wall: float) -> list[Segment]:
+        """Take the items of one write at Unix time ``wall``; return the segments they ended."""
+        newest = next((item for item in reversed(items) if isinstance(item, Chunk)), None)
+        if newest is not None:
+            self._batch_anchor = wall - newest.start / TIMESCALE
+        for item in items:
+            if isinstance(item, Chunk):
+                self._chunk(item)
+            elif isinstance(item, Boundary):
+                self._signature(item.init)
+                self.interrupt()
+            elif isinstance(item, InitChange):
+                changed = self._signature(item.init)
+                self._tracks_changed |= changed and self.open is not None
+            elif isinstance(item, Skipped):
+                self._dropped = True
+                self.interrupt()
+        closed, self._closed = self._closed, []
+        return closed
+
+    def interrupt(self) -> None:
+        """End the open segment: what follows is not connected with it."""
+        grown, self.open = self.open, None
+        if grown is not None:
+            self._close(grown, grown.media_end())
+        self._break_next = self._produced
+        self._tracks_changed = False
+        self._anchor = None
+
+    def discard(self) -> None:
+        """Forget the open segment; numbers and the target duration go on."""
+        self.open = None
+        self.interrupt()
+        self._dropped = False
+
+    def _signature(self, init: Init) -> bool:
+        """Note the tracks; tell whether decoders see a difference."""
+        tracks = tuple((track.id, track.codec, track.config) for track in init.tracks)
+        changed, self._tracks = tracks != self._tracks, tracks
+        return changed
+
+    def _chunk(self, chunk: Chunk) -> None:
+        grown = self.open
+        if grown is None and not chunk.rap:
+            self._dropped = True
+            return
+        while grown is not None and chunk.flush:
+            decision = cut(chunk.start - grown.start, self._rule(grown), rap=chunk.rap)
+            if decision is Cut.HOLD:
+                break
+            grown = self._cut(grown, chunk, decision)
+        if grown is None:
+            grown = self._begin(chunk)
+        self.open = grown
+        grown.add(chunk, grown.start + self._target() * TIMESCALE)
+
+    def _target(self) -> int:
+        return self.target_s or max(FIRST_LIMIT_S, 2 * math.ceil(self.segment_s))
+
+    def _rule(self, grown: Growing) -> Rule:
+        wanted = round(self.segment_s * TIMESCALE) - EARLY
+        if not grown.independent or self._tracks_changed:
+            wanted = 1
+        return Rule(wanted, limit_ticks(self._target()))
+
+    def _begin(self, chunk: Chunk, head: bytes = b"") -> Growing:
+        """A new segment for ``chunk``, which is not added yet, led by ``head``."""
+        if self._dropped:
+            head = chunk.join
+        discontinuity, self._break_next, self._dropped = self._break_next, False, False
+        if self._anchor is None:
+            self._anchor = self._batch_anchor
+        return Growing(
+            start=chunk.start,
+            discontinuity=discontinuity,
+            independent=chunk.rap,
+            newest=chunk.start,
+            parts=[head] if head else [],
+            size=len(head),
+        )
+
+    def _cut(self, grown: Growing, chunk: Chunk, decision: Cut) -> Growing | None:
+        """Close ``grown`` before ``chunk``; return what stays open, None to begin with it."""
+        if decision is Cut.AT_RAP:
+            if not self.target_s:
+                self.target_s = target_duration(self.segment_s, chunk.start - grown.start)
+            self._close(grown, chunk.start)
+            self._break_next, self._tracks_changed = self._tracks_changed, False
+            return None
+        self.target_s = self._target()
+        end = grown.media_end()
+        if grown.split is not None and chunk.start - end < HOLE:
+            self.forced_cuts += 1
+            self._close(grown, grown.split.end, grown.split)
+            return grown.rest(grown.split)
+        self._close(grown, end)
+        self._break_next = True
+        if chunk.rap:
+            return None
+        self.forced_cuts += 1
+        return self._begin(chunk, tables(grown.parts))
+
+    def _close(self, grown: Growing, end: int, split: Split | None = None) -> None:
+        if self._anchor is None:
+            self._anchor = self._batch_anchor
+        wall = max(self._anchor + grown.start / TIMESCALE, self._wall_end)
+        segment = Segment(
+            number=self.next_number,
+            start=grown.start,
+            end=max(end, grown.start + 1),
+            parts=tuple(grown.parts[: split.index] if split else grown.parts),
+            size=split.size if split else grown.size,
+            wall=wall,
+            discontinuity=grown.discontinuity,
+            independent=grown.independent,
+        )
+        self.next_number += 1
+        self._produced = True
+        self._wall_end = wall + segment.duration
+        self._closed.append(segment)
