@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.sdk.endpoints import Bytes, Wait
+from streamctl_hls.options import HlsOptions
+from tests.plugins.streamctl_hls.chunks import FRAME, boundary, pictures
+from tests.plugins.streamctl_hls.stage import FakeView, Stage
+
+if TYPE_CHECKING:
+    from streamctl.media.packet import Item
+
+ON_DEMAND = HlsOptions(start="on_demand")
+
+
+def text(stage: Stage, suffix: str, query: dict[str, str] | None = None) -> str:
+    reply = stage.get(suffix, query)
+    assert isinstance(reply, Bytes)
+    assert reply.status == 200
+    assert isinstance(reply.body, bytes)
+    return reply.body.decode()
+
+
+def number(tag: str, playlist: str) -> int:
+    found = re.search(rf"#EXT-X-{tag}:(\d+)", playlist)
+    assert found
+    return int(found[1])
+
+
+def uris(playlist: str) -> list[str]:
+    return [line for line in playlist.splitlines() if line and line[0] != "#"]
+
+
+def on_air(options: HlsOptions | None = None) -> Stage:
+    stage = Stage(options)
+    stage.output.start()
+    stage.play([boundary(1), *pictures(201, 50)])
+    return stage
+
+
+def test_segments_of_the_playlist_can_be_fetched() -> None:
+    stage = on_air()
+    assert uris(text(stage, "/index.m3u8")) == ["main_stream.m3u8"]
+    listed = uris(text(stage, "/main_stream.m3u8"))
+    assert len(listed) == 4
+    for uri in listed:
+        reply = stage.get(f"/{uri}")
+        assert isinstance(reply, Bytes)
+        assert reply.content_type == "video/mp2t"
+        assert "immutable" in reply.headers["Cache-Control"]
+        assert len(reply.body) == 50
+
+
+def test_playlists_are_rendered_once_per_segment() -> None:
+    stage = on_air()
+    for suffix in ("/index.m3u8", "/main_stream.m3u8"):
+        first = stage.get(suffix)
+        assert stage.get(suffix) is first
+        assert isinstance(first, Bytes)
+        assert first.content_type == "application/vnd.apple.mpegurl"
+    before = stage.get("/main_stream.m3u8")
+    stage.play(pictures(60, 50, start=201 * FRAME))
+    after = stage.get("/main_stream.m3u8")
+    assert isinstance(before, Bytes)
+    assert isinstance(after, Bytes)
+    assert before.headers["ETag"] != after.headers["ETag"]
+
+
+def test_a_key_is_carried_on() -> None:
+    stage = on_air()
+    assert uris(text(stage, "/index.m3u8", {"key": "s&t"})) == ["main_stream.m3u8?key=s%26t"]
+    segments = uris(text(stage, "/main_stream.m3u8", {"key": "s&t"}))
+    assert all(uri.endswith(".ts?key=s%26t") for uri in segments)
+    assert "key=" not in text(stage, "/main_stream.m3u8")
+
+
+@pytest.mark.parametrize("suffix", ["/hls/s5_1.ts", "/hls/s4_99999999.ts", "/hls/x", "/hls/"])
+def test_other_names_are_not_found(suffix: str) -> None:
+    reply = on_air().get(suffix)
+    assert isinstance(reply, Bytes)
+    assert reply.status == 404
+    assert reply.body == f"no such segment: `{suffix.rpartition('/')[2]}`\n".encode()
+
+
+def test_the_first_request_waits_for_the_first_segment() -> None:
+    stage = Stage()
+    stage.output.start()
+    stage.play([boundary(1), *pictures(20, 50)])
+    wait = stage.get("/index.m3u8")
+    assert isinstance(wait, Wait)
+    assert wait.timeout_s == 10
+    assert not wait.event.is_set()
+    stage.play(pictures(60, 50, start=50 * FRAME))
+    assert wait.event.is_set()
+    answer = wait.then()
+    assert isinstance(answer, Bytes)
+    assert answer.status == 200
+
+
+def test_a_wait_in_vain_ends_in_a_reason() -> None:
+    stage = Stage()
+    stage.output.start()
+    wait = stage.get("/main_stream.m3u8")
+    assert isinstance(wait, Wait)
+    answer = wait.then()
+    assert isinstance(answer, Bytes)
+    assert answer.status == 404
+    assert b"waiting for a keyframe" in answer.body
+
+
+def test_a_stream_that_never_was_on_air_is_not_found_at_once() -> None:
+    stage = Stage(view=FakeView(live=False))
+    stage.output.start()
+    reply = stage.get("/index.m3u8")
+    assert isinstance(reply, Bytes)
+    assert reply.status == 404
+    assert b"not on air" in reply.body
+    assert reply.headers["Cache-Control"] == "no-store"
+
+
+def test_an_outage_leaves_the_playlist_as_it_was() -> None:
+    stage = on_air()
+    before = text(stage, "/main_stream.m3u8")
+    stage.view.live = False
+    stage.clock.advance(3600)
+    assert text(stage, "/main_stream.m3u8") == before
+    assert "ENDLIST" not in before
+
+
+def test_sequences_go_on_over_an_outage_and_a_restart() -> None:
+    stage = on_air()
+    seen = [text(stage, "/main_stream.m3u8")]
+    for epoch in range(2, 12):
+        stage.play([boundary(epoch), *pictures(110, 50, start=epoch * 9_000_000, epoch=epoch)])
+        seen.append(text(stage, "/main_stream.m3u8"))
+    again = Stage(view=FakeView(generation=6), clock=stage.clock)
+    again.output.start()
+    again.play([boundary(1), *pictures(120, 50)])
+    seen.append(text(again, "/main_stream.m3u8"))
+    for old, new in pairwise(seen):
+        assert number("MEDIA-SEQUENCE", old) <= number("MEDIA-SEQUENCE", new)
+        assert number("DISCONTINUITY-SEQUENCE", old) <= number("DISCONTINUITY-SEQUENCE", new)
+    assert number("MEDIA-SEQUENCE", seen[-2]) < number("MEDIA-SEQUENCE", seen[-1])
+    assert not set(uris(seen[-2])) & set(uris(seen[-1]))
+
+
+def test_a_listed_segment_keeps_its_discontinuity_sequence() -> None:
+    stage = on_air(HlsOptions(window=3))
+    known: dict[str, int] = {}
+    for epoch in range(2, 20):
+        stage.play([boundary(epoch), *pictures(60, 50, start=epoch * 9_000_000, epoch=epoch)])
+        playlist = text(stage, "/main_stream.m3u8")
+        current = number("DISCONTINUITY-SEQUENCE", playlist)
+        for line in playlist.splitlines():
+            current += line == "#EXT-X-DISCONTINUITY"
+            if line[0] != "#":
+                assert known.setdefault(line, current) == current
+
+
+def test_status_tells_the_figures() -> None:
+    stage = on_air()
+    status = dict(stage.output.status())
+    stored = status.pop("bytes")
+    assert status == {
+        "segments": 4,
+        "window_s": 8.0,
+        "target_duration": 2,
+        "discontinuities": 0,
+        "last_segment_s": 2.0,
+        "forced_cuts": 0,
+    }
+    assert stored == sum(len(chunk.data) for chunk in pictures(201, 50))
+    assert Stage().output.status()["bytes"] == 0
+
+
+def test_stopping_lets_go_and_answers_those_who_wait() -> None:
+    stage = Stage()
+    stage.output.start()
+    wait = stage.get("/index.m3u8")
+    assert isinstance(wait, Wait)
+    stage.output.stop()
+    assert wait.event.is_set()
+    assert stage.view.reader is None
+    stage.output.stop()
+
+
+def test_without_a_converter_the_status_says_so() -> None:
+    stage = Stage(view=FakeView(convertible=False))
+    stage.output.start()
+    assert "mpegts" in stage.view.notes["hls"]
+
+
+def test_on_demand_works_from_the_first_request_until_nobody_asked_for_long() -> None:
+    stage = Stage(ON_DEMAND)
+    stage.output.start()
+    assert stage.view.reader is None
+    assert isinstance(stage.get("/index.m3u8"), Wait)
+    stage.play([boundary(1), *pictures(101, 50)])
+    stage.clock.advance(25)
+    [*_, last] = uris(text(stage, "/main_stream.m3u8"))
+    stage.clock.advance(29)
+    assert stage.view.reader is not None
+    assert isinstance(stage.get(f"/{last}"), Bytes)
+    stage.clock.advance(29)
+    assert stage.view.reader is not None
+    stage.clock.advance(2)
+    assert stage.view.reader is None
+    assert stage.output.status()["bytes"] == 0
+
+
+def test_on_demand_starts_again_with_higher_numbers() -> None:
+    stage = Stage(ON_DEMAND)
+    stage.output.start()
+    stage.get("/index.m3u8")
+    stage.play([boundary(1), *pictures(101, 50)])
+    before = text(stage, "/main_stream.m3u8")
+    stage.clock.advance(60)
+    wait = stage.get("/main_stream.m3u8")
+    assert isinstance(wait, Wait)
+    assert not wait.event.is_set()
+    stage.play([boundary(1), *pictures(101, 50, start=9_000_000)])
+    assert wait.event.is_set()
+    after = text(stage, "/main_stream.m3u8")
+    assert number("MEDIA-SEQUENCE", after) == number("MEDIA-SEQUENCE", before) + 2
+    assert after.count("#EXT-X-DISCONTINUITY\n") == 1
+
+
+def test_on_demand_answers_at_once_from_history() -> None:
+    history: list[Item] = [boundary(1), *pictures(251, 50)]
+    stage = Stage(ON_DEMAND, FakeView(history=history))
+    stage.output.start()
+    assert len(uris(text(stage, "/main_stream.m3u8"))) == 5
+
+
+def test_long_targets_hold_the_pin_longer() -> None:
+    stage = Stage(HlsOptions(start="on_demand", segment_s=20))
+    stage.output.start()
+    stage.get("/index.m3u8")
+    stage.play([boundary(1), *pictures(501, 50)])
+    stage.get("/index.m3u8")
+    stage.clock.advance(59)
+    assert stage.view.reader is not None
+    stage.clock.advance(2)
+    assert stage.view.reader is None
+
+
+@pytest.mark.anyio
+async def test_many_viewers_can_wait_for_the_same_segment() -> None:
+    stage = Stage()
+    stage.output.start()
+    stage.play([boundary(1), *pictures(10, 50)])
+    statuses: list[int] = []
+
+    async def viewer() -> None:
+        wait = stage.get("/index.m3u8")
+        assert isinstance(wait, Wait)
+        await wait.event.wait()
+        answer = wait.then()
+        assert isinstance(answer, Bytes)
+        statuses.append(answer.status)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(viewer)
+        await anyio.wait_all_tasks_blocked()
+        stage.play(pictures(60, 50, start=50 * FRAME))
+    assert statuses == [200] * 5
