@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import pytest
+
+from streamctl.engine.fanout import AUDIO_HOLD_S, PIECE_BYTES, LaneFanOut
+from streamctl.engine.lane import Bounds, Lane, LaneCursor
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Codec, Format, Init, Track
+from streamctl.sdk.session import Action, Session
+from streamctl.testing.clock import FakeClock
+
+FRAME = TIMESCALE // 25
+INIT = Init(1, 1, (Track(0, Codec.H264, b"c"),))
+
+
+class FakeWire:
+    """Takes bytes until it is told to be full."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.full = False
+        self.on_full = lambda: None
+        self.held = 0
+        self.buffer = 0
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+        if self.full:
+            self.on_full()
+
+    def unsent(self) -> int:
+        return self.held
+
+    def set_send_buffer(self, size: int) -> None:
+        self.buffer = size
+
+    def close(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+    abort = close
+
+    @property
+    def bytes(self) -> bytes:
+        return b"".join(self.sent)
+
+
+class Rig:
+    """A byte lane with its fan-out and a clock that the test moves."""
+
+    def __init__(self, *, merge_s: float = 0.0, timeout_s: float = 20.0) -> None:
+        self.clock = FakeClock()
+        self.lane = Lane(Format.RTMP, Bounds(4.0, 50_000_000), lambda reader, error: None)
+        self.fanout = LaneFanOut(
+            self.lane, self.clock, merge_s=merge_s, slow_viewer_timeout_s=timeout_s
+        )
+        self.lane.readers.append(self.fanout)
+        self.lane.append([Boundary(1, INIT, "start")])
+        self.number = 0
+        self.closed: list[str] = []
+
+    def viewer(self) -> tuple[FakeWire, Session]:
+        wire = FakeWire()
+        session = Session(
+            f"s{id(wire)}", "rtmp", Action.PLAY, "x", "::1", 1, "", 0.0, self.closed.append
+        )
+        wire.on_full = lambda: self.fanout.park(session)
+        self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session)
+        return wire, session
+
+    def video(self, *, gop: int = 25, size: int = 0) -> bytes:
+        rap = self.number % gop == 0
+        start = self.number * FRAME
+        data = (f"K{self.number}," if rap else f"P{self.number},").encode() + bytes(size)
+        join = b"J," if rap else b""
+        self.lane.append([Chunk(data, start, start + FRAME, rap, flush=True, epoch=1, join=join)])
+        self.number += 1
+        return data
+
+    def sound(self) -> None:
+        start = self.number * FRAME
+        self.lane.append([Chunk(b"a,", start, start, rap=False, flush=False, epoch=1)])
+
+
+def test_audio_travels_with_the_video_frame_in_one_shared_write() -> None:
+    rig = Rig()
+    (first, _), (second, _) = rig.viewer(), rig.viewer()
+    rig.video()
+    rig.sound()
+    rig.sound()
+    rig.video()
+    assert first.sent == [b"J,K0,", b"a,a,P1,"]
+    assert first.sent[1] is second.sent[1]
+
+
+def test_audio_does_not_wait_longer_than_the_hold() -> None:
+    rig = Rig()
+    wire, _ = rig.viewer()
+    rig.video()
+    rig.sound()
+    rig.clock.advance(AUDIO_HOLD_S / 2)
+    assert wire.bytes == b"J,K0,"
+    rig.clock.advance(AUDIO_HOLD_S)
+    assert wire.bytes == b"J,K0,a,"
+
+
+def test_merging_sends_at_most_once_per_interval_and_never_later() -> None:
+    rig = Rig(merge_s=0.1)
+    wire, _ = rig.viewer()
+    for _ in range(26):
+        rig.video()
+        rig.clock.advance(0.04)
+    rig.clock.advance(0.1)
+    assert len(wire.sent) <= 12
+    assert wire.bytes.count(b"P") == 24
+
+
+def test_a_join_starts_with_the_join_bytes_and_the_newest_picture() -> None:
+    rig = Rig()
+    for _ in range(27):
+        rig.video()
+    wire, session = rig.viewer()
+    assert wire.bytes == b"J,K25,P26,"
+    rig.video()
+    assert wire.bytes == b"J,K25,P26,P27,"
+    rig.fanout.tick(rig.clock.now())
+    assert session.bytes_out == len(wire.bytes)
+
+
+def test_a_viewer_before_the_first_picture_waits_for_it() -> None:
+    rig = Rig()
+    wire, _ = rig.viewer()
+    rig.sound()
+    rig.clock.advance(1)
+    assert wire.sent == []
+    rig.video()
+    assert wire.bytes == b"J,K0,"
+
+
+def test_a_full_wire_is_parked_and_served_in_pieces_without_loss() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    other, _ = rig.viewer()
+    rig.video(size=100_000)
+    wire.full = True
+    for _ in range(8):
+        rig.video(size=100_000)
+    assert len(wire.sent) == 2
+    wire.full = False
+    rig.fanout.serve(session)
+    assert wire.bytes == other.bytes
+    assert max(map(len, wire.sent)) <= PIECE_BYTES
+    rig.video()
+    assert wire.sent[-1] is other.sent[-1]
+    rig.fanout.tick(rig.clock.now())
+    assert session.bytes_out == len(wire.bytes)
+
+
+def test_parking_again_while_catching_up_stops_there() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    rig.video(size=100_000)
+    wire.full = True
+    for _ in range(8):
+        rig.video(size=100_000)
+    before = len(wire.sent)
+    rig.fanout.serve(session)
+    assert len(wire.sent) == before + 1
+    wire.full = False
+    rig.fanout.serve(session)
+    assert wire.bytes.count(b"P") == 8
+
+
+def test_a_viewer_that_is_too_far_behind_lands_on_a_picture_and_is_counted() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    rig.video()
+    wire.full = True
+    for _ in range(120):
+        rig.video()
+    rig.fanout.tick(rig.clock.now())
+    wire.full = False
+    rig.fanout.serve(session)
+    assert session.skips == 1
+    assert session.skipped_items > 0
+    assert session.skipped_time > 0
+    assert wire.bytes.startswith(b"J,K0,P1,J,K100,P101,")
+    assert wire.bytes.endswith(b"P120,")
+
+
+def test_a_viewer_that_fell_off_the_tail_lands_on_a_picture() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    rig.video()
+    wire.full = True
+    for _ in range(400):
+        rig.video()
+    wire.full = False
+    rig.fanout.serve(session)
+    assert session.skips == 1
+    assert b"J,K400," in wire.bytes
+
+
+def test_a_viewer_that_stays_too_slow_is_closed_with_the_reason() -> None:
+    rig = Rig(timeout_s=5.0)
+    wire, _ = rig.viewer()
+    rig.video()
+    wire.full = True
+    for _ in range(10):
+        for _ in range(25):
+            rig.video()
+        rig.clock.advance(1.0)
+        rig.fanout.tick(rig.clock.now())
+    assert rig.closed
+    assert rig.closed[0].startswith("too slow")
+
+
+def test_lag_counts_what_the_kernel_still_holds() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    for _ in range(50):
+        rig.video(size=10_000)
+    wire.held = 125_000
+    rig.fanout.tick(rig.clock.now())
+    assert session.lag == pytest.approx(0.5, rel=0.1)
+    late, _ = rig.viewer()
+    assert late.buffer == pytest.approx(250_000, rel=0.1)
+
+
+def test_removed_viewers_get_nothing_more() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    waiting, unborn = rig.viewer()
+    rig.fanout.remove(unborn)
+    rig.video()
+    rig.fanout.remove(session)
+    rig.fanout.remove(session)
+    rig.fanout.park(session)
+    rig.fanout.serve(session)
+    rig.video()
+    assert wire.bytes == b"J,K0,"
+    assert waiting.sent == []
+
+
+def test_a_viewer_removed_from_inside_a_write_does_not_disturb_the_others() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    other, _ = rig.viewer()
+    rig.video()
+    wire.full = True
+    wire.on_full = lambda: rig.fanout.remove(session)
+    rig.video()
+    rig.video()
+    assert other.bytes == b"J,K0,P1,P2,"
+    assert wire.bytes == b"J,K0,P1,"
+
+
+def test_a_boundary_flushes_what_is_pending() -> None:
+    rig = Rig()
+    wire, _ = rig.viewer()
+    rig.video()
+    rig.sound()
+    rig.lane.append([Boundary(2, INIT, "reconnect")])
+    assert wire.bytes == b"J,K0,a,"
+
+
+def test_reset_makes_everybody_wait_for_a_picture() -> None:
+    rig = Rig()
+    wire, _ = rig.viewer()
+    rig.video()
+    rig.lane.clear()
+    rig.fanout.reset()
+    rig.video()
+    assert wire.bytes == b"J,K0,"
+    rig.number = 50
+    rig.video()
+    assert wire.bytes == b"J,K0,J,K50,"

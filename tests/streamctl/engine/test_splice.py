@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from streamctl.engine.splice import HOLD_PACKETS, PICTURE_WAIT_S, Splice
+from streamctl.engine.timeline import ORIGIN, Timeline
+from streamctl.media.packet import TIMESCALE, Kind, Packet
+
+FRAME = 3600
+AUDIO = 1920
+
+
+def video(dts: int, kind: Kind = Kind.P, *, pts: int | None = None) -> Packet:
+    return Packet(0, dts if pts is None else pts, dts, kind, 0, b"v", FRAME)
+
+
+def audio(pts: int) -> Packet:
+    return Packet(1, pts, pts, Kind.AUDIO, 0, b"a", AUDIO)
+
+
+class Begun:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+def test_video_starts_at_the_first_random_access_point() -> None:
+    begun = Begun()
+    splice = Splice(Timeline(0.0), has_video=True)
+    assert splice.feed([video(0), video(FRAME)], 0.0, begun) == []
+    out = splice.feed([video(2 * FRAME, Kind.KEY), video(3 * FRAME)], 0.0, begun)
+    assert [packet.dts for packet in out] == [ORIGIN, ORIGIN + FRAME]
+    assert begun.times == 1
+    assert splice.dropped == 2
+
+
+def test_leading_pictures_are_dropped_until_the_next_key() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    packets = [
+        video(0, Kind.KEY, pts=3 * FRAME),
+        video(FRAME, Kind.B, pts=FRAME),
+        video(2 * FRAME, Kind.B, pts=2 * FRAME),
+        video(3 * FRAME, pts=4 * FRAME),
+        video(4 * FRAME, Kind.KEY, pts=7 * FRAME),
+        video(5 * FRAME, Kind.B, pts=5 * FRAME),
+    ]
+    out = splice.feed(packets, 0.0, Begun())
+    assert [packet.kind for packet in out] == [Kind.KEY, Kind.P, Kind.KEY, Kind.B]
+    assert splice.dropped == 2
+
+
+def test_reconnect_fills_the_audio_gap_with_held_audio_before_the_picture() -> None:
+    timeline = Timeline(0.0)
+    first = Splice(timeline, has_video=True)
+    first.feed([video(0, Kind.KEY), audio(0), audio(AUDIO)], 0.0, Begun())
+    assert timeline.audio_end == ORIGIN + 2 * AUDIO
+    second = Splice(timeline, has_video=True)
+    early = [audio(n * AUDIO) for n in range(100)]
+    assert second.feed(early, 2.0, Begun()) == []
+    out = second.feed([video(100 * AUDIO, Kind.KEY)], 2.0, Begun())
+    sound = [packet for packet in out if packet.kind is Kind.AUDIO]
+    assert ORIGIN + 2 * AUDIO <= sound[0].pts < ORIGIN + 3 * AUDIO
+    assert [b.pts - a.pts for a, b in zip(sound, sound[1:], strict=False)] == [AUDIO] * (
+        len(sound) - 1
+    )
+
+
+def test_audio_only_streams_start_at_once() -> None:
+    splice = Splice(Timeline(0.0), has_video=False)
+    assert len(splice.feed([audio(0), audio(AUDIO)], 0.0, Begun())) == 2
+
+
+def test_audio_goes_on_alone_when_no_picture_comes() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    assert splice.feed([audio(0)], 0.0, Begun()) == []
+    later = int(PICTURE_WAIT_S * TIMESCALE)
+    out = splice.feed([video(later), audio(later)], PICTURE_WAIT_S, Begun())
+    assert [packet.kind for packet in out] == [Kind.AUDIO, Kind.AUDIO]
+    out = splice.feed([video(later + FRAME, Kind.KEY)], PICTURE_WAIT_S, Begun())
+    assert [packet.kind for packet in out] == [Kind.KEY]
+
+
+def test_what_is_held_is_bounded() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    splice.feed([audio(n) for n in range(HOLD_PACKETS + 7)], 0.0, Begun())
+    assert splice.dropped == 7

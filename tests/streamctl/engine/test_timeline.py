@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+
+from streamctl.engine.timeline import JUMP, ORIGIN, EpochClock, Timeline
+from streamctl.media.packet import TIMESCALE, Kind, Packet
+
+SECOND = TIMESCALE
+
+
+def video(dts: int, *, pts: int | None = None, dur: int = 3600) -> Packet:
+    return Packet(0, dts if pts is None else pts, dts, Kind.P, 0, b"v", dur)
+
+
+def audio(dts: int, dur: int = 1920) -> Packet:
+    return Packet(1, dts, dts, Kind.AUDIO, 0, b"a", dur)
+
+
+def mapped(clock: EpochClock, packet: Packet, now: float) -> Packet:
+    clock.map([packet], now)
+    return packet
+
+
+def test_first_epoch_starts_at_the_wall_position() -> None:
+    timeline = Timeline(100.0)
+    offset = timeline.offset_for(pts=5_000_000, dts=4_990_000, now=102.0, video=True)
+    assert 4_990_000 + offset == ORIGIN + 2 * SECOND
+
+
+def test_reconnect_never_steps_back_behind_what_was_emitted() -> None:
+    timeline = Timeline(0.0)
+    ahead = video(ORIGIN + 60 * SECOND)
+    timeline.emitted(ahead)
+    offset = timeline.offset_for(pts=0, dts=0, now=1.0, video=True)
+    assert offset == ahead.pts + ahead.dur
+
+
+def test_an_outage_stays_a_gap_of_its_true_length() -> None:
+    timeline = Timeline(0.0)
+    timeline.emitted(video(ORIGIN + SECOND))
+    offset = timeline.offset_for(pts=0, dts=0, now=31.0, video=True)
+    assert offset == ORIGIN + 31 * SECOND
+
+
+def test_stall_and_burst_leaves_no_hole() -> None:
+    clock = EpochClock(0)
+    for frame in range(25):
+        mapped(clock, video(frame * 3600), frame * 0.04)
+    out = [mapped(clock, video(frame * 3600), 5.0).dts for frame in range(25, 125)]
+    out += [mapped(clock, video(frame * 3600), frame * 0.04).dts for frame in range(125, 200)]
+    assert out == [frame * 3600 for frame in range(25, 200)]
+    assert clock.jumps == 0
+
+
+def test_frames_dropped_during_a_stall_are_not_a_jump() -> None:
+    clock = EpochClock(0)
+    mapped(clock, video(0), 0.0)
+    mapped(clock, video(3600), 0.04)
+    mapped(clock, video(7200), 5.0)
+    assert mapped(clock, video(5 * SECOND), 5.01).dts == 5 * SECOND
+    assert clock.jumps == 0
+
+
+def test_static_screen_with_seconds_between_frames_is_not_a_jump() -> None:
+    clock = EpochClock(0)
+    assert [mapped(clock, video(n * 5 * SECOND), n * 5.0).dts for n in range(4)] == [
+        n * 5 * SECOND for n in range(4)
+    ]
+    assert clock.jumps == 0
+
+
+@pytest.mark.parametrize("step", [10 * SECOND, -10 * SECOND, 1 << 32])
+def test_a_jump_moves_the_whole_program_and_closes_the_gap(step: int) -> None:
+    clock = EpochClock(0)
+    start = 20 * SECOND
+    now = 0.0
+    for frame in range(10):
+        now = frame * 0.04
+        mapped(clock, video(start + frame * 3600), now)
+        mapped(clock, audio(start + frame * 3600), now)
+    jumped = mapped(clock, video(start + step + 10 * 3600), now + 0.04)
+    late = mapped(clock, audio(start + 10 * 3600), now + 0.04)
+    after = mapped(clock, audio(start + step + 11 * 3600), now + 0.08)
+    assert jumped.dts == start + 10 * 3600
+    assert late.dts == start + 10 * 3600
+    assert after.dts == start + 11 * 3600
+    assert clock.jumps == 1
+
+
+def test_the_offset_of_audio_against_video_is_kept_exactly() -> None:
+    clock = EpochClock(777)
+    pairs = [
+        (mapped(clock, video(n * 3003), n / 30).pts, mapped(clock, audio(n * 3003 + 1234), n / 30))
+        for n in range(300)
+    ]
+    assert {sound.pts - picture for picture, sound in pairs} == {1234}
+
+
+def test_dts_rises_strictly_and_pts_never_precedes_it() -> None:
+    clock = EpochClock(0)
+    packets = [video(0), video(3600), video(3600), video(3000), video(7200)]
+    clock.map(packets, 0.0)
+    dts = [packet.dts for packet in packets]
+    assert dts == sorted(set(dts))
+    assert all(packet.pts >= packet.dts for packet in packets)
+    assert clock.disordered == 2
+
+
+def test_an_hour_at_ntsc_rate_and_cd_sampling_drifts_by_nothing() -> None:
+    clock = EpochClock(0)
+    frames = 3600 * 30
+    last = Packet(0, 0, 0, Kind.P, 0, b"", 0)
+    for frame in range(0, frames, 30):
+        last = mapped(clock, video(round(frame * 3003)), frame * 1001 / 30000)
+    assert last.dts == round((frames - 30) * 3003)
+    samples = 44_100 * 3600
+    sound = audio(0)
+    for sample in range(0, samples, 44_100):
+        sound = mapped(clock, audio(round(sample * SECOND / 44_100)), sample / 44_100)
+    assert sound.dts == round((samples - 44_100) * SECOND / 44_100)
+
+
+def test_missing_durations_are_filled_from_the_last_step() -> None:
+    clock = EpochClock(0)
+    packets = [video(0, dur=0), video(3600, dur=0), video(7200, dur=0)]
+    clock.map(packets, 0.0)
+    assert [packet.dur for packet in packets] == [0, 3600, 3600]
+
+
+def test_step_just_below_the_limit_is_media_time() -> None:
+    clock = EpochClock(0)
+    mapped(clock, video(0), 0.0)
+    assert mapped(clock, video(JUMP), 0.04).dts == JUMP
