@@ -201,9 +201,11 @@ def read_options(table: dict[str, Any], path: Path, reading: Reading) -> dict[st
 def check_outputs(kinds: tuple[str, ...], path: Path, reading: Reading) -> None:
     """Note every kind that no viewer can use."""
     for number, kind in enumerate(kinds):
-        if kind not in output_kinds(reading):
-            hint = output_hint(kind, reading)
-            reading.fault((*path, number), f"no installed output is called `{kind}`", hint)
+        place = (*path, number)
+        if kind not in reading.registry.names():
+            reading.fault(place, f"no plugin for `{kind}`", output_hint(kind, reading))
+        elif (plugin := reading.plugin(kind, place)) is not None and not serves(plugin):
+            reading.fault(place, f"`{kind}` has no viewers", output_hint(kind, reading))
 
 
 def serves(plugin: ProtocolPlugin) -> bool:

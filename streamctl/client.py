@@ -1,0 +1,199 @@
+"""HTTP client of the control API, for the commands and the terminal interface.
+
+One connection per call in a worker thread: a control client asks a few times a second at most,
+and the standard library is enough for that. Proxies of the environment are left aside, because
+the server is nearly always on this machine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from anyio import to_thread
+from pydantic import BaseModel, ValidationError
+
+from streamctl.errors import (
+    ConfigError,
+    ConnectionFailed,
+    NotFound,
+    RemoteProtocolError,
+    StreamctlError,
+)
+from streamctl.schema import (
+    Health,
+    PluginList,
+    PluginStatus,
+    Problem,
+    SessionList,
+    SessionStatus,
+    StreamList,
+    StreamStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_SERVER = "http://127.0.0.1:9997"
+TIMEOUT_S = 5.0
+"""The server answers from memory; who takes longer is gone."""
+MAX_ANSWER_BYTES = 67_108_864
+"""Ten thousand streams with their sessions fit; more is not our server."""
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+class Client:
+    """Asks one running server."""
+
+    def __init__(self, server: str = "", token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
+        """Take what is empty from ``STREAMCTL_SERVER`` and ``STREAMCTL_TOKEN``.
+
+        Raises:
+            ConfigError: ``server`` is no HTTP URL.
+        """
+        self.server = (server or os.environ.get("STREAMCTL_SERVER", "") or DEFAULT_SERVER).rstrip(
+            "/"
+        )
+        self.token = token or os.environ.get("STREAMCTL_TOKEN", "")
+        self.timeout_s = timeout_s
+        try:
+            parts = urlsplit(self.server)
+            self.port = parts.port
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(
+                f"not the URL of a server: `{self.server}`",
+                hint=f"write it like `{DEFAULT_SERVER}`",
+            )
+        self.secure = parts.scheme == "https"
+        self.host = parts.hostname
+        self.prefix = parts.path
+
+    async def streams(self, status: str = "") -> list[StreamStatus]:
+        """Every stream, or those in one state."""
+        query = {"status": status} if status else {}
+        return (await self.get("/api/v1/streams", StreamList, query)).streams
+
+    async def stream(self, code: str) -> StreamStatus:
+        """One stream."""
+        return await self.get(f"/api/v1/streams/{in_path(code)}", StreamStatus)
+
+    async def sessions(self, stream: str = "") -> list[SessionStatus]:
+        """Every open session, or those of one stream."""
+        query = {"stream": stream} if stream else {}
+        return (await self.get("/api/v1/sessions", SessionList, query)).sessions
+
+    async def kick(self, session: str) -> SessionStatus:
+        """Close a session; what it had counted."""
+        return await self.call("DELETE", f"/api/v1/sessions/{in_path(session)}", SessionStatus)
+
+    async def plugins(self) -> list[PluginStatus]:
+        """The plugins that the server has installed."""
+        return (await self.get("/api/v1/plugins", PluginList)).plugins
+
+    async def health(self) -> Health:
+        """The server's health; a server that is going down answers too."""
+        return await self.call("GET", "/health", Health, expected=(200, 503))
+
+    async def get(
+        self, path: str, document: type[Document], query: Mapping[str, str] | None = None
+    ) -> Document:
+        """A document.
+
+        Raises:
+            ConnectionFailed: the server can't be reached, or wants a token.
+            NotFound: it knows no such thing.
+            RemoteProtocolError: it is not streamctl.
+            StreamctlError: any other refusal.
+        """
+        return await self.call("GET", f"{path}?{urlencode(query)}" if query else path, document)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        document: type[Document],
+        *,
+        expected: tuple[int, ...] = (200,),
+    ) -> Document:
+        """A call without a body; raises like :meth:`get`."""
+        status, body = await to_thread.run_sync(self.exchange, method, path, abandon_on_cancel=True)
+        if status not in expected:
+            raise self.refusal(status, body)
+        try:
+            return document.model_validate_json(body)
+        except ValidationError:
+            raise self.stranger() from None
+
+    def exchange(self, method: str, path: str) -> tuple[int, bytes]:
+        """Status and body of one request; blocks.
+
+        Raises:
+            ConnectionFailed: the server can't be reached.
+            RemoteProtocolError: it doesn't speak HTTP, or without end.
+        """
+        headers = {"Accept": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        connection = self.connection()
+        try:
+            connection.request(method, f"{self.prefix}{path}", headers=headers)
+            answer = connection.getresponse()
+            body = answer.read(MAX_ANSWER_BYTES + 1)
+        except TimeoutError:
+            raise self.unreachable(f"no answer within {self.timeout_s:g} s") from None
+        except (http.client.HTTPException, UnicodeError):
+            raise self.stranger() from None
+        except OSError as error:
+            raise self.unreachable((error.strerror or str(error)).lower()) from None
+        finally:
+            connection.close()
+        if len(body) > MAX_ANSWER_BYTES:
+            raise self.stranger()
+        return answer.status, body
+
+    def connection(self) -> http.client.HTTPConnection:
+        """A fresh connection, not yet opened."""
+        if self.secure:
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(
+                self.host, self.port, timeout=self.timeout_s, context=context
+            )
+        return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
+
+    def refusal(self, status: int, body: bytes) -> StreamctlError:
+        """The error that the server answered."""
+        try:
+            problem = Problem.model_validate_json(body)
+        except ValidationError:
+            return self.stranger()
+        if status in {401, 403}:
+            hint = problem.hint or "set `STREAMCTL_TOKEN`"
+            return ConnectionFailed(problem.message, hint=hint, permanent=True)
+        if status == 404:
+            return NotFound(problem.message, hint=problem.hint)
+        return StreamctlError(problem.message, hint=problem.hint)
+
+    def unreachable(self, reason: str) -> ConnectionFailed:
+        """The error when nobody answers."""
+        return ConnectionFailed(
+            f"can't reach the server at `{self.server}`: {reason}",
+            hint="is `streamctl serve` running? `--server` names another one",
+        )
+
+    def stranger(self) -> RemoteProtocolError:
+        """The error when somebody else answers."""
+        return RemoteProtocolError(
+            f"`{self.server}` doesn't answer like a streamctl server",
+            hint="`--server` takes the address of the control API, not of the media",
+        )
+
+
+def in_path(name: str) -> str:
+    """A code or id as one segment of a path: ``/`` is written ``~``."""
+    return quote(name.replace("/", "~"), safe="~")

@@ -1,0 +1,76 @@
+"""The sample at the top of the repository is the reference of every key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.config.load import SECTIONS, parse
+from streamctl.config.model import Config, ListenerConfig, StreamKeys, TokenConfig
+from streamctl.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+SAMPLE = Path(__file__).parents[3] / "streams.toml"
+TEXT = SAMPLE.read_text("utf-8")
+COMPLETE = re.sub(r"(?m)^#: ", "", TEXT)
+
+
+def test_loads_as_it_is() -> None:
+    config = parse(TEXT, "streams.toml", Registry(), {})
+    assert list(config.streams) == ["news", "region/secure"]
+    assert config.streams["news"].publish_key is None
+    assert config.streams["region/secure"].publish_key is not None
+
+
+def test_loads_with_every_inactive_line_active() -> None:
+    config = parse(COMPLETE, "streams.toml", Registry(), {})
+    assert list(config.streams) == ["news", "region/secure", "loop"]
+
+
+def test_needs_no_file_and_no_other_host() -> None:
+    config = parse(TEXT, "streams.toml", Registry(), {})
+    kinds = {entry.url.kind for stream in config.streams.values() for entry in stream.inputs}
+    assert kinds == {"publish"}
+
+
+def test_shows_defaults_where_it_says_so() -> None:
+    complete = parse(COMPLETE, "streams.toml", Registry(), {})
+    default = Config()
+    assert complete.server == default.server
+    assert complete.log == default.log
+    assert complete.limits == default.limits
+    assert complete.http == default.http
+    news = complete.streams["news"]
+    same = {"packet_timeout_s", "slow_viewer_timeout_s", "buffer_s", "buffer_bytes", "merge_ms"}
+    for key in same:
+        assert getattr(news, key) == StreamKeys.model_fields[key].default
+
+
+def keys() -> Iterator[tuple[str, str]]:
+    models: dict[str, type[BaseModel]] = {
+        **SECTIONS,
+        "token": TokenConfig,
+        "stream": StreamKeys,
+        "listener": ListenerConfig,
+    }
+    for plugin in Registry().load_all()[0]:
+        models[f"{plugin.kind} input"] = plugin.InputOptions
+        models[f"{plugin.kind} output"] = plugin.OutputOptions
+        models[f"{plugin.kind} listener"] = plugin.ListenerOptions
+    for name, model in models.items():
+        for key in model.model_fields.keys() - {"options"}:
+            yield name, key
+    yield "input", "url"
+    yield "stream", "inputs"
+
+
+@pytest.mark.parametrize(("model", "key"), sorted(keys()))
+def test_mentions_every_key(model: str, key: str) -> None:
+    assert re.search(rf"(?m)(^|[{{, ]){key} = ", COMPLETE), f"{key} of {model} is not in the sample"
