@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamctl.errors import StreamctlError
+from streamctl.media.packet import Format
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
+from tests.streamctl.engine.rig import Rig, request
+
+
+def refusal(rig: Rig, path: str, action: Action = Action.PLAY, **fields: Any) -> RefusalCode:
+    answer = rig.gate.check(request(path, action, **fields))
+    assert isinstance(answer, Refusal)
+    return answer.code
+
+
+@pytest.mark.parametrize("path", ["news", "live/news", "/live/news/"])
+def test_a_path_means_the_code_with_or_without_live(path: str) -> None:
+    rig = Rig()
+    rig.stream()
+    assert isinstance(rig.gate.check(request(path)), Grant)
+
+
+def test_the_exact_code_wins_over_the_lenient_one() -> None:
+    rig = Rig()
+    rig.stream("live/a")
+    assert rig.gate.find("live/a") == "live/a"
+    assert rig.gate.find("a") is None
+
+
+def test_unknown_disabled_and_closing_are_told_apart() -> None:
+    rig = Rig()
+    rig.stream()
+    rig.gate.disabled = frozenset({"off"})
+    assert refusal(rig, "nowhere") is RefusalCode.NOT_FOUND
+    assert refusal(rig, "off") is RefusalCode.DISABLED
+    rig.gate.closing = True
+    assert refusal(rig, "news") is RefusalCode.SHUTDOWN
+    assert rig.gate.refused["words", "not_found"] == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "allowed"),
+    [
+        (Action.PUBLISH, {"key": "p"}, True),
+        (Action.PUBLISH, {"user": "u", "password": "p"}, True),
+        (Action.PUBLISH, {"key": "r"}, False),
+        (Action.PUBLISH, {}, False),
+        (Action.PUBLISH, {"key": "ü"}, False),
+        (Action.PLAY, {"key": "r"}, True),
+        (Action.PLAY, {"key": "p"}, False),
+    ],
+)
+def test_publishers_and_viewers_have_their_own_keys(
+    action: Action, given: dict[str, str], *, allowed: bool
+) -> None:
+    rig = Rig()
+    stream = rig.stream(publish_key="p", read_key="r")
+    answer = rig.gate.check(request("news", action, **given))
+    assert isinstance(answer, Grant) is allowed
+    assert stream.refused == (not allowed)
+    if isinstance(answer, Refusal):
+        assert answer.code is RefusalCode.UNAUTHORIZED
+        assert "`p`" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("ip", "allowed"),
+    [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("192.168.0.1", False), ("fe80::1%eth0", False)],
+)
+def test_networks_admit_their_addresses_only(ip: str, *, allowed: bool) -> None:
+    rig = Rig()
+    rig.stream(publish_from=["10.0.0.0/8"])
+    answer = rig.gate.check(request("news", Action.PUBLISH, ip=ip))
+    assert isinstance(answer, Grant) is allowed
+
+
+def test_outputs_that_are_switched_off_are_refused() -> None:
+    rig = Rig()
+    rig.stream(outputs=("rtmp",))
+    assert refusal(rig, "news") is RefusalCode.UNSUPPORTED
+    assert isinstance(rig.gate.check(request("news", protocol="rtmp")), Grant)
+
+
+def test_a_second_publisher_is_refused_while_the_first_delivers() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    session, writer, closed = rig.publisher(stream)
+    writer.put([], rig.clock.now())
+    assert refusal(rig, "news", Action.PUBLISH) is RefusalCode.BUSY
+    rig.clock.advance(2.5)
+    ghost = session
+    second, _, _ = rig.publisher(stream, port=2)
+    assert stream.publisher is second
+    assert closed
+    rig.gate.close(ghost, "gone at last")
+    assert stream.publisher is second
+
+
+def test_a_race_of_two_granted_publishers_has_one_winner() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    first = rig.gate.check(request("news", Action.PUBLISH, port=1))
+    second = rig.gate.check(request("news", Action.PUBLISH, port=2))
+    assert isinstance(first, Grant)
+    assert isinstance(second, Grant)
+    rig.gate.publish(first, rig.gate.open(first, print)).put([], rig.clock.now())
+    with pytest.raises(StreamctlError, match="already has a publisher"):
+        rig.gate.publish(second, rig.gate.open(second, print))
+    assert stream.epochs == 1
+
+
+def test_a_pulled_stream_takes_no_publisher() -> None:
+    rig = Rig()
+    rig.stream(url="words://somewhere")
+    assert refusal(rig, "news", Action.PUBLISH) is RefusalCode.FORBIDDEN
+
+
+def test_connection_limits_are_counted_as_refusals() -> None:
+    rig = Rig(per_ip=1)
+    assert rig.gate.admit("words", "a") is None
+    assert rig.gate.admit("words", "a") is not None
+    rig.gate.release("words", "a")
+    assert rig.gate.admit("words", "a") is None
+    assert rig.gate.refused["words", "limit"] == 1
+    rig.gate.closing = True
+    assert rig.gate.admit("words", "b") is not None
+
+
+def test_a_session_is_announced_once_and_taken_back_once() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    grant = rig.gate.check(request("news"))
+    assert isinstance(grant, Grant)
+    session = rig.gate.open(grant, print)
+    playback = rig.gate.play(grant, session, Format.RTMP)
+    assert stream.lane_running(Format.RTMP)
+    session.bytes_out = 10
+    playback.cursor.close()
+    rig.gate.close(session, "left")
+    rig.gate.close(session, "left again")
+    assert stream.bytes_sent == 10
+    assert rig.types().count("session.opened") == rig.types().count("session.closed") == 1
+    rig.clock.advance(6)
+    assert not stream.lane_running(Format.RTMP)
+
+
+def test_a_flood_of_refusals_is_counted_in_full_but_logged_sparingly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    with caplog.at_level("INFO", "streamctl.gate"):
+        for _ in range(500):
+            rig.gate.check(request("nowhere"))
+    assert rig.gate.refused["words", "not_found"] == 500
+    assert 0 < len(caplog.records) <= 20

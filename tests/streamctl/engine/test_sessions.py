@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from streamctl.engine.sessions import Sessions
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
+from streamctl.testing.clock import FakeClock
+
+
+def grant(code: str, action: Action = Action.PLAY) -> Grant:
+    return Grant(code, Request("rtmp", action, f"live/{code}", "10.0.0.1", 5))
+
+
+def test_limits_count_connections_in_total_and_per_address() -> None:
+    sessions = Sessions(FakeClock(), total=3, per_ip=2)
+    assert sessions.admit("a") is None
+    assert sessions.admit("a") is None
+    refusal = sessions.admit("a")
+    assert isinstance(refusal, Refusal)
+    assert refusal.code is RefusalCode.LIMIT
+    assert sessions.admit("b") is None
+    assert isinstance(sessions.admit("c"), Refusal)
+    sessions.release("a")
+    assert sessions.admit("a") is None
+    assert sessions.refused == 2
+
+
+def test_sessions_are_found_by_stream_and_action_and_closed_once() -> None:
+    sessions = Sessions(FakeClock(), total=9, per_ip=9)
+    closed: list[str] = []
+    viewer = sessions.open(grant("x"), closed.append)
+    publisher = sessions.open(grant("x", Action.PUBLISH), closed.append)
+    sessions.open(grant("y"), closed.append)
+    assert sessions.of("x") == [viewer, publisher]
+    assert sessions.of("x", Action.PUBLISH) == [publisher]
+    assert viewer.peer == "10.0.0.1:5"
+    assert sessions.close(viewer, "left")
+    assert viewer.reason == "left"
+    assert not sessions.close(viewer, "again")
+    assert viewer.reason == "left"
