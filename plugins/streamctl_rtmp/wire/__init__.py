@@ -1,0 +1,1 @@
+"""RTMP on the wire, without I/O: bytes in, events out (Adobe's RTMP 1.0 and AMF0)."""
