@@ -1,0 +1,294 @@
+"""RTMP chunks: messages cut into pieces and put together again (RTMP 1.0 section 5.3).
+
+Theory of operation of the parser: bytes are consumed as they come. A message that lies in the
+buffer as one chunk becomes one slice. A longer one is assembled in its chunk stream; when the
+chunks of one message follow each other, which they nearly always do, their one-byte headers stand
+at equal distances: they are compared and removed with two strided operations instead of a loop.
+Between reads the parser keeps, besides assembled payload, a part of a chunk header at most.
+
+Set Chunk Size and Abort Message concern the chunk layer alone and are obeyed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from streamctl.errors import LocalProtocolError, RemoteProtocolError
+from streamctl_rtmp.wire.messages import Message, MessageType, parse_uint32
+
+DEFAULT_CHUNK_SIZE = 128
+MAX_CHUNK_SIZE = 0xFFFFFF
+"""A message can't be longer, so a larger chunk size means the same."""
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""The length field allows no more; an intra picture of 8K video stays below a quarter of it."""
+MAX_PARTIAL_BYTES = 32 * 1024 * 1024
+"""Payload of unfinished messages over all chunk streams: two of the longest."""
+MAX_CHUNK_STREAMS = 64
+"""Real peers use fewer than ten; ids up to 65599 would cost memory for every id ever seen."""
+EXTENDED = 0xFFFFFF
+"""A timestamp field of this value says that four more bytes follow."""
+HEADER_BYTES = (11, 7, 3, 0)
+"""Size of the message header by chunk format."""
+
+
+@dataclass(slots=True)
+class Incoming:
+    """What is remembered of one incoming chunk stream."""
+
+    csid: int
+    timestamp: int = 0
+    delta: int = 0
+    """What a new message without a timestamp of its own adds."""
+    extended: bytes = b""
+    """The extended timestamp of the last header, as it stood there; empty = it had none."""
+    length: int = 0
+    type: int = 0
+    stream_id: int = 0
+    begun: bool = False
+    """A message is unfinished."""
+    payload: bytearray = field(default_factory=bytearray)
+
+
+class ChunkParser:
+    """Turns incoming bytes into messages."""
+
+    def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self.max_message_bytes = max_message_bytes
+        """May be changed at any time; a message in progress is not affected."""
+        self.chunk_size = DEFAULT_CHUNK_SIZE
+        self.streams: dict[int, Incoming] = {}
+        self.partial = 0
+        """Bytes of unfinished messages."""
+        self.rest = b""
+        """The beginning of a chunk header."""
+        self.current: Incoming | None = None
+        """The stream whose chunk is cut by the end of the buffer."""
+        self.wanted = 0
+        """Bytes that are missing of that chunk."""
+
+    def receive(self, data: bytes) -> list[Message]:
+        """The messages that these bytes complete.
+
+        Raises:
+            RemoteProtocolError: not a chunk stream, or a limit was passed.
+        """
+        if self.rest:
+            data = self.rest + data
+            self.rest = b""
+        messages: list[Message] = []
+        position = 0
+        size = len(data)
+        while position < size:
+            stream = self.current
+            if stream is None:
+                stream, start = self._header(data, position)
+                if stream is None:
+                    self.rest = data[position:]
+                    break
+                position = start
+                end = position + stream.length
+                if stream.length <= self.chunk_size and end <= size and not stream.payload:
+                    self._finish(stream, data[position:end], messages)
+                    position = end
+                    continue
+                self.current = stream
+                self.wanted = min(self.chunk_size, stream.length - len(stream.payload))
+            position = self._fill(stream, data, position)
+            if len(stream.payload) == stream.length:
+                self.partial -= stream.length
+                self._finish(stream, bytes(stream.payload), messages)
+                stream.payload = bytearray()
+        return messages
+
+    def _fill(self, stream: Incoming, data: bytes, position: int) -> int:
+        """Append the rest of the current chunk and the run of chunks behind it."""
+        before = len(stream.payload)
+        end = min(position + self.wanted, len(data))
+        stream.payload += data[position:end]
+        self.wanted -= end - position
+        if not self.wanted:
+            self.current = None
+            if not stream.extended and stream.csid < 64:
+                end = self._run(stream, data, end)
+        self.partial += len(stream.payload) - before
+        if self.partial > MAX_PARTIAL_BYTES:
+            raise RemoteProtocolError(
+                f"unfinished messages hold more than {MAX_PARTIAL_BYTES} bytes"
+            )
+        return end
+
+    def _run(self, stream: Incoming, data: bytes, position: int) -> int:
+        """Append the whole chunks of the same message that follow directly."""
+        stride = self.chunk_size + 1
+        missing = stream.length - len(stream.payload)
+        count = min(missing // self.chunk_size, (len(data) - position) // stride)
+        if not count:
+            return position
+        end = position + count * stride
+        header = 0xC0 | stream.csid
+        if data[position:end:stride] != bytes((header,)) * count:
+            return position
+        run = bytearray(data[position:end])
+        del run[::stride]
+        stream.payload += run
+        return end
+
+    def _finish(self, stream: Incoming, payload: bytes, messages: list[Message]) -> None:
+        stream.begun = False
+        kind = stream.type
+        if kind > MessageType.ABORT:
+            messages.append(Message(kind, stream.timestamp, stream.stream_id, payload))
+        elif kind == MessageType.SET_CHUNK_SIZE:
+            self._set_chunk_size(parse_uint32(payload))
+        elif kind == MessageType.ABORT:
+            self._abort(parse_uint32(payload))
+
+    def _set_chunk_size(self, size: int) -> None:
+        if not 0 < size <= 0x7FFFFFFF:
+            raise RemoteProtocolError(f"invalid chunk size: `{size}`")
+        self.chunk_size = min(size, MAX_CHUNK_SIZE)
+
+    def _abort(self, csid: int) -> None:
+        stream = self.streams.get(csid)
+        if stream is not None:
+            self._drop(stream)
+
+    def _drop(self, stream: Incoming) -> None:
+        """Forget an unfinished message."""
+        self.partial -= len(stream.payload)
+        stream.payload = bytearray()
+        stream.begun = False
+
+    def _header(self, data: bytes, position: int) -> tuple[Incoming | None, int]:
+        """The stream of the chunk at ``position`` and where its payload starts; None = wait."""
+        first = data[position]
+        csid = first & 0x3F
+        start = position + 1
+        if csid < 2:
+            if len(data) < start + 1 + csid:
+                return None, position
+            csid, start = wide_csid(data, start, csid)
+        form = first >> 6
+        stream = self.streams.get(csid)
+        if stream is None:
+            stream = self._new_stream(csid, form)
+        if form == 3:
+            return self._continue(stream, data, start)
+        end = start + HEADER_BYTES[form]
+        if end > len(data):
+            return None, position
+        field_value = int.from_bytes(data[start : start + 3], "big")
+        extended = b""
+        if field_value == EXTENDED:
+            extended = data[end : end + 4]
+            if len(extended) < 4:
+                return None, position
+            field_value = int.from_bytes(extended, "big")
+            end += 4
+        if form < 2:
+            self._check_length(int.from_bytes(data[start + 3 : start + 6], "big"))
+        self._begin(stream, form, field_value, data[start:end])
+        stream.extended = extended
+        return stream, end
+
+    def _check_length(self, length: int) -> None:
+        if length > self.max_message_bytes:
+            raise RemoteProtocolError(
+                f"a message is longer than {self.max_message_bytes} bytes: `{length}`"
+            )
+
+    def _new_stream(self, csid: int, form: int) -> Incoming:
+        if form != 0 and form != 1:
+            raise RemoteProtocolError(f"chunk stream {csid} begins without a message header")
+        if len(self.streams) >= MAX_CHUNK_STREAMS:
+            raise RemoteProtocolError(f"more than {MAX_CHUNK_STREAMS} chunk streams")
+        stream = self.streams[csid] = Incoming(csid)
+        return stream
+
+    def _begin(self, stream: Incoming, form: int, field_value: int, header: bytes) -> None:
+        """Start a message whose chunk header has a timestamp field."""
+        if stream.payload or stream.begun:
+            # A peer that begins anew has given the unfinished message up (section 5.4.2 asks
+            # for an Abort Message, which encoders that drop frames leave out).
+            self._drop(stream)
+        stream.delta = field_value
+        if form == 0:
+            stream.timestamp = field_value
+            stream.stream_id = int.from_bytes(header[7:11], "little")
+        else:
+            stream.timestamp = (stream.timestamp + field_value) & 0xFFFFFFFF
+        if form < 2:
+            stream.length = int.from_bytes(header[3:6], "big")
+            stream.type = header[6]
+        stream.begun = True
+
+    def _continue(self, stream: Incoming, data: bytes, start: int) -> tuple[Incoming | None, int]:
+        """A chunk without a message header: the next of its message, or a message like the last."""
+        if stream.extended:
+            # Some peers repeat the extended timestamp here and some don't (section 5.3.1.3).
+            found = data[start : start + 4]
+            if found == stream.extended:
+                start += 4
+            elif len(found) < 4 and stream.extended.startswith(found):
+                return None, start
+        if not stream.begun:
+            self._check_length(stream.length)
+            stream.timestamp = (stream.timestamp + stream.delta) & 0xFFFFFFFF
+            stream.begun = True
+        return stream, start
+
+
+def wide_csid(data: bytes, start: int, form: int) -> tuple[int, int]:
+    """A chunk stream id of two or three bytes and where the header goes on (section 5.3.1.1)."""
+    if form == 0:
+        return 64 + data[start], start + 1
+    return 64 + data[start] + data[start + 1] * 256, start + 2
+
+
+def basic_header(form: int, csid: int) -> bytes:
+    """The basic header of a chunk.
+
+    Raises:
+        LocalProtocolError: no such chunk stream id.
+    """
+    if 2 <= csid < 64:
+        return bytes((form << 6 | csid,))
+    if 64 <= csid < 320:
+        return bytes((form << 6, csid - 64))
+    if 320 <= csid < 65600:
+        high, low = divmod(csid - 64, 256)
+        return bytes((form << 6 | 1, low, high))
+    raise LocalProtocolError(f"no such chunk stream id: `{csid}`")
+
+
+def serialize(csid: int, message: Message, chunk_size: int) -> bytes:
+    """The chunks of a message: a full header, then headers of one byte.
+
+    The absolute timestamp makes the bytes independent of what was sent before, so that they
+    can be shared between players. From 0xFFFFFF ms on every chunk repeats the extended
+    timestamp, as section 5.3.1.3 and the large players ask.
+
+    Raises:
+        LocalProtocolError: no such chunk stream id, or the message is too long.
+    """
+    data = message.data
+    size = len(data)
+    if size > MAX_MESSAGE_BYTES - 1:
+        raise LocalProtocolError(f"a message is too long for RTMP: {size} bytes")
+    timestamp = message.timestamp
+    extended = b"" if timestamp < EXTENDED else timestamp.to_bytes(4, "big")
+    header = b"".join(
+        (
+            basic_header(0, csid),
+            min(timestamp, EXTENDED).to_bytes(3, "big"),
+            size.to_bytes(3, "big"),
+            message.type.to_bytes(1, "big"),
+            message.stream_id.to_bytes(4, "little"),
+            extended,
+        )
+    )
+    if size <= chunk_size:
+        return header + data
+    separator = basic_header(3, csid) + extended
+    pieces = [data[at : at + chunk_size] for at in range(0, size, chunk_size)]
+    return header + separator.join(pieces)
