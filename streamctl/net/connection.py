@@ -19,7 +19,7 @@ import logging
 import socket
 import struct
 import termios
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -113,8 +113,8 @@ class Connection(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not isinstance: the transports of uvloop have classes of their own.
+        self._transport = transport = cast("asyncio.Transport", transport)
         self._closing = False
         name = transport.get_extra_info("peername")
         self.remote = (str(name[0]), int(name[1])) if name else ("", 0)
