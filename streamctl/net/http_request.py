@@ -1,0 +1,227 @@
+"""From bytes to HTTP/1.1 requests (RFC 9112), with every limit on what a client may send.
+
+Sans-IO around ``httptools``: :meth:`RequestReader.feed` takes whatever arrived and returns the
+requests that it completed. A request that must not reach a handler carries its ``refusal``
+instead; after one the reader takes no more, because what follows can't be trusted to be framed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import httptools
+
+from streamctl.net.http_response import problem
+from streamctl.sdk.endpoints import HttpRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamctl.sdk.endpoints import Address, Bytes
+
+BODY_MAX_BYTES = 8192
+"""Bodies have no meaning here; a small one that some client sends anyway is skipped."""
+QUERY_MAX_FIELDS = 64
+"""Players send a handful; the limit bounds the work that one request can cause."""
+REMEMBERED_MAX_BYTES = 2048
+"""Requests of players are shorter; each connection may keep one."""
+TARGETS_REMEMBERED = 512
+"""Viewers of one stream ask for the same few targets at the same time."""
+
+VERSIONS = frozenset({"1.0", "1.1"})
+METHODS = {b"GET": "GET", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
+ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
+NO_QUERY: Mapping[str, str] = MappingProxyType({})
+
+ABSOLUTE_FORM = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
+METHOD_TOKEN = re.compile(rb"[A-Z][A-Z-]{0,30} ")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request in the order of arrival."""
+
+    request: HttpRequest
+    keep_alive: bool
+    """Whether the client expects to go on using the connection."""
+    refusal: Bytes | None = None
+    """The answer that takes the handler's place."""
+
+
+class RequestReader:
+    """Collects requests of one connection."""
+
+    def __init__(self, remote: Address, max_header_bytes: int) -> None:
+        self.partial = False
+        """Whether a request has begun and is not complete."""
+        self.failed = False
+        """Whether the last request was refused in a way that ends the connection."""
+        self._ip, self._port = remote
+        self._max_header_bytes = max_header_bytes
+        self._nothing = HttpRequest("GET", "/", NO_QUERY, {}, self._ip, self._port)
+        self._complete: list[Incoming] = []
+        self._seen = b""
+        """Bytes that were exactly one request, and what they gave."""
+        self._seen_gave: list[Incoming] = []
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._fed_bytes = 0
+        self._in_head = False
+        self._parser = httptools.HttpRequestParser(self)
+
+    def feed(self, data: bytes) -> list[Incoming]:
+        """The requests that ``data`` completes."""
+        if self.failed:
+            return []
+        if data == self._seen and not self.partial:
+            return self._seen_gave
+        between = not self.partial
+        try:
+            self._parse(data)
+        except httptools.HttpParserInvalidMethodError:
+            if between and METHOD_TOKEN.match(data):
+                self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
+            else:
+                self._refuse(400, "this port speaks HTTP/1.1")
+        except httptools.HttpParserError:
+            self._refuse(400, "malformed request")
+        complete = self._complete
+        self._complete = []
+        if self._in_head and not complete and not self.failed:
+            # What the parser holds back of an unfinished header line is in no callback yet.
+            self._fed_bytes += len(data)
+            if self._fed_bytes > self._max_header_bytes:
+                return [self._too_large()]
+        if between and len(complete) == 1 and len(data) <= REMEMBERED_MAX_BYTES:
+            self._remember(data, complete)
+        return complete
+
+    def _remember(self, data: bytes, complete: list[Incoming]) -> None:
+        """Spare the parser the same bytes: players repeat the request for a playlist."""
+        if not self.partial and not self.failed and complete[0].keep_alive:
+            self._seen = data
+            self._seen_gave = complete
+
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # An offer to change the protocol may be ignored (RFC 9110, section 7.8), but
+                # the parser stops at one.
+                self._parser = httptools.HttpRequestParser(self)
+                data = data[upgrade.args[0] :]
+                if self.failed or not data:
+                    return
+            else:
+                return
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        self.partial = self._in_head = True
+        self._url = b""
+        self._headers = {}
+        self._head_bytes = self._fed_bytes = 0
+
+    def on_url(self, part: bytes) -> None:
+        self._url += part
+        self._head_bytes += len(part)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        if key in self._headers:
+            text = f"{self._headers[key]}, {text}"
+        self._headers[key] = text
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self.failed:
+            return
+        if self._head_bytes > self._max_header_bytes:
+            self._complete.append(self._too_large())
+        elif "transfer-encoding" in self._headers:
+            self._refuse(411, "no request here takes a body")
+        elif int(self._headers.get("content-length", "0")) > BODY_MAX_BYTES:
+            self._refuse(413, "no request here takes a body")
+
+    def on_message_complete(self) -> None:
+        if self.failed:
+            return
+        self.partial = False
+        version = self._parser.get_http_version()
+        if version not in VERSIONS:
+            self._refuse(505, "this port speaks HTTP/1.1")
+            return
+        method = METHODS.get(self._parser.get_method())
+        if method is None:
+            self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
+            return
+        try:
+            path, query = split_target(self._url)
+            if path == "*" and method != "OPTIONS":
+                raise ValueError("malformed request target")
+        except ValueError as error:
+            self._refuse(400, str(error))
+            return
+        request = HttpRequest(
+            method,
+            path,
+            query,
+            self._headers,
+            self._ip,
+            self._port,
+            version,
+        )
+        self._complete.append(Incoming(request, self._parser.should_keep_alive()))
+
+    def _too_large(self) -> Incoming:
+        self.failed = True
+        text = f"more than {self._max_header_bytes} bytes of request header"
+        return Incoming(self._nothing, keep_alive=False, refusal=problem(431, text))
+
+    def _refuse(self, status: int, text: str, headers: Mapping[str, str] = NO_QUERY) -> None:
+        if self.failed:
+            return
+        self.failed = True
+        request = replace(self._nothing, headers=self._headers)
+        refusal = problem(status, text, headers)
+        self._complete.append(Incoming(request, keep_alive=False, refusal=refusal))
+
+
+@lru_cache(maxsize=TARGETS_REMEMBERED)
+def split_target(target: bytes) -> tuple[str, Mapping[str, str]]:
+    """The decoded path and the query of a request target (RFC 9112, section 3.2).
+
+    Raises:
+        ValueError: not a target, or a path that tries to climb.
+    """
+    if not target.startswith(b"/"):
+        absolute = ABSOLUTE_FORM.match(target)
+        if absolute is not None:
+            target = target[absolute.end() :]
+            target = target if target.startswith(b"/") else b"/" + target
+        elif target != b"*":
+            raise ValueError("malformed request target")
+    encoded, _, query = target.partition(b"?")
+    try:
+        path = unquote_to_bytes(encoded).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("the path is not UTF-8") from None
+    if CONTROLS.search(path) or ".." in path.split("/"):
+        raise ValueError("malformed path")
+    if not query:
+        return path, NO_QUERY
+    fields = parse_qsl(
+        query.decode("latin-1"), keep_blank_values=True, max_num_fields=QUERY_MAX_FIELDS
+    )
+    return path, MappingProxyType(dict(fields))
