@@ -58,7 +58,8 @@ class PullInput:
                 self.finished = True
                 self.stream.causes.set(cause.INPUT_ENDED, "the input came to its end")
                 return
-            retry_s = FIRST_RETRY_S if went_on_air else min(retry_s * 2, LAST_RETRY_S)
+            if went_on_air:
+                retry_s = FIRST_RETRY_S
             wait_s = PERMANENT_RETRY_S if self.error.permanent else retry_s
             log.warning(
                 "stream %s: input %s: %s; next attempt in %.0f s",
@@ -68,6 +69,7 @@ class PullInput:
                 wait_s,
             )
             await self.stream.clock.sleep(wait_s)
+            retry_s = min(retry_s * 2, LAST_RETRY_S)
 
     async def attempt(self) -> bool:
         """One connection; sets :attr:`error`. True if it brought the stream on air."""

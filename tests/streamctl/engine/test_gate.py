@@ -68,7 +68,12 @@ def test_publishers_and_viewers_have_their_own_keys(
 
 @pytest.mark.parametrize(
     ("ip", "allowed"),
-    [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("192.168.0.1", False), ("fe80::1%eth0", False)],
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("192.168.0.1", False),
+        ("fe80::1%eth0", False),
+    ],
 )
 def test_networks_admit_their_addresses_only(ip: str, *, allowed: bool) -> None:
     rig = Rig()

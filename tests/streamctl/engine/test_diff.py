@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamctl.config.address import Address
+from streamctl.config.model import ApiConfig, Config, LogConfig
+from streamctl.engine.diff import diff
+from tests.streamctl.engine.rig import stream_config
+
+
+def config(**streams: dict[str, Any]) -> Config:
+    return Config(streams={code: stream_config(code, **keys) for code, keys in streams.items()})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "action"),
+    [
+        ({}, {"a": {}}, "start"),
+        ({"a": {}}, {}, "stop"),
+        ({"a": {}}, {"a": {"disabled": True}}, "stop"),
+        ({"a": {"disabled": True}}, {"a": {}}, "start"),
+        ({"a": {}}, {"a": {"title": "A"}}, "update"),
+        ({"a": {}}, {"a": {"merge_ms": 100}}, "restart"),
+        ({"a": {}}, {"a": {"url": "words://x"}}, "restart"),
+    ],
+)
+def test_each_change_has_its_action(old: dict[str, Any], new: dict[str, Any], action: str) -> None:
+    (step,) = diff(config(**old), config(**new)).steps
+    assert (step.stream, step.action) == ("a", action)
+    assert step.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"a": {}, "b": {}}, {"b": {}, "a": {}}),
+        ({}, {"a": {"disabled": True}}),
+        ({"a": {"disabled": True}}, {}),
+        ({"a": {"disabled": True}}, {"a": {"disabled": True, "title": "x"}}),
+    ],
+)
+def test_what_does_not_run_and_did_not_run_needs_nothing(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    assert diff(config(**old), config(**new)).steps == []
+
+
+def test_a_change_of_one_stream_names_no_other() -> None:
+    old = config(a={}, b={}, c={})
+    new = config(a={}, b={"publish_key": "new"}, c={})
+    assert [(s.stream, s.reason) for s in diff(old, new).steps] == [("b", "changed: publish_key")]
+
+
+def test_sections_that_need_a_restart_are_named() -> None:
+    old = Config()
+    new = Config(api=ApiConfig(address=Address("127.0.0.1", 1)), log=LogConfig(level="debug"))
+    assert diff(old, new).restart_required == ["api.address"]

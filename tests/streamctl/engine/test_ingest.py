@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.engine import causes as cause
+from streamctl.errors import ConnectionFailed, MediaError
+from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, ScriptPlugin, gop
+
+if TYPE_CHECKING:
+    from streamctl.sdk.lane import EpochWriter
+
+pytestmark = pytest.mark.anyio
+
+
+async def refused(out: EpochWriter) -> None:
+    raise ConnectionFailed("refused")
+
+
+async def unreadable(out: EpochWriter) -> None:
+    raise MediaError("unreadable", permanent=True)
+
+
+async def bug(out: EpochWriter) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+async def silent(out: EpochWriter) -> None:
+    await anyio.sleep_forever()
+
+
+async def whole(out: EpochWriter) -> None:
+    out.tracks([VIDEO, SOUND])
+    out.put(gop(0), 0.0)
+
+
+async def dropped(out: EpochWriter) -> None:
+    await whole(out)
+    raise ConnectionFailed("the upstream went away")
+
+
+async def settle(rig: Rig, seconds: float) -> None:
+    for _ in range(int(seconds * 2)):
+        await anyio.wait_all_tasks_blocked()
+        rig.clock.advance(0.5)
+    await anyio.wait_all_tasks_blocked()
+
+
+async def test_attempts_back_off_and_a_success_starts_over() -> None:
+    plugin = ScriptPlugin(refused, refused, refused, dropped, whole)
+    rig = Rig(plugin)
+    stream = rig.stream(url="script://x")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await settle(rig, 0.5)
+        assert stream.pull is not None
+        assert stream.pull.attempts == 1
+        assert cause.INPUT_FAILED in stream.causes
+        await settle(rig, 1)
+        assert stream.pull.attempts == 2
+        await settle(rig, 6)
+        assert stream.pull.attempts == 4
+        assert stream.pull.last_error == "the upstream went away"
+        await settle(rig, 2)
+        assert stream.pull.finished
+    assert stream.epochs == 5
+    assert list(stream.causes.active) == [cause.INPUT_ENDED]
+
+
+@pytest.mark.parametrize("script", [unreadable, bug])
+async def test_errors_of_any_kind_are_named_and_tried_again(script: object) -> None:
+    plugin = ScriptPlugin(script, whole)  # type: ignore[arg-type] # a parameter has no better type
+    rig = Rig(plugin)
+    stream = rig.stream(url="script://x")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await settle(rig, 1)
+        assert cause.INPUT_FAILED in stream.causes
+        await settle(rig, 31)
+    assert stream.pull is not None
+    assert stream.pull.finished
+    assert stream.pull.duration_s == 7.0
+
+
+async def test_a_source_that_delivers_nothing_is_given_up_and_tried_again() -> None:
+    rig = Rig(ScriptPlugin(silent, whole))
+    stream = rig.stream(url="script://x", packet_timeout_s=2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await settle(rig, 2.5)
+        stream.tick(rig.clock.now())
+        await settle(rig, 0)
+        assert stream.pull is not None
+        assert "no packets" in stream.pull.last_error
+        await settle(rig, 3)
+        assert stream.pull.finished
+
+
+async def test_cancelling_ends_the_epoch() -> None:
+    rig = Rig(ScriptPlugin(silent))
+    stream = rig.stream(url="script://x")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await settle(rig, 0)
+        assert stream.epoch is not None
+        tasks.cancel_scope.cancel()
+    assert stream.epoch is None

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from streamctl.engine import causes as cause
+from streamctl.engine.memory import enforce, held
+from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
+
+
+def filled(rig: Rig, code: str, seconds: int) -> None:
+    stream = rig.stream(code)
+    _, writer, _ = rig.publisher(stream)
+    writer.tracks([VIDEO, SOUND])
+    for second in range(seconds):
+        writer.put(gop(second * 25), rig.clock.now())
+
+
+def test_the_largest_stream_gives_first() -> None:
+    rig = Rig()
+    filled(rig, "big", 8)
+    filled(rig, "small", 2)
+    small = held(rig.streams["small"])
+    limit = small * 3
+    gained = enforce(rig.streams.values(), limit=limit, stream_limit=10**9)
+    assert gained > 0
+    assert sum(map(held, rig.streams.values())) <= limit
+    assert held(rig.streams["small"]) == small
+
+
+def test_a_stream_keeps_within_its_own_limit() -> None:
+    rig = Rig()
+    filled(rig, "a", 8)
+    whole = held(rig.streams["a"])
+    enforce(rig.streams.values(), limit=10**9, stream_limit=whole // 2)
+    assert held(rig.streams["a"]) <= whole // 2
+    assert not rig.streams["a"].causes
+
+
+def test_a_stream_that_can_not_give_enough_says_so_until_it_can() -> None:
+    rig = Rig()
+    filled(rig, "a", 3)
+    enforce(rig.streams.values(), limit=10**9, stream_limit=10)
+    assert cause.OUT_OF_MEMORY in rig.streams["a"].causes
+    enforce(rig.streams.values(), limit=10**9, stream_limit=10**9)
+    assert cause.OUT_OF_MEMORY not in rig.streams["a"].causes

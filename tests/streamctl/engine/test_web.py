@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import base64
+
+import anyio
+import pytest
+
+from streamctl.engine.web import BAN_S, IDLE_S, WebApp, basic
+from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Reply, Wait
+from streamctl.sdk.session import Action
+from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
+from tests.streamctl.engine.test_stream import Wire
+
+
+def get(path: str, ip: str = "10.0.0.1", agent: str = "a", **query: str) -> HttpRequest:
+    return HttpRequest("GET", path, query, {"user-agent": agent}, ip, 5)
+
+
+def app(rig: Rig) -> WebApp:
+    return WebApp(rig.gate, rig.clock)
+
+
+def status(reply: Reply) -> int:
+    assert isinstance(reply, Bytes)
+    return reply.status
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/news", "/live/news", "/news/pieces/1.ts", "/news/pieces/deep/2.ts", "/live/news/pieces/x"],
+)
+def test_paths_lead_to_the_handlers_of_the_stream(path: str) -> None:
+    rig = Rig()
+    rig.stream()
+    assert status(app(rig).handle(get(path))) == 200
+
+
+@pytest.mark.parametrize("path", ["/news.ts", "/news/live", "/live/news.ts"])
+def test_live_paths(path: str) -> None:
+    rig = Rig()
+    rig.stream()
+    assert isinstance(app(rig).handle(get(path)), Live)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/news/unknown", "/newsx", "/news/", "//news"])
+def test_other_paths_are_not_found(path: str) -> None:
+    rig = Rig()
+    rig.stream()
+    assert status(app(rig).handle(get(path))) == 404
+
+
+def test_nested_codes_win_by_their_length() -> None:
+    rig = Rig()
+    rig.stream("a")
+    rig.stream("a/b", title="inner")
+    reply = app(rig).handle(get("/a/b"))
+    assert isinstance(reply, Bytes)
+    assert reply.body == b"inner"
+
+
+def test_keys_come_from_the_query_or_basic_authorization() -> None:
+    rig = Rig()
+    rig.stream(read_key="k")
+    web = app(rig)
+    refused = web.handle(get("/news"))
+    assert isinstance(refused, Bytes)
+    assert refused.status == 401
+    assert "WWW-Authenticate" in refused.headers
+    assert status(web.handle(get("/news", key="k"))) == 200
+    token = base64.b64encode(b"anyone:k").decode()
+    request = HttpRequest("GET", "/news", {}, {"authorization": f"Basic {token}"}, "10.0.0.1")
+    assert status(web.handle(request)) == 200
+
+
+@pytest.mark.parametrize("header", ["", "Bearer x", "Basic !!!", "Basic /w=="])
+def test_headers_that_are_no_basic_authorization_say_nothing(header: str) -> None:
+    assert basic(header) == ("", "")
+
+
+def test_a_polling_viewer_is_one_session_until_it_is_idle() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    web = app(rig)
+    for _ in range(3):
+        web.handle(get("/news/pieces/1"))
+    web.handle(get("/news/pieces/1", agent="b"))
+    web.handle(get("/news"))
+    first, second = rig.sessions.of("news", Action.PLAY)
+    assert (first.bytes_out, second.bytes_out) == (15, 5)
+    rig.clock.advance(IDLE_S / 2)
+    web.handle(get("/news/pieces/1"))
+    rig.clock.advance(IDLE_S / 2 + 1)
+    web.tick(rig.clock.now())
+    assert rig.sessions.of("news") == [first]
+    assert stream.bytes_sent == 5
+    first.close("the stream restarts")
+    assert rig.sessions.of("news") == []
+    assert status(web.handle(get("/news/pieces/1"))) == 200
+
+
+def test_a_kicked_polling_viewer_is_refused_for_a_while() -> None:
+    rig = Rig()
+    rig.stream()
+    web = app(rig)
+    web.handle(get("/news/pieces/1"))
+    (session,) = rig.sessions.of("news")
+    web.ban(session)
+    session.close("kicked")
+    assert status(web.handle(get("/news/pieces/1"))) == 403
+    assert status(web.handle(get("/news/pieces/1", agent="other"))) == 200
+    rig.clock.advance(BAN_S + 1)
+    web.tick(rig.clock.now())
+    assert status(web.handle(get("/news/pieces/1"))) == 200
+
+
+def test_answers_that_come_later_are_counted_then() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    web = app(rig)
+
+    def later(request: HttpRequest) -> Reply:
+        return Wait(anyio.Event(), 1.0, lambda: Bytes(b"1234", content_type="video/x"))
+
+    stream.routes["/later"] = ("words", later)
+    reply = web.handle(get("/news/later"))
+    assert isinstance(reply, Wait)
+    assert rig.sessions.of("news") == []
+    reply.then()
+    assert [session.bytes_out for session in rig.sessions.of("news")] == [4]
+
+
+def test_a_live_viewer_is_a_session_of_its_connection() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    _, writer, _ = rig.publisher(stream)
+    writer.tracks([VIDEO, SOUND])
+    writer.put(gop(0), rig.clock.now())
+    web = app(rig)
+    request = get("/news.ts")
+    reply = web.handle(request)
+    assert isinstance(reply, Live)
+    wire = Wire()
+    viewer = web.live(request, reply, wire, lambda reason: None)
+    assert len(wire.times) == 25
+    viewer.paused()
+    writer.put(gop(25), rig.clock.now())
+    assert len(wire.times) == 25
+    viewer.resumed()
+    assert len(wire.times) == 50
+    assert len(rig.sessions.of("news", Action.PLAY)) == 1
+    viewer.closed("left")
+    assert rig.sessions.of("news", Action.PLAY) == []
+    assert stream.bytes_sent == len(wire.data)
+
+
+def test_connections_count_against_the_limits() -> None:
+    web = app(Rig(total=1))
+    assert web.admit("a") is None
+    assert web.admit("b") is not None
+    web.release("a")
+    assert web.admit("b") is None
