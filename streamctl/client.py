@@ -55,19 +55,17 @@ class Client:
         Raises:
             ConfigError: ``server`` is no HTTP URL.
         """
-        self.server = (server or os.environ.get("STREAMCTL_SERVER", "") or DEFAULT_SERVER).rstrip(
-            "/"
-        )
+        self.url = (server or os.environ.get("STREAMCTL_SERVER", "") or DEFAULT_SERVER).rstrip("/")
         self.token = token or os.environ.get("STREAMCTL_TOKEN", "")
         self.timeout_s = timeout_s
         try:
-            parts = urlsplit(self.server)
+            parts = urlsplit(self.url)
             self.port = parts.port
         except ValueError:
             parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError(
-                f"not the URL of a server: `{self.server}`",
+                f"not the URL of a server: `{self.url}`",
                 hint=f"write it like `{DEFAULT_SERVER}`",
             )
         self.secure = parts.scheme == "https"
@@ -182,14 +180,14 @@ class Client:
     def unreachable(self, reason: str) -> ConnectionFailed:
         """The error when nobody answers."""
         return ConnectionFailed(
-            f"can't reach the server at `{self.server}`: {reason}",
+            f"can't reach the server at `{self.url}`: {reason}",
             hint="is `streamctl serve` running? `--server` names another one",
         )
 
     def stranger(self) -> RemoteProtocolError:
         """The error when somebody else answers."""
         return RemoteProtocolError(
-            f"`{self.server}` doesn't answer like a streamctl server",
+            f"`{self.url}` doesn't answer like a streamctl server",
             hint="`--server` takes the address of the control API, not of the media",
         )
 

@@ -6,12 +6,13 @@ never holds up the event loop; what doesn't fit its queue is dropped and counted
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
-import logging.handlers
 import queue
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 QUEUED_RECORDS = 10_000
 """Records that wait for a stuck terminal, some megabytes at most."""
+FLUSH_S = 2.0
+"""How long the end of the log may hold up the end of the program."""
 ROOT = "streamctl"
+
+Records = queue.Queue[logging.LogRecord | None]
 
 
 class TextFormatter(logging.Formatter):
@@ -54,52 +59,62 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
-class BoundedQueueHandler(logging.handlers.QueueHandler):
+class QueueingHandler(logging.Handler):
     """Hands records to the writing thread; never waits."""
 
-    queue: queue.Queue[logging.LogRecord]
-    dropped = 0
+    def __init__(self, records: Records) -> None:
+        super().__init__()
+        self.records = records
+        self.dropped = 0
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The record itself: it stays in this process, and the formatter wants its parts."""
-        return record
-
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         """Queue a record, after a word about those that were lost before it."""
+        final = copy.copy(record)
+        final.msg, final.args = record.getMessage(), None
         try:
             if self.dropped:
-                lost = f"{self.dropped} records were dropped, the log was not read"
-                level = logging.WARNING
-                notice = logging.LogRecord(f"{ROOT}.log", level, "", 0, lost, (), None)
-                self.queue.put_nowait(notice)
+                self.records.put_nowait(notice(f"{self.dropped} records were lost: log not read"))
                 self.dropped = 0
-            self.queue.put_nowait(record)
+            self.records.put_nowait(final)
         except queue.Full:
             self.dropped += 1
+
+
+def notice(text: str) -> logging.LogRecord:
+    """A warning of the log itself."""
+    return logging.LogRecord(f"{ROOT}.log", logging.WARNING, "", 0, text, None, None)
+
+
+def write(records: Records, writer: logging.Handler) -> None:
+    """Write records until a None comes: the body of the writing thread."""
+    while (record := records.get()) is not None:
+        writer.handle(record)
 
 
 @contextmanager
 def logging_to(
     stream: TextIO | None = None, *, level: str = "info", style: str = "auto"
 ) -> Iterator[None]:
-    """Write the records of streamctl and of libraries' warnings to ``stream`` meanwhile."""
+    """Write the records of streamctl, and the warnings of libraries, to ``stream`` meanwhile."""
     out = sys.stderr if stream is None else stream
     text = style == "text" or (style == "auto" and out.isatty())
     writer = logging.StreamHandler(out)
     writer.setFormatter(TextFormatter() if text else JsonFormatter())
-    records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUED_RECORDS)
-    handler = BoundedQueueHandler(records)
-    listener = logging.handlers.QueueListener(records, writer)
+    records: Records = queue.Queue(QUEUED_RECORDS)
+    handler = QueueingHandler(records)
+    thread = threading.Thread(target=write, args=(records, writer), name="log", daemon=True)
     top, ours = logging.getLogger(), logging.getLogger(ROOT)
     before = top.level, ours.level
     top.addHandler(handler)
     top.setLevel(logging.WARNING)
     ours.setLevel(level.upper())
-    listener.start()
+    thread.start()
     try:
         yield
     finally:
         top.removeHandler(handler)
         top.setLevel(before[0])
         ours.setLevel(before[1])
-        listener.stop()
+        with suppress(queue.Full):
+            records.put(None, timeout=FLUSH_S)
+        thread.join(FLUSH_S)

@@ -1,0 +1,22 @@
+"""The program ``streamctl``; ``--version`` is answered before anything else is imported."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        from streamctl import __version__
+
+        sys.stdout.write(f"streamctl {__version__}\n")
+        return
+    from streamctl.cli.app import run
+
+    sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    main()

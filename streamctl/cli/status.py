@@ -1,0 +1,115 @@
+"""``streamctl status``: what a running server has on air."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamctl.cli.options import Json, Server
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from streamctl.client import Client
+    from streamctl.schema import StreamStatus
+
+WATCH_S = 1.0
+
+
+def status(
+    stream: Annotated[
+        str,
+        typer.Argument(metavar="[STREAM]", help="Only this stream, in detail.", show_default=False),
+    ] = "",
+    server: Server = "",
+    json: Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Look again every second until Ctrl-C.")
+    ] = False,
+    codes: Annotated[
+        bool, typer.Option("--codes", hidden=True, help="Print the codes alone, for completion.")
+    ] = False,
+) -> None:
+    """Show the streams of a running server.
+
+    Without STREAM there is one line per stream; with it, its causes, tracks, outputs and
+    sessions. With --json and --watch there is one document per line and second.
+    """
+    import anyio
+
+    from streamctl.client import Client
+
+    client = Client(server)
+    if codes:
+        anyio.run(print_codes, client)
+    elif watch:
+        anyio.run(follow, client, stream, json)
+    else:
+        anyio.run(once, client, stream, json)
+
+
+async def print_codes(client: Client) -> None:
+    """The codes, one a line."""
+    from streamctl.cli.output import print_lines
+
+    print_lines([found.id for found in await client.streams()])
+
+
+async def once(client: Client, code: str, json: bool) -> None:
+    """One look."""
+    from streamctl.cli.output import print_json, print_text
+
+    found = await look(client, code)
+    if json:
+        print_json(found)
+    else:
+        print_text(*render(found))
+
+
+async def follow(client: Client, code: str, json: bool) -> None:
+    """A look every second; a server that is away for a while is waited for."""
+    import anyio
+    from rich.console import Group
+    from rich.live import Live
+
+    from streamctl.cli.output import console, print_json
+    from streamctl.errors import ConnectionFailed
+
+    found = await look(client, code)
+    if json:
+        while True:
+            print_json(found, compact=True)
+            await anyio.sleep(WATCH_S)
+            found = await look(client, code)
+    with Live(Group(*render(found)), console=console(), auto_refresh=False) as live:
+        while True:
+            await anyio.sleep(WATCH_S)
+            with suppress(ConnectionFailed):
+                found = await look(client, code)
+                live.update(Group(*render(found)), refresh=True)
+
+
+async def look(client: Client, code: str) -> StreamStatus | list[StreamStatus]:
+    """One stream, or all."""
+    return await client.stream(code) if code else await client.streams()
+
+
+def render(found: StreamStatus | list[StreamStatus]) -> list[RenderableType]:
+    """What to print."""
+    from streamctl.cli import tables
+
+    if isinstance(found, list):
+        return [tables.streams(found)] if found else ["no streams"]
+    parts: list[RenderableType] = [tables.streams([found])]
+    parts += [f"{cause.name}: {cause.detail} (since {cause.since})" for cause in found.causes]
+    parts += [f"{name}: {text}" for name, text in found.media.notes.items()]
+    if found.media.tracks:
+        parts += ["", tables.tracks(found.media.tracks)]
+    if found.outputs:
+        rows = [(one.kind, str(one.viewers), one.url) for one in found.outputs]
+        parts += ["", tables.table(("OUTPUT", "VIEWERS", "URL"), rows, right=("VIEWERS",))]
+    if found.sessions:
+        parts += ["", tables.sessions(found.sessions)]
+    return parts

@@ -1,0 +1,129 @@
+"""Tables of streams, tracks and sessions for commands that print to a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+
+    from streamctl.schema import SessionStatus, StreamStatus, TrackStatus
+
+STATE_STYLE = {"active": "green", "degraded": "yellow", "stopped": "dim"}
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, right: Sequence[str] = ()
+) -> Table:
+    """A table without frames; the columns in ``right`` hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def streams(found: Iterable[StreamStatus]) -> Table:
+    """One line per stream."""
+    rows = [
+        (
+            stream.id,
+            state(stream.status),
+            f"{stream.type} {stream.source_addr}".strip(),
+            f"{stream.video_codec} {stream.resolution}".strip(),
+            kbps(stream.bitrate),
+            f"{stream.frame_rate:.1f}" if stream.frame_rate else "",
+            str(stream.stats.viewers),
+            duration(stream.uptime_s),
+            causes(stream),
+        )
+        for stream in found
+    ]
+    columns = ("STREAM", "STATE", "INPUT", "VIDEO", "KBIT/S", "FPS", "VIEWERS", "UPTIME", "CAUSE")
+    return table(columns, rows, right=("KBIT/S", "FPS", "VIEWERS", "UPTIME"))
+
+
+def tracks(found: Iterable[TrackStatus]) -> Table:
+    """One line per track."""
+    rows = [
+        (
+            str(track.id),
+            track.media,
+            track.profile or track.codec,
+            shape(track),
+            f"{track.fps:.2f}" if track.fps else "",
+            kbps(track.bitrate_kbps),
+            track.language,
+        )
+        for track in found
+    ]
+    columns = ("TRACK", "MEDIA", "CODEC", "FORMAT", "FPS", "KBIT/S", "LANGUAGE")
+    return table(columns, rows, right=("TRACK", "FPS", "KBIT/S"))
+
+
+def sessions(found: Iterable[SessionStatus]) -> Table:
+    """One line per connected peer."""
+    rows = [
+        (
+            session.id,
+            session.protocol,
+            session.action,
+            session.peer,
+            duration(session.uptime_s),
+            size(session.bytes_in + session.bytes_out),
+            f"{session.lag_s:.1f} s" if session.lag_s else "",
+            str(session.skips or ""),
+            session.user_agent,
+        )
+        for session in found
+    ]
+    columns = ("SESSION", "KIND", "ACTION", "PEER", "SINCE", "BYTES", "LAG", "SKIPS", "CLIENT")
+    return table(columns, rows, right=("SINCE", "BYTES", "LAG", "SKIPS"))
+
+
+def state(name: str) -> Text:
+    """A state, coloured for terminals."""
+    return Text(name, style=STATE_STYLE.get(name, ""))
+
+
+def causes(stream: StreamStatus) -> str:
+    """Why a stream isn't simply active, by name."""
+    return ", ".join(cause.name for cause in stream.causes)
+
+
+def shape(track: TrackStatus) -> str:
+    """Picture size, or sampling rate and channels."""
+    if track.width:
+        return f"{track.width}x{track.height}"
+    return f"{track.sample_rate} Hz, {track.channels} ch" if track.sample_rate else ""
+
+
+def kbps(value: float) -> str:
+    """A rate; empty while it is unknown."""
+    return f"{value:.0f}" if value else ""
+
+
+def duration(seconds: float) -> str:
+    """``0:05``, ``1:02:03``, ``3d 04:05:06``."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d {hour:02}:{minute:02}:{second:02}"
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units."""
+    unit = 0
+    while count >= 1000 and unit < len(UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.0f} {UNITS[unit]}" if unit == 0 else f"{count:.1f} {UNITS[unit]}"
