@@ -1,9 +1,10 @@
 """RTMP chunks: messages cut into pieces and put together again (RTMP 1.0 section 5.3).
 
 Theory of operation of the parser: bytes are consumed as they come. A message that lies in the
-buffer as one chunk becomes one slice. A longer one is assembled in its chunk stream; when the
-chunks of one message follow each other, which they nearly always do, their one-byte headers stand
-at equal distances: they are compared and removed with two strided operations instead of a loop.
+buffer as one chunk becomes one slice. When the chunks of a longer one follow each other, which they
+nearly always do, their one-byte headers stand at equal distances: they are compared with one
+strided slice and left out or deleted at once. Only what a read cuts apart is assembled in its
+chunk stream, again whole runs of chunks at a time.
 Between reads the parser keeps, besides assembled payload, a part of a chunk header at most.
 
 Set Chunk Size and Abort Message concern the chunk layer alone and are obeyed here.
@@ -27,6 +28,8 @@ MAX_CHUNK_STREAMS = 64
 """Real peers use fewer than ten; ids up to 65599 would cost memory for every id ever seen."""
 EXTENDED = 0xFFFFFF
 """A timestamp field of this value says that four more bytes follow."""
+FEW_CHUNKS = 32
+"""Up to here joining slices is faster than deleting headers from a copy."""
 HEADER_BYTES = (11, 7, 3, 0)
 """Size of the message header by chunk format."""
 
@@ -86,11 +89,12 @@ class ChunkParser:
                     self.rest = data[position:]
                     break
                 position = start
-                end = position + stream.length
-                if stream.length <= self.chunk_size and end <= size and not stream.payload:
-                    self._finish(stream, data[position:end], messages)
-                    position = end
-                    continue
+                if not stream.payload:
+                    payload, end = self._whole(stream, data, position)
+                    if payload is not None:
+                        self._finish(stream, payload, messages)
+                        position = end
+                        continue
                 self.current = stream
                 self.wanted = min(self.chunk_size, stream.length - len(stream.payload))
             position = self._fill(stream, data, position)
@@ -99,6 +103,27 @@ class ChunkParser:
                 self._finish(stream, bytes(stream.payload), messages)
                 stream.payload = bytearray()
         return messages
+
+    def _whole(self, stream: Incoming, data: bytes, position: int) -> tuple[bytes | None, int]:
+        """The payload of a message that lies in the buffer undivided, and where it ends."""
+        length = stream.length
+        chunk_size = self.chunk_size
+        if length <= chunk_size:
+            end = position + length
+            return (data[position:end] if end <= len(data) else None), end
+        more = (length - 1) // chunk_size
+        end = position + length + more
+        if stream.extended or stream.csid >= 64 or end > len(data):
+            return None, position
+        stride = chunk_size + 1
+        if data[position + chunk_size : end : stride] != bytes((0xC0 | stream.csid,)) * more:
+            return None, position
+        if more <= FEW_CHUNKS:
+            starts = range(position, end, stride)
+            return b"".join([data[at : min(at + chunk_size, end)] for at in starts]), end
+        run = bytearray(data[position:end])
+        del run[chunk_size::stride]
+        return bytes(run), end
 
     def _fill(self, stream: Incoming, data: bytes, position: int) -> int:
         """Append the rest of the current chunk and the run of chunks behind it."""
