@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from streamctl.config.model import InputConfig, StreamConfig
 from streamctl.engine.events import EventLog
@@ -29,12 +28,12 @@ from streamctl.media.packet import (
 )
 from streamctl.sdk.endpoints import Bytes, Handler, HttpRequest, Live, Reply
 from streamctl.sdk.plugin import Cap, ConverterSpec, Empty, Options, ProtocolPlugin
-from streamctl.sdk.session import Action, Request, Session
+from streamctl.sdk.session import Action, Grant, Request, Session
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from streamctl.sdk.context import Context, Demuxer, StreamView
@@ -113,7 +112,7 @@ class WordsPlugin(ProtocolPlugin):
 
     kind = "words"
     caps = Cap.HTTP | Cap.CONVERT
-    play_format = Format.RTMP
+    play_format: ClassVar[Format | None] = Format.RTMP
     url_template = "http://{host}:{port}/{code}/live"
     made: ClassVar[list[FakeOutput]] = []
 
@@ -150,7 +149,7 @@ class ScriptPlugin(ProtocolPlugin):
 
     kind = "script"
     caps = Cap.PULL
-    InputOptions = ScriptOptions
+    InputOptions: ClassVar[type[BaseModel]] = ScriptOptions
 
     def __init__(self, *scripts: Callable[[EpochWriter], Awaitable[None]]) -> None:
         self.scripts = list(scripts)
@@ -216,9 +215,9 @@ class Rig:
         closed: list[str] = []
         wish = request(stream.code, Action.PUBLISH, port=port)
         grant = self.gate.check(wish)
-        assert not hasattr(grant, "message"), grant
-        session = self.gate.open(grant, closed.append)  # type: ignore[arg-type] # checked above
-        writer = self.gate.publish(grant, session)  # type: ignore[arg-type] # checked above
+        assert isinstance(grant, Grant)
+        session = self.gate.open(grant, closed.append)
+        writer = self.gate.publish(grant, session)
         return session, writer, closed
 
     def types(self) -> list[str]:

@@ -19,8 +19,7 @@ async def test_a_follower_gets_history_then_what_happens() -> None:
     seen: list[tuple[int, str]] = []
 
     async def follow() -> None:
-        async for event in log.follow(1):
-            seen.append((event.id, event.type))
+        seen.extend([(event.id, event.type) async for event in log.follow(1)])
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(follow)

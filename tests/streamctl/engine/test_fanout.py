@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from streamctl.engine.fanout import AUDIO_HOLD_S, PIECE_BYTES, LaneFanOut
@@ -7,6 +9,9 @@ from streamctl.engine.lane import Bounds, Lane, LaneCursor
 from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Codec, Format, Init, Track
 from streamctl.sdk.session import Action, Session
 from streamctl.testing.clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FRAME = TIMESCALE // 25
 INIT = Init(1, 1, (Track(0, Codec.H264, b"c"),))
@@ -18,11 +23,12 @@ class FakeWire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.full = False
-        self.on_full = lambda: None
+        self.on_full: Callable[[], None] = lambda: None
         self.held = 0
         self.buffer = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
+        assert isinstance(data, bytes)
         self.sent.append(data)
         if self.full:
             self.on_full()

@@ -76,7 +76,7 @@ async def test_errors_of_any_kind_are_named_and_tried_again(script: object) -> N
     stream = rig.stream(url="script://x")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stream.run)
-        await settle(rig, 1)
+        await settle(rig, 0.5)
         assert cause.INPUT_FAILED in stream.causes
         await settle(rig, 31)
     assert stream.pull is not None

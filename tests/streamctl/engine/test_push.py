@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from streamctl.engine.push import Push, PushState, Retry
+from streamctl.engine.push import Push, Retry
 from streamctl.errors import ConnectionFailed, NotReady
 from streamctl.media.packet import Format, Packet
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
@@ -75,11 +75,11 @@ async def test_a_push_starts_with_a_picture_and_ends_with_the_stream() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(push.run)
         await settle(rig, 1)
-        assert push.state is PushState.ACTIVE
+        assert push.state.value == "active"
         assert push.connected_at is not None
         assert push.bytes_sent == 25 * 110
         push.stream.graph.base.finish()
-    assert push.state is PushState.DONE
+    assert push.state.value == "done"
     assert push.bytes_sent == 25 * 110
     assert len(plugin.packets) == 50
 
@@ -92,12 +92,12 @@ async def test_a_push_waits_for_the_stream_to_go_on_air() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(push.run)
         await settle(rig, 1)
-        assert push.state is PushState.STARTING
+        assert push.state.value == "starting"
         _, writer, _ = rig.publisher(stream)
         writer.tracks([VIDEO, SOUND])
         writer.put(gop(0), rig.clock.now())
         await settle(rig, 1)
-        assert push.state is PushState.ACTIVE
+        assert push.state.value == "active"
         stream.graph.base.finish()
 
 
@@ -108,9 +108,9 @@ async def test_failures_are_retried_as_often_as_allowed() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(push.run)
         await settle(rig, 1)
-        assert push.state is PushState.RECONNECTING
+        assert push.state.value == "reconnecting"
         await settle(rig, 11)
-    assert push.state is PushState.FAILED
+    assert push.state.value == "failed"
     assert str(push.failure) == "three"
     assert list(push.errors) == ["one", "two", "three"]
     assert rig.types()[-2:] == ["push.reconnecting", "push.failed"]
@@ -124,7 +124,7 @@ async def test_a_success_clears_the_errors_and_the_count() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(push.run)
         await settle(rig, 2)
-        assert push.state is PushState.ACTIVE
+        assert push.state.value == "active"
         assert not push.errors
         assert push.attempt == 0
         push.stream.graph.base.finish()
@@ -135,5 +135,5 @@ async def test_an_error_that_can_not_be_helped_is_final() -> None:
     rig = Rig(plugin)
     push = pushed(rig, plugin, Retry())
     await push.run()
-    assert push.state is PushState.FAILED
+    assert push.state.value == "failed"
     assert push.attempt == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from streamctl.engine.splice import HOLD_PACKETS, PICTURE_WAIT_S, Splice
 from streamctl.engine.timeline import ORIGIN, Timeline
 from streamctl.media.packet import TIMESCALE, Kind, Packet
@@ -60,9 +62,7 @@ def test_reconnect_fills_the_audio_gap_with_held_audio_before_the_picture() -> N
     out = second.feed([video(100 * AUDIO, Kind.KEY)], 2.0, Begun())
     sound = [packet for packet in out if packet.kind is Kind.AUDIO]
     assert ORIGIN + 2 * AUDIO <= sound[0].pts < ORIGIN + 3 * AUDIO
-    assert [b.pts - a.pts for a, b in zip(sound, sound[1:], strict=False)] == [AUDIO] * (
-        len(sound) - 1
-    )
+    assert [b.pts - a.pts for a, b in itertools.pairwise(sound)] == [AUDIO] * (len(sound) - 1)
 
 
 def test_audio_only_streams_start_at_once() -> None:

@@ -21,7 +21,7 @@ class Wire:
     def __init__(self) -> None:
         self.data = b""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self.data += data
 
     def unsent(self) -> int:
