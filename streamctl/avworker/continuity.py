@@ -55,16 +55,16 @@ class Continuity:
         packet.pts = max(pts, packet.dts)
         self.last_dts[track] = packet.dts
 
-    def rewind(self) -> int:
-        """Place the file's beginning behind what came; returns the length of the pass.
+    def rewind(self, *, elsewhere: bool = False) -> int:
+        """Place the next pass behind what came; returns the length of this one.
 
         A pass is as long as its longest track: no track overlaps itself, and the longest goes
-        on without a hole.
+        on without a hole. The next pass begins where this one did unless it is ``elsewhere``.
         """
         length = max((self.ends[track] - at for track, at in self.starts.items()), default=0)
         self.front = min(self.starts.values(), default=0) + length
-        self.base = (self.base or 0) + length
-        self.offset = self.base
+        self.base = None if elsewhere or self.base is None else self.base + length
+        self.offset = self.base or 0
         self.previous = None
         for state in (self.expected, self.starts, self.ends):
             state.clear()
@@ -72,7 +72,7 @@ class Continuity:
 
     def _shift(self, packet: Packet) -> int:
         if self.base is None:
-            self.base = self.offset = -packet.dts
+            self.base = self.offset = self.front - packet.dts
             return self.offset
         if self._continues(packet, self.offset):
             return self.offset

@@ -1,0 +1,63 @@
+"""The child process: ``python -m streamctl.avworker FD PARENT``.
+
+FD is the child's end of a socketpair, PARENT the pid that it must outlive never. The process
+takes one job, answers in records of ``wire`` and exits; nothing but its standard error and
+that socket leaves it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from streamctl.avworker.channel import Channel, ParentGone
+from streamctl.avworker.confine import confine
+from streamctl.avworker.wire import (
+    DemuxJob,
+    Failure,
+    FailureKind,
+    ProbeJob,
+    failed_record,
+    hello,
+)
+from streamctl.errors import ConnectionFailed, StreamctlError
+
+
+def main(arguments: list[str]) -> int:
+    """Run one job; the exit code tells only whether the parent is still there."""
+    descriptor, parent = (int(argument) for argument in arguments)
+    confine(parent)
+    channel = Channel(descriptor)
+    try:
+        channel.send(hello())
+        job = channel.receive_job()
+        with channel.heartbeat():
+            try:
+                run(job, channel)
+            except StreamctlError as error:
+                channel.send(failed_record(failure(error)))
+    except ParentGone:
+        return 1
+    return 0
+
+
+def run(job: DemuxJob | ProbeJob, channel: Channel) -> None:
+    """Do the job; libav is loaded here, behind HELLO and the first heartbeat."""
+    if isinstance(job, DemuxJob):
+        from streamctl.avworker.demux import demux
+
+        demux(job, channel.send)
+    else:
+        from streamctl.avworker.probe import probe
+
+        probe(job, channel.send)
+
+
+def failure(error: StreamctlError) -> Failure:
+    """The error as it travels."""
+    lost = isinstance(error, ConnectionFailed)
+    kind = FailureKind.CONNECTION if lost else FailureKind.MEDIA
+    return Failure(kind, error.message, error.hint)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

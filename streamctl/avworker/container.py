@@ -1,0 +1,111 @@
+"""Opens sources with libav and reads raw packets: the one place that calls ``av.open``.
+
+Files are opened with the ``file`` protocol and a list of containers, so that no playlist or
+script in a media folder makes libav follow it elsewhere; network sources may not open files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import av
+from av.error import FFmpegError
+
+from streamctl.errors import ConnectionFailed, MediaError, StreamctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from av.codec.context import CodecContext
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+FILE_FORMATS = "mov,mpegts,flv,live_flv,matroska,aac"
+PLAYLIST_FORMATS = FILE_FORMATS + ",hls"
+NETWORK_PROTOCOLS = "http,https,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,rtsp,httpproxy,crypto,data"
+LEGACY = int(av.__version__.partition(".")[0]) < 19
+METADATA: dict[str, Any] = {"metadata_errors": "replace"} if LEGACY else {}
+"""Broadcast metadata is rarely UTF-8; later releases never fail on it and lost the option."""
+
+
+def open_file(path: str, *, playlists: bool = False) -> InputContainer:
+    """Open a local file.
+
+    Raises:
+        MediaError: not readable, or not a container that is allowed.
+    """
+    options = {
+        "protocol_whitelist": "file,crypto,data" if playlists else "file",
+        "format_whitelist": PLAYLIST_FORMATS if playlists else FILE_FORMATS,
+    }
+    try:
+        container: InputContainer = av.open(f"file:{path}", options=options, **METADATA)
+    except (FFmpegError, OSError) as error:
+        raise MediaError(f"can't read `{path}`: {reason(error)}") from None
+    return container
+
+
+def open_url(url: str, shown: str, timeout_s: float) -> InputContainer:
+    """Open a network source.
+
+    Raises:
+        ConnectionFailed: not reachable in time, or refused.
+        MediaError: reached, but not media.
+    """
+    options = {"protocol_whitelist": NETWORK_PROTOCOLS}
+    if url.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
+    try:
+        container: InputContainer = av.open(
+            url, options=options, timeout=(timeout_s, timeout_s), **METADATA
+        )
+    except (FFmpegError, OSError) as error:
+        raise unreadable(error, shown) from None
+    return container
+
+
+def raw_packets(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+    """Packets with content in file order; damage ends the file, it raises nothing.
+
+    ``IndexError`` is what a stream that first appears in mid-file makes of the reader.
+    """
+    try:
+        for packet in container.demux(*streams):
+            if packet.size:
+                yield packet
+    except (FFmpegError, IndexError):
+        return
+
+
+def unreadable(error: Exception, shown: str) -> StreamctlError:
+    """The error of streamctl for what libav raised on a network source."""
+    if isinstance(error, av.error.ExitError):
+        return ConnectionFailed(f"no answer in time: `{shown}`")
+    if isinstance(error, OSError):
+        return ConnectionFailed(f"can't reach `{shown}`: {reason(error)}")
+    return MediaError(f"can't read `{shown}`: {reason(error)}")
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in libav's words, without its file names."""
+    if isinstance(error, av.error.ArgumentError):
+        return "not a container that streamctl reads"
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return words[:1].lower() + words[1:].rstrip(".")
+
+
+def context_of(stream: Stream) -> CodecContext | None:
+    """The codec context; None, whatever its type says, for streams without a decoder."""
+    return stream.codec_context
+
+
+def codec_name(stream: Stream) -> str:
+    """The codec's canonical name, such as ``h264`` or ``mp3``, or what little is known."""
+    context = context_of(stream)
+    return stream.type if context is None else context.codec.canonical_name
+
+
+def quiet() -> None:
+    """Keep libav's log out of standard error; what matters arrives as exceptions."""
+    av.logging.set_level(None)
