@@ -1,0 +1,34 @@
+"""The ``file`` kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl_file.options import FileInputOptions, with_query
+from streamctl_file.source import FileSource
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.endpoints import Source
+    from streamctl.sdk.url import StreamURL
+
+
+class FilePlugin(ProtocolPlugin):
+    """Media files as inputs."""
+
+    kind: ClassVar[str] = "file"
+    summary: ClassVar[str] = "media files, played in real time, once or in a loop"
+    schemes: ClassVar[tuple[str, ...]] = ("file",)
+    caps: ClassVar[Cap] = Cap.PULL
+    InputOptions: ClassVar[type[BaseModel]] = FileInputOptions
+
+    def source(self, url: StreamURL, options: Any, ctx: Context) -> Source:
+        """A source that plays the file.
+
+        Raises:
+            ConfigError: the URL's query is invalid.
+        """
+        return FileSource(url, ctx, loop=with_query(options, url).loop)
