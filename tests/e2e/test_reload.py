@@ -1,0 +1,110 @@
+"""The configuration changes while the server runs; only those concerned notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.hls import faults
+from tests.support.media import MediaCache, Recipe
+from tests.support.peers import Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
+from tests.support.process import eventually
+from tests.support.viewers import Viewers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.needs("ffmpeg", "rtmpdump"),
+    pytest.mark.timeout(120),
+]
+
+RECIPE = Recipe(seconds=60, video_kbps=500, gop=25)
+NEWS = stream_toml("news")
+
+
+def codes(server: Streamctl) -> set[str]:
+    return {stream["id"] for stream in server.ask("/api/v1/streams")[1]["streams"]}
+
+
+def test_streams_come_change_and_go_while_others_see_nothing(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    made = media(RECIPE)
+    with (
+        Streamctl(tmp_path, NEWS + stream_toml("old")) as server,
+        ffmpeg_publish(made.path, server.rtmp()),
+    ):
+        server.wait_on_air()
+        with Viewers(server, tmp_path) as viewers:
+            server.rewrite(
+                NEWS + stream_toml("old", 'publish_key = "s3cret"') + stream_toml("extra")
+            )
+            eventually(lambda: codes(server) == {"news", "old", "extra"}, 10, "`extra`")
+            with ffmpeg_publish(made.path, server.rtmp("extra")):
+                server.wait_on_air("extra")
+                taken = tmp_path / "extra.flv"
+                with ffmpeg_record(server.rtmp("extra"), taken, seconds=1) as record:
+                    assert record.wait(20) == 0
+                server.rewrite(NEWS + stream_toml("extra"))
+                eventually(lambda: codes(server) == {"news", "extra"}, 10, "`old` is gone")
+                server.wait_on_air("extra")
+            viewers.wait_media(4)
+            viewers.receiving()
+            seen = viewers.stop()
+    for name, verdict in seen.verdicts.items():
+        assert verdict.decode_errors == [], name
+        assert verdict.restarts == verdict.video_gaps == [], name
+        assert verdict.missing == 0, name
+    assert faults(seen.hls) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        pytest.param(NEWS + "[streams.b]\ninpts = []\n", "inputs", id="misspelt key"),
+        pytest.param(NEWS + "[streams.b\n", "streams.toml", id="broken TOML"),
+        pytest.param("", "", id="emptied head"),
+    ],
+)
+def test_a_bad_file_changes_nothing(
+    tmp_path: Path, media: MediaCache, bad: str, named: str
+) -> None:
+    made = media(RECIPE)
+    with (
+        Streamctl(tmp_path, NEWS) as server,
+        ffmpeg_publish(made.path, server.rtmp()) as publisher,
+    ):
+        server.wait_on_air()
+        if not named:
+            server.rewrite("[streams.b]\ninputs = 7\n", head="")
+        else:
+            server.rewrite(bad)
+        server.wait_line(rf"(?i)error.*{named}|{named}.*error|hint.*{named}", 10)
+        assert codes(server) == {"news"}
+        assert server.stream()["ingest_status"] == "active"
+        server.rewrite(NEWS + stream_toml("good"))
+        eventually(lambda: codes(server) == {"news", "good"}, 10, "a good file is taken again")
+        assert publisher.running()
+
+
+def test_a_changed_stream_takes_its_new_key(tmp_path: Path, media: MediaCache) -> None:
+    made = media(RECIPE)
+    with Streamctl(tmp_path, NEWS) as server:
+        server.rewrite(stream_toml("news", 'publish_key = "s3cret"'))
+        eventually(lambda: "changed" if refused(server, made.path) else "", 20, "the key is asked")
+        with ffmpeg_publish(made.path, server.rtmp(query="?key=s3cret")):
+            server.wait_on_air()
+
+
+def refused(server: Streamctl, media: Path) -> bool:
+    """Whether a publisher without a key is turned away."""
+    with ffmpeg_publish(media, server.rtmp()) as publisher:
+        eventually(
+            lambda: not publisher.running() or server.stream()["ingest_status"] == "active",
+            10,
+            "an answer",
+        )
+        return not publisher.running()
