@@ -1,0 +1,92 @@
+"""The examples in the documents do what they say."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streamctl.config.load import parse
+from streamctl.registry import Registry
+from streamctl.sdk.url import StreamURL
+from streamctl.testing.conformance import check_plugin
+from streamctl.testing.gate import BareContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streamctl.media.packet import Packet, Track
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text()
+    return re.findall(rf"```{language}\n(.*?)\n```", text, re.DOTALL)
+
+
+@pytest.fixture
+def example() -> Iterator[ModuleType]:
+    """The plugin of docs/plugins.md as an imported module."""
+    module = ModuleType("streamctl_beep")
+    code = blocks("docs/plugins.md", "python")[0]
+    sys.modules[module.__name__] = module
+    exec(compile(code, "docs/plugins.md", "exec"), module.__dict__)
+    yield module
+    del sys.modules[module.__name__]
+
+
+class Recorder:
+    """An epoch writer that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.announced: list[Track] = []
+        self.packets: list[Packet] = []
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        self.announced = list(tracks)
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        self.packets += packets
+
+
+class QuickClock:
+    """Sleeps without waiting."""
+
+    monotonic = 0.0
+
+    def now(self) -> float:
+        return self.monotonic
+
+    async def sleep(self, delay_s: float) -> None:
+        self.monotonic += delay_s
+
+
+def test_the_example_plugin_keeps_the_contract(example: Any) -> None:
+    assert check_plugin(example.BeepPlugin(), "beep") == []
+
+
+@pytest.mark.anyio
+async def test_the_example_plugin_delivers(example: Any) -> None:
+    context, clock, recorder = BareContext(), QuickClock(), Recorder()
+    context.clock = clock  # type: ignore[assignment]
+    source = example.BeepPlugin().source(StreamURL.parse("beep://2"), None, context)
+    await source.run(recorder)
+    assert recorder.announced[0].config
+    assert len(recorder.packets) == 2 * 48_000 // 1024
+    assert clock.monotonic == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md"])
+def test_stream_examples_are_valid(document: str) -> None:
+    examples = blocks(document, "toml")
+    assert examples
+    for text in examples:
+        tomllib.loads(text)
+        config = parse(text, document, Registry(), {"SECURE_KEY": "x"})
+        assert config.streams
