@@ -86,7 +86,7 @@ class RequestReader:
         try:
             self._parse(data)
         except httptools.HttpParserInvalidMethodError:
-            if between and METHOD_TOKEN.match(data):
+            if between and not self._complete and METHOD_TOKEN.match(data):
                 self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
             else:
                 self._refuse(400, "this port speaks HTTP/1.1")

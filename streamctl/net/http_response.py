@@ -27,9 +27,9 @@ REFUSAL_STATUS = {
     RefusalCode.NOT_FOUND: 404,
     RefusalCode.UNAUTHORIZED: 401,
     RefusalCode.FORBIDDEN: 403,
-    RefusalCode.BUSY: 503,
+    RefusalCode.BUSY: 409,
     RefusalCode.LIMIT: 503,
-    RefusalCode.DISABLED: 403,
+    RefusalCode.DISABLED: 404,
     RefusalCode.UNSUPPORTED: 404,
     RefusalCode.SHUTDOWN: 503,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,15 +10,16 @@ import anyio
 
 from streamctl.errors import Unsupported
 from streamctl.media.packet import Format
-from streamctl.net.http import HttpLimits, HttpPeer, Site
+from streamctl.net.http import HttpLimits, HttpPeer, Site, serve_http
 from streamctl.net.http_response import ResponseWriter, problem
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import AsyncIterator, Callable
 
-    from streamctl.sdk.endpoints import Reply
+    from streamctl.sdk.endpoints import Address, Reply
     from streamctl.sdk.lane import Wire
     from streamctl.sdk.session import Refusal
 
@@ -171,3 +173,25 @@ def parse(response: bytes) -> Parsed:
     assert protocol == "HTTP/1.1"
     headers = dict(line.lower().split(": ", 1) for line in lines)
     return Parsed(int(status), headers, body)
+
+
+@asynccontextmanager
+async def serving(
+    app: Pages, *, tls: ssl.SSLContext | None = None, limits: HttpLimits | None = None
+) -> AsyncIterator[Address]:
+    """A real server around the app on a free port of 127.0.0.1, until the context ends."""
+    bound: list[Address] = []
+    up = anyio.Event()
+
+    def ready(address: Address) -> None:
+        bound.append(address)
+        up.set()
+
+    async def run() -> None:
+        await serve_http(("127.0.0.1", 0), app, ready=ready, tls=tls, limits=limits)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await up.wait()
+        yield bound[0]
+        tasks.cancel_scope.cancel()

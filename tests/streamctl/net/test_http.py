@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 import anyio
+import anyio.to_thread
+import httpx
 import pytest
 
-from streamctl.net.http import PIPELINE_MAX
+from streamctl.errors import ConnectionFailed
+from streamctl.net.http import PIPELINE_MAX, HttpLimits, serve_http
 from streamctl.sdk.session import Refusal, RefusalCode
-from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse
+from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse, serving
 
 
 def test_a_page_is_answered_and_the_connection_stays() -> None:
@@ -302,3 +306,98 @@ def test_options_is_answered_without_the_app() -> None:
     assert parse(client.get("/small", method="OPTIONS")).status == 204
     assert client.app.requests == []
     assert client.reason == ""
+
+
+# Real sockets.
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    data = bytearray()
+    while piece := client.recv(1 << 16):
+        data += piece
+    return bytes(data)
+
+
+@pytest.mark.anyio
+async def test_httpx_keeps_one_connection_for_everything() -> None:
+    app = Pages()
+    async with serving(app) as (host, port), httpx.AsyncClient() as client:
+        url = f"http://{host}:{port}"
+        assert (await client.get(f"{url}/small")).content == SMALL
+        assert (await client.get(f"{url}/large")).content == LARGE
+        assert (await client.head(f"{url}/large")).headers["content-length"] == str(len(LARGE))
+        assert (await client.get(f"{url}/small", headers={"Range": "bytes=3-"})).text == "3456789"
+        assert (await client.post(f"{url}/small", content=b"x")).status_code == 405
+        assert (await client.get(f"{url}/parts")).text == "abcdefghij"
+        assert len({request.port for request in app.requests[:-1]}) == 1
+
+
+@pytest.mark.anyio
+async def test_a_stalled_client_pauses_its_viewer_and_resumes_it() -> None:
+    app = Pages()
+    async with serving(app) as address:
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(b"GET /live HTTP/1.0\r\n\r\n")
+            await app.asked.wait()
+            (viewer,) = app.viewers
+            written = 0
+            while not viewer.calls:
+                viewer.wire.write(bytes(100_000))
+                written += 100_000
+            assert viewer.calls == ["paused"]
+            assert viewer.wire.unsent() > 0
+            response = b""
+            while len(response) < written:
+                response += await anyio.to_thread.run_sync(client.recv, 1 << 20)
+            while len(viewer.calls) < 2:
+                await anyio.lowlevel.checkpoint()
+            assert viewer.calls == ["paused", "resumed"]
+
+
+@pytest.mark.anyio
+async def test_a_client_that_stalls_in_a_large_body_holds_one_piece() -> None:
+    app = Pages()
+    async with serving(app) as address:
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n" * 3)
+            await app.asked.wait()
+            response = await anyio.to_thread.run_sync(read_to_end, client)
+            assert parse(response).body == LARGE
+            assert len(app.requests) == 1
+
+
+@pytest.mark.anyio
+async def test_half_a_request_is_timed_out_with_an_answer() -> None:
+    async with serving(Pages(), limits=HttpLimits(header_s=0.05)) as address:
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(b"GET / HT")
+            response = await anyio.to_thread.run_sync(read_to_end, client)
+    assert parse(response).status == 408
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x03" + bytes(100_000), 400),
+        (b"GET / HTTP/1.1\r\nA: " + b"a" * 1_000_000, 431),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000), 413),
+    ],
+)
+async def test_bad_clients_can_read_why_they_are_refused(sent: bytes, status: int) -> None:
+    app = Pages()
+    async with serving(app) as address:
+        with socket.create_connection(address, timeout=5) as client:
+            await anyio.to_thread.run_sync(client.sendall, sent)
+            response = await anyio.to_thread.run_sync(read_to_end, client)
+            assert parse(response).status == status
+    assert app.admitted == []
+
+
+@pytest.mark.anyio
+async def test_a_taken_port_names_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+        with pytest.raises(ConnectionFailed) as caught:
+            await serve_http(address, Pages(), ready=lambda _: None)
+    assert caught.value.hint == "stop the other program or change `http.address`"
