@@ -1,0 +1,58 @@
+"""Pulls a stream from another RTMP server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl_rtmp.client import RtmpClient, opened
+from streamctl_rtmp.ingest import Ingest
+from streamctl_rtmp.wire.client import Role
+from streamctl_rtmp.wire.events import DataReceived
+from streamctl_rtmp.wire.messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.url import StreamURL
+    from streamctl_rtmp.wire.events import Event
+
+
+class RtmpSource:
+    """Implements :class:`streamctl.sdk.endpoints.Source`."""
+
+    duration_s = 0.0
+    """A live stream has no length."""
+
+    def __init__(self, url: StreamURL, ctx: Context) -> None:
+        self.url = url
+        self.ctx = ctx
+
+    async def run(self, out: EpochWriter) -> None:
+        """Play from the server into the epoch until the connection or the stream ends.
+
+        Raises:
+            ConnectionFailed: the server refused or closed, or the stream ended there: a live
+                stream that ends may come back.
+            RemoteProtocolError: the server broke the protocol.
+            Unsupported: the stream has a codec that can't be carried.
+            StaleEpoch: the epoch has ended.
+        """
+        ingest = Ingest(out)
+        clock = self.ctx.clock
+
+        def take(events: Sequence[Event]) -> None:
+            now = clock.now()
+            for event in events:
+                if type(event) is Message:
+                    ingest.take(event, now)
+                elif type(event) is DataReceived:
+                    ingest.metadata(event)
+            ingest.flush(now)
+
+        client = RtmpClient(Role.PLAY, self.url, take)
+        async with opened(client, self.url, self.ctx):
+            await anyio.sleep_forever()
