@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+
+import av
+import pytest
+
+from streamctl.avworker.demux import demux
+from streamctl.avworker.wire import DemuxJob
+from streamctl.errors import MediaError
+from streamctl.media.h264 import AvcConfig
+from streamctl.media.nal import split_annexb, split_length_prefixed
+from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet
+from tests.support.judge import judge
+from tests.support.media import Recipe
+
+from .played import EnoughError, Played, play, remux
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.video.stream import VideoStream
+
+    from streamctl.avworker.wire import Record
+    from tests.support.media import MediaCache
+
+PLAIN = Recipe(seconds=3.0, gop=25)
+REORDERED = Recipe(seconds=3.0, gop=25, bframes=2)
+CONTAINERS = ["mp4", "flv", "ts"]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("recipe", [PLAIN, REORDERED], ids=["plain", "b-frames"])
+def test_access_units_have_the_form_of_lanes(
+    media: MediaCache, recipe: Recipe, container: str
+) -> None:
+    played = play(media(replace(recipe, container=container)).path)
+    video, audio = played.tracks
+    assert (video.codec, video.width, video.height, video.fps) == (Codec.H264, 320, 180, 25.0)
+    assert (audio.codec, audio.sample_rate, audio.channels) == (Codec.AAC, 48_000, 2)
+    assert AvcConfig.parse(video.config or b"").length_size == 4
+    for packet in played.track(0):
+        kinds = {nal[0] & 31 for nal in split_length_prefixed(packet.data)}
+        assert not kinds & {7, 8, 9, 12}
+    keys = [n for n, packet in enumerate(played.track(0)) if packet.kind is Kind.KEY]
+    assert keys == [0, 25, 50]
+    assert all(packet.data[:2] != b"\xff\xf1" for packet in played.track(1))
+    assert played.ended
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("recipe", [PLAIN, REORDERED], ids=["plain", "b-frames"])
+def test_a_file_comes_out_complete_and_in_sync(
+    media: MediaCache, recipe: Recipe, container: str
+) -> None:
+    played = play(media(replace(recipe, container=container)).path)
+    verdict = judge(remux(played.tracks, played.packets))
+    assert verdict.decode_errors == []
+    assert verdict.numbers == list(range(75))
+    assert verdict.worst_offset_ms < 25
+    assert verdict.audio_gaps == []
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_packets_are_in_decode_order_and_rise_per_track(media: MediaCache, container: str) -> None:
+    packets = play(media(replace(REORDERED, container=container)).path).packets
+    assert all(a.dts <= b.dts for a, b in pairwise(packets))
+    for number in (0, 1):
+        track = [packet for packet in packets if packet.track == number]
+        assert all(a.dts < b.dts for a, b in pairwise(track))
+        assert all(packet.pts >= packet.dts and packet.dur > 0 for packet in track)
+    assert abs(packets[0].dts) < TIMESCALE // 10
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("recipe", [PLAIN, REORDERED], ids=["plain", "b-frames"])
+def test_repetitions_join_without_a_seam(media: MediaCache, recipe: Recipe, container: str) -> None:
+    played = play(media(replace(recipe, container=container)).path, until_s=8)
+    assert played.changes == []
+    video, audio = played.track(0), played.track(1)
+    for track, frame in ((video, 3600), (audio, 1920)):
+        steps = [b.dts - a.dts for a, b in pairwise(track)]
+        assert min(steps) > 0
+        assert max(steps) <= 2 * frame + 180
+    verdict = judge(remux(played.tracks, played.packets))
+    assert verdict.decode_errors == []
+    assert verdict.missing == 0
+    assert verdict.restarts == [0, 0]
+    assert verdict.worst_offset_ms < 25
+
+
+def test_a_loop_neither_drifts_nor_overlaps_over_many_passes(media: MediaCache) -> None:
+    recipe = Recipe(
+        seconds=1.0, fps=Fraction(30000, 1001), gop=50, sample_rate=44_100, container="flv"
+    )
+    played = play(media(recipe).path, until_s=40)
+    starts = [packet.dts for packet in played.track(0) if packet.kind is Kind.KEY]
+    lengths = {b - a for a, b in pairwise(starts)}
+    assert len(lengths) == 1
+    assert min(b.dts - a.dts for a, b in pairwise(played.track(1))) > 1000
+
+
+def test_start_skips_to_the_keyframe_before_it(media: MediaCache) -> None:
+    played = play(media(PLAIN).path, start_s=1.5)
+    assert len(played.track(0)) == 50
+    assert played.track(0)[0].kind is Kind.KEY
+
+
+def test_a_loop_that_starts_late_repeats_from_the_beginning(media: MediaCache) -> None:
+    played = play(media(PLAIN).path, start_s=1.5, until_s=6)
+    verdict = judge(remux(played.tracks, played.packets))
+    assert verdict.numbers[:51] == [*range(25, 75), 0]
+    assert verdict.decode_errors == []
+    assert min(b.dts - a.dts for a, b in pairwise(played.track(0))) > 0
+
+
+def test_batches_are_small(media: MediaCache) -> None:
+    played = play(media(PLAIN).path)
+    assert max(played.batches) <= 64
+    assert sum(played.batches) == len(played.packets)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(audio=False, seconds=1), Recipe(video=False, seconds=1)])
+def test_one_track_is_enough(media: MediaCache, recipe: Recipe) -> None:
+    played = play(media(recipe).path)
+    assert len(played.tracks) == 1
+    assert played.packets
+
+
+def test_other_codecs_are_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    encode(path, video="libx264", audio="libopus")
+    opened = play(path).opened
+    assert opened is not None
+    assert [track.codec for track in opened.tracks] == [Codec.H264]
+    assert opened.notes == ("left out: audio track 1 (`opus`)",)
+
+
+def test_a_file_without_a_usable_track_says_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    encode(path, video="mpeg4", audio="libopus")
+    with pytest.raises(MediaError, match="found mpeg4, opus") as caught:
+        play(path)
+    assert caught.value.hint == "supported are aac, h264"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(5000), b"G" * 188 * 40])
+def test_what_is_no_media_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError):
+        play(path)
+
+
+def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "a.m3u8"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:1/a.ts\n")
+    with pytest.raises(MediaError, match="not a container"):
+        play(path)
+
+
+@pytest.mark.parametrize("container", ["flv", "ts"])
+def test_a_truncated_file_ends_cleanly(media: MediaCache, tmp_path: Path, container: str) -> None:
+    whole = media(replace(REORDERED, container=container)).path.read_bytes()
+    path = tmp_path / f"cut.{container}"
+    path.write_bytes(whole[: len(whole) * 6 // 10 + 1])
+    played = play(path)
+    assert played.ended
+    assert 20 < len(played.track(0)) < 75
+
+
+def test_a_truncated_mp4_is_refused_or_ends_cleanly(media: MediaCache, tmp_path: Path) -> None:
+    whole = media(PLAIN).path.read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match="invalid data"):
+        play(path)
+
+
+def test_a_file_that_vanishes_ends_its_loop_with_an_error(
+    media: MediaCache, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(media(PLAIN).path.read_bytes())
+    played = Played()
+
+    def send(record: Record) -> None:
+        played.take(record)
+        path.unlink(missing_ok=True)
+
+    with pytest.raises(MediaError, match="no such file"):
+        demux(DemuxJob(str(path), loop=True), send)
+    assert len(played.track(0)) > 60
+
+
+def test_a_file_that_is_replaced_is_picked_up_at_the_seam(
+    media: MediaCache, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(media(PLAIN).path.read_bytes())
+    wide = media(replace(PLAIN, width=480, height=272)).path.read_bytes()
+    played = Played()
+
+    def send(record: Record) -> None:
+        played.take(record)
+        path.write_bytes(wide)
+        if played.packets and played.packets[-1].dts > 5 * TIMESCALE:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        demux(DemuxJob(str(path), loop=True), send)
+    assert [tracks[0].width for tracks in played.changes] == [480]
+
+
+def test_a_video_without_any_keyframe_is_refused(media: MediaCache, tmp_path: Path) -> None:
+    played = play(media(Recipe(seconds=2, gop=50, audio=False)).path)
+    path = tmp_path / "a.ts"
+    pictures = [packet for packet in played.track(0) if packet.kind is not Kind.KEY]
+    path.write_bytes(with_sets(played.tracks[0].config or b"", pictures))
+    with pytest.raises(MediaError, match="no keyframe"):
+        play(path)
+
+
+def test_timestamps_that_wrap_go_on(media: MediaCache, tmp_path: Path) -> None:
+    path = tmp_path / "wrap.ts"
+    played = play(media(REORDERED).path)
+    shift = (1 << 33) - 2 * TIMESCALE
+    moved = [replace(p, pts=p.pts + shift, dts=p.dts + shift) for p in played.packets]
+    path.write_bytes(remux(played.tracks, moved))
+    again = play(path)
+    assert [p.dts for p in again.track(0)][-1] == [p.dts for p in played.track(0)][-1]
+    looped = play(path, until_s=8)
+    assert max(b.dts - a.dts for a, b in pairwise(looped.track(0))) <= 7200
+
+
+def test_new_parameter_sets_are_announced_before_their_pictures(
+    media: MediaCache, tmp_path: Path
+) -> None:
+    first = play(media(Recipe(seconds=1, audio=False)).path)
+    second = play(media(Recipe(seconds=1, audio=False, width=480, height=272)).path)
+    path = tmp_path / "a.ts"
+    later = [replace(p, pts=p.pts + TIMESCALE, dts=p.dts + TIMESCALE) for p in second.packets]
+    path.write_bytes(remux(first.tracks, first.packets) + remux(second.tracks, later))
+    played = play(path)
+    assert (played.tracks[0].width, [t[0].width for t in played.changes]) == (320, [480])
+
+
+def encode(path: Path, *, video: str, audio: str) -> None:
+    """A second of grey and silence in other codecs."""
+    with av.open(str(path), "w") as out:
+        picture = cast("VideoStream", out.add_stream(video, rate=25))
+        picture.width, picture.height, picture.pix_fmt = 160, 96, "yuv420p"
+        sound = cast("AudioStream", out.add_stream(audio, rate=48_000, layout="stereo"))
+        for number in range(25):
+            frame = av.VideoFrame(160, 96, "yuv420p")
+            frame.pts = number
+            out.mux(picture.encode(frame))
+        for number in range(40):
+            block = av.AudioFrame(format="flt", layout="stereo", samples=960)
+            for plane in block.planes:
+                plane.update(bytes(plane.buffer_size))
+            block.sample_rate, block.pts = 48_000, number * 960
+            out.mux(sound.encode(block))
+        out.mux(picture.encode(None))
+        out.mux(sound.encode(None))
+
+
+def with_sets(config: bytes, pictures: list[Packet]) -> bytes:
+    """A transport stream whose first picture brings parameter sets but is no keyframe."""
+    sets = AvcConfig.parse(config)
+    out = io.BytesIO()
+    with av.open(out, "w", format="mpegts") as container:
+        stream = container.add_mux_stream("h264")
+        for packet in pictures:
+            nals = [*sets.sps, *sets.pps, *split_length_prefixed(packet.data)]
+            data = b"".join(b"\0\0\0\1" + nal for nal in nals)
+            assert split_annexb(data)
+            unit = av.Packet(data)
+            unit.stream = stream
+            unit.time_base = Fraction(1, TIMESCALE)
+            unit.pts, unit.dts = packet.pts, packet.dts
+            container.mux_one(unit)
+    return out.getvalue()
