@@ -84,6 +84,7 @@ class Registry:
     def __init__(self, entries: Iterable[EntryPoint] | None = None) -> None:
         self.catalog = Catalog(PROTOCOLS, entries)
         self.loaded: dict[str, ProtocolPlugin] = {}
+        self.listed: list[PluginStatus] = []
 
     def names(self) -> tuple[str, ...]:
         """The installed kinds, sorted; imports nothing."""
@@ -115,8 +116,10 @@ class Registry:
         return tuple(plugins), tuple(errors)
 
     def statuses(self) -> list[PluginStatus]:
-        """What is installed, for the API and ``streamctl plugins``."""
-        return [self.status(kind) for kind in self.names()]
+        """What is installed, for the API and ``streamctl plugins``; read from disk once."""
+        if not self.listed:
+            self.listed = [self.status(kind) for kind in self.names()]
+        return list(self.listed)
 
     def status(self, kind: str) -> PluginStatus:
         """One installed plugin, working or broken."""

@@ -63,6 +63,7 @@ class Server:
         self.clock: Clock = clock or LoopClock()
         self.started = self.clock.now()
         plugins, broken = registry.load_all()
+        registry.statuses()
         for line in broken:
             log.error("plugin not loaded: %s", line)
         limits = config.limits

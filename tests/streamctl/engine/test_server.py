@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.config.load import parse
+from streamctl.engine.server import Server
+from streamctl.errors import ConfigError, ConnectionFailed, NotFound
+from streamctl.registry import Registry
+from streamctl.sdk.session import Action, Grant, Request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streamctl.config.model import Config
+
+pytestmark = pytest.mark.anyio
+
+REGISTRY = Registry()
+REGISTRY.statuses()
+PORTS = """
+[http]
+address = "127.0.0.1:0"
+[api]
+address = "127.0.0.1:0"
+[listeners.rtmp]
+address = "127.0.0.1:0"
+"""
+NEWS = '[streams.news]\ninputs = ["publish:"]\n'
+OTHER = '[streams.other]\ninputs = ["publish:"]\n'
+
+
+def config(text: str) -> Config:
+    return parse(PORTS + text, "test.toml", REGISTRY, {})
+
+
+@asynccontextmanager
+async def serving(text: str) -> AsyncIterator[Server]:
+    server = Server(config(text), REGISTRY)
+    up = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            await server.run(started=up.set)
+
+        tasks.start_soon(run)
+        with anyio.fail_after(5):
+            await up.wait()
+        yield server
+        server.stop()
+
+
+async def test_every_listener_is_bound_and_reported() -> None:
+    async with serving(NEWS) as server:
+        assert set(server.addresses) == {"rtmp", "http"}
+        for address in server.addresses.values():
+            stream = await anyio.connect_tcp(*address)
+            await stream.aclose()
+        health = server.health()
+        assert health.status == "ok"
+        urls = dict(server.watch_urls("news", "h"))
+        assert urls["rtmp"] == f"rtmp://h:{server.addresses['rtmp'][1]}/live/news"
+        assert set(urls) >= {"rtmp", "hls", "http-ts"}
+
+
+async def test_other_services_run_beside_the_listeners_until_the_stop() -> None:
+    server = Server(config(NEWS), REGISTRY)
+    ended: list[str] = []
+
+    async def service(ready: object) -> None:
+        assert callable(ready)
+        ready(("127.0.0.1", 9))
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append("yes")
+
+    server.add_service("api", service)
+    await server.run(started=server.stop)
+    assert server.addresses["api"] == ("127.0.0.1", 9)
+    assert ended == ["yes"]
+
+
+async def test_a_taken_port_fails_the_start_with_its_address() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        text = PORTS.replace(
+            '[listeners.rtmp]\naddress = "127.0.0.1:0"',
+            f'[listeners.rtmp]\naddress = "127.0.0.1:{port}"',
+        )
+        server = Server(parse(text + NEWS, "test.toml", REGISTRY, {}), REGISTRY)
+        with pytest.raises(ConnectionFailed, match=str(port)):
+            await server.run()
+
+
+async def test_applying_touches_only_the_streams_that_changed() -> None:
+    async with serving(NEWS + OTHER) as server:
+        news, other = server.running["news"], server.running["other"]
+        added = config(NEWS + OTHER + "merge_ms = 100\n[streams.more]\ninputs = ['publish:']\n")
+        plan = await server.apply(added)
+        assert [(s.stream, s.action) for s in plan.steps] == [
+            ("more", "start"),
+            ("other", "restart"),
+        ]
+        assert server.running["news"] is news
+        assert server.running["other"] is not other
+        assert other.closed
+        plan = await server.apply(config(NEWS.replace("inputs", "title = 'N'\ninputs")))
+        assert [(s.stream, s.action) for s in plan.steps] == [
+            ("more", "stop"),
+            ("news", "update"),
+            ("other", "stop"),
+        ]
+        assert server.running == {"news": news}
+        assert news.config.title == "N"
+        assert "config.changed" in [event.type for event in server.events_log.history]
+
+
+async def test_the_api_changes_streams_in_memory() -> None:
+    async with serving(NEWS) as server:
+        plan = await server.put_stream("a/b", {"inputs": ["publish:"]}, dry_run=True)
+        assert [s.action for s in plan.steps] == ["start"]
+        assert "a/b" not in server.running
+        await server.put_stream("a/b", {"inputs": ["publish:"]}, dry_run=False)
+        assert server.stream("a/b").status == "degraded"
+        with pytest.raises(ConfigError):
+            await server.put_stream("bad", {"inputs": ["publish:"], "merge": 1}, dry_run=False)
+        await server.delete_stream("a/b", dry_run=False)
+        with pytest.raises(NotFound):
+            server.stream("a/b")
+        with pytest.raises(NotFound):
+            await server.delete_stream("a/b", dry_run=True)
+
+
+async def test_disabled_streams_are_listed_as_stopped() -> None:
+    async with serving(NEWS + "disabled = true\n" + OTHER) as server:
+        assert [(s.id, s.status) for s in server.streams()] == [
+            ("news", "stopped"),
+            ("other", "degraded"),
+        ]
+        assert [s.id for s in server.streams("stopped")] == ["news"]
+        assert server.gate.disabled == {"news"}
+
+
+async def test_sessions_can_be_listed_and_kicked() -> None:
+    async with serving(NEWS) as server:
+        grant = server.gate.check(Request("rtmp", Action.PUBLISH, "live/news", "127.0.0.1", 7))
+        assert isinstance(grant, Grant)
+        closed: list[str] = []
+        session = server.gate.open(grant, closed.append)
+        server.gate.publish(grant, session)
+        assert [s.id for s in server.sessions("news")] == [session.id]
+        assert server.session(session.id).peer == "127.0.0.1:7"
+        assert server.counters().sessions == {("rtmp", "publish"): 1}
+        server.kick(session.id, "by the test")
+        assert closed == ["kicked: by the test"]
+        server.gate.close(session, "closed")
+        with pytest.raises(NotFound):
+            server.session(session.id)
+        with pytest.raises(NotFound):
+            server.kick("nobody", "x")
+
+
+async def test_a_refused_reload_is_shown_until_a_good_one() -> None:
+    async with serving(NEWS) as server:
+        server.reload_failed("streams.toml:3: bad")
+        assert server.health().status == "degraded"
+        await server.apply(config(NEWS))
+        assert server.health().status == "ok"
+
+
+async def test_keys_that_need_a_restart_keep_their_running_values() -> None:
+    async with serving(NEWS) as server:
+        before = server.config.http
+        changed = config(NEWS).model_copy(
+            update={"http": config(NEWS).http.model_copy(update={"cors": ("http://x",)})}
+        )
+        plan = await server.apply(changed)
+        assert plan.restart_required == ["http.cors"]
+        assert server.config.http is before
+
+
+async def test_counters_cover_every_stream() -> None:
+    async with serving(NEWS + OTHER) as server:
+        counters = server.counters()
+        assert [stream.code for stream in counters.streams] == ["news", "other"]
+        assert counters.uptime_s >= 0
+        assert {plugin.kind for plugin in server.plugins()} >= {"rtmp", "hls", "http-ts", "file"}
