@@ -14,6 +14,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import TextIOBase
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ FLUSH_S = 2.0
 """How long the end of the log may hold up the end of the program."""
 ROOT = "streamctl"
 
+TextStream = TextIO | TextIOBase
 Records = queue.Queue[logging.LogRecord | None]
 
 
@@ -91,15 +93,19 @@ def write(records: Records, writer: logging.Handler) -> None:
         writer.handle(record)
 
 
+def is_text(stream: TextStream, style: str) -> bool:
+    """Whether people read this stream."""
+    return style == "text" or (style == "auto" and stream.isatty())
+
+
 @contextmanager
 def logging_to(
-    stream: TextIO | None = None, *, level: str = "info", style: str = "auto"
+    stream: TextStream | None = None, *, level: str = "info", style: str = "auto"
 ) -> Iterator[None]:
     """Write the records of streamctl, and the warnings of libraries, to ``stream`` meanwhile."""
     out = sys.stderr if stream is None else stream
-    text = style == "text" or (style == "auto" and out.isatty())
     writer = logging.StreamHandler(out)
-    writer.setFormatter(TextFormatter() if text else JsonFormatter())
+    writer.setFormatter(TextFormatter() if is_text(out, style) else JsonFormatter())
     records: Records = queue.Queue(QUEUED_RECORDS)
     handler = QueueingHandler(records)
     thread = threading.Thread(target=write, args=(records, writer), name="log", daemon=True)

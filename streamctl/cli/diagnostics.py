@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RED, YELLOW, CYAN = "31", "33", "36"
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
-BUG = 70
-"""The exit code of an error that nobody expected (EX_SOFTWARE of sysexits.h)."""
+BUG = 1
+"""The exit code of an error that nobody expected."""
 
 
 class Verbosity:
@@ -43,6 +43,11 @@ def error(message: str, hint: str = "") -> None:
 def warning(message: str) -> None:
     """Say what the user should know although the work goes on."""
     say("warning", YELLOW, message)
+
+
+def note(message: str) -> None:
+    """Say what happened."""
+    say("note", CYAN, message)
 
 
 def say(label: str, colour: str, message: str) -> None:

@@ -1,0 +1,101 @@
+"""What ``serve`` says when it is up, and the summary that it keeps on a terminal's last line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl import __version__
+from streamctl.cli.tables import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamctl.engine.server import Server
+    from streamctl.schema import ServerCounters
+
+WILDCARDS = frozenset({"", "0.0.0.0", "::"})
+LOCAL = "127.0.0.1"
+
+
+def banner(server: Server, file: str) -> str:
+    """The addresses of the listeners, and how to publish and watch each stream."""
+    return "\n".join([*listeners(server, file), *streams(server), ""])
+
+
+def listeners(server: Server, file: str) -> Iterator[str]:
+    """What listens where."""
+    yield f"streamctl {__version__} serves {file}"
+    width = max((len(kind) for kind in server.addresses), default=0)
+    for kind, (host, port) in server.addresses.items():
+        scheme = "http://" if kind == "api" else ""
+        yield f"  {kind:<{width}}  {scheme}{bracketed(host)}:{port}"
+
+
+def streams(server: Server) -> Iterator[str]:
+    """The URLs of each stream."""
+    host = shown_host(server)
+    for code, config in server.config.streams.items():
+        title = f" ({config.title})" if config.title else ""
+        yield ""
+        yield f"{code}{title}{': disabled' if config.disabled else ''}"
+        if config.disabled:
+            continue
+        source = config.inputs[0].url
+        if source.kind == "publish":
+            key = "?key=…" if config.publish_key else ""
+            for kind in server.config.listeners:
+                url = server.services.url_of(server.services.plugins[kind], code, host)
+                yield f"  publish  {url}{key}"
+        else:
+            yield f"  from     {source.redacted}"
+        key = "?key=…" if config.read_key else ""
+        urls = server.watch_urls(code, host)
+        page = (
+            f"http://{host}:{server.addresses['http'][1]}/{code}"
+            if "http" in server.addresses
+            else ""
+        )
+        for url in [*([page] if page else []), *(url for _, url in urls)]:
+            yield f"  watch    {url}{key}"
+
+
+def shown_host(server: Server) -> str:
+    """The host to put into URLs: the only one listened on, else this machine's own name for it."""
+    hosts = {host for kind, (host, _) in server.addresses.items() if kind != "api"}
+    if len(hosts) == 1 and not hosts & WILDCARDS:
+        return bracketed(hosts.pop())
+    return LOCAL
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL; a wildcard as a star."""
+    if host in WILDCARDS:
+        return "*"
+    return f"[{host}]" if ":" in host else host
+
+
+class Summary:
+    """Turns two readings of the counters into one line."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.received = 0
+        self.sent = 0
+
+    def line(self, counters: ServerCounters) -> str:
+        """Streams on air, sessions, and the traffic since the last call."""
+        received = sum(stream.bytes_received for stream in counters.streams)
+        sent = sum(stream.bytes_sent for stream in counters.streams)
+        elapsed = max(counters.uptime_s - self.at, 0.001)
+        rates = [
+            max(0, now - before) * 8 / elapsed / 1e6
+            for now, before in ((received, self.received), (sent, self.sent))
+        ]
+        self.at, self.received, self.sent = counters.uptime_s, received, sent
+        viewers = sum(count for (_, action), count in counters.sessions.items() if action == "play")
+        on_air = sum(stream.on_air for stream in counters.streams)
+        return (
+            f"{on_air}/{len(counters.streams)} on air · {viewers} viewers · "
+            f"in {rates[0]:.1f} Mbit/s · out {rates[1]:.1f} Mbit/s · "
+            f"up {duration(counters.uptime_s)}"
+        )

@@ -1,0 +1,51 @@
+"""Runs a one-shot job beside a report that looks at it every second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamctl.engine.job import Job, JobStatus
+
+REPORT_S = 1.0
+
+
+class Report(Protocol):
+    """Shows where a job stands."""
+
+    def __call__(self, status: JobStatus, /) -> None:
+        """Show the status; called every second and once at the end."""
+
+
+def run(make: Callable[[], Job], report: Report, *, duration_s: float = 0.0) -> bool:
+    """Run a job to its end, or for ``duration_s`` seconds; whether it came to its end.
+
+    Raises:
+        StreamctlError: the source or a destination failed.
+    """
+    return anyio.run(run_beside, make, report, duration_s)
+
+
+async def run_beside(make: Callable[[], Job], report: Report, duration_s: float) -> bool:
+    """Run the job in the running loop."""
+    job = make()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell, job, report)
+        try:
+            with anyio.move_on_after(duration_s or None) as scope:
+                await job.run()
+        finally:
+            report(job.status())
+        tasks.cancel_scope.cancel()
+    return not scope.cancelled_caught
+
+
+async def tell(job: Job, report: Report) -> None:
+    """Report every second."""
+    while True:
+        await anyio.sleep(REPORT_S)
+        report(job.status())

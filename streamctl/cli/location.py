@@ -1,0 +1,66 @@
+"""Sources and destinations as they are typed: URLs, paths, and names of where a URL stands.
+
+A URL with a key in it would be seen by everybody who lists processes; ``env:NAME`` and ``-``
+(standard input) keep it out of the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamctl.errors import ConfigError
+from streamctl.sdk.url import SCHEME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+STDIN = "-"
+VARIABLE = "env:"
+
+
+def source(text: str) -> str:
+    """A source as a URL; a path, also a relative one, becomes absolute.
+
+    Raises:
+        ConfigError: a variable that is not set.
+    """
+    if text.startswith(VARIABLE):
+        return variable(text)
+    if SCHEME.match(text) is None or Path(text).exists():
+        return str(Path(text).absolute())
+    return text
+
+
+def destinations(texts: Sequence[str]) -> list[str]:
+    """Destinations as URLs, in order, each once.
+
+    Raises:
+        ConfigError: a variable that is not set, or nothing on standard input.
+    """
+    return list(dict.fromkeys(url for text in texts for url in expand(text)))
+
+
+def expand(text: str) -> Iterator[str]:
+    """The URLs behind one argument."""
+    if text.startswith(VARIABLE):
+        yield variable(text)
+    elif text == STDIN:
+        lines = [line.strip() for line in sys.stdin]
+        urls = [line for line in lines if line and not line.startswith("#")]
+        if not urls:
+            raise ConfigError("no destination on standard input", hint="write one URL a line")
+        yield from urls
+    else:
+        yield text
+
+
+def variable(text: str) -> str:
+    """The URL in an environment variable."""
+    name = text.removeprefix(VARIABLE)
+    url = os.environ.get(name, "")
+    if not url:
+        raise ConfigError(f"the environment variable `{name}` is not set")
+    return url

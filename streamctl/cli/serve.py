@@ -1,0 +1,78 @@
+"""``streamctl serve``: run the server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from streamctl.config.model import Config
+    from streamctl.registry import Registry
+
+
+def serve(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The configuration.")] = Path(
+        "streams.toml"
+    ),
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(metavar="LEVEL", help="debug, info, warning or error; default: the file's."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say whether the configuration is right, and exit.")
+    ] = False,
+) -> None:
+    """Serve the streams of a configuration file.
+
+    Saving the file applies it: streams are added, removed and restarted, and the others don't
+    notice; a faulty file changes nothing. SIGHUP reads it again, SIGINT and SIGTERM stop the
+    server, a second one at once.
+    """
+    from streamctl.config.load import load
+    from streamctl.registry import Registry
+
+    registry = Registry()
+    config = load(file, registry)
+    if check:
+        from streamctl.cli.output import print_lines
+
+        count = len(config.streams)
+        print_lines([f"{file}: right, {count} stream{'' if count == 1 else 's'}"])
+    elif run(file, config, registry, log_level or ""):
+        from streamctl.cli.diagnostics import INTERRUPTED
+
+        raise typer.Exit(INTERRUPTED)
+
+
+def run(file: Path, config: Config, registry: Registry, level: str) -> bool:
+    """Serve until told to stop; whether the shutdown was cut short."""
+    from importlib.util import find_spec
+
+    import anyio
+
+    from streamctl.cli.liveline import LiveLine
+    from streamctl.log import is_text, logging_to
+
+    text = is_text(sys.stderr, config.log.format)
+    line = LiveLine(sys.stderr) if text and sys.stderr.isatty() else None
+    out = line or sys.stderr
+
+    async def serving() -> bool:
+        from streamctl.api.app import build_app
+        from streamctl.api.serve import serve_api
+        from streamctl.cli.service import Service
+        from streamctl.engine.server import Server
+
+        server = Server(config, registry)
+        app = build_app(server, config.api)
+        server.add_service("api", lambda ready: serve_api(app, config.api.address, ready=ready))
+        service = Service(server, file, level=level, line=line, announce=out if text else None)
+        await service.run()
+        return service.interrupted
+
+    with logging_to(out, level=level or config.log.level, style=config.log.format):
+        fast = find_spec("uvloop") is not None
+        return anyio.run(serving, backend_options={"use_uvloop": fast})

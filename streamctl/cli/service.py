@@ -1,0 +1,129 @@
+"""Runs a server in a terminal or under a service manager: signals, hot reload, summary line."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from streamctl.cli.banner import Summary, banner
+from streamctl.config.load import load
+from streamctl.config.watch import changes
+from streamctl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anyio.abc import TaskStatus
+
+    from streamctl.cli.liveline import LiveLine
+    from streamctl.engine.server import Server
+    from streamctl.log import TextStream
+
+log = logging.getLogger("streamctl.serve")
+
+SUMMARY_S = 1.0
+
+
+class Service:
+    """A server with everything that a process around it needs."""
+
+    def __init__(
+        self,
+        server: Server,
+        file: Path,
+        *,
+        level: str = "",
+        line: LiveLine | None = None,
+        announce: TextStream | None = None,
+    ) -> None:
+        self.server = server
+        self.file = file
+        self.level = level
+        """The log level that the command line demands; empty = that of the file."""
+        self.line = line
+        """Where the summary goes; None = nowhere."""
+        self.announce = announce
+        """Where the banner goes; None = nowhere."""
+        self.interrupted = False
+        """Whether the shutdown was cut short by a second signal."""
+        self.reloading = anyio.Lock()
+
+    async def run(self) -> None:
+        """Serve until a signal says to stop.
+
+        Raises:
+            StreamctlError: a listener could not start.
+        """
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self.obey_signals, tasks.cancel_scope)
+            tasks.start_soon(self.follow_file)
+            if self.line is not None:
+                tasks.start_soon(self.summarise, self.line)
+            await self.server.run(started=self.started)
+            tasks.cancel_scope.cancel()
+
+    def started(self) -> None:
+        """Say where everything is; what was loaded until now is never garbage."""
+        if self.announce is not None:
+            self.announce.write(banner(self.server, str(self.file)) + "\n")
+            self.announce.flush()
+        gc.collect()
+        gc.freeze()
+
+    async def obey_signals(
+        self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]
+    ) -> None:
+        """Stop on SIGINT and SIGTERM, at once on the second; read the file again on SIGHUP."""
+        stopping = False
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        with anyio.open_signal_receiver(*wanted) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    await self.reload()
+                elif stopping:
+                    self.interrupted = True
+                    scope.cancel()
+                else:
+                    stopping = True
+                    self.server.stop()
+
+    async def follow_file(self) -> None:
+        """Apply every change of the file."""
+        try:
+            async for _ in changes(self.file):
+                await self.reload()
+        except (OSError, RuntimeError) as error:
+            log.warning("changes of %s are not noticed: %s; send SIGHUP", self.file, error)
+
+    async def reload(self) -> None:
+        """Read the file again; a faulty one changes nothing."""
+        async with self.reloading:
+            try:
+                config = await to_thread.run_sync(load, self.file, self.server.registry)
+            except ConfigError as error:
+                for one in getattr(error, "errors", (error,)):
+                    log.error("configuration not applied: %s%s", one, one.hint and f" ({one.hint})")
+                self.server.reload_failed(str(error))
+                return
+            if not self.level:
+                logging.getLogger("streamctl").setLevel(config.log.level.upper())
+            await self.server.apply(config)
+            log.info("configuration applied: %s", self.file)
+
+    async def summarise(self, line: LiveLine) -> None:
+        """Keep the last line of the terminal current."""
+        summary = Summary()
+        try:
+            while True:
+                await anyio.sleep(SUMMARY_S)
+                text = summary.line(self.server.counters())
+                # A stopped terminal must stop this task only.
+                await to_thread.run_sync(line.show, text, abandon_on_cancel=True)
+        finally:
+            line.show("")
