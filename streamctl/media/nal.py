@@ -1,0 +1,131 @@
+"""NAL units: the three ways to delimit them, emulation prevention, and bits.
+
+Shared by H.264 (ITU-T H.264 §7.3, §7.4.1, Annex B) and the codecs that inherited its framing;
+what the units mean is left to the codec's own module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+START_CODE = b"\0\0\0\1"
+SHORT_START_CODE = b"\0\0\1"
+
+MAX_EXP_GOLOMB_ZEROS = 31
+"""Leading zeros of an Exp-Golomb code: every syntax element of the codecs fits in 32 bits."""
+
+
+def prefixed_spans(data: bytes, size: int = 4) -> list[tuple[int, int]]:
+    """Start and end of each length-prefixed NAL unit; empty units are left out.
+
+    Raises:
+        RemoteProtocolError: a length points past the end.
+    """
+    spans = []
+    position = 0
+    total = len(data)
+    while position < total:
+        start = position + size
+        position = start + int.from_bytes(data[position:start], "big")
+        if start > total or position > total:
+            raise RemoteProtocolError("a NAL unit length points past the end of its access unit")
+        if position > start:
+            spans.append((start, position))
+    return spans
+
+
+def split_length_prefixed(data: bytes, size: int = 4) -> list[bytes]:
+    """The NAL units of an access unit in length-prefixed form, without empty ones.
+
+    Raises:
+        RemoteProtocolError: a length points past the end.
+    """
+    return [data[start:end] for start, end in prefixed_spans(data, size)]
+
+
+def join_length_prefixed(nals: Iterable[bytes]) -> bytes:
+    """The units in the form of ``Packet.data``, each behind its length in four bytes."""
+    parts = []
+    for nal in nals:
+        parts.append(len(nal).to_bytes(4, "big"))
+        parts.append(nal)
+    return b"".join(parts)
+
+
+def split_annexb(data: bytes) -> list[bytes]:
+    """The NAL units of a byte stream (Annex B), without empty ones.
+
+    Bytes before the first start code belong to no unit; zeros before a start code are
+    ``trailing_zero_8bits`` or the start code's own first byte, never part of a unit.
+    """
+    nals = []
+    start = data.find(SHORT_START_CODE) + 3
+    while start >= 3:
+        code = data.find(SHORT_START_CODE, start)
+        end = len(data) if code < 0 else code
+        while end > start and data[end - 1] == 0:
+            end -= 1
+        if end > start:
+            nals.append(data[start:end])
+        start = code + 3
+    return nals
+
+
+def unescape(nal: bytes) -> bytes:
+    """The payload without ``emulation_prevention_three_byte`` (§7.4.1)."""
+    return nal.replace(b"\0\0\3", b"\0\0")
+
+
+class BitReader:
+    """Reads the fields of a payload whose emulation prevention has been undone."""
+
+    __slots__ = ("left", "value")
+
+    def __init__(self, data: bytes) -> None:
+        self.value = int.from_bytes(data, "big")
+        self.left = len(data) * 8
+
+    def bits(self, count: int) -> int:
+        """The next ``count`` bits as an unsigned number.
+
+        Raises:
+            RemoteProtocolError: fewer bits are left.
+        """
+        left = self.left - count
+        if left < 0:
+            raise RemoteProtocolError("a bit stream ends in the middle of a field")
+        self.left = left
+        return (self.value >> left) & ((1 << count) - 1)
+
+    def flag(self) -> bool:
+        """The next bit.
+
+        Raises:
+            RemoteProtocolError: no bit is left.
+        """
+        return self.bits(1) == 1
+
+    def ue(self) -> int:
+        """The next unsigned Exp-Golomb code (§9.1).
+
+        Raises:
+            RemoteProtocolError: cut off, or longer than any syntax element.
+        """
+        zeros = self.left - (self.value & ((1 << self.left) - 1)).bit_length()
+        if zeros > MAX_EXP_GOLOMB_ZEROS:
+            raise RemoteProtocolError("an Exp-Golomb code is longer than 63 bits")
+        return self.bits(2 * zeros + 1) - 1
+
+    def se(self) -> int:
+        """The next signed Exp-Golomb code (§9.1.1).
+
+        Raises:
+            RemoteProtocolError: cut off, or longer than any syntax element.
+        """
+        code = self.ue()
+        return (code + 1) // 2 if code & 1 else -(code // 2)
