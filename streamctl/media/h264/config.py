@@ -1,0 +1,173 @@
+"""Decoder configuration records (avcC) and the parameter sets in them.
+
+Specifications: ISO/IEC 14496-15 §5.3.3.1, RFC 6381 §3.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from streamctl.errors import RemoteProtocolError
+from streamctl.media.h264.sps import parse_sps
+from streamctl.media.nal import START_CODE, BitReader, unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+HIGH_PROFILES = frozenset({100, 110, 122, 144})
+"""Profiles whose record ends with chroma format and bit depths."""
+
+MAX_SPS_ID = 31
+MAX_PPS_ID = 255
+
+ID_BYTES = 16
+"""Enough of a parameter set to read the Exp-Golomb code of its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvcConfig:
+    """An ``AVCDecoderConfigurationRecord``."""
+
+    profile: int
+    compatibility: int
+    level: int
+    length_size: int
+    """Bytes of the length in front of each NAL unit: 1, 2 or 4."""
+    sps: tuple[bytes, ...]
+    pps: tuple[bytes, ...]
+
+    @classmethod
+    def parse(cls, data: bytes) -> AvcConfig:
+        """Read a record; its extension is not kept, since the SPS says the same.
+
+        Raises:
+            RemoteProtocolError: not a record of version 1, cut off, or without an SPS.
+        """
+        if len(data) < 7 or data[0] != 1:
+            raise RemoteProtocolError("not an H.264 decoder configuration record")
+        sps, position = read_sets(data, 6, data[5] & 31)
+        if position >= len(data):
+            raise RemoteProtocolError("an H.264 decoder configuration record is cut off")
+        pps, _ = read_sets(data, position + 1, data[position])
+        if not sps:
+            raise RemoteProtocolError("an H.264 decoder configuration record has no SPS")
+        return cls(data[1], data[2], data[3], (data[4] & 3) + 1, sps, pps)
+
+    @classmethod
+    def from_parameter_sets(cls, sps: Iterable[bytes], pps: Iterable[bytes]) -> AvcConfig:
+        """The record for parameter sets that came in band.
+
+        Raises:
+            RemoteProtocolError: no SPS, or one without profile and level.
+        """
+        sets = tuple(sps)
+        if not sets or len(sets[0]) < 4:
+            raise RemoteProtocolError("an H.264 sequence parameter set is missing or cut off")
+        first = sets[0]
+        return cls(first[1], first[2], first[3], 4, sets, tuple(pps))
+
+    def with_parameter_sets(self, sps: Iterable[bytes], pps: Iterable[bytes]) -> AvcConfig:
+        """This record with in-band sets in place of those of the same id.
+
+        Returns the same object when nothing changes.
+
+        Raises:
+            RemoteProtocolError: a set whose id is cut off or out of range.
+        """
+        merged_sps = merge_sets(self.sps, sps, sps_id)
+        merged_pps = merge_sets(self.pps, pps, pps_id)
+        if merged_sps == self.sps and merged_pps == self.pps:
+            return self
+        changed = AvcConfig.from_parameter_sets(merged_sps, merged_pps)
+        return replace(changed, length_size=self.length_size)
+
+    def serialize(self) -> bytes:
+        """The record's bytes.
+
+        Raises:
+            RemoteProtocolError: a High profile whose SPS can't be read for the extension.
+        """
+        parts = [
+            bytes((1, self.profile, self.compatibility, self.level)),
+            bytes((0xFC | (self.length_size - 1), 0xE0 | len(self.sps))),
+            *(len(one).to_bytes(2, "big") + one for one in self.sps),
+            bytes((len(self.pps),)),
+            *(len(one).to_bytes(2, "big") + one for one in self.pps),
+        ]
+        if self.profile in HIGH_PROFILES:
+            sps = parse_sps(self.sps[0])
+            luma, chroma = sps.bit_depth_luma - 8, sps.bit_depth_chroma - 8
+            parts.append(bytes((0xFC | sps.chroma_format, 0xF8 | luma, 0xF8 | chroma, 0)))
+        return b"".join(parts)
+
+    def annexb(self) -> bytes:
+        """All parameter sets behind start codes, as they precede a random-access point."""
+        return b"".join(START_CODE + one for one in (*self.sps, *self.pps))
+
+
+def codec_string(config: bytes) -> str:
+    """The RFC 6381 name of an avcC, such as ``avc1.64001f``.
+
+    Raises:
+        RemoteProtocolError: the record is cut off.
+    """
+    if len(config) < 4:
+        raise RemoteProtocolError("an H.264 decoder configuration record is cut off")
+    return f"avc1.{config[1:4].hex()}"
+
+
+def read_sets(data: bytes, position: int, count: int) -> tuple[tuple[bytes, ...], int]:
+    """That many sets behind 16-bit lengths, without empty ones, and where they end.
+
+    Raises:
+        RemoteProtocolError: cut off.
+    """
+    sets = []
+    for _ in range(count):
+        start = position + 2
+        position = start + int.from_bytes(data[position:start], "big")
+        if start > len(data) or position > len(data):
+            raise RemoteProtocolError("an H.264 decoder configuration record is cut off")
+        if position > start:
+            sets.append(data[start:position])
+    return tuple(sets), position
+
+
+def merge_sets(
+    known: tuple[bytes, ...], found: Iterable[bytes], key: Callable[[bytes], int]
+) -> tuple[bytes, ...]:
+    """The known sets, replaced by found ones of the same id, and then the new ones."""
+    table = {key(one): one for one in known}
+    table.update((key(one), one) for one in found)
+    return tuple(table.values())
+
+
+def sps_id(nal: bytes) -> int:
+    """``seq_parameter_set_id``, behind the header, profile, constraints and level.
+
+    Raises:
+        RemoteProtocolError: cut off or out of range.
+    """
+    return set_id(nal[4:ID_BYTES], MAX_SPS_ID)
+
+
+def pps_id(nal: bytes) -> int:
+    """``pic_parameter_set_id``, behind the header.
+
+    Raises:
+        RemoteProtocolError: cut off or out of range.
+    """
+    return set_id(nal[1:ID_BYTES], MAX_PPS_ID)
+
+
+def set_id(payload: bytes, highest: int) -> int:
+    """The Exp-Golomb number at the start of a payload.
+
+    Raises:
+        RemoteProtocolError: cut off or out of range.
+    """
+    number = BitReader(unescape(payload)).ue()
+    if number > highest:
+        raise RemoteProtocolError(f"an H.264 parameter set has the id {number}")
+    return number
