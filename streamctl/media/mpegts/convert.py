@@ -1,0 +1,95 @@
+"""The converter from the ``packets`` lane to the ``mpegts`` lane.
+
+Decides what stands around access units: tables at random-access points and at least every
+half second, what a joiner must get first, and the signals between epochs. One access unit
+becomes one chunk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.media.codecs import frame_duration
+from streamctl.media.mpegts.elementary import CODECS
+from streamctl.media.mpegts.mux import TsMuxer
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, InitChange, Kind, Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streamctl.media.packet import Item, Track
+
+__all__ = ["CODECS", "TsConverter"]
+
+PSI_INTERVAL = TIMESCALE * 400 // 1000
+"""Tables are due after this; with one more access unit they stay within half a second."""
+
+AUDIO_RAP_INTERVAL = TIMESCALE // 2
+"""Without video, viewers may join at the first frame of each such span."""
+
+
+class TsConverter:
+    """Multiplexes access units; PIDs, counters and versions go on across epochs."""
+
+    def __init__(self) -> None:
+        self.muxer = TsMuxer()
+        self.durations: dict[int, int] = {}
+        self.started = False
+        """Something was written, so that a new epoch must signal its discontinuity."""
+        self.broken = False
+        """An epoch began and its discontinuity is still to be written."""
+        self.psi_due: int | None = None
+        """Decoding time from which tables are due; None = now."""
+        self.rap_due: int | None = None
+        """The same for random-access points without video."""
+
+    def convert(self, items: Sequence[Item]) -> list[Item]:
+        """The chunks for these access units; boundaries and changes keep their place."""
+        out: list[Item] = []
+        for item in items:
+            if isinstance(item, Packet):
+                self.write(item, out)
+            elif isinstance(item, Boundary):
+                self.broken = self.started
+                self.muxer.restart_clock()
+                self.announce(item.init.tracks)
+                out.append(item)
+            elif isinstance(item, InitChange):
+                self.announce(item.init.tracks)
+                out.append(item)
+        return out
+
+    def flush(self) -> list[Item]:
+        """Nothing: no access unit is held back."""
+        return []
+
+    def announce(self, tracks: Iterable[Track]) -> None:
+        """Take these tracks on air, with new tables before the next access unit."""
+        self.muxer.announce(tracks)
+        self.durations = {track.id: frame_duration(track) for track in tracks}
+        self.psi_due = self.rap_due = None
+
+    def write(self, packet: Packet, out: list[Item]) -> None:
+        """Append the chunk of one access unit, unless its track is not carried."""
+        muxer = self.muxer
+        leads = muxer.leads(packet.track)
+        if muxer.has_video:
+            rap = leads and packet.kind is Kind.KEY
+        else:
+            rap = leads and (self.rap_due is None or packet.dts >= self.rap_due)
+        signals = muxer.discontinuities() if rap or self.broken else b""
+        data = muxer.unit(packet, rap)
+        if not data:
+            return
+        if self.broken:
+            self.broken = False
+            out.append(Chunk(signals, packet.pts, packet.pts, False, False, packet.epoch))
+        if rap or self.psi_due is None or packet.dts >= self.psi_due:
+            self.psi_due = packet.dts + PSI_INTERVAL
+            data = muxer.tables() + data
+        if rap:
+            self.rap_due = packet.dts + AUDIO_RAP_INTERVAL
+        self.started = True
+        end = packet.pts + (packet.dur or self.durations.get(packet.track, 0))
+        flush = leads or not muxer.has_video
+        out.append(Chunk(data, packet.pts, end, rap, flush, packet.epoch, signals if rap else b""))

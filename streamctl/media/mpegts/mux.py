@@ -1,0 +1,220 @@
+"""The multiplexer: access units of one program in, transport stream packets out.
+
+It owns what must go on across epochs: the PIDs, their continuity counters and the version of
+the program map. When tables are due, where viewers may join and what separates epochs is left
+to ``convert``. Specification: ISO/IEC 13818-1 §2.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamctl.errors import StreamctlError
+from streamctl.media.mpegts.elementary import Elementary, elementary
+from streamctl.media.mpegts.packet import DISCONTINUITY, RANDOM_ACCESS, PacketWriter, pcr_field
+from streamctl.media.mpegts.psi import (
+    NULL_PID,
+    PAT_PID,
+    Pat,
+    Pmt,
+    PmtStream,
+    language_descriptor,
+)
+from streamctl.media.packet import TIMESCALE, Media
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamctl.media.packet import Packet, Track
+
+PROGRAM = 1
+PMT_PID = 0x1000
+FIRST_PID = 0x100
+
+MAX_STREAMS = 32
+"""Keeps the program map within one section, whatever a source announces."""
+
+PCR_LEAD = TIMESCALE // 2
+"""How far the clock runs behind the decoding times, so that audio which the source interleaves
+late still arrives before it is due."""
+
+PCR_STEP = TIMESCALE * 70 // 1000
+"""Distance of extra clock references while video frames are far apart: with
+one more audio frame it stays below the maximum."""
+PCR_MAX_DISTANCE = TIMESCALE // 10
+"""Largest distance that the standard allows (§2.7.2)."""
+PCR_MAX_EXTRA = 64
+"""Extra references at once, 4.5 s of them; a longer gap is a discontinuity of the clock."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A PID of the lane, kept for streams of its type as long as the lane lives."""
+
+    stream_type: int
+    language: str
+    writer: PacketWriter
+
+
+@dataclass(slots=True)
+class Carried:
+    """A track on air."""
+
+    stream: Elementary
+    writer: PacketWriter
+    video: bool
+
+
+class TsMuxer:
+    """Multiplexes one program; its packets come in decode order and with rising times."""
+
+    def __init__(self) -> None:
+        self.pat = PacketWriter(PAT_PID)
+        self.pmt = PacketWriter(PMT_PID)
+        self.pat_section = Pat(PROGRAM, ((PROGRAM, PMT_PID),)).serialize()
+        self.map = Pmt(PROGRAM, NULL_PID, ())
+        self.pmt_section = self.map.serialize()
+        self.slots: list[Slot] = []
+        self.carried: dict[int, Carried] = {}
+        self.clock: Carried | None = None
+        self.pcr: int | None = None
+        """The last program clock reference, unwrapped."""
+        self.progress: int | None = None
+        """Where another track stood at the last clock reference, once one has come since."""
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the program has a video stream."""
+        return self.clock is not None and self.clock.video
+
+    def leads(self, track: int) -> bool:
+        """Whether the track carries the clock: the video, or the first sound without one."""
+        return self.clock is not None and self.carried.get(track) is self.clock
+
+    def announce(self, tracks: Iterable[Track]) -> None:
+        """Take these tracks on air instead of the former ones.
+
+        A track keeps the PID of a former one of its type and language, else of its type, else
+        gets a new one. Tracks that can't be carried are left out.
+        """
+        found = [(track, stream) for track in tracks if (stream := elementary(track))]
+        free = list(self.slots)
+        slots: dict[int, Slot] = {}
+        streams = []
+        for same_language in (True, False):
+            for track, stream in found[:MAX_STREAMS]:
+                if track.id not in slots and (slot := match(free, track, stream, same_language)):
+                    free.remove(slot)
+                    slots[track.id] = slot
+        self.carried = {}
+        for track, stream in found[:MAX_STREAMS]:
+            slot = slots.get(track.id) or self.new_slot(track, stream)
+            video = track.media is Media.VIDEO
+            self.carried[track.id] = Carried(stream, slot.writer, video)
+            descriptors = language_descriptor(track.language)
+            streams.append(PmtStream(stream.stream_type, slot.writer.pid, descriptors))
+        self.choose_clock()
+        self.publish(tuple(streams))
+
+    def new_slot(self, track: Track, stream: Elementary) -> Slot:
+        """A PID that the lane has not used yet."""
+        writer = PacketWriter(FIRST_PID + len(self.slots))
+        slot = Slot(stream.stream_type, track.language, writer)
+        self.slots.append(slot)
+        return slot
+
+    def choose_clock(self) -> None:
+        """Give the clock to the first video stream, else to the first stream."""
+        former = self.clock and self.clock.writer
+        candidates = list(self.carried.values())
+        self.clock = next((one for one in candidates if one.video), None)
+        if self.clock is None and candidates:
+            self.clock = candidates[0]
+        if self.clock is None or self.clock.writer is not former:
+            self.pcr = None
+
+    def publish(self, streams: tuple[PmtStream, ...]) -> None:
+        """Make the program map of these streams, under a new version if it differs."""
+        pcr_pid = self.clock.writer.pid if self.clock else NULL_PID
+        version = self.map.version
+        if (pcr_pid, streams) != (self.map.pcr_pid, self.map.streams):
+            version = (version + 1) % 32
+        self.map = Pmt(PROGRAM, pcr_pid, streams, version=version)
+        self.pmt_section = self.map.serialize()
+
+    def tables(self) -> bytes:
+        """The packets of PAT and PMT."""
+        return self.pat.section(self.pat_section) + self.pmt.section(self.pmt_section)
+
+    def discontinuities(self) -> bytes:
+        """A packet per PID in use that prepares a receiver for the counters to come."""
+        writers = (self.pat, self.pmt, *(one.writer for one in self.carried.values()))
+        return b"".join([writer.discontinuity() for writer in writers])
+
+    def restart_clock(self) -> None:
+        """Forget the last clock reference: times jump here."""
+        self.pcr = None
+
+    def unit(self, packet: Packet, rap: bool) -> bytes:
+        """The packets of one access unit; none when its track is not on air or it is damaged."""
+        carried = self.carried.get(packet.track)
+        if carried is None:
+            return b""
+        try:
+            pes = carried.stream.pes(packet)
+        except StreamctlError:
+            return b""
+        flags = RANDOM_ACCESS if rap else 0
+        if carried is self.clock:
+            extra, fields = self.reference(packet.dts - PCR_LEAD, flags)
+            self.progress = None
+            return extra + carried.writer.unit(pes, fields)
+        fields = bytes((flags,)) if flags else b""
+        return self.keep_time(packet.dts) + carried.writer.unit(pes, fields)
+
+    def reference(self, pcr: int, flags: int) -> tuple[bytes, bytes]:
+        """Move the clock: the references that are due before, and the fields of this one."""
+        extra = b""
+        last = self.pcr
+        if last is not None and self.clock is not None:
+            if pcr <= last:
+                # Another track had to move the clock on while this one was silent.
+                pcr = last + 1
+            elif pcr - last > PCR_MAX_EXTRA * PCR_STEP:
+                flags |= DISCONTINUITY
+            elif pcr - last > PCR_MAX_DISTANCE:
+                signal = self.clock.writer.signal
+                steps = range(last + PCR_STEP, pcr, PCR_STEP)
+                extra = b"".join([signal(pcr_field(0, step)) for step in steps])
+        self.pcr = pcr
+        return extra, pcr_field(flags, pcr)
+
+    def keep_time(self, dts: int) -> bytes:
+        """Clock references while the clock's own stream is silent, driven by another one."""
+        if self.clock is None:
+            return b""
+        if self.pcr is None:
+            pcr = dts - PCR_LEAD
+        elif self.progress is None:
+            self.progress = dts
+            return b""
+        elif dts - self.progress < PCR_STEP:
+            return b""
+        else:
+            pcr = self.pcr + dts - self.progress
+        self.progress = dts
+        extra, fields = self.reference(pcr, 0)
+        return extra + self.clock.writer.signal(fields)
+
+
+def match(
+    slots: Iterable[Slot], track: Track, stream: Elementary, same_language: bool
+) -> Slot | None:
+    """The first slot that suits the stream."""
+    for slot in slots:
+        if slot.stream_type == stream.stream_type and (
+            not same_language or slot.language == track.language
+        ):
+            return slot
+    return None

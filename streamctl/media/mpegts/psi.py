@@ -1,0 +1,182 @@
+"""Program association and program map sections, built and read.
+
+Specification: ISO/IEC 13818-1 §2.4.4 (sections), §2.6 (descriptors). Putting sections into
+packets is left to ``packet``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from streamctl.errors import RemoteProtocolError
+from streamctl.media.mpegts.crc import crc32
+
+PAT_PID = 0
+NULL_PID = 0x1FFF
+
+PAT_TABLE_ID = 0
+PMT_TABLE_ID = 2
+
+SECTION_HEADER_BYTES = 8
+CRC_BYTES = 4
+MAX_SECTION_LENGTH = 1021
+"""Bytes behind ``section_length`` of a PAT or PMT section (§2.4.4.3, §2.4.4.8)."""
+
+ISO_639_LANGUAGE = 0x0A
+"""Tag of the language descriptor (§2.6.18)."""
+
+
+class StreamType(enum.IntEnum):
+    """``stream_type`` of the codecs that are multiplexed (table 2-34)."""
+
+    MPEG1_AUDIO = 0x03
+    MPEG2_AUDIO = 0x04
+    AAC_ADTS = 0x0F
+    H264 = 0x1B
+
+
+@dataclass(frozen=True, slots=True)
+class PmtStream:
+    """An elementary stream as a PMT announces it."""
+
+    stream_type: int
+    pid: int
+    descriptors: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pmt:
+    """A program map."""
+
+    program: int
+    pcr_pid: int
+    streams: tuple[PmtStream, ...]
+    descriptors: bytes = b""
+    version: int = 0
+
+    def serialize(self) -> bytes:
+        """The section."""
+        body = [
+            (0xE000 | self.pcr_pid).to_bytes(2, "big"),
+            (0xF000 | len(self.descriptors)).to_bytes(2, "big"),
+            self.descriptors,
+        ]
+        for stream in self.streams:
+            body.append(bytes((stream.stream_type,)))
+            body.append((0xE000 | stream.pid).to_bytes(2, "big"))
+            body.append((0xF000 | len(stream.descriptors)).to_bytes(2, "big"))
+            body.append(stream.descriptors)
+        return section(PMT_TABLE_ID, self.program, self.version, b"".join(body))
+
+    @classmethod
+    def parse(cls, data: bytes) -> Pmt:
+        """Read a PMT section.
+
+        Raises:
+            RemoteProtocolError: not a PMT, damaged, or with lengths that don't fit.
+        """
+        program, version, body = open_section(data, PMT_TABLE_ID)
+        if len(body) < 4:
+            raise RemoteProtocolError("a PMT section is cut off")
+        descriptors, position = read_descriptors(body, 2)
+        streams = []
+        while position < len(body):
+            if position + 5 > len(body):
+                raise RemoteProtocolError("a PMT section is cut off")
+            kind = body[position]
+            pid = int.from_bytes(body[position + 1 : position + 3], "big") & 0x1FFF
+            found, position = read_descriptors(body, position + 3)
+            streams.append(PmtStream(kind, pid, found))
+        pcr_pid = int.from_bytes(body[:2], "big") & 0x1FFF
+        return cls(program, pcr_pid, tuple(streams), descriptors, version)
+
+
+@dataclass(frozen=True, slots=True)
+class Pat:
+    """A program association table of one section."""
+
+    transport_stream: int
+    programs: tuple[tuple[int, int], ...]
+    """Program number and PID of its PMT; number 0 names the network information PID."""
+    version: int = 0
+
+    def serialize(self) -> bytes:
+        """The section."""
+        body = b"".join(
+            number.to_bytes(2, "big") + (0xE000 | pid).to_bytes(2, "big")
+            for number, pid in self.programs
+        )
+        return section(PAT_TABLE_ID, self.transport_stream, self.version, body)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Pat:
+        """Read a PAT section.
+
+        Raises:
+            RemoteProtocolError: not a PAT, damaged, or with a torn entry.
+        """
+        number, version, body = open_section(data, PAT_TABLE_ID)
+        if len(body) % 4:
+            raise RemoteProtocolError("a PAT section is cut off")
+        programs = tuple(
+            (
+                int.from_bytes(body[at : at + 2], "big"),
+                int.from_bytes(body[at + 2 : at + 4], "big") & 0x1FFF,
+            )
+            for at in range(0, len(body), 4)
+        )
+        return cls(number, programs, version)
+
+
+def language_descriptor(language: str) -> bytes:
+    """The ISO 639 descriptor of a three-letter language; empty for anything else."""
+    code = language.encode("ascii", "replace")
+    if len(code) != 3 or not code.isalpha():
+        return b""
+    return bytes((ISO_639_LANGUAGE, 4)) + code + b"\0"
+
+
+def section(table_id: int, extension: int, version: int, body: bytes) -> bytes:
+    """A section in long form, current, the only one of its table, with its CRC_32."""
+    length = SECTION_HEADER_BYTES - 3 + len(body) + CRC_BYTES
+    head = b"".join(
+        (
+            bytes((table_id,)),
+            (0xB000 | length).to_bytes(2, "big"),
+            extension.to_bytes(2, "big"),
+            bytes((0xC1 | version << 1, 0, 0)),
+        )
+    )
+    return head + body + crc32(head + body).to_bytes(4, "big")
+
+
+def open_section(data: bytes, table_id: int) -> tuple[int, int, bytes]:
+    """Table id extension, version and body of a section; stuffing behind it is allowed.
+
+    Raises:
+        RemoteProtocolError: another table, cut off, too long, or damaged.
+    """
+    if len(data) < SECTION_HEADER_BYTES + CRC_BYTES or data[0] != table_id:
+        raise RemoteProtocolError(f"not a PSI section of table `{table_id}`")
+    length = int.from_bytes(data[1:3], "big") & 0xFFF
+    end = 3 + length
+    if length > MAX_SECTION_LENGTH or end > len(data) or end < SECTION_HEADER_BYTES + CRC_BYTES:
+        raise RemoteProtocolError("a PSI section has a wrong length")
+    if crc32(data[:end]):
+        raise RemoteProtocolError("a PSI section is damaged")
+    extension = int.from_bytes(data[3:5], "big")
+    return extension, data[5] >> 1 & 31, data[SECTION_HEADER_BYTES : end - CRC_BYTES]
+
+
+def read_descriptors(body: bytes, position: int) -> tuple[bytes, int]:
+    """The descriptors behind a 12-bit length, and where they end.
+
+    Raises:
+        RemoteProtocolError: cut off.
+    """
+    start = position + 2
+    end = start + (int.from_bytes(body[position:start], "big") & 0xFFF)
+    if end > len(body):
+        raise RemoteProtocolError("a PMT section is cut off")
+    return body[start:end], end
