@@ -43,9 +43,12 @@ PIN_S = 30.0
 """Least time that an on-demand packager works on after the last request."""
 PIN_TARGETS = 3
 """The same in target durations."""
-SEQUENCE_EPOCH = 1_600_000_000
-"""Unix time from which sequence numbers count. Both sequences start at the seconds since then:
+SEQUENCE_EPOCH = 1_700_000_000
+"""Unix time from which sequence numbers count. Media sequences start at the seconds since then:
 with at most one segment a second they never go back over a restart, and they fit in 32 bits."""
+DISCONTINUITY_STEP_S = 600
+"""Discontinuity sequences start at this coarser age, for the same reason. They have to stay
+small: hls.js uses them as indices of arrays that it copies, and stands still at 10^8."""
 FOLDER = "hls/"
 """Where segments lie, relative to the playlists."""
 MEDIA_PLAYLIST = "main_stream.m3u8"
@@ -62,9 +65,9 @@ class HlsOutput:
         self.options = options
         self.clock = ctx.clock
         self.generation = view.generation
-        first = max(0, int(ctx.clock.wall()) - SEQUENCE_EPOCH)
-        self.segmenter = Segmenter(options.segment_s, first_number=first)
-        self.window = Window(options.window, discontinuity_sequence=first)
+        age = max(0, int(ctx.clock.wall()) - SEQUENCE_EPOCH)
+        self.segmenter = Segmenter(options.segment_s, first_number=age)
+        self.window = Window(options.window, discontinuity_sequence=age // DISCONTINUITY_STEP_S)
         self._attachment: Attachment | None = None
         self._ready = anyio.Event()
         self._rendered: dict[str, str] = {}
@@ -97,6 +100,7 @@ class HlsOutput:
         """Handlers by suffix after the stream's code."""
         return {
             "": lambda _: self._page,
+            "/": lambda _: self._page,
             "/hls.js": lambda _: HLS_JS,
             "/index.m3u8": lambda request: self._playlist("index", request),
             f"/{MEDIA_PLAYLIST}": lambda request: self._playlist("media", request),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from streamctl.media.codecs import codec_string
-
 from streamctl.media.packet import Media
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 Theory of operation. A segment starts at a random-access point and ends before the first one at
 or past ``segment_s``. The target duration is fixed by the first segment that ended so; when a
-later group of pictures outgrows it, the segment is cut by force at the target duration on a
-chunk boundary where no later picture is shown before an earlier one, and the next segment gets
-a copy of the newest PAT and PMT in front, because nothing else starts it. The cut is decided
-late, when waiting longer would break the rule that a rounded EXTINF may not exceed the target
-duration, so that keyframes which come a little late still end a segment.
+later segment outgrows it, it is cut where its newest random-access point was, which came before
+``segment_s``; without one it is cut by force at the target duration, on a chunk boundary where no
+later picture is shown before an earlier one, and the next segment gets a copy of the newest PAT
+and PMT in front, because nothing else starts it. The cut is decided late, when waiting longer
+would break the rule that a rounded EXTINF may not exceed the target duration, so that keyframes
+which come a little late still end a segment.
 
 Durations are differences of media times and add up without drift: a segment ends where the next
 one starts, and before a discontinuity where its own last picture ends. Wall-clock times are
@@ -81,8 +82,10 @@ def limit_ticks(target_s: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A place in the open segment where it could be cut by force."""
+    """A place in the open segment where it can still be cut."""
 
+    rap: bool
+    """A random-access point that came too early to end the segment."""
     index: int
     size: int
     pictures: int
@@ -106,15 +109,20 @@ class Growing:
     split: Split | None = None
 
     def add(self, chunk: Chunk, split_until: int) -> None:
-        """Append a chunk; remember the place before it if a forced cut up to there may use it."""
+        """Append a chunk; remember the best place so far for a cut that can't wait."""
         if chunk.flush:
-            if self.pictures and chunk.start > self.newest and chunk.start <= split_until:
-                self.split = Split(len(self.parts), self.size, self.pictures, self.media_end())
+            if self.pictures and (chunk.rap or self._splits(chunk, split_until)):
+                end = chunk.start if chunk.rap else self.media_end()
+                self.split = Split(chunk.rap, len(self.parts), self.size, self.pictures, end)
             self.pictures += 1
             self.newest = max(self.newest, chunk.start)
             self.end = max(self.end, chunk.end)
         self.parts.append(chunk.data)
         self.size += len(chunk.data)
+
+    def _splits(self, chunk: Chunk, until: int) -> bool:
+        """Whether a cut before ``chunk`` tears no reordered pictures apart and is the best yet."""
+        return self.newest < chunk.start <= until and not (self.split and self.split.rap)
 
     def media_end(self) -> int:
         """Where the newest picture ends: by its duration, else by the mean of the segment's."""
@@ -125,13 +133,14 @@ class Growing:
 
     def rest(self, split: Split) -> Growing:
         """What stays open after a cut at ``split``."""
-        head = tables(self.parts[: split.index])
+        head = b"" if split.rap else tables(self.parts[: split.index])
+        rest = self.parts[split.index :]
         return Growing(
             start=split.end,
             discontinuity=False,
-            independent=False,
+            independent=split.rap,
             newest=self.newest,
-            parts=[head, *self.parts[split.index :]],
+            parts=[head, *rest] if head else rest,
             size=len(head) + self.size - split.size,
             pictures=self.pictures - split.pictures,
             end=self.end,
@@ -250,7 +259,7 @@ class Segmenter:
         self.target_s = self._target()
         end = grown.media_end()
         if grown.split is not None and chunk.start - end < HOLE:
-            self.forced_cuts += 1
+            self.forced_cuts += not grown.split.rap
             self._close(grown, grown.split.end, grown.split)
             return grown.rest(grown.split)
         self._close(grown, end)

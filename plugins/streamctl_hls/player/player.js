@@ -101,7 +101,7 @@
   setInterval(watch, 500);
   if (window.MediaSource || window.ManagedMediaSource) {
     const script = document.createElement("script");
-    script.src = base + "hls.js";
+    script.src = base + "hls.js" + location.search;
     script.onload = start;
     script.onerror = () => later("Waiting for the server…");
     document.head.append(script);

@@ -15,6 +15,7 @@ def test_the_plugin_serves_over_http_only() -> None:
     output = plugin.http_output(FakeView(), HlsOptions(), FakeContext())
     assert set(output.routes()) == {
         "",
+        "/",
         "/hls.js",
         "/index.m3u8",
         "/main_stream.m3u8",

@@ -262,6 +262,17 @@ def test_longer_groups_of_pictures_are_cut_by_force_at_the_target_duration() -> 
     assert not any(segment.discontinuity for segment in segments)
 
 
+def test_an_early_keyframe_is_a_better_place_than_a_forced_cut() -> None:
+    segmenter = Segmenter(2.0, 0)
+    raps = {0, 75, 150, 189, 264, 339, 378}
+    segments = run(segmenter, [picture(n * FRAME, rap=n in raps) for n in range(450)])
+    assert durations(segments) == [3.0, 3.0, 1.56, 3.0, 3.0, 1.56]
+    assert segmenter.forced_cuts == 0
+    assert all(segment.independent for segment in segments)
+    assert all(segment.parts[0].startswith(PAT + PMT) for segment in segments)
+    assert all(segment.size == sum(map(len, segment.parts)) for segment in segments)
+
+
 def test_a_keyframe_little_past_the_target_duration_needs_no_force() -> None:
     segmenter = Segmenter(2.0, 0)
     items = [*pictures(50, 50), *pictures(200, 61, start=50 * FRAME)]
