@@ -39,6 +39,9 @@ SEND_BUFFER_MAX_BYTES = 1024 * 1024
 """Above this a stalled viewer hides seconds of media in the kernel."""
 SEND_BUFFER_DEFAULT_BYTES = 256 * 1024
 
+READ_BYTES = 256 * 1024
+"""More than a kernel buffer of a media connection usually holds."""
+
 VANISHED_S = 30
 """A peer that acknowledges nothing, or takes nothing, for this long is gone. It is longer than
 the default ``slow_viewer_timeout_s``, so that a stalled viewer is closed by the engine, which
@@ -56,6 +59,10 @@ class Connections:
     """The open connections of one listener."""
 
     def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(READ_BYTES))
+        """Every read goes here first and becomes bytes of its true size at once. Reading into
+        fresh bytes of the largest size costs more than the read itself: an allocation as large
+        as that is a mapping of its own."""
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -82,7 +89,7 @@ class Connections:
         await self._empty.wait()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Drives a :class:`~streamctl.sdk.endpoints.Peer` and implements its ``Wire``."""
 
     __slots__ = (
@@ -98,7 +105,7 @@ class Connection(asyncio.Protocol):
         "remote",
     )
 
-    def __init__(self, peer: Peer, connections: Connections | None = None) -> None:
+    def __init__(self, peer: Peer, connections: Connections) -> None:
         self.remote: Address = ("", 0)
         self._peer = peer
         self._connections = connections
@@ -123,18 +130,20 @@ class Connection(asyncio.Protocol):
         # The TLS transport compares with >=, so a limit of zero would always be exceeded.
         transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
         tune(transport.get_extra_info("socket"))
-        if self._connections is not None:
-            self._connections.add(self)
+        self._connections.add(self)
         try:
             self._peer.connected(self, self.remote)
         except Exception as error:
             self._fail(error)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._connections.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._closing:
             return
         try:
-            self._peer.received(data)
+            self._peer.received(bytes(self._connections.buffer[:nbytes]))
         except Exception as error:
             self._fail(error)
 
@@ -161,8 +170,7 @@ class Connection(asyncio.Protocol):
         self._fd = -1
         if self._timer is not None:
             self._timer.cancel()
-        if self._connections is not None:
-            self._connections.discard(self)
+        self._connections.discard(self)
         reason = self._reason
         if not reason:
             reason = describe(exc) if isinstance(exc, OSError) else "closed by the peer"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import socket
 
@@ -165,6 +167,53 @@ async def test_errors_close_their_connection_once(
         assert await anyio.to_thread.run_sync(read_to_end, client) == b""
     assert peer.calls == ["connected", "closed"]
     assert [record.levelno for record in caplog.records] == [level]
+
+
+class BrokenTransport(asyncio.Transport):
+    """A transport whose socket the kernel has already taken apart."""
+
+    def __init__(self, *, ends: bool) -> None:
+        self.socket = socket.socket()
+        super().__init__({"socket": self.socket, "peername": None})
+        self.ends = ends
+        self.calls: list[str] = []
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert high == low == 0
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return self.ends
+
+    def write_eof(self) -> None:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("ends", "call"), [(True, "abort"), (False, "close")])
+async def test_a_stream_that_cannot_be_ended_alone_is_closed(ends: bool, call: str) -> None:
+    transport = BrokenTransport(ends=ends)
+    with transport.socket:
+        peer = RecordingPeer()
+        one = connection.Connection(peer, connection.Connections())
+        one.connection_made(transport)
+        assert peer.remote == ("", 0)
+        one.close("over")
+        assert transport.calls == [call]
+        one.buffer_updated(1)
+        one.pause_writing()
+        one.connection_lost(None)
+        one.resume_writing()
+    assert peer.calls == ["connected", "closed"]
+    assert peer.data == b""
 
 
 class FailingPeer(RecordingPeer):
