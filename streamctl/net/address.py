@@ -52,7 +52,9 @@ async def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str
 
 def every_interface(port: int, backlog: int) -> list[socket.socket]:
     """One socket for IPv4 and, where available, one for IPv6, on the same port."""
-    for attempt in range(EPHEMERAL_ATTEMPTS):
+    attempts = EPHEMERAL_ATTEMPTS
+    while True:
+        attempts -= 1
         first = one_socket(socket.AF_INET, ("", port), backlog=backlog)
         chosen = first.getsockname()[1]
         try:
@@ -61,9 +63,8 @@ def every_interface(port: int, backlog: int) -> list[socket.socket]:
             if error.errno != errno.EADDRINUSE:
                 return [first]
             first.close()
-            if port or attempt == EPHEMERAL_ATTEMPTS - 1:
+            if port or not attempts:
                 raise
-    raise AssertionError("the loop returns or raises")
 
 
 def one_socket(

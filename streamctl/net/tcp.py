@@ -7,18 +7,22 @@ Each connection gets its own peer object; what happens on it is
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import anyio
 
 from streamctl.net.address import listening_sockets, show
 from streamctl.net.connection import Connection, Connections
-from streamctl.net.failure import connect_failed
+from streamctl.net.failure import connect_failed, describe
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
 
     from streamctl.sdk.endpoints import Address, Peer
 
@@ -28,6 +32,12 @@ HANDSHAKE_S = 10.0
 """Deadline of a TLS handshake."""
 ATTEMPT_S = 0.25
 """When the next address of a host is tried besides the first (RFC 8305, section 5)."""
+ACCEPT_BATCH = 64
+"""Connections accepted in one turn of the loop, so that a rush leaves time for media."""
+ACCEPT_RETRY_S = 1.0
+"""Rest after the system refused to accept, for want of file descriptors mostly."""
+
+log = logging.getLogger(__name__)
 
 
 async def serve_tcp(
@@ -46,22 +56,80 @@ async def serve_tcp(
     Raises:
         ConnectionFailed: the address can't be bound.
     """
-    loop = asyncio.get_running_loop()
     connections = Connections()
     sockets = await listening_sockets(address, backlog=backlog, key=key)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(stop, connections)
-        for listening in sockets:
-            server = await loop.create_server(
-                lambda: Connection(factory(), connections),
-                sock=listening,
-                ssl=tls,
-                backlog=backlog,
-                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+    try:
+        async with anyio.create_task_group() as tasks:
+            with ExitStack() as stack:
+                for listening in sockets:
+                    acceptor = Acceptor(listening, factory, connections, tasks, tls)
+                    stack.callback(acceptor.close)
+                    acceptor.accept()
+                ready((address[0], sockets[0].getsockname()[1]))
+                await anyio.sleep_forever()
+    finally:
+        await stop(connections)
+
+
+class Acceptor:
+    """Accepts connections on one listening socket, whatever goes wrong with some of them."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        factory: Callable[[], Peer],
+        connections: Connections,
+        tasks: TaskGroup,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listening = listening
+        self._factory = factory
+        self._connections = connections
+        self._tasks = tasks
+        self._tls = tls
+        self._retry: asyncio.TimerHandle | None = None
+
+    def accept(self) -> None:
+        """Begin to accept."""
+        self._loop.add_reader(self._listening.fileno(), self._readable)
+
+    def close(self) -> None:
+        """Stop accepting and free the address."""
+        self._loop.remove_reader(self._listening.fileno())
+        if self._retry is not None:
+            self._retry.cancel()
+        self._listening.close()
+
+    def _readable(self) -> None:
+        for _ in range(ACCEPT_BATCH):
+            try:
+                accepted, _ = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.warning("can't accept connections for a moment: %s", describe(error))
+                self._loop.remove_reader(self._listening.fileno())
+                self._retry = self._loop.call_later(ACCEPT_RETRY_S, self.accept)
+                return
+            accepted.setblocking(False)
+            self._tasks.start_soon(self._open, accepted)
+
+    async def _open(self, accepted: socket.socket) -> None:
+        try:
+            connection = Connection(self._factory(), self._connections)
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
             )
-            stack.callback(server.close)
-        ready((address[0], sockets[0].getsockname()[1]))
-        await anyio.sleep_forever()
+        except OSError as error:
+            log.debug("a connection did not come about: %s", describe(error))
+            accepted.close()
+        except Exception:
+            log.exception("a connection did not come about")
+            accepted.close()
 
 
 async def stop(connections: Connections) -> None:
@@ -90,7 +158,7 @@ async def connect_tcp(
     try:
         async with asyncio.timeout(timeout_s):
             await loop.create_connection(
-                lambda: Connection(peer),
+                lambda: Connection(peer, Connections()),
                 host,
                 port,
                 ssl=tls,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -66,4 +68,8 @@ async def test_tls_serves_the_same(tmp_path: Path) -> None:
         httpx.AsyncClient(verify=trust) as client,
     ):
         assert (await client.get(f"https://{host}:{port}/large")).content == LARGE
+        with socket.create_connection((host, port), timeout=5) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            answer = await anyio.to_thread.run_sync(plain.recv, 1)
+            assert answer in (b"", b"\x15"), "closed, perhaps with a TLS alert"
         assert (await client.get(f"https://{host}:{port}/small")).content == SMALL

@@ -60,6 +60,34 @@ async def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("failures", "found"), [(2, True), (address.EPHEMERAL_ATTEMPTS, False)])
+async def test_a_free_port_is_free_over_both_families(
+    failures: int, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = address.one_socket
+
+    def taken_over_ipv6(
+        family: socket.AddressFamily, where: tuple[str, int], *, backlog: int
+    ) -> socket.socket:
+        nonlocal failures
+        if family == socket.AF_INET:
+            return bind(family, where, backlog=backlog)
+        failures -= 1
+        if failures >= 0:
+            raise OSError(errno.EADDRINUSE, "taken")
+        return bind(socket.AF_INET, ("", 0), backlog=backlog)
+
+    monkeypatch.setattr(address, "one_socket", taken_over_ipv6)
+    with contextlib.ExitStack() as stack:
+        if found:
+            for one in await listening_sockets(("", 0), backlog=8, key="k"):
+                stack.enter_context(one)
+        else:
+            with pytest.raises(ConnectionFailed, match="address already in use"):
+                await listening_sockets(("", 0), backlog=8, key="k")
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost"])
 async def test_a_taken_port_is_named_with_its_setting(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -286,6 +286,12 @@ def test_a_live_viewer_hears_of_its_wire() -> None:
     assert len(client.app.requests) == 1, "nothing is served behind an endless response"
 
 
+def test_requests_behind_one_for_an_endless_response_are_dropped() -> None:
+    client = Client()
+    client.ask("GET /live HTTP/1.1\n\nGET /small HTTP/1.1\n\n")
+    assert [request.path for request in client.app.requests] == ["/live"]
+
+
 def test_a_live_viewer_may_begin_on_a_full_wire() -> None:
     client = Client()
     client.room = 0

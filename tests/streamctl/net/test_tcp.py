@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from functools import partial
@@ -9,7 +10,9 @@ import anyio.to_thread
 import pytest
 
 from streamctl.errors import ConnectionFailed
-from streamctl.net.tcp import connect_tcp, serve_tcp
+from streamctl.net import tcp
+from streamctl.net.connection import Connections
+from streamctl.net.tcp import Acceptor, connect_tcp, serve_tcp
 from tests.streamctl.net.recorder import RecordingPeer, connected, serving
 
 
@@ -91,6 +94,63 @@ async def test_an_error_in_one_peer_leaves_the_others_alone(
             assert await read_exactly(good, 4) == b"good"
     (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
     assert record.exc_info is not None
+
+
+@pytest.mark.anyio
+async def test_an_error_while_a_peer_is_made_leaves_the_listener_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    peers = iter([None, RecordingPeer(echo)])
+
+    def factory() -> RecordingPeer:
+        peer = next(peers)
+        assert peer is not None, "the first one fails"
+        return peer
+
+    async with serving(factory) as address:
+        with (
+            socket.create_connection(address, timeout=5) as first,
+            socket.create_connection(address, timeout=5) as second,
+        ):
+            assert await anyio.to_thread.run_sync(first.recv, 1) == b""
+            second.sendall(b"good")
+            assert await read_exactly(second, 4) == b"good"
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+class Exhausted(socket.socket):
+    """A listening socket of a process that has run out of file descriptors for a while."""
+
+    refusals = 3
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+@pytest.mark.anyio
+async def test_accepting_goes_on_after_file_descriptors_ran_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tcp, "ACCEPT_RETRY_S", 0.001)
+    listening = Exhausted()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    listening.setblocking(False)
+    peer = RecordingPeer()
+    connections = Connections()
+    async with anyio.create_task_group() as tasks:
+        acceptor = Acceptor(listening, lambda: peer, connections, tasks, None)
+        acceptor.accept()
+        with socket.create_connection(listening.getsockname(), timeout=5):
+            await peer.up.wait()
+        acceptor.close()
+    await connections.close("over", 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "can't accept connections for a moment: too many open files"
+    ] * 3
 
 
 @pytest.mark.anyio
