@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from streamctl.media.packet import Packet
 
-OPEN_SHARE = 0.5
-"""Share of the time-out that opening a network source may take."""
+OPEN_SHARE = 0.25
+"""Share of the time-out that libav may take to connect, and again to find the tracks."""
 WRAP_BITS = 33
 MEASURED = frozenset({"video", "audio"})
 
@@ -49,9 +49,9 @@ def probe(job: ProbeJob, send: Callable[[Record], None]) -> None:
         ConnectionFailed: the source can't be reached.
     """
     quiet()
-    deadline = time.monotonic() + job.timeout_s * (1 - OPEN_SHARE / 2)
+    deadline = time.monotonic() + job.timeout_s * (1 - OPEN_SHARE)
     if job.network:
-        container = open_url(job.target, job.shown, job.timeout_s * OPEN_SHARE / 2)
+        container = open_url(job.target, job.shown, job.timeout_s * OPEN_SHARE)
     else:
         container = open_file(job.target, playlists=True)
     try:
