@@ -86,6 +86,15 @@ ALLOWED: dict[str, frozenset[State]] = {
 }
 """In which states a command may come; commands that don't stand here may come in any."""
 
+REFUSALS = {
+    State.CONNECTED: ("error", "NetConnection.Connect.Closed"),
+    State.PUBLISH_PENDING: ("error", "NetStream.Publish.BadName"),
+    State.PLAY_PENDING: ("error", "NetStream.Play.StreamNotFound"),
+    State.PUBLISHING: ("error", "NetStream.Failed"),
+    State.PLAYING: ("status", "NetStream.Play.UnpublishNotify"),
+}
+"""Level and code by which encoders and players understand that it is over."""
+
 
 class ServerConnection(Connection):
     """One client of the server."""
@@ -147,22 +156,13 @@ class ServerConnection(Connection):
 
     def refuse(self, description: str) -> None:
         """Say why there will be no media, or no more; the owner closes after this."""
-        match self.state:
-            case State.PUBLISH_PENDING:
-                self._status("error", "NetStream.Publish.BadName", description)
-            case State.PLAY_PENDING:
-                self._status("error", "NetStream.Play.StreamNotFound", description)
-            case State.PUBLISHING:
-                self._status("error", "NetStream.Failed", description)
-            case State.PLAYING:
-                self.send_control(
-                    MessageType.USER_CONTROL, user_control(UserControl.STREAM_EOF, STREAM_ID)
-                )
-                self._status("status", "NetStream.Play.UnpublishNotify", description)
-            case State.CONNECTED:
-                self._status("error", "NetConnection.Connect.Closed", description)
-            case State.OPENED | State.ENDED:
-                pass
+        if self.state is State.PLAYING:
+            self.send_control(
+                MessageType.USER_CONTROL, user_control(UserControl.STREAM_EOF, STREAM_ID)
+            )
+        words = REFUSALS.get(self.state)
+        if words is not None:
+            self._status(*words, description)
         self.state = State.ENDED
         self.pending = None
 
