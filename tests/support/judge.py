@@ -57,7 +57,8 @@ class Verdict:
     starts_with_key: bool = False
     decode_errors: list[str] = field(default_factory=list)
     dts_disorder: int = 0
-    """Packets whose decode time is not past the one before in their stream."""
+    """Packets whose decode time is not past the one before in their stream (in FLV, whose clock
+    is too coarse, before the one before)."""
     video_gaps: list[float] = field(default_factory=list)
     """Distances of neighbouring pictures that are over one and a half frames, seconds."""
     audio_gaps: list[float] = field(default_factory=list)
@@ -118,6 +119,7 @@ def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> N
     last_dts: dict[int, int] = {}
     seen_video = False
     with container:
+        least = 0 if container.format.name == "flv" else 1
         streams = [s for s in container.streams if s.type in ("video", "audio")]
         verdict.codecs = tuple(s.codec_context.name for s in streams)
         for stream in streams:
@@ -128,7 +130,8 @@ def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> N
             for packet in container.demux(streams):
                 if packet.dts is not None:
                     index = packet.stream.index
-                    verdict.dts_disorder += packet.dts <= last_dts.get(index, packet.dts - 1)
+                    before = last_dts.get(index, packet.dts - 1)
+                    verdict.dts_disorder += packet.dts - before < least
                     last_dts[index] = packet.dts
                     if packet.stream.type == "video" and not seen_video:
                         seen_video, verdict.starts_with_key = True, packet.is_keyframe

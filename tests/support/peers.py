@@ -120,7 +120,7 @@ def ffmpeg_publish(media: Path, url: str, *, loop: bool = False) -> Process:
 def ffmpeg_record(url: str, out: Path, *, seconds: float = 0.0) -> Process:
     """Record a URL without transcoding; the container follows the file name."""
     limit = ["-t", str(seconds)] if seconds else []
-    return ffmpeg("-i", url, *limit, "-c", "copy", "-y", str(out))
+    return ffmpeg("-i", url, *limit, "-c", "copy", "-flush_packets", "1", "-y", str(out))
 
 
 def rtmpdump(url: str, out: Path) -> Process:

@@ -17,7 +17,7 @@ from tests.support.ts import TsReport, inspect, whole_units
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLOWING_BYTES = 20_000
+FLOWING_BYTES = 4000
 """A recording of this size has begun for certain."""
 
 
