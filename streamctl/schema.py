@@ -62,7 +62,7 @@ class OutputStatus(BaseModel):
     """One way to watch a stream."""
 
     kind: str
-    url: str = ""
+    url: str = Field("", description="HOST stands for the name that the server is reached by")
     viewers: int = 0
     running: bool = Field(False, description="whether the lane behind it is being produced")
     details: dict[str, object] = Field(default_factory=dict)

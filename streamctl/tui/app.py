@@ -7,6 +7,7 @@ what it last knew while the server does not answer.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
 
 import anyio
 from rich.text import Text
@@ -69,7 +70,7 @@ class StreamctlApp(App[None]):
         self.filter_line = Input(
             placeholder="filter by code, title or state", id="filter", compact=True
         )
-        self.detail = Detail(id="detail")
+        self.detail = Detail(id="detail", host=urlsplit(client.url).hostname or "")
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""

@@ -45,8 +45,9 @@ class History:
 class Detail(Vertical):
     """Facts, bitrate curve and sessions of one stream."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
+    def __init__(self, *, id: str, host: str) -> None:  # noqa: A002
         super().__init__(id=id)
+        self.host = host
         self.facts = Static(id="facts")
         self.curve = Sparkline([], id="bitrate")
         self.sessions = SessionTable(id="sessions")
@@ -68,7 +69,7 @@ class Detail(Vertical):
             self.sessions.update_sessions([])
             return
         self.border_title = heading(stream)
-        self.facts.update(facts(stream))
+        self.facts.update(facts(stream, self.host))
         # A curve scales to its extremes; a steady stream must look steady, not wild.
         self.curve.data = [0.0, *bitrates] if bitrates else []
         self.sessions.update_sessions(stream.sessions)
@@ -84,30 +85,28 @@ def heading(stream: StreamStatus) -> Text:
     return text
 
 
-def facts(stream: StreamStatus) -> Text:
-    """What is known, a line per question: from where, what, how well, what is wrong."""
-    lines = [line for line in (origin(stream), media(stream), watch(stream)) if line.plain]
+def facts(stream: StreamStatus, host: str) -> Text:
+    """What is known, a line per question: from where, what, which doors, what is wrong."""
+    lines = [origin(stream), media(stream), doors(stream, host)]
     lines += [
         Text(show.clean(f"▲ {cause.name.replace('_', ' ')}: {cause.detail}"), style=show.WARN)
         for cause in stream.causes
     ]
     lines += [
-        Text(show.clean(f"▲ {one.url}: {one.last_error}"), style=show.BAD)
+        Text(show.clean(f"▲ {one.url} {one.last_error}"), style=show.BAD)
         for one in stream.inputs
         if one.last_error
     ]
-    for line in lines:
-        line.no_wrap, line.overflow = True, "ellipsis"
-    return Text("\n").join(lines)
+    return Text("\n").join(line for line in lines if line.plain)
 
 
 def origin(stream: StreamStatus) -> Text:
-    """Where it comes from and how long it has been on."""
+    """Where it comes from and how long it has run."""
     text = show.state(stream.status)
     if stream.source_addr:
         text.append(show.clean(f"  {stream.type} from {stream.source_addr}"), style="default")
     if stream.uptime_s:
-        text.append(f"  on air {show.duration(stream.uptime_s)}", style="default")
+        text.append(f"  up {show.duration(stream.uptime_s)}", style="default")
     if stream.media.epochs > 1:
         text.append(f"  epoch {stream.media.epochs}", style=show.SOFT)
     return text
@@ -123,9 +122,7 @@ def media(stream: StreamStatus) -> Text:
     return Text(" · ".join(parts))
 
 
-def watch(stream: StreamStatus) -> Text:
-    """The doors that viewers use."""
-    return Text(
-        show.clean("  ".join(output.url for output in stream.outputs if output.url)),
-        style=show.SOFT,
-    )
+def doors(stream: StreamStatus, host: str) -> Text:
+    """Where viewers find the stream, as seen from here."""
+    urls = (output.url.replace("//HOST", f"//{host}") for output in stream.outputs if output.url)
+    return Text(show.clean("  ".join(urls)), style=show.SOFT)

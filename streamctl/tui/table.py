@@ -85,14 +85,14 @@ class StreamTable(LiveTable):
     """Every stream in a line; all but the causes fit into 80 columns."""
 
     COLUMNS: ClassVar[Columns] = (
-        ("Stream", 18, False),
+        ("Stream", 16, False),
         ("State", 10, False),
-        ("Input", 5, False),
+        ("Input", 7, False),
         ("Video", 9, False),
         ("Mbit/s", 6, True),
         ("fps", 3, True),
         ("View", 5, True),
-        ("On air", 7, True),
+        ("Up", 7, True),
         ("Cause", 40, False),
     )
 
@@ -134,7 +134,7 @@ def stream_cells(stream: StreamStatus) -> Cells:
     return (
         Text(clean(stream.id), style="bold", no_wrap=True, overflow="ellipsis"),
         show.state(stream.status),
-        Text(clean(stream.type)),
+        Text(clean(stream.type), no_wrap=True),
         Text(show.picture(stream)),
         number(f"{stream.bitrate / 1000:.2f}" if stream.bitrate else ""),
         number(fps),

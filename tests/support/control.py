@@ -79,8 +79,8 @@ def stream(code: str, status: StreamState = "active", **more: object) -> StreamS
         else [Cause(name="no_publisher", detail="nobody publishes", since=TIME)],
         "inputs": [InputStatus(priority=0, url="publish:", kind="rtmp", status="active", fps=25.0)],
         "outputs": [
-            OutputStatus(kind="hls", url=f"http://127.0.0.1:8888/{code}/index.m3u8", running=True),
-            OutputStatus(kind="rtmp", url=f"rtmp://127.0.0.1/live/{code}", viewers=2),
+            OutputStatus(kind="hls", url=f"http://HOST:8888/{code}/index.m3u8", running=True),
+            OutputStatus(kind="rtmp", url=f"rtmp://HOST/live/{code}", viewers=2),
         ],
         "media": MediaStatus(epoch=int(on_air), gop_s=2.0, tracks=tracks if on_air else []),
         **more,

@@ -16,21 +16,24 @@ def test_history_is_bounded_and_forgets_what_is_gone() -> None:
 
 
 def test_facts_name_source_tracks_doors_and_causes() -> None:
-    lines = facts(stream("region/a", "degraded")).plain.splitlines()
-    assert lines[0] == "● degraded  rtmp from 192.0.2.1:40000  on air 1:02:05"
+    lines = facts(stream("region/a", "degraded"), "server.example").plain.splitlines()
+    assert lines[0] == "● degraded  rtmp from 192.0.2.1:40000  up 1:02:05"
     assert lines[1].startswith("h264 1280x720")
     assert lines[1].endswith("GOP 2.0 s")
-    assert "rtmp://127.0.0.1/live/region/a" in lines[2]
+    assert "rtmp://server.example/live/region/a" in lines[2]
     assert lines[3] == "▲ no publisher: nobody publishes"
 
 
 def test_facts_tell_repeated_epochs_and_skew() -> None:
     media = MediaStatus(epoch=3, epochs=3, av_offset_ms=-41.6)
-    text = facts(stream("news", media=media)).plain
+    text = facts(stream("news", media=media), "server.example").plain
     assert "epoch 3" in text
     assert "A/V -42 ms" in text
 
 
 def test_facts_name_the_last_error_of_an_input() -> None:
     one = stream("news").inputs[0].model_copy(update={"last_error": "connection refused"})
-    assert "▲ publish:: connection refused" in facts(stream("news", inputs=[one])).plain
+    assert (
+        "▲ publish: connection refused"
+        in facts(stream("news", inputs=[one]), "server.example").plain
+    )
