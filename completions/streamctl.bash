@@ -1,0 +1,44 @@
+# bash completion for streamctl
+
+_streamctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        [[ $word == -* ]] || { command=$word; break; }
+    done
+    COMPREPLY=()
+    case $command:$prev in
+        ingest:--duration) return ;;
+        ingest:--retries) return ;;
+        plugins:--server) return ;;
+        probe:--duration) return ;;
+        probe:--timeout) return ;;
+        push:--retries) return ;;
+        push:--retry-s) return ;;
+        serve:--log-level) _streamctl_words $'debug\ninfo\nwarning\nerror'; return ;;
+        status:--server) return ;;
+        tui:--server) return ;;
+    esac
+    case $command in
+        '') _streamctl_words $'ingest\nplugins\nprobe\npush\nserve\nstatus\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
+        ingest) _streamctl_words $'--json\n--duration\n--retries\n-h\n--help'; _streamctl_files; ;;
+        plugins) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
+        probe) _streamctl_words $'--json\n--duration\n--timeout\n-h\n--help'; _streamctl_files; ;;
+        push) _streamctl_words $'--retries\n--retry-s\n--json\n-q\n--quiet\n-h\n--help'; _streamctl_files; ;;
+        serve) _streamctl_words $'--log-level\n--check\n-h\n--help'; _streamctl_files; ;;
+        status) _streamctl_words $'--server\n--json\n-w\n--watch\n-h\n--help'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
+        tui) _streamctl_words $'--server\n-h\n--help'; ;;
+    esac
+}
+
+_streamctl_words() {
+    local IFS=$'\n'
+    COMPREPLY+=($(compgen -W "$1" -- "$cur"))
+}
+
+_streamctl_files() {
+    local IFS=$'\n'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY+=($(compgen -f -- "$cur"))
+}
+
+complete -F _streamctl streamctl

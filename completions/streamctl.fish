@@ -1,0 +1,43 @@
+# fish completion for streamctl
+
+complete -c streamctl -f
+complete -c streamctl -n __fish_use_subcommand -s V -l version -d 'Print the version'
+complete -c streamctl -n __fish_use_subcommand -l debug -d 'Show tracebacks of errors'
+complete -c streamctl -n __fish_use_subcommand -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n __fish_use_subcommand -a ingest -d 'Take in a source and show its tracks, bitrate and frame rate while it runs'
+complete -c streamctl -n '__fish_seen_subcommand_from ingest' -l json -d 'Print JSON instead of text'
+complete -c streamctl -n '__fish_seen_subcommand_from ingest' -l duration -x -d 'Stop after this time; 0 = never'
+complete -c streamctl -n '__fish_seen_subcommand_from ingest' -l retries -x -d 'Attempts after one that failed'
+complete -c streamctl -n '__fish_seen_subcommand_from ingest' -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n '__fish_seen_subcommand_from ingest' -F
+complete -c streamctl -n __fish_use_subcommand -a plugins -d 'List the installed protocol plugins'
+complete -c streamctl -n '__fish_seen_subcommand_from plugins' -l server -x -d 'Control API of the server to ask; default http://127.0.0.1:9997'
+complete -c streamctl -n '__fish_seen_subcommand_from plugins' -l json -d 'Print JSON instead of text'
+complete -c streamctl -n '__fish_seen_subcommand_from plugins' -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n __fish_use_subcommand -a probe -d 'Say what a source contains and what a live server or its players will choke on'
+complete -c streamctl -n '__fish_seen_subcommand_from probe' -l json -d 'Print JSON instead of text'
+complete -c streamctl -n '__fish_seen_subcommand_from probe' -l duration -x -d 'Media to read; 0 = a file whole, 10 s of a URL'
+complete -c streamctl -n '__fish_seen_subcommand_from probe' -l timeout -x -d 'Give up after this time. Default: 60'
+complete -c streamctl -n '__fish_seen_subcommand_from probe' -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n '__fish_seen_subcommand_from probe' -F
+complete -c streamctl -n __fish_use_subcommand -a push -d 'Send a source to one or more destinations in real time'
+complete -c streamctl -n '__fish_seen_subcommand_from push' -l retries -x -d 'Attempts after one that failed; -1 = for ever. Default: 3'
+complete -c streamctl -n '__fish_seen_subcommand_from push' -l retry-s -x -d 'Pause before each of them. Default: 5'
+complete -c streamctl -n '__fish_seen_subcommand_from push' -l json -d 'Print JSON instead of text'
+complete -c streamctl -n '__fish_seen_subcommand_from push' -s q -l quiet -d 'Say errors only'
+complete -c streamctl -n '__fish_seen_subcommand_from push' -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n '__fish_seen_subcommand_from push' -F
+complete -c streamctl -n __fish_use_subcommand -a serve -d 'Serve the streams of a configuration file'
+complete -c streamctl -n '__fish_seen_subcommand_from serve' -l log-level -x -a 'debug info warning error' -d 'Instead of the file\'s level'
+complete -c streamctl -n '__fish_seen_subcommand_from serve' -l check -d 'Say whether the configuration is right, and exit'
+complete -c streamctl -n '__fish_seen_subcommand_from serve' -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n '__fish_seen_subcommand_from serve' -F
+complete -c streamctl -n __fish_use_subcommand -a status -d 'Show the streams of a running server'
+complete -c streamctl -n '__fish_seen_subcommand_from status' -l server -x -d 'Control API of the server to ask; default http://127.0.0.1:9997'
+complete -c streamctl -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON instead of text'
+complete -c streamctl -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Look again every second until Ctrl-C'
+complete -c streamctl -n '__fish_seen_subcommand_from status' -s h -l help -d 'Show this message and exit'
+complete -c streamctl -n '__fish_seen_subcommand_from status' -a '(streamctl status --codes 2>/dev/null)'
+complete -c streamctl -n __fish_use_subcommand -a tui -d 'Watch and control a running server in the terminal'
+complete -c streamctl -n '__fish_seen_subcommand_from tui' -l server -x -d 'Control API of the server to ask; default http://127.0.0.1:9997'
+complete -c streamctl -n '__fish_seen_subcommand_from tui' -s h -l help -d 'Show this message and exit'

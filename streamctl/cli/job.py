@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from streamctl.cli.diagnostics import Verbosity
+from streamctl.log import logging_to
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +21,7 @@ class Report(Protocol):
     """Shows where a job stands."""
 
     def __call__(self, status: JobStatus, /) -> None:
-        """Show the status; called every second and once at the end."""
+        """Show the status; called every second, and at the end when something was sent."""
 
 
 def run(make: Callable[[], Job], report: Report, *, duration_s: float = 0.0) -> bool:
@@ -27,7 +30,9 @@ def run(make: Callable[[], Job], report: Report, *, duration_s: float = 0.0) -> 
     Raises:
         StreamctlError: the source or a destination failed.
     """
-    return anyio.run(run_beside, make, report, duration_s)
+    level = "debug" if Verbosity.debug else "critical"
+    with logging_to(level=level, style="text"):
+        return anyio.run(run_beside, make, report, duration_s)
 
 
 async def run_beside(make: Callable[[], Job], report: Report, duration_s: float) -> bool:
@@ -39,7 +44,8 @@ async def run_beside(make: Callable[[], Job], report: Report, duration_s: float)
             with anyio.move_on_after(duration_s or None) as scope:
                 await job.run()
         finally:
-            report(job.status())
+            if job.pushes:
+                report(job.status())
         tasks.cancel_scope.cancel()
     return not scope.cancelled_caught
 

@@ -19,7 +19,7 @@ def serve(
     ),
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
-        typer.Option(metavar="LEVEL", help="debug, info, warning or error; default: the file's."),
+        typer.Option(metavar="debug|info|warning|error", help="Instead of the file's level."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Say whether the configuration is right, and exit.")
