@@ -235,7 +235,7 @@ class Segmenter:
     def _begin(self, chunk: Chunk, head: bytes = b"") -> Growing:
         """A new segment for ``chunk``, which is not added yet, led by ``head``."""
         if self._dropped:
-            head = chunk.join
+            head = tables([chunk.data]) + chunk.join
         discontinuity, self._break_next, self._dropped = self._break_next, False, False
         if self._anchor is None:
             self._anchor = self._batch_anchor

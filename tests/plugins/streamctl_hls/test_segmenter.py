@@ -113,7 +113,7 @@ def test_everything_before_the_first_keyframe_is_dropped() -> None:
     items: list[Item] = [boundary(1), sound(0), picture(0), *pictures(60, 50, start=FRAME)]
     [segment] = run(segmenter, items)
     assert segment.start == FRAME
-    assert segment.parts[0] == JOIN
+    assert segment.parts[0] == PAT + PMT + JOIN
     assert segment.parts[1].startswith(PAT + PMT)
 
 
@@ -212,7 +212,7 @@ def test_lost_items_make_a_discontinuity_that_starts_like_a_join() -> None:
     items: list[Item] = [*pictures(60, 50), Skipped(100), *pictures(60, 50, start=900_000)]
     segments = run(Segmenter(2.0, 0), items)
     assert [segment.discontinuity for segment in segments] == [False, False, True]
-    assert segments[2].parts[0] == JOIN
+    assert segments[2].parts[0] == PAT + PMT + JOIN
 
 
 def test_new_tracks_cut_at_the_next_keyframe_with_a_discontinuity() -> None:
