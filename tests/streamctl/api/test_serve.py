@@ -64,11 +64,13 @@ async def exchange(address: Address, *parts: bytes) -> bytes:
 
 async def test_requests_share_a_connection_without_delay(app: Starlette) -> None:
     async with running(app) as address, client_of(address) as client:
-        await client.get("/live")
-        start = time.perf_counter()
+        fastest = 1.0
         for _ in range(20):
+            start = time.perf_counter()
             assert (await client.get("/live")).status_code == 200
-        assert time.perf_counter() - start < 20 * 0.04
+            fastest = min(fastest, time.perf_counter() - start)
+    # A delayed acknowledgement would cost each of them 40 ms.
+    assert fastest < 0.03
 
 
 async def test_control_calls_work_over_a_real_connection(app: Starlette) -> None:
