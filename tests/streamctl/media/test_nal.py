@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamctl.errors import RemoteProtocolError
+from streamctl.media.nal import (
+    BitReader,
+    join_length_prefixed,
+    prefixed_spans,
+    split_annexb,
+    split_length_prefixed,
+    unescape,
+)
+
+
+def escape(payload: bytes) -> bytes:
+    """Insert emulation prevention, byte by byte as the standard words it."""
+    out = bytearray()
+    zeros = 0
+    for byte in payload:
+        if zeros >= 2 and byte <= 3:
+            out.append(3)
+            zeros = 0
+        out.append(byte)
+        zeros = zeros + 1 if byte == 0 else 0
+    return bytes(out)
+
+
+def golomb(value: int) -> str:
+    """The bits of an unsigned Exp-Golomb code."""
+    bits = f"{value + 1:b}"
+    return "0" * (len(bits) - 1) + bits
+
+
+def packed(bits: str) -> bytes:
+    bits += "0" * (-len(bits) % 8)
+    return int(bits or "0", 2).to_bytes(len(bits) // 8, "big")
+
+
+nals = st.lists(
+    st.binary(max_size=40).map(lambda payload: b"\x41" + escape(payload) + b"\x80"), max_size=8
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "wanted"),
+    [
+        (b"", []),
+        (b"\0\0\1", []),
+        (b"\0\0\1\0\0\1", []),
+        (b"\x41\x9a", []),
+        (b"\0\0\1\x41\x9a", [b"\x41\x9a"]),
+        (b"\0\0\0\1\x09\xf0\0\0\0\1\x41\x9a\0\0\1\x06", [b"\x09\xf0", b"\x41\x9a", b"\x06"]),
+        (b"junk\0\0\1\x41", [b"\x41"]),
+        (b"\0\0\1\x41\0\0\0\0\0", [b"\x41"]),
+        (b"\0\0\0\0\0\0\1\x41\0\0\0\0\0\1\x42", [b"\x41", b"\x42"]),
+        (b"\0\0\1\x41\0\0\3\1\x80\0\0\1\x42", [b"\x41\0\0\3\1\x80", b"\x42"]),
+    ],
+)
+def test_a_byte_stream_is_split_at_its_start_codes(stream: bytes, wanted: list[bytes]) -> None:
+    assert split_annexb(stream) == wanted
+
+
+@given(nals, st.lists(st.booleans(), min_size=8, max_size=8))
+def test_units_come_back_from_a_byte_stream(units: list[bytes], long: list[bool]) -> None:
+    stream = b"".join(
+        b"\0" * wide + b"\0\0\1" + unit for unit, wide in zip(units, long, strict=False)
+    )
+    assert split_annexb(stream) == units
+
+
+@given(nals)
+def test_units_come_back_from_length_prefixed_form(units: list[bytes]) -> None:
+    assert split_length_prefixed(join_length_prefixed(units)) == units
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_lengths_of_every_size_are_read(size: int) -> None:
+    data = b"".join(len(unit).to_bytes(size, "big") + unit for unit in (b"ab", b"", b"c"))
+    assert split_length_prefixed(data, size) == [b"ab", b"c"]
+    assert prefixed_spans(data, size)[0] == (size, size + 2)
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_cut_off_unit_is_refused(cut: int) -> None:
+    data = join_length_prefixed([b"abcde"])[:-cut]
+    with pytest.raises(RemoteProtocolError):
+        prefixed_spans(data)
+
+
+@given(st.binary(max_size=60))
+def test_emulation_prevention_is_undone(payload: bytes) -> None:
+    assert unescape(escape(payload)) == payload
+
+
+@given(st.lists(st.integers(0, (1 << 32) - 2), max_size=10))
+def test_exp_golomb_codes_are_read(values: list[int]) -> None:
+    reader = BitReader(packed("".join(map(golomb, values))))
+    assert [reader.ue() for _ in values] == values
+
+
+def test_signed_codes_alternate() -> None:
+    reader = BitReader(packed("".join(map(golomb, range(5)))))
+    assert [reader.se() for _ in range(5)] == [0, 1, -1, 2, -2]
+
+
+def test_bits_are_read_most_significant_first() -> None:
+    reader = BitReader(b"\xa5\x0f")
+    assert (reader.bits(4), reader.flag(), reader.bits(0), reader.bits(11)) == (10, False, 0, 0x50F)
+    assert reader.left == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\x01", b"\0\0\0\0\x80", b"\0\0\0\0\0\xff\xff\xff"])
+def test_a_torn_or_endless_code_is_refused(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        BitReader(data).ue()
+
+
+def test_reading_past_the_end_is_refused() -> None:
+    reader = BitReader(b"\xff")
+    reader.bits(5)
+    with pytest.raises(RemoteProtocolError):
+        reader.bits(4)
