@@ -15,8 +15,8 @@ from streamctl.media.nal import START_CODE, BitReader, unescape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-HIGH_PROFILES = frozenset({100, 110, 122, 144})
-"""Profiles whose record ends with chroma format and bit depths."""
+PLAIN_PROFILES = frozenset({66, 77, 88})
+"""Baseline, Main and Extended; records of other profiles end with chroma and bit depths."""
 
 MAX_SPS_ID = 31
 MAX_PPS_ID = 255
@@ -95,7 +95,7 @@ class AvcConfig:
             bytes((len(self.pps),)),
             *(len(one).to_bytes(2, "big") + one for one in self.pps),
         ]
-        if self.profile in HIGH_PROFILES:
+        if self.profile not in PLAIN_PROFILES:
             sps = parse_sps(self.sps[0])
             luma, chroma = sps.bit_depth_luma - 8, sps.bit_depth_chroma - 8
             parts.append(bytes((0xFC | sps.chroma_format, 0xF8 | luma, 0xF8 | chroma, 0)))

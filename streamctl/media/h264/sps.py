@@ -24,6 +24,9 @@ MAX_SPS_BYTES = 4096
 MAX_SIDE_MBS = 1055
 """Macroblocks per side that level 6.2 allows (§A.3.1: sqrt(MaxFS * 8))."""
 
+MAX_FPS = 300
+"""What is above is no frame rate: encoders of variable rates declare a tick of a microsecond."""
+
 MAX_CPB_COUNT = 32
 MAX_POC_CYCLE = 255
 MAX_DPB_FRAMES = 16
@@ -209,7 +212,8 @@ def read_vui(reader: BitReader) -> Vui:
         tick, scale = reader.bits(32), reader.bits(32)
         reader.flag()  # fixed_frame_rate_flag
         # A tick is a field, and a frame has two of them, also in progressive video.
-        vui.fps = scale / (2 * tick) if tick else 0.0
+        fps = scale / (2 * tick) if tick else 0.0
+        vui.fps = fps if fps <= MAX_FPS else 0.0
     nal_hrd = reader.flag()
     if nal_hrd:
         skip_hrd(reader)
