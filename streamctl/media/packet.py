@@ -141,9 +141,10 @@ class Chunk:
 
     data: bytes
     start: int
-    """Media time of the first picture or sample, 90 kHz."""
+    """Presentation time of the first picture or sample, 90 kHz."""
     end: int
-    """Media time where the last picture or sample of the chunk starts, 90 kHz."""
+    """Presentation time where the last picture or sample ends, 90 kHz; where it starts, if its
+    duration is unknown."""
     rap: bool
     """A viewer may join at this chunk."""
     flush: bool

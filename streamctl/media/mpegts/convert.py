@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from streamctl.media.codecs import frame_duration
 from streamctl.media.mpegts.elementary import CODECS
 from streamctl.media.mpegts.mux import TsMuxer
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, InitChange, Kind, Packet
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, InitChange, Kind, Media, Packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +34,7 @@ class TsConverter:
     def __init__(self) -> None:
         self.muxer = TsMuxer()
         self.durations: dict[int, int] = {}
+        """Of one access unit per audio track."""
         self.started = False
         """Something was written, so that a new epoch must signal its discontinuity."""
         self.broken = False
@@ -66,7 +67,10 @@ class TsConverter:
     def announce(self, tracks: Iterable[Track]) -> None:
         """Take these tracks on air, with new tables before the next access unit."""
         self.muxer.announce(tracks)
-        self.durations = {track.id: frame_duration(track) for track in tracks}
+        # A declared frame rate is no measure of the next frame, the samples of audio are.
+        self.durations = {
+            track.id: frame_duration(track) for track in tracks if track.media is Media.AUDIO
+        }
         self.psi_due = self.rap_due = None
 
     def write(self, packet: Packet, out: list[Item]) -> None:
