@@ -14,13 +14,13 @@ from streamctl.engine.meter import Meter
 from streamctl.engine.splice import Splice
 from streamctl.errors import StaleEpoch, Unsupported
 from streamctl.media.codecs import complete
-from streamctl.media.packet import Boundary, Init, InitChange, Kind, Media
+from streamctl.media.packet import Boundary, Init, InitChange, Media
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streamctl.engine.lane import Lane
-    from streamctl.engine.timeline import Timeline
+    from streamctl.engine.timeline import EpochClock, Timeline
     from streamctl.media.packet import Packet, Track
     from streamctl.sdk.context import Clock, Timer
 
@@ -68,18 +68,14 @@ class Epoch:
         self.last_packet: float | None = None
         """Monotonic time of the newest packet."""
         self.opened_at = host.clock.now()
-        self.av_offset = 0
-        """Audio minus video timestamp at arrival, 90 kHz, as last seen."""
-        self.gop = 0
-        """Length of the last complete group of pictures, 90 kHz."""
         self.past_jumps = 0
         self._announced: dict[int, Track] = {}
         self._queue: list[tuple[list[Packet], float]] = []
         self._queued = 0
         self._timer: Timer | None = None
         self._splice: Splice | None = None
-        self._last_key: int | None = None
-        self._last_video = 0
+        self._clock: EpochClock | None = None
+        """Set once every track has started: packets need nothing but the clock then."""
 
     def tracks(self, tracks: Sequence[Track]) -> None:
         """Announce the tracks; again when a configuration becomes known or changes."""
@@ -97,15 +93,24 @@ class Epoch:
 
     def put(self, packets: list[Packet], now: float) -> None:
         """Write access units in decode order."""
-        self._check()
-        self.last_packet = now
         meters = self.tracks_meter
+        number = self.number
         for packet in packets:
             meter = meters.get(packet.track)
             if meter is None:
                 meter = meters[packet.track] = Meter()
+                self._clock = None
             meter.items += 1
             meter.bytes += len(packet.data)
+            packet.epoch = number
+        self.last_packet = now
+        clock = self._clock
+        if clock is not None:
+            clock.map(packets, now)
+            self.host.timeline.emitted(packets)
+            self.host.lane.append(packets)
+            return
+        self._check()
         if self.phase is Phase.OPEN:
             self._write(packets, now)
             return
@@ -133,11 +138,13 @@ class Epoch:
             self.number = self.host.number()
             self.reason = reason
             self.init = replace(self.init, epoch=self.number)
+            self._clock = None
             self._splice = self._new_splice(self.init)
 
     def end(self) -> None:
         """Revoke the token; may be called twice."""
         self.phase = Phase.ENDED
+        self._clock = None
         self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -192,6 +199,7 @@ class Epoch:
         if self.init is None or tracks == self.init.tracks:
             return
         self.init = Init(self._next_version(), self.number, tracks)
+        self._clock = None
         if self.on_air:
             self.host.lane.append([InitChange(self.init)])
 
@@ -206,31 +214,20 @@ class Epoch:
         return Splice(self.host.timeline, has_video=init.first(Media.VIDEO) is not None)
 
     def _write(self, packets: list[Packet], now: float) -> None:
+        """Write while tracks are still starting, or unannounced ones come along."""
         splice = self._splice
         assert splice is not None
         assert self.init is not None
         known = {track.id for track in self.init.tracks}
-        if any(packet.track not in known for packet in packets):
-            kept = [packet for packet in packets if packet.track in known]
-            self.dropped += len(packets) - len(kept)
-            packets = kept
-        out = splice.feed(packets, now, self._begin)
-        number = self.number
-        for packet in out:
-            packet.epoch = number
-            if packet.kind is Kind.AUDIO:
-                self.av_offset = packet.pts - self._last_video
-            else:
-                self._last_video = packet.dts
-                if packet.kind is Kind.KEY:
-                    if self._last_key is not None:
-                        self.gop = packet.dts - self._last_key
-                    self._last_key = packet.dts
+        kept = [packet for packet in packets if packet.track in known]
+        self.dropped += len(packets) - len(kept)
+        out = splice.feed(kept, now, self._begin)
         if out:
             self.host.lane.append(out)
+        if known.issuperset(self.tracks_meter) and splice.settled(self.init.tracks):
+            self._clock = splice.clock
 
     def _begin(self) -> None:
         assert self.init is not None
         self.host.begun(self.init)
-        self._last_key = None
         self.host.lane.append([Boundary(self.number, self.init, self.reason)])

@@ -78,7 +78,7 @@ class EngineGate:
             stream = self.streams.get(code) if code else None
             if stream is not None:
                 stream.refused += 1
-            self._count(request.protocol, request.ip, answer)
+            self._count(request.protocol, request.ip, answer, code or "")
         return answer
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
@@ -147,14 +147,15 @@ class EngineGate:
             refusal = vacancy(stream)
         return refusal or Grant(code, request)
 
-    def _count(self, protocol: str, ip: str, refusal: Refusal) -> None:
+    def _count(self, protocol: str, ip: str, refusal: Refusal, code: str = "") -> None:
         self.refused[protocol, refusal.code.value] += 1
         second = int(self.sessions.clock.now())
         if second != self._log_second:
             self._log_second, self._logged = second, 0
         self._logged += 1
         if self._logged <= REFUSALS_LOGGED_PER_S:
-            log.info("%s: refused %s: %s", protocol, ip, refusal.message)
+            place = f"stream {code}: " if code else ""
+            log.info("%s%s: refused %s: %s", place, protocol, ip, refusal.message)
 
 
 def publishing(config: StreamConfig, request: Request) -> Refusal | None:

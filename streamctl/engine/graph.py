@@ -67,7 +67,7 @@ class Derived:
             merge_s=settings.merge_s,
             slow_viewer_timeout_s=settings.slow_viewer_timeout_s,
         )
-        self.lane.readers.append(self.fanout)
+        self.lane.add_reader(self.fanout)
         self.converter: Converter = spec.factory()
         self.users = 0
         self.running = False
@@ -87,7 +87,7 @@ class Derived:
             if history:
                 base.feed(self, history)
             if self.running:
-                base.readers.append(self)
+                base.add_reader(self)
 
     def leave(self) -> None:
         """One reader less: stop after the grace if it was the last."""
@@ -101,15 +101,16 @@ class Derived:
             self._grace.cancel()
             self._grace = None
         self.running = False
-        if self in self.graph.base.readers:
-            self.graph.base.readers.remove(self)
+        self.graph.base.remove_reader(self)
         self.lane.clear()
         self.fanout.reset()
 
     def feed(self, items: Sequence[Item]) -> None:
         """Convert items of the base lane; tracks that the format can't carry are left out."""
-        if self._left_out or any(isinstance(item, (Boundary, InitChange)) for item in items):
-            items = [item for item in map(self._carry, items) if item is not None]
+        for item in items:
+            if self._left_out or not isinstance(item, Packet):
+                items = [kept for kept in map(self._carry, items) if kept is not None]
+                break
         out = self.converter.convert(items)
         if out:
             self.lane.append(out)
@@ -205,13 +206,12 @@ class Graph:
             entry.use()
         lane = self.lane(fmt)
         history = lane.since_oldest_join()
-        lane.readers.append(reader)
+        lane.add_reader(reader)
         if history:
             lane.feed(reader, history)
 
         def detach() -> None:
-            if reader in lane.readers:
-                lane.readers.remove(reader)
+            lane.remove_reader(reader)
             if entry is not None:
                 entry.leave()
 
@@ -249,4 +249,4 @@ class Graph:
             if self.base.init is not None:
                 boundary = Boundary(self.base.init.epoch, self.base.init, "converter restarted")
                 self.base.feed(entry, [boundary])
-            self.base.readers.append(entry)
+            self.base.add_reader(entry)

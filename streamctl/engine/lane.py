@@ -78,10 +78,12 @@ class Lane:
         self.init: Init | None = None
         self.gop_too_long = False
         """The newest group of pictures alone passes the byte bound: nobody can join."""
-        self.readers: list[Reader] = []
+        self.readers: tuple[Reader, ...] = ()
+        """Fed in this order; see :meth:`add_reader`."""
         self.waiters: list[anyio.Event] = []
         self.closed = False
         self._on_reader_error = on_reader_error
+        self._sound_only = False
         self._last_audio_rap: int | None = None
 
     @property
@@ -101,24 +103,43 @@ class Lane:
 
     def append(self, items: Sequence[Item]) -> None:
         """Write items, cut the tail, feed the readers and wake the waiters."""
+        ring = self.items
+        joins = len(self.joins)
         for item in items:
-            self._index(item)
-            self.items.append(item)
-        self._trim()
-        for reader in tuple(self.readers):
+            if isinstance(item, Packet):
+                self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
+                time = item.dts
+                if time > self.newest:
+                    self.newest = time
+                kind = item.kind
+                if kind is Kind.KEY or (kind is Kind.AUDIO and self._audio_joins(time)):
+                    self._join_point(time)
+            else:
+                self._index(item)
+            ring.append(item)
+        if len(self.joins) != joins or self.bytes > self.bounds.max_bytes:
+            self._trim()
+        for reader in self.readers:
             self.feed(reader, items)
         if self.waiters:
             waiters, self.waiters = self.waiters, []
             for event in waiters:
                 event.set()
 
+    def add_reader(self, reader: Reader) -> None:
+        """Feed ``reader`` with every write from now on."""
+        self.readers = (*self.readers, reader)
+
+    def remove_reader(self, reader: Reader) -> None:
+        """Stop feeding ``reader``; unknown readers are ignored."""
+        self.readers = tuple(known for known in self.readers if known is not reader)
+
     def feed(self, reader: Reader, items: Sequence[Item]) -> None:
         """Hand items to one reader; its failure detaches it and nothing else."""
         try:
             reader.feed(items)
         except Exception as error:
-            if reader in self.readers:
-                self.readers.remove(reader)
+            self.remove_reader(reader)
             self._on_reader_error(reader, error)
 
     def since_oldest_join(self) -> list[Item]:
@@ -150,7 +171,7 @@ class Lane:
     def close(self) -> None:
         """Finish, and drop everything."""
         self.clear()
-        self.readers.clear()
+        self.readers = ()
         self.finish()
 
     def evict_oldest(self) -> int:
@@ -162,22 +183,21 @@ class Lane:
         return before - self.bytes
 
     def _index(self, item: Item) -> None:
-        if isinstance(item, Packet):
+        """Account for anything but a packet."""
+        if isinstance(item, Chunk):
             self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
-            self.newest = max(self.newest, item.dts)
-            if item.kind is Kind.KEY or (item.kind is Kind.AUDIO and self._audio_rap(item.dts)):
-                self._join_point(item.dts)
-        elif isinstance(item, Chunk):
-            self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
-            self.newest = max(self.newest, item.end)
+            if item.end > self.newest:
+                self.newest = item.end
             if item.rap:
                 self._join_point(item.start)
         elif isinstance(item, (Boundary, InitChange)):
             self.init = item.init
+            self._sound_only = item.init.first(Media.VIDEO) is None
             self._last_audio_rap = None
 
-    def _audio_rap(self, time: int) -> bool:
-        if self.init is None or self.init.first(Media.VIDEO) is not None:
+    def _audio_joins(self, time: int) -> bool:
+        """Whether a stream without video may be joined at the audio of this time."""
+        if not self._sound_only:
             return False
         if self._last_audio_rap is not None and time - self._last_audio_rap < AUDIO_RAP_SPACING:
             return False

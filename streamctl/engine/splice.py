@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.engine.timeline import EpochClock, Timeline
-from streamctl.media.packet import Kind, Packet
+from streamctl.media.packet import Kind, Media, Packet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from streamctl.media.packet import Track
 
 PICTURE_WAIT_S = 3.0
 """An input with video starts without it after this time."""
@@ -37,7 +39,7 @@ class Splice:
         self._held: list[Packet] = []
         self._first_arrival: float | None = None
         self._video_rap_pts: int | None = None
-        self._audio_open: dict[int, bool] = {}
+        self._audio_open: set[int] = set()
 
     def feed(self, packets: list[Packet], now: float, begin: Callable[[], None]) -> list[Packet]:
         """The packets to emit, on the timeline; ``begin`` is called once before the first."""
@@ -50,13 +52,25 @@ class Splice:
         assert clock is not None
         packets = [packet for packet in packets if self._starts(packet)]
         clock.map(packets, now)
-        out = []
-        for packet in packets:
-            if packet.kind is Kind.AUDIO and not self._audio_starts(packet):
-                continue
-            self.timeline.emitted(packet)
-            out.append(packet)
+        out = [p for p in packets if p.kind is not Kind.AUDIO or self._audio_starts(p)]
+        self.timeline.emitted(out)
         return out
+
+    def settled(self, tracks: Iterable[Track]) -> bool:
+        """Whether every one of these tracks has started and none has leading pictures left.
+
+        From then on packets only need :meth:`EpochClock.map` and :meth:`Timeline.emitted`.
+        """
+        if self.clock is None:
+            return False
+        for track in tracks:
+            if track.id not in self.clock.tracks:
+                return False
+            if track.media is Media.VIDEO and self._video_rap_pts != NO_LEADING:
+                return False
+            if track.media is Media.AUDIO and track.id not in self._audio_open:
+                return False
+        return True
 
     def _hold(self, packets: list[Packet], now: float) -> list[Packet]:
         """Collect until the start is known; then everything held, in order."""
@@ -104,10 +118,10 @@ class Splice:
         return True
 
     def _audio_starts(self, packet: Packet) -> bool:
-        if self._audio_open.get(packet.track):
+        if packet.track in self._audio_open:
             return True
         if packet.pts < self.timeline.audio_end:
             self.dropped += 1
             return False
-        self._audio_open[packet.track] = True
+        self._audio_open.add(packet.track)
         return True

@@ -153,14 +153,23 @@ def media_status(stream: Stream) -> MediaStatus:
     return MediaStatus(
         epoch=epoch.number if epoch else 0,
         epochs=stream.epochs,
-        gop_s=round(epoch.gop / TIMESCALE, 3) if epoch else 0.0,
-        av_offset_ms=round(epoch.av_offset / 90, 1) if epoch else 0.0,
+        gop_s=round(stream.graph.base.newest_gop / TIMESCALE, 3) if epoch else 0.0,
+        av_offset_ms=av_offset_ms(stream),
         dropped_packets=stream.dropped + (epoch.lost if epoch else 0),
         timestamp_jumps=stream.jumps + (epoch.jumps if epoch else 0),
         tracks=[track_status(track, epoch) for track in tracks],
         lanes=[lane_status(stream, lane) for lane in stream.graph.lanes()],
         notes=dict(stream.notes),
     )
+
+
+def av_offset_ms(stream: Stream) -> float:
+    """End of the newest audio minus end of the newest video; 0 unless both are on air."""
+    epoch = stream.epoch
+    init = epoch.init if epoch and epoch.on_air else None
+    if init is None or not (init.first(Media.VIDEO) and init.first(Media.AUDIO)):
+        return 0.0
+    return round((stream.timeline.audio_end - stream.timeline.video_end) / 90, 1)
 
 
 def track_status(track: Track, epoch: Epoch | None) -> TrackStatus:

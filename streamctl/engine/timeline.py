@@ -11,13 +11,14 @@ for a while both offsets stay valid and a packet takes the one nearer its track'
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamctl.media.packet import TIMESCALE, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from streamctl.media.packet import Packet
 
@@ -54,14 +55,18 @@ class Timeline:
         end = self.video_end if video else self.audio_end
         return max(end - pts, self.last_dts + 1 - dts, self.wall(now) - dts)
 
-    def emitted(self, packet: Packet) -> None:
-        """Note a packet that went out."""
-        end = packet.pts + packet.dur
-        if packet.kind is Kind.AUDIO:
-            self.audio_end = max(self.audio_end, end)
-        elif packet.kind is not Kind.DATA:
-            self.video_end = max(self.video_end, end)
-        self.last_dts = max(self.last_dts, packet.dts)
+    def emitted(self, packets: Sequence[Packet]) -> None:
+        """Note packets that go out."""
+        for packet in packets:
+            end = packet.pts + packet.dur
+            kind = packet.kind
+            if kind is Kind.AUDIO:
+                if end > self.audio_end:
+                    self.audio_end = end
+            elif kind is not Kind.DATA and end > self.video_end:
+                self.video_end = end
+            if packet.dts > self.last_dts:
+                self.last_dts = packet.dts
 
 
 @dataclass(slots=True)
@@ -85,39 +90,44 @@ class EpochClock:
     tracks: dict[int, TrackClock] = field(default_factory=dict)
     old_offset: int | None = None
     old_until: float = 0.0
-    ahead: float | None = None
+    ahead: float = -math.inf
     """The furthest that media has ever been ahead of its arrival, in ticks."""
     jumps: int = 0
     disordered: int = 0
     """Packets whose DTS did not rise and was moved by a tick."""
 
-    def map(self, packets: Iterable[Packet], now: float) -> None:
+    def map(self, packets: Sequence[Packet], now: float) -> None:
         """Move packets onto the timeline, in place; DTS rises strictly per track."""
         for packet in packets:
             clock = self.tracks.get(packet.track)
             if clock is None:
                 self._first(packet, now)
                 continue
-            step = packet.dts - clock.source_dts
-            if self._jumped(step, packet.dts, now - clock.arrival, now):
+            dts = packet.dts
+            step = dts - clock.source_dts
+            if -JUMP <= step <= JUMP:
+                ahead = dts - now * TIMESCALE
+                if ahead > self.ahead:
+                    self.ahead = ahead
+            elif self._jumped(step, dts, now - clock.arrival, now):
                 self._jump(packet, clock, now)
-            offset = self._pick(packet, clock, now)
-            clock.source_dts = packet.dts
+            offset = self.offset if self.old_offset is None else self._pick(packet, clock, now)
+            clock.source_dts = dts
             clock.arrival = now
             if 0 < step < JUMP:
                 clock.step = step
             packet.pts += offset
-            packet.dts += offset
-            if packet.dts <= clock.out_dts:
+            dts += offset
+            if dts <= clock.out_dts:
                 self.disordered += 1
-                packet.dts = clock.out_dts + 1
-                packet.pts = max(packet.pts, packet.dts)
+                dts = clock.out_dts + 1
+                packet.pts = max(packet.pts, dts)
+            packet.dts = clock.out_dts = dts
             if not packet.dur:
                 packet.dur = clock.step
-            clock.out_dts = packet.dts
 
     def _first(self, packet: Packet, now: float) -> None:
-        self._note_ahead(packet.dts, now)
+        self.ahead = max(self.ahead, packet.dts - now * TIMESCALE)
         self.tracks[packet.track] = TrackClock(
             packet.dts, packet.dts + self.offset, packet.dur, now
         )
@@ -125,19 +135,11 @@ class EpochClock:
         packet.dts += self.offset
 
     def _jumped(self, step: int, dts: int, elapsed_s: float, now: float) -> bool:
-        if -JUMP <= step <= JUMP:
-            self._note_ahead(dts, now)
-            return False
-        if step > 0:
-            ahead = dts - now * TIMESCALE
-            known = self.ahead if self.ahead is not None else ahead
-            return step - elapsed_s * TIMESCALE > JUMP and ahead - known > JUMP
-        return True
-
-    def _note_ahead(self, dts: int, now: float) -> None:
+        """Whether a long step is a jump: back always, forward only if it outruns the clock."""
+        if step < 0:
+            return True
         ahead = dts - now * TIMESCALE
-        if self.ahead is None or ahead > self.ahead:
-            self.ahead = ahead
+        return step - elapsed_s * TIMESCALE > JUMP and ahead - self.ahead > JUMP
 
     def _jump(self, packet: Packet, clock: TrackClock, now: float) -> None:
         if self.old_offset is not None and now < self.old_until:
@@ -148,13 +150,11 @@ class EpochClock:
         self.old_offset, self.old_until = self.offset, now + BOTH_VALID_S
         elapsed = round((now - clock.arrival) * TIMESCALE)
         self.offset = clock.out_dts + (elapsed if elapsed > JUMP else clock.step) - packet.dts
-        self.ahead = None
-        self._note_ahead(packet.dts, now)
+        self.ahead = packet.dts - now * TIMESCALE
 
     def _pick(self, packet: Packet, clock: TrackClock, now: float) -> int:
-        if self.old_offset is None:
-            return self.offset
-        if now >= self.old_until:
+        """The offset that puts a packet nearer its track's expected time."""
+        if self.old_offset is None or now >= self.old_until:
             self.old_offset = None
             return self.offset
         expected = clock.out_dts + clock.step - packet.dts

@@ -58,7 +58,7 @@ class Rig:
         self.fanout = LaneFanOut(
             self.lane, self.clock, merge_s=merge_s, slow_viewer_timeout_s=timeout_s
         )
-        self.lane.readers.append(self.fanout)
+        self.lane.add_reader(self.fanout)
         self.lane.append([Boundary(1, INIT, "start")])
         self.number = 0
         self.closed: list[str] = []

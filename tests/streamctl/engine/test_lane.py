@@ -174,11 +174,12 @@ def test_pre_roll_of_an_empty_lane_is_the_announcement_alone() -> None:
 def test_a_failing_reader_is_detached_and_others_are_fed() -> None:
     made, errors = lane()
     good, bad = Recorder(), Recorder(fail=True)
-    made.readers += [bad, good]
+    made.add_reader(bad)
+    made.add_reader(good)
     made.append([frame(0)])
     made.append([frame(1)])
     assert len(good.items) == 2
-    assert made.readers == [good]
+    assert made.readers == (good,)
     assert [str(error) for error in errors] == ["broken"]
 
 

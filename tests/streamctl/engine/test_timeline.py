@@ -30,14 +30,14 @@ def test_first_epoch_starts_at_the_wall_position() -> None:
 def test_reconnect_never_steps_back_behind_what_was_emitted() -> None:
     timeline = Timeline(0.0)
     ahead = video(ORIGIN + 60 * SECOND)
-    timeline.emitted(ahead)
+    timeline.emitted([ahead])
     offset = timeline.offset_for(pts=0, dts=0, now=1.0, video=True)
     assert offset == ahead.pts + ahead.dur
 
 
 def test_an_outage_stays_a_gap_of_its_true_length() -> None:
     timeline = Timeline(0.0)
-    timeline.emitted(video(ORIGIN + SECOND))
+    timeline.emitted([video(ORIGIN + SECOND)])
     offset = timeline.offset_for(pts=0, dts=0, now=31.0, video=True)
     assert offset == ORIGIN + 31 * SECOND
 
