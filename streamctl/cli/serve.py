@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from streamctl.config.model import Config
+    from streamctl.config.watch import Look
     from streamctl.registry import Registry
 
 
@@ -32,22 +33,24 @@ def serve(
     server, a second one at once.
     """
     from streamctl.config.load import load
+    from streamctl.config.watch import look
     from streamctl.registry import Registry
 
     registry = Registry()
+    since = look(file)
     config = load(file, registry)
     if check:
         from streamctl.cli.output import print_lines
 
         count = len(config.streams)
         print_lines([f"{file}: right, {count} stream{'' if count == 1 else 's'}"])
-    elif run(file, config, registry, log_level or ""):
+    elif run(file, config, registry, level=log_level or "", since=since):
         from streamctl.cli.diagnostics import INTERRUPTED
 
         raise typer.Exit(INTERRUPTED)
 
 
-def run(file: Path, config: Config, registry: Registry, level: str) -> bool:
+def run(file: Path, config: Config, registry: Registry, *, level: str, since: Look) -> bool:
     """Serve until told to stop; whether the shutdown was cut short."""
     from importlib.util import find_spec
 
@@ -69,7 +72,9 @@ def run(file: Path, config: Config, registry: Registry, level: str) -> bool:
         server = Server(config, registry)
         app = build_app(server, config.api)
         server.add_service("api", lambda ready: serve_api(app, config.api.address, ready=ready))
-        service = Service(server, file, level=level, line=line, announce=out if text else None)
+        service = Service(
+            server, file, level=level, line=line, announce=out if text else None, since=since
+        )
         await service.run()
         return service.interrupted
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from streamctl.cli.liveline import LiveLine
+    from streamctl.config.watch import Look
     from streamctl.engine.server import Server
     from streamctl.log import TextStream
 
@@ -40,6 +41,7 @@ class Service:
         level: str = "",
         line: LiveLine | None = None,
         announce: TextStream | None = None,
+        since: Look | None = None,
     ) -> None:
         self.server = server
         self.file = file
@@ -49,6 +51,8 @@ class Service:
         """Where the summary goes; None = nowhere."""
         self.announce = announce
         """Where the banner goes; None = nowhere."""
+        self.since = since
+        """The file as it stood before it was loaded; None = it has not changed since."""
         self.interrupted = False
         """Whether the shutdown was cut short by a second signal."""
         self.reloading = anyio.Lock()
@@ -96,7 +100,7 @@ class Service:
     async def follow_file(self) -> None:
         """Apply every change of the file."""
         try:
-            async for _ in changes(self.file):
+            async for _ in changes(self.file, self.since):
                 await self.reload()
         except (OSError, RuntimeError) as error:
             log.warning("changes of %s are not noticed: %s; send SIGHUP", self.file, error)

@@ -25,12 +25,21 @@ LOOK_MS = 500
 would be lost, and a cancelled watch ends only after this time."""
 
 Fingerprint = tuple[str, int, int, int]
+Look = tuple[Fingerprint | None, tuple[Path, ...]]
+"""What changes when the file does, and the directories of its name and of its target."""
 
 
-async def changes(path: Path | str) -> AsyncGenerator[None]:
-    """Yield whenever the content behind ``path`` may have changed, until cancelled."""
+async def changes(path: Path | str, since: Look | None = None) -> AsyncGenerator[None]:
+    """Yield whenever the content behind ``path`` may have changed, until cancelled.
+
+    What changed after ``since`` was looked at is reported at once.
+    """
     file = Path(path)
-    seen = await to_thread.run_sync(look, file)
+    now = await to_thread.run_sync(look, file)
+    seen = since or now
+    if seen[0] != now[0]:
+        seen = now
+        yield
     while True:
         directories = seen[1]
         async for _ in reports(directories):
@@ -60,8 +69,8 @@ async def reports(directories: tuple[Path, ...]) -> AsyncGenerator[None]:
         yield
 
 
-def look(file: Path) -> tuple[Fingerprint | None, tuple[Path, ...]]:
-    """What changes when the file does, and the directories of its name and of its target."""
+def look(file: Path) -> Look:
+    """The file as it stands."""
     parents = [file.absolute().parent, file.resolve().parent]
     directories = tuple(dict.fromkeys(parent for parent in parents if parent.is_dir()))
     try:

@@ -5,9 +5,10 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from streamctl.config.watch import changes
+from streamctl.config.watch import changes, look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -85,3 +86,13 @@ async def test_says_nothing_of_other_files(tmp_path: Path) -> None:
         with anyio.move_on_after(0.5) as scope:
             await anext(reports)
         assert scope.cancelled_caught
+
+
+async def test_a_change_before_the_watch_began_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "streams.toml"
+    file.write_text("a = 1")
+    since = await anyio.to_thread.run_sync(look, file)
+    file.write_text("a = 1\nb = 2")
+    async with aclosing(changes(file, since)) as reports:
+        with anyio.fail_after(5):
+            await anext(reports)
