@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from streamctl.errors import ProtocolError, RemoteProtocolError
 from streamctl.media.h264.sps import MAX_SPS_BYTES, Sps, parse_sps
 from tests.streamctl.media.h264.sets import SPS_720P, bits_of, payload
+
+if TYPE_CHECKING:
+    import random
 
 REAL = [
     ("674d400cecc1827cfe0220000003002000000641e2853340", 180, 144, 25.0, True, 2, (1, 1)),

@@ -15,7 +15,8 @@ FILLER = b"\x0c\xff\xff\x80"
 END = b"\x0a"
 IDR = slice_of(7, kind=5, ref=3)
 CAPTIONS = sei((4, b"\xb5\0\x31GA94" + b"\x03" * 300))
-I, P, B = slice_of(7), slice_of(5), slice_of(6, ref=0)
+INTRA, P, B = slice_of(7), slice_of(5), slice_of(6, ref=0)
+BOTH = sei((1, b"\x05"), recovery_point(0))
 NOW, LATER = sei(recovery_point(0)), sei(recovery_point(7))
 
 KINDS: list[tuple[str, list[bytes], Kind, Flag]] = [
@@ -28,21 +29,21 @@ KINDS: list[tuple[str, list[bytes], Kind, Flag]] = [
     ("b in slices", [B, slice_of(1, first_mb=400, ref=0)], Kind.B, Flag.NONE),
     ("b and p slices", [B, slice_of(0, first_mb=400, ref=0)], Kind.P, Flag.NONE),
     ("sp and si", [slice_of(3), slice_of(4, first_mb=9)], Kind.P, Flag.NONE),
-    ("i alone", [I], Kind.P, Flag.NONE),
-    ("i with recovery point", [NOW, I], Kind.KEY, Flag.OPEN_GOP),
-    ("i with recovery later", [LATER, I], Kind.P, Flag.NONE),
-    ("i behind other messages", [CAPTIONS, sei((1, b"\x05"), recovery_point(0)), I], Kind.KEY, Flag.OPEN_GOP),
-    ("i with parameter sets", [SPS_720P, PPS, I], Kind.KEY, Flag.OPEN_GOP),
-    ("i with half of the sets", [PPS, I], Kind.P, Flag.NONE),
-    ("i in slices", [NOW, I, slice_of(7, first_mb=99)], Kind.KEY, Flag.OPEN_GOP),
-    ("i and p slices", [NOW, I, slice_of(5, first_mb=99)], Kind.P, Flag.NONE),
-    ("i field with p field", [NOW, I, slice_of(5)], Kind.KEY, Flag.OPEN_GOP),
+    ("i alone", [INTRA], Kind.P, Flag.NONE),
+    ("i with recovery point", [NOW, INTRA], Kind.KEY, Flag.OPEN_GOP),
+    ("i with recovery later", [LATER, INTRA], Kind.P, Flag.NONE),
+    ("i behind other messages", [CAPTIONS, BOTH, INTRA], Kind.KEY, Flag.OPEN_GOP),
+    ("i with parameter sets", [SPS_720P, PPS, INTRA], Kind.KEY, Flag.OPEN_GOP),
+    ("i with half of the sets", [PPS, INTRA], Kind.P, Flag.NONE),
+    ("i in slices", [NOW, INTRA, slice_of(7, first_mb=99)], Kind.KEY, Flag.OPEN_GOP),
+    ("i and p slices", [NOW, INTRA, slice_of(5, first_mb=99)], Kind.P, Flag.NONE),
+    ("i field with p field", [NOW, INTRA, slice_of(5)], Kind.KEY, Flag.OPEN_GOP),
     ("p with recovery point", [NOW, P], Kind.P, Flag.NONE),
     ("data partition", [slice_of(6, kind=2)], Kind.B, Flag.NONE),
     ("cut off slice", [b"\x41"], Kind.P, Flag.NONE),
-    ("torn recovery point", [NOW[:-3], I], Kind.P, Flag.NONE),
-    ("message torn in its type", [b"\x06\xff\xff\xff", I], Kind.P, Flag.NONE),
-    ("message longer than its unit", [b"\x06\x06\xff\x20\x80\x80", I], Kind.P, Flag.NONE),
+    ("torn recovery point", [NOW[:-3], INTRA], Kind.P, Flag.NONE),
+    ("message torn in its type", [b"\x06\xff\xff\xff", INTRA], Kind.P, Flag.NONE),
+    ("message longer than its unit", [b"\x06\x06\xff\x20\x80\x80", INTRA], Kind.P, Flag.NONE),
     ("no picture", [CAPTIONS], Kind.P, Flag.NONE),
 ]  # fmt: skip
 
@@ -75,8 +76,8 @@ def test_parameter_sets_alone_leave_no_data() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_every_size_of_lengths_becomes_four(size: int) -> None:
-    data = b"".join(len(unit).to_bytes(size, "big") + unit for unit in (NOW, I))
-    assert normalize_prefixed(data, size).data == join_length_prefixed([NOW, I])
+    data = b"".join(len(unit).to_bytes(size, "big") + unit for unit in (NOW, INTRA))
+    assert normalize_prefixed(data, size).data == join_length_prefixed([NOW, INTRA])
 
 
 def test_normal_data_is_handed_back_without_a_copy() -> None:
