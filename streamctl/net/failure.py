@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import socket
 import ssl
 
@@ -42,8 +41,6 @@ LISTEN_HINTS = {
     errno.EACCES: "choose a port above 1023 in `{key}`, or grant CAP_NET_BIND_SERVICE",
 }
 
-NUMBER = re.compile(r"\[Errno (\d+)\]")
-
 
 def describe(error: OSError) -> str:
     """What went wrong, in words that need no knowledge of error numbers."""
@@ -53,22 +50,9 @@ def describe(error: OSError) -> str:
     for kind, text in BY_CLASS:
         if isinstance(error, kind):
             return f"{text}: {detail}" if detail else text
-    number = number_of(error)
-    if number in BY_NUMBER:
-        return BY_NUMBER[number]
-    specific = OSError(number, "") if number else error
-    for kind, text in BY_CLASS:
-        if isinstance(specific, kind):
-            return text
-    return os.strerror(number).lower() if number else str(error) or "failed"
-
-
-def number_of(error: OSError) -> int:
-    """The error number; the first one when asyncio joined several attempts into one text."""
-    if error.errno:
-        return error.errno
-    found = NUMBER.search(str(error))
-    return int(found.group(1)) if found else 0
+    if error.errno is None:
+        return str(error) or "failed"
+    return BY_NUMBER.get(error.errno) or os.strerror(error.errno).lower()
 
 
 def connect_failed(error: OSError, where: str) -> ConnectionFailed:
@@ -78,5 +62,5 @@ def connect_failed(error: OSError, where: str) -> ConnectionFailed:
 
 def listen_failed(error: OSError, where: str, key: str) -> ConnectionFailed:
     """The error for an address that can't be bound; ``key`` is the setting that holds it."""
-    hint = LISTEN_HINTS.get(number_of(error), "check `{key}`").format(key=key)
+    hint = LISTEN_HINTS.get(error.errno or 0, "check `{key}`").format(key=key)
     return ConnectionFailed(f"can't listen on `{where}`: {describe(error)}", hint=hint)

@@ -15,6 +15,7 @@ import anyio
 
 from streamctl.net.address import listening_sockets, show
 from streamctl.net.connection import Connection, Connections
+from streamctl.net.dial import connected_socket
 from streamctl.net.failure import connect_failed, describe
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ STOP_S = 1.0
 """How long peers may take to read the last bytes when a listener stops."""
 HANDSHAKE_S = 10.0
 """Deadline of a TLS handshake."""
-ATTEMPT_S = 0.25
-"""When the next address of a host is tried besides the first (RFC 8305, section 5)."""
 ACCEPT_BATCH = 64
 """Connections accepted in one turn of the loop, so that a rush leaves time for media."""
 ACCEPT_RETRY_S = 1.0
@@ -159,11 +158,9 @@ async def connect_tcp(
         async with asyncio.timeout(timeout_s):
             await loop.create_connection(
                 lambda: Connection(peer, Connections()),
-                host,
-                port,
+                sock=await connected_socket(host, port),
                 ssl=tls,
-                server_hostname=server_hostname,
-                happy_eyeballs_delay=ATTEMPT_S,
+                server_hostname=(server_hostname or host) if tls else None,
             )
     except OSError as error:
         raise connect_failed(error, show((host, port))) from error

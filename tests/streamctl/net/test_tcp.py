@@ -192,3 +192,25 @@ async def test_the_wire_of_a_connection_reports_its_lag() -> None:
         assert peer.wire.unsent() == 0
         peer.wire.write(bytes(8_000_000))
         assert peer.wire.unsent() > 1_000_000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+async def test_connections_behave_alike_on_uvloop(
+    anyio_backend: tuple[str, dict[str, bool]],
+) -> None:
+    pytest.importorskip("uvloop")
+    size = 8_000_000
+    serving_peer = RecordingPeer(echo)
+    async with serving(lambda: serving_peer) as address:
+        peer = RecordingPeer()
+        await connect_tcp(*address, peer)
+        peer.wire.write(bytes(size))
+        assert "paused" in peer.calls
+        with anyio.fail_after(10):
+            while len(peer.data) < size:
+                await anyio.lowlevel.checkpoint()
+        assert "resumed" in peer.calls
+        peer.wire.close("done")
+        await peer.gone.wait()
+    assert serving_peer.calls[-1] == "closed"
