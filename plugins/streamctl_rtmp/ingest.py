@@ -46,7 +46,7 @@ class Ingest:
         self._facts = flv.Metadata(video=False, audio=False)
         self._clock = Unwrapper(32)
         self._avc: AvcConfig | None = None
-        self._asc = b""
+        self._asc: bytes | None = None
 
     def metadata(self, event: DataReceived) -> None:
         """Announce the tracks that a source says it will send."""
@@ -123,7 +123,7 @@ class Ingest:
             self._packets.append(Packet(VIDEO_TRACK, pts, dts, unit.kind, unit.flags, unit.data))
 
     def _sound(self, frame: bytes, timestamp: int) -> None:
-        if not self._asc or not frame:
+        if self._asc is None or not frame:
             self.dropped += 1
             return
         pts = ms_to_ticks(self._clock.unwrap(timestamp))

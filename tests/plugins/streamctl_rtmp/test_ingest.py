@@ -1,0 +1,227 @@
+"""From messages to an epoch."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamctl.errors import StaleEpoch, Unsupported
+from streamctl.media.h264 import AvcConfig
+from streamctl.media.packet import Codec, Kind
+from streamctl_rtmp.ingest import Ingest
+from streamctl_rtmp.wire.events import DataReceived
+from streamctl_rtmp.wire.messages import Message, MessageType
+from tests.plugins.streamctl_rtmp.world import ASC, IDR, PPS, SLICE, SPS, World, Writer, avcc
+
+AVC = b"\x17\x00\0\0\0" + avcc()
+AAC = b"\xaf\x00" + ASC
+METADATA = DataReceived("onMetaData", ({"videocodecid": 7.0, "audiocodecid": 10.0},), 0)
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer(World())
+
+
+@pytest.fixture
+def ingest(writer: Writer) -> Ingest:
+    return Ingest(writer)
+
+
+def video(body: bytes, timestamp: int = 0) -> Message:
+    return Message(MessageType.VIDEO, timestamp, 1, body)
+
+
+def audio(body: bytes, timestamp: int = 0) -> Message:
+    return Message(MessageType.AUDIO, timestamp, 1, body)
+
+
+def give(ingest: Ingest, *messages: Message) -> None:
+    for message in messages:
+        ingest.take(message, 0.0)
+    ingest.flush(0.0)
+
+
+def picture(timestamp: int, cts: int = 0, *, key: bool = False) -> Message:
+    head = (b"\x17" if key else b"\x27") + b"\x01" + (cts & 0xFFFFFF).to_bytes(3, "big")
+    return video(head + (IDR if key else SLICE), timestamp)
+
+
+def sound(timestamp: int) -> Message:
+    return audio(b"\xaf\x01frame", timestamp)
+
+
+def test_metadata_announces_what_will_come(ingest: Ingest, writer: Writer) -> None:
+    ingest.metadata(METADATA)
+    [tracks] = writer.announced
+    assert [(track.codec, track.config) for track in tracks] == [
+        (Codec.H264, None),
+        (Codec.AAC, None),
+    ]
+    give(ingest, video(AVC), audio(AAC))
+    assert [[track.config for track in tracks] for tracks in writer.announced[1:]] == [
+        [avcc(), None],
+        [avcc(), ASC],
+    ]
+    last = writer.announced[-1]
+    assert (last[0].width, last[0].height, last[0].fps) == (320, 180, 25.0)
+    assert (last[1].sample_rate, last[1].channels) == (48_000, 2)
+
+
+def test_a_read_is_one_batch_in_ticks(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC), audio(AAC), picture(40, 80, key=True), sound(41), picture(80, -40))
+    [batch] = writer.batches
+    assert [(p.track, p.kind, p.dts, p.pts, p.data) for p in batch] == [
+        (0, Kind.KEY, 3600, 10_800, IDR),
+        (1, Kind.AUDIO, 3690, 3690, b"frame"),
+        (0, Kind.P, 7200, 3600, SLICE),
+    ]
+    ingest.flush(0.0)
+    assert len(writer.batches) == 1
+
+
+def test_timestamps_pass_32_bits(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC), audio(AAC), picture(0xFFFFFFF0, key=True), sound(5), picture(16))
+    assert [p.dts // 90 for p in writer.packets] == [0xFFFFFFF0, 0x100000005, 0x100000010]
+
+
+def test_a_new_configuration_comes_behind_what_was_before(ingest: Ingest, writer: Writer) -> None:
+    other = avcc(PPS + b"\x01")
+    give(
+        ingest,
+        video(AVC),
+        picture(0, key=True),
+        video(AVC),
+        video(b"\x17\x00\0\0\0" + other),
+        picture(40, key=True),
+    )
+    assert [[t.config for t in tracks] for tracks in writer.announced] == [[avcc()], [other]]
+    assert [len(batch) for batch in writer.batches] == [1, 1]
+
+
+def test_equal_configurations_change_nothing(ingest: Ingest, writer: Writer) -> None:
+    ingest.metadata(METADATA)
+    give(ingest, video(AVC), audio(AAC))
+    give(ingest, video(AVC), audio(AAC))
+    assert len(writer.announced) == 3
+
+
+def test_parameter_sets_in_band_are_a_configuration(ingest: Ingest, writer: Writer) -> None:
+    other = PPS + b"\x01"
+
+    def unit(*nals: bytes) -> bytes:
+        return b"".join(len(nal).to_bytes(4, "big") + nal for nal in nals)
+
+    body = b"\x17\x01\0\0\0" + unit(SPS, PPS, IDR[4:])
+    give(ingest, video(AVC), video(body))
+    assert len(writer.announced) == 1
+    give(ingest, video(b"\x17\x01\0\0\0" + unit(other, IDR[4:])))
+    [track] = writer.announced[1]
+    assert track.config is not None
+    assert AvcConfig.parse(track.config).pps == (other,)
+    assert [packet.data for packet in writer.packets] == [IDR, IDR]
+
+
+def test_short_lengths_are_made_long(ingest: Ingest, writer: Writer) -> None:
+    short = bytearray(avcc())
+    short[4] = 0xFD
+    give(ingest, video(b"\x17\x00\0\0\0" + short), video(b"\x17\x01\0\0\0" + IDR[2:]))
+    [[track]] = writer.announced
+    assert track.config == avcc()
+    assert writer.packets[0].data == IDR
+
+
+def test_fourcc_h264_and_aac_are_taken(ingest: Ingest, writer: Writer) -> None:
+    give(
+        ingest,
+        video(b"\x90avc1" + avcc()),
+        audio(b"\x90mp4a" + ASC),
+        video(b"\x91avc1\x00\x00\x28" + IDR, 40),
+        audio(b"\x91mp4aframe", 40),
+    )
+    assert [(p.pts, p.data) for p in writer.packets] == [(7200, IDR), (3600, b"frame")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        video(b""),
+        audio(b"\xaf"),
+        video(b"\x57\x00"),
+        video(b"\x17\x00\0\0\0"),
+        video(b"\x17\x00\0\0\0\x02broken"),
+        audio(b"\xaf\x00"),
+        audio(b"\xaf\x01frame"),
+        picture(0, key=True),
+        video(b"\x96avc1"),
+        video(b"\x96\x01hvc1"),
+    ],
+)
+def test_garbage_and_early_media_are_counted_and_dropped(
+    ingest: Ingest, writer: Writer, message: Message
+) -> None:
+    give(ingest, message)
+    assert ingest.dropped == 1
+    assert not writer.announced
+    assert not writer.batches
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x27\x01\0\0\0" + b"\0\0\0\x50short",
+        b"\x27\x01\0\0\0" + b"\0\0\0\x02\x67\x64" + b"\0\0\0\x01\x68",
+        b"\x27\x01\0\0\0",
+    ],
+)
+def test_broken_pictures_do_not_end_the_epoch(ingest: Ingest, writer: Writer, body: bytes) -> None:
+    give(ingest, video(AVC), video(body), video(b"\x17\x02\0\0\0"), picture(40, key=True))
+    assert [packet.data for packet in writer.packets] == [IDR]
+
+
+def test_empty_sound_is_dropped(ingest: Ingest) -> None:
+    give(ingest, audio(AAC), audio(b"\xaf\x01"))
+    assert ingest.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (video(b"\x90hvc1\x01"), "HEVC video"),
+        (video(b"\x1c\x00\0\0\0\x01"), "HEVC video"),
+        (video(b"\x91av01\x01"), "AV1 video"),
+        (video(b"\x22\x00\x01"), r"Sorenson H.263 video"),
+        (audio(b"\x2f\xff\xfb"), "MP3 audio"),
+        (audio(b"\x91Opusx"), "Opus audio"),
+    ],
+)
+def test_other_codecs_are_refused_by_name(ingest: Ingest, message: Message, text: str) -> None:
+    with pytest.raises(Unsupported, match=text):
+        ingest.take(message, 0.0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        DataReceived("onMetaData", (), 0),
+        DataReceived("onMetaData", ("text",), 0),
+        DataReceived("onMetaData", ({},), 0),
+        DataReceived("onCuePoint", ({"videocodecid": 7.0},), 0),
+    ],
+)
+def test_other_data_announces_nothing(ingest: Ingest, writer: Writer, event: DataReceived) -> None:
+    ingest.metadata(event)
+    assert not writer.announced
+
+
+def test_late_metadata_does_not_forget_a_configuration(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC))
+    ingest.metadata(METADATA)
+    assert [track.config for track in writer.announced[-1]] == [avcc(), None]
+
+
+def test_the_end_of_the_epoch_is_passed_on(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC))
+    writer.stale = True
+    ingest.take(picture(0, key=True), 0.0)
+    with pytest.raises(StaleEpoch):
+        ingest.flush(0.0)
