@@ -1,0 +1,52 @@
+"""A listener of the plugin on a free port, with the small world behind it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.net.clock import LoopClock
+from streamctl_rtmp.listener import RtmpListener
+from streamctl_rtmp.options import ListenerOptions
+from tests.plugins.streamctl_rtmp.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from streamctl.sdk.endpoints import Address
+
+HOST = "127.0.0.1"
+
+
+@asynccontextmanager
+async def serving(
+    options: ListenerOptions | None = None, *, first_timestamp: int | None = None
+) -> AsyncIterator[tuple[World, int]]:
+    """The world and the port that leads into it."""
+    world = World(LoopClock(), first_timestamp=first_timestamp)
+    listener = RtmpListener((HOST, 0), options or ListenerOptions(), world.ctx.as_context)
+    bound: list[Address] = []
+    up = anyio.Event()
+
+    def ready(address: Address) -> None:
+        bound.append(address)
+        up.set()
+
+    async with anyio.create_task_group() as tasks:
+
+        async def serve() -> None:
+            await listener.serve(world, ready=ready)
+
+        tasks.start_soon(serve)
+        await up.wait()
+        yield world, bound[0][1]
+        tasks.cancel_scope.cancel()
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None:
+    """Return once a condition of the same loop holds."""
+    with anyio.fail_after(timeout_s):
+        while not condition():
+            await anyio.sleep(0.005)

@@ -1,0 +1,179 @@
+"""Pushing to our own server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.engine.lane import LaneCursor
+from streamctl.errors import ConnectionFailed, NotReady
+from streamctl.media.packet import Boundary, Format, Init, InitChange, Packet, Skipped, Track
+from streamctl.net.clock import LoopClock
+from streamctl.sdk.url import StreamURL
+from streamctl_rtmp.sink import Publication, RtmpSink
+from tests.plugins.streamctl_rtmp.running import HOST, serving, until
+from tests.plugins.streamctl_rtmp.test_packer import parse
+from tests.plugins.streamctl_rtmp.world import (
+    AUDIO,
+    VIDEO,
+    FakeContext,
+    World,
+    avcc,
+    picture,
+    sound,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+START = 25 * 96
+"""A stream that is pushed has been running for a while."""
+
+
+def world() -> World:
+    """A stream whose packets lane holds a little over a group of pictures."""
+    made = World()
+    made.append([Boundary(1, Init(1, 1, (VIDEO, AUDIO)), "test")])
+    made.append([picture(START - 1, key=True), sound(START * 15 // 8 - 1)])
+    made.append([picture(START, key=True), sound(START * 15 // 8), picture(START + 1)])
+    return made
+
+
+def cursor(source: World) -> LaneCursor:
+    made = LaneCursor(source.packets, lambda: None)
+    made.join()
+    return made
+
+
+def sink(port: int, path: str = "live/news") -> RtmpSink:
+    context = FakeContext(LoopClock(), 5.0)
+    return RtmpSink(StreamURL.parse(f"rtmp://{HOST}:{port}/{path}"), context.as_context)
+
+
+def count(world: World) -> Callable[[], int]:
+    return lambda: len(world.writer.packets) if world.writer else 0
+
+
+@pytest.mark.anyio
+async def test_a_stream_is_pushed_from_zero() -> None:
+    here = world()
+    took: list[bool] = []
+    async with serving() as (there, port), anyio.create_task_group() as tasks:
+        pushing = sink(port)
+
+        async def push() -> None:
+            await pushing.run(cursor(here), connected=lambda: took.append(True))
+
+        tasks.start_soon(push)
+        received = count(there)
+        await until(lambda: received() == 3)
+        here.append([picture(START + 2), sound(START * 15 // 8 + 3)])
+        await until(lambda: received() == 5)
+        writer = there.writer
+        assert writer is not None
+        assert [packet.dts for packet in writer.packets] == [0, 0, 3600, 7200, 5760]
+        assert writer.announced[-1][0].config == avcc()
+        assert took == [True]
+        assert pushing.bytes_sent > 0
+        here.packets.close()
+    assert [reason for _, reason in there.ended] == ["the client said FCUnpublish"]
+
+
+@pytest.mark.anyio
+async def test_a_refusal_is_the_error() -> None:
+    async with serving() as (_, port):
+        with pytest.raises(ConnectionFailed, match="the key is wrong"):
+            await sink(port, "region/secure?key=no").run(cursor(world()), connected=lambda: None)
+
+
+@pytest.mark.anyio
+async def test_a_server_that_closes_ends_the_push() -> None:
+    async with serving() as (there, port):
+
+        async def kick() -> None:
+            await until(lambda: there.writer and there.writer.packets)
+            there.sessions[0].close("kicked")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(kick)
+            with pytest.raises(ConnectionFailed, match="kicked"):
+                await sink(port).run(cursor(world()), connected=lambda: None)
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_has_ended_already_ends_the_push() -> None:
+    here = world()
+    reading = cursor(here)
+    here.packets.close()
+    async with serving() as (_, port):
+        await sink(port).run(reading, connected=lambda: None)
+
+
+@pytest.mark.anyio
+async def test_a_server_that_reads_slowly_is_waited_for() -> None:
+    here = world()
+    async with serving() as (there, port), anyio.create_task_group() as tasks:
+        pushing = sink(port)
+        tasks.start_soon(lambda: pushing.run(cursor(here), connected=lambda: None))
+        received = count(there)
+        await until(lambda: received() == 3)
+        pushing.client.paused()
+        here.append([picture(START + 2)])
+        await until(lambda: received() == 4)
+        sent = pushing.bytes_sent
+        here.append([picture(START + 3)])
+        await anyio.wait_all_tasks_blocked()
+        assert pushing.bytes_sent == sent
+        pushing.client.resumed()
+        await until(lambda: received() == 5)
+        tasks.cancel_scope.cancel()
+
+
+def test_a_sink_reads_access_units() -> None:
+    assert RtmpSink.wants is Format.PACKETS
+
+
+def types(data: bytes) -> list[int]:
+    return [message.type for message in parse(data)]
+
+
+def test_headers_go_out_first_and_when_tracks_change() -> None:
+    messages = Publication(cursor(world()), 1)
+    assert types(messages.pack([picture(START, key=True)])) == [18, 9, 8, 9]
+    assert types(messages.pack([picture(START + 1)])) == [9]
+    other = Init(2, 1, (Track(0, VIDEO.codec, avcc(b"\x68other")),))
+    assert types(messages.pack([InitChange(other), picture(START + 2)])) == [18, 9, 9]
+    assert messages.pack([sound(1), Boundary(2, other, "new")]) == b""
+    assert types(messages.pack([picture(START + 3, key=True)])) == [18, 9, 9]
+
+
+def test_what_belongs_before_the_start_is_left_out() -> None:
+    messages = Publication(cursor(world()), 1)
+    early = sound(START * 15 // 8 - 4)
+    assert types(messages.pack([picture(START, key=True), early])) == [18, 9, 8, 9]
+
+
+def test_other_tracks_are_left_out() -> None:
+    messages = Publication(cursor(world()), 1)
+    unknown = picture(START)
+    unknown.track = 9
+    assert messages.pack([unknown]) == b""
+
+
+def test_a_push_that_fell_behind_goes_on_at_the_newest_picture() -> None:
+    here = world()
+    reading = cursor(here)
+    messages = Publication(reading, 1)
+    messages.pack(reading.take())
+    data = messages.pack([picture(START + 2), Skipped(5), picture(START + 9)])
+    assert types(data) == [9]
+    again = reading.take()
+    assert isinstance(again[0], Packet)
+    assert types(messages.pack(again))[:4] == [18, 9, 8, 9]
+
+
+def test_nothing_to_begin_with_is_not_ready() -> None:
+    with pytest.raises(NotReady):
+        Publication(LaneCursor(World().packets, lambda: None), 1)
