@@ -100,15 +100,24 @@ app = typer.Typer(
 )
 
 
+def print_version(wanted: bool) -> None:
+    """Print the version and leave, whatever else stands on the command line."""
+    if wanted:
+        typer.echo(f"streamctl {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def streamctl(
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", is_eager=True, callback=print_version, help="Print the version."
+        ),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:
     """Live-streaming media server and toolkit."""
-    if version:
-        typer.echo(f"streamctl {__version__}")
-        raise typer.Exit
     diagnostics.Verbosity.debug = debug
 
 

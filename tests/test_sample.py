@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-SAMPLE = Path(__file__).parents[3] / "streams.toml"
+SAMPLE = Path(__file__).parents[1] / "streams.toml"
 TEXT = SAMPLE.read_text("utf-8")
 COMPLETE = re.sub(r"(?m)^#: ", "", TEXT)
 

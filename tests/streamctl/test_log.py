@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+
+import pytest
+
+from streamctl import log
+
+stream_log = logging.getLogger("streamctl.stream")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_writes_text_to_a_terminal() -> None:
+    out = Terminal()
+    with log.logging_to(out):
+        stream_log.info("stream %s: on air", "news")
+    time, _, rest = out.getvalue().partition(" ")
+    assert len(time) == len("12:30:05.123")
+    assert rest == "INFO    stream: stream news: on air\n"
+
+
+def test_writes_json_elsewhere() -> None:
+    out = io.StringIO()
+    with log.logging_to(out):
+        stream_log.warning("über %d", 5)
+    record = json.loads(out.getvalue())
+    assert record.pop("time").endswith("Z")
+    assert record == {"level": "warning", "logger": "streamctl.stream", "message": "über 5"}
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_tracebacks_stay_with_their_record(style: str) -> None:
+    out = io.StringIO()
+    with log.logging_to(out, style=style):
+        try:
+            raise ValueError("oops")
+        except ValueError:
+            stream_log.exception("failed")
+    assert "ValueError: oops" in out.getvalue()
+    if style == "json":
+        assert "ValueError" in json.loads(out.getvalue())["traceback"]
+
+
+def test_the_level_is_that_of_streamctl_and_libraries_only_warn() -> None:
+    out = io.StringIO()
+    with log.logging_to(out, level="debug", style="text"):
+        stream_log.debug("ours")
+        logging.getLogger("library").info("theirs")
+        logging.getLogger("library").warning("their warning")
+    assert "ours" in out.getvalue()
+    assert "theirs" not in out.getvalue()
+    assert "their warning" in out.getvalue()
+
+
+def test_leaves_logging_as_it_was() -> None:
+    top = logging.getLogger()
+    before = top.level, list(top.handlers)
+    with log.logging_to(io.StringIO()):
+        pass
+    assert (top.level, list(top.handlers)) == before
+
+
+def test_a_stuck_reader_costs_records_not_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "QUEUED_RECORDS", 3)
+    go_on = threading.Event()
+    stuck = threading.Event()
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            stuck.set()
+            go_on.wait()
+            return super().write(text)
+
+    out = Stuck()
+    with log.logging_to(out, style="text"):
+        stream_log.info("record 0")
+        assert stuck.wait(5)
+        for number in range(1, 10):
+            stream_log.info("record %d", number)
+        go_on.set()
+    assert [line[-8:] for line in out.getvalue().splitlines()] == [f"record {n}" for n in range(4)]
+
+
+def test_says_how_much_was_lost() -> None:
+    handler = log.QueueingHandler(records := log.Records(1))
+    for _ in range(3):
+        handler.handle(logging.makeLogRecord({"msg": "x"}))
+    records.get()
+    handler.handle(logging.makeLogRecord({"msg": "y"}))
+    lost = records.get()
+    assert lost is not None
+    assert lost.getMessage() == "2 records were lost: log not read"
+
+
+def test_standard_error_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with log.logging_to(style="text"):
+        stream_log.info("hello")
+    assert "hello" in capsys.readouterr().err
+    assert not log.is_text(sys.stderr, "auto")
