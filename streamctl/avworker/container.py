@@ -22,22 +22,29 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 FILE_FORMATS = "mov,mpegts,flv,live_flv,matroska,aac"
-PLAYLIST_FORMATS = FILE_FORMATS + ",hls"
+PROBED_FORMATS = (
+    FILE_FORMATS + ",hls,avi,asf,ogg,wav,mp3,flac,ac3,eac3,h264,hevc,obu,ivf,mpeg,mpegvideo"
+)
+"""A probe also says what is in files that can't go on air."""
 NETWORK_PROTOCOLS = "http,https,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,rtsp,httpproxy,crypto,data"
 LEGACY = int(av.__version__.partition(".")[0]) < 19
 METADATA: dict[str, Any] = {"metadata_errors": "replace"} if LEGACY else {}
 """Broadcast metadata is rarely UTF-8; later releases never fail on it and lost the option."""
 
 
-def open_file(path: str, *, playlists: bool = False) -> InputContainer:
-    """Open a local file.
+REFUSALS = (OSError, EOFError, av.error.HTTPError, av.error.HTTPClientError)
+"""The peer was not there, hung up, or answered with a status; all else is bad media."""
+
+
+def open_file(path: str, *, probing: bool = False) -> InputContainer:
+    """Open a local file; a probe may open more kinds of them, and playlists.
 
     Raises:
         MediaError: not readable, or not a container that is allowed.
     """
     options = {
-        "protocol_whitelist": "file,crypto,data" if playlists else "file",
-        "format_whitelist": PLAYLIST_FORMATS if playlists else FILE_FORMATS,
+        "protocol_whitelist": "file,crypto,data" if probing else "file",
+        "format_whitelist": PROBED_FORMATS if probing else FILE_FORMATS,
     }
     try:
         container: InputContainer = av.open(f"file:{path}", options=options, **METADATA)
@@ -81,8 +88,9 @@ def raw_packets(container: InputContainer, streams: Sequence[Stream]) -> Iterato
 def unreadable(error: Exception, shown: str) -> StreamctlError:
     """The error of streamctl for what libav raised on a network source."""
     if isinstance(error, av.error.ExitError):
+        # What our time-out makes of a blocked call.
         return ConnectionFailed(f"no answer in time: `{shown}`")
-    if isinstance(error, OSError):
+    if isinstance(error, REFUSALS):
         return ConnectionFailed(f"can't reach `{shown}`: {reason(error)}")
     return MediaError(f"can't read `{shown}`: {reason(error)}")
 

@@ -27,6 +27,8 @@ NEW_EXTRADATA: Final = "new_extradata"
 """Side data of a packet from which on another decoder configuration is valid."""
 WRAPPING = frozenset({"mpegts", "hls"})
 """Formats whose timestamps are 33-bit counters of the program."""
+MAX_REORDER = 10 * TIMESCALE
+"""Sixteen pictures at two a second; a larger distance of PTS and DTS is a damaged one."""
 MAX_DURATION = 3600 * TIMESCALE
 """Nothing is shown for longer than an hour; a damaged duration claims it."""
 
@@ -62,8 +64,9 @@ class Reader:
         self.clock = clock
         rate = stream.time_base
         self.base = (rate.numerator, rate.denominator) if rate else (1, TIMESCALE)
+        self.last_dts = 0
         self.damaged = 0
-        """Packets that could not be read."""
+        """Packets that could not be read, or whose timestamps contradict each other."""
         self.changes = 0
         """How often the configuration changed after it was first known."""
         self.in_band = False
@@ -87,30 +90,23 @@ class Reader:
         self.track = codecs.complete(replace(self.track, config=config))
 
     def _timed(self, raw: RawPacket, data: bytes, kind: Kind, flags: int) -> list[Packet]:
-        pts, dts = raw.pts, raw.dts
+        pts = raw.dts if raw.pts is None else raw.pts
         if pts is None:
-            pts = dts
-        if dts is None:
-            dts = pts
-        if pts is None or dts is None:
             self.damaged += 1
             return []
+        clock, base = self.clock, self.base
+        shown = clock.ticks(pts, base)
+        decoded = shown if raw.dts is None else clock.ticks(raw.dts, base)
+        if abs(shown - decoded) > MAX_REORDER:
+            shown = decoded = min(shown, decoded, key=lambda time: abs(time - self.last_dts))
+            self.damaged += 1
+        self.last_dts = decoded
         if raw.is_corrupt:
             flags |= Flag.CORRUPT
-        clock, base = self.clock, self.base
         duration = min(max(to_ticks(raw.duration or 0, base), 0), MAX_DURATION)
         if not duration:
             duration = codecs.frame_duration(self.track)
-        packet = Packet(
-            self.track.id,
-            clock.ticks(pts, base),
-            clock.ticks(dts, base),
-            kind,
-            flags,
-            data,
-            duration,
-        )
-        return [packet]
+        return [Packet(self.track.id, shown, decoded, kind, flags, data, duration)]
 
 
 class H264Reader(Reader):
@@ -129,7 +125,7 @@ class H264Reader(Reader):
             self._configure(bytes(raw.get_sidedata(NEW_EXTRADATA)))
         try:
             unit = self._unit(bytes(raw))
-            if (unit.sps or unit.pps) and not raw.is_corrupt:
+            if (unit.sps or unit.pps) and not (raw.is_corrupt and self.config):
                 self._in_band(unit.sps, unit.pps)
         except RemoteProtocolError:
             self.damaged += 1

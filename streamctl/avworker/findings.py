@@ -44,7 +44,7 @@ def check_codecs(report: ProbeReport) -> Iterator[Finding]:
             hint="encode as H.264 and AAC",
         )
     for track in report.tracks:
-        if not track.carried and track.media != "data":
+        if not track.carried and track.packets and track.media != "data":
             lost = track.media not in carried
             yield Finding(
                 severity="error" if lost else "warning",
@@ -170,12 +170,14 @@ def check_pictures(track: TrackReport) -> Iterator[Finding]:
             hint="set a keyframe interval of 2 s",
             track=track.id,
         )
-    longest = max(gop.max_s, track.duration_s if gop.keyframes == 1 else 0.0)
-    if longest > MAX_GOP_S:
+    lonely_s = track.duration_s if gop.keyframes == 1 else 0.0
+    if max(gop.max_s, lonely_s) > MAX_GOP_S:
         yield Finding(
             severity="warning",
             code="gop_too_long",
-            message=f"keyframes are up to {longest:.1f} s apart",
+            message=f"no second keyframe within {lonely_s:.1f} s"
+            if lonely_s
+            else f"keyframes are up to {gop.max_s:.1f} s apart",
             hint="set a keyframe interval of 2 s: joining and segments wait for it",
             track=track.id,
         )

@@ -61,7 +61,7 @@ class TrackMeter:
         if delta <= 0:
             self.disorder += 1
             return
-        step = last.dur or self.step
+        step = max(last.dur, packet.dur) or self.step
         if step and delta > 3 * step:
             self.gaps += 1
             self.largest_gap = max(self.largest_gap, delta - step)

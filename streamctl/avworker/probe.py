@@ -53,7 +53,7 @@ def probe(job: ProbeJob, send: Callable[[Record], None]) -> None:
     if job.network:
         container = open_url(job.target, job.shown, job.timeout_s * OPEN_SHARE)
     else:
-        container = open_file(job.target, playlists=True)
+        container = open_file(job.target, probing=True)
     try:
         analysis = Analysis(Source(container), job)
         analysis.read(deadline)
@@ -87,23 +87,16 @@ class Analysis:
             MediaError: there was nothing to measure.
         """
         limit = int(self.job.duration_s * TIMESCALE)
-        leaders = self._leaders()
-        for _, packet in self.source.packets():
+        leaders: dict[str, int] = {}
+        for reader, packet in self.source.packets():
             self.meters[packet.track].add(packet)
-            if packet.track in leaders:
+            if packet.track == leaders.setdefault(reader.stream.type, packet.track):
                 self.skew.add(packet)
             self._advance(packet)
             if (limit and self._read_ticks >= limit) or time.monotonic() > deadline:
                 break
         if self.meters and not any(meter.packets for meter in self.meters.values()):
             raise MediaError(f"nothing could be read of `{self.job.shown}`")
-
-    def _leaders(self) -> set[int]:
-        """The first video and the first audio track."""
-        first: dict[str, int] = {}
-        for reader in self.source.readers.values():
-            first.setdefault(reader.stream.type, reader.track.id)
-        return set(first.values())
 
     def _advance(self, packet: Packet) -> None:
         if self.begin is None:

@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,8 @@ from streamctl.media.packet import Codec, Packet
 from tests.support.media import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamctl.sdk.context import AvWorker, Demuxer
     from tests.support.media import MediaCache
 
@@ -207,6 +212,62 @@ async def test_a_silent_server_times_out() -> None:
             await AvWorkerClient().probe(f"rtmp://127.0.0.1:{port}/a?key=secret", timeout_s=2)
     assert time.monotonic() - begin < 4
     assert "secret" not in str(caught.value)
+
+
+async def test_an_http_stream_is_probed_for_the_wanted_time(
+    media: MediaCache, served: tuple[str, Path]
+) -> None:
+    url, folder = served
+    recipe = Recipe(seconds=6.0, container="ts")
+    (folder / "a.ts").write_bytes(media(recipe).path.read_bytes())
+    report = await AvWorkerClient().probe(f"{url}/a.ts?token=secret", duration_s=2)
+    assert report.target == f"{url}/a.ts?token=***"
+    assert (report.format, len(report.tracks)) == ("mpegts", 2)
+    assert report.analysed_s == pytest.approx(2, abs=0.2)
+
+
+async def test_a_remote_playlist_is_probed_but_leads_to_no_file(
+    media: MediaCache, served: tuple[str, Path]
+) -> None:
+    url, folder = served
+    path = media(Recipe(seconds=6.0, container="ts")).path
+    (folder / "a.ts").write_bytes(path.read_bytes())
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n"
+    (folder / "good.m3u8").write_text(f"{head}a.ts\n#EXT-X-ENDLIST\n")
+    (folder / "evil.m3u8").write_text(f"{head}file://{path}\n#EXT-X-ENDLIST\n")
+    report = await AvWorkerClient().probe(f"{url}/good.m3u8")
+    assert (report.format, len(report.tracks)) == ("hls", 2)
+    with pytest.raises(MediaError):
+        await AvWorkerClient().probe(f"{url}/evil.m3u8")
+
+
+async def test_a_missing_page_is_a_failed_connection(served: tuple[str, Path]) -> None:
+    url, _ = served
+    with pytest.raises(ConnectionFailed, match="404"):
+        await AvWorkerClient().probe(f"{url}/none.ts")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A folder behind an HTTP server."""
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", tmp_path
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a log."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            super().handle()
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,10 @@ def test_groups_are_not_judged_without_pictures() -> None:
     report.tracks[0].packets = 0
     set_gop(report, keyframes=0)
     assert [finding.code for finding in judge(report)] == []
+
+
+def test_announced_tracks_without_packets_are_not_judged() -> None:
+    report = good()
+    silent = {"id": 2, "codec": "mp3", "carried": False, "packets": 0}
+    report.tracks.append(report.tracks[1].model_copy(update=silent))
+    assert judge(report) == []
