@@ -72,10 +72,14 @@ class Client:
         self.host = parts.hostname
         self.prefix = parts.path
 
+    async def stream_list(self, status: str = "") -> StreamList:
+        """Every stream, or those in one state, as the server's document."""
+        query = {"status": status} if status else {}
+        return await self.get("/api/v1/streams", StreamList, query)
+
     async def streams(self, status: str = "") -> list[StreamStatus]:
         """Every stream, or those in one state."""
-        query = {"status": status} if status else {}
-        return (await self.get("/api/v1/streams", StreamList, query)).streams
+        return (await self.stream_list(status)).streams
 
     async def stream(self, code: str) -> StreamStatus:
         """One stream."""

@@ -52,4 +52,4 @@ def render(found: list[PluginStatus]) -> Table:
         )
         for plugin in found
     ]
-    return table(("KIND", "CAN", "FROM", "SUMMARY"), rows)
+    return table(("KIND", "CAN", "FROM", "SUMMARY"), rows, wrap=("CAN", "SUMMARY"))

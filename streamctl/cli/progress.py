@@ -61,6 +61,5 @@ def destinations(status: JobStatus) -> Table:
         (one.url, one.state, str(one.attempt), size(one.bytes_sent), one.error)
         for one in status.destinations
     ]
-    return table(
-        ("DESTINATION", "STATE", "ATTEMPT", "SENT", "ERROR"), rows, right=("ATTEMPT", "SENT")
-    )
+    columns = ("DESTINATION", "STATE", "ATTEMPT", "SENT", "ERROR")
+    return table(columns, rows, right=("ATTEMPT", "SENT"), wrap=("DESTINATION", "ERROR"))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from streamctl.client import Client
-    from streamctl.schema import StreamStatus
+    from streamctl.schema import StreamList, StreamStatus
 
 WATCH_S = 1.0
 
@@ -65,7 +65,7 @@ async def once(client: Client, code: str, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        print_text(*render(found))
+        print_text(*render(found, client.host))
 
 
 async def follow(client: Client, code: str, json: bool) -> None:
@@ -83,32 +83,36 @@ async def follow(client: Client, code: str, json: bool) -> None:
             print_json(found, compact=True)
             await anyio.sleep(WATCH_S)
             found = await look(client, code)
-    with Live(Group(*render(found)), console=console(), auto_refresh=False) as live:
+    with Live(Group(*render(found, client.host)), console=console(), auto_refresh=False) as live:
         while True:
             await anyio.sleep(WATCH_S)
             with suppress(ConnectionFailed):
                 found = await look(client, code)
-                live.update(Group(*render(found)), refresh=True)
+                live.update(Group(*render(found, client.host)), refresh=True)
 
 
-async def look(client: Client, code: str) -> StreamStatus | list[StreamStatus]:
+async def look(client: Client, code: str) -> StreamStatus | StreamList:
     """One stream, or all."""
-    return await client.stream(code) if code else await client.streams()
+    return await client.stream(code) if code else await client.stream_list()
 
 
-def render(found: StreamStatus | list[StreamStatus]) -> list[RenderableType]:
-    """What to print."""
+def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
+    """What to print; ``host`` is where the server is."""
     from streamctl.cli import tables
+    from streamctl.schema import StreamList
 
-    if isinstance(found, list):
-        return [tables.streams(found)] if found else ["no streams"]
+    if isinstance(found, StreamList):
+        return [tables.streams(found.streams)] if found.streams else ["no streams"]
     parts: list[RenderableType] = [tables.streams([found])]
     parts += [f"{cause.name}: {cause.detail} (since {cause.since})" for cause in found.causes]
     parts += [f"{name}: {text}" for name, text in found.media.notes.items()]
     if found.media.tracks:
         parts += ["", tables.tracks(found.media.tracks)]
     if found.outputs:
-        rows = [(one.kind, str(one.viewers), one.url) for one in found.outputs]
+        rows = [
+            (one.kind, str(one.viewers), one.url.replace("//HOST", f"//{host}"))
+            for one in found.outputs
+        ]
         parts += ["", tables.table(("OUTPUT", "VIEWERS", "URL"), rows, right=("VIEWERS",))]
     if found.sessions:
         parts += ["", tables.sessions(found.sessions)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.table import Table
@@ -20,12 +20,17 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[RenderableType]],
+    *,
+    right: Sequence[str] = (),
+    wrap: Sequence[str] = (),
 ) -> Table:
-    """A table without frames; the columns in ``right`` hold numbers."""
+    """A table without frames; columns in ``right`` hold numbers, those in ``wrap`` give way."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+        side: Literal["left", "right"] = "right" if column in right else "left"
+        made.add_column(column, justify=side, no_wrap=column not in wrap)
     for row in rows:
         made.add_row(*row)
     return made
@@ -48,7 +53,12 @@ def streams(found: Iterable[StreamStatus]) -> Table:
         for stream in found
     ]
     columns = ("STREAM", "STATE", "INPUT", "VIDEO", "KBIT/S", "FPS", "VIEWERS", "UPTIME", "CAUSE")
-    return table(columns, rows, right=("KBIT/S", "FPS", "VIEWERS", "UPTIME"))
+    return table(
+        columns,
+        rows,
+        right=("KBIT/S", "FPS", "VIEWERS", "UPTIME"),
+        wrap=("INPUT", "VIDEO", "CAUSE"),
+    )
 
 
 def tracks(found: Iterable[TrackStatus]) -> Table:
@@ -86,7 +96,9 @@ def sessions(found: Iterable[SessionStatus]) -> Table:
         for session in found
     ]
     columns = ("SESSION", "KIND", "ACTION", "PEER", "SINCE", "BYTES", "LAG", "SKIPS", "CLIENT")
-    return table(columns, rows, right=("SINCE", "BYTES", "LAG", "SKIPS"))
+    return table(
+        columns, rows, right=("SINCE", "BYTES", "LAG", "SKIPS"), wrap=("SESSION", "CLIENT")
+    )
 
 
 def state(name: str) -> Text:
