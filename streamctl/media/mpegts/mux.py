@@ -44,8 +44,8 @@ PCR_STEP = TIMESCALE * 70 // 1000
 one more audio frame it stays below the maximum."""
 PCR_MAX_DISTANCE = TIMESCALE // 10
 """Largest distance that the standard allows (§2.7.2)."""
-PCR_MAX_EXTRA = 64
-"""Extra references at once, 4.5 s of them; a longer gap is a discontinuity of the clock."""
+PCR_MAX_EXTRA = 128
+"""Extra references at once, 9 s of them; a longer gap is a discontinuity of the clock."""
 
 
 @dataclass(slots=True)
