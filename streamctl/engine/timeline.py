@@ -26,6 +26,9 @@ ORIGIN = 10 * TIMESCALE
 """Where a timeline starts: room for everything that is derived as ``time - lead``."""
 JUMP = 2 * TIMESCALE
 """A step of the source's own timestamps against their arrival that is more than this is a jump."""
+DISORDER_STEP = TIMESCALE // 1000
+"""How far a packet is moved behind one that it should not precede: a step that still is one on
+the coarsest clock of an output, the milliseconds of RTMP."""
 BOTH_VALID_S = 2.0
 """How long the old offset stays usable after a jump, for interleaved late packets."""
 
@@ -94,7 +97,7 @@ class EpochClock:
     """The furthest that media has ever been ahead of its arrival, in ticks."""
     jumps: int = 0
     disordered: int = 0
-    """Packets whose DTS did not rise and was moved by a tick."""
+    """Packets whose DTS did not rise and was moved by :data:`DISORDER_STEP`."""
 
     def map(self, packets: Sequence[Packet], now: float) -> None:
         """Move packets onto the timeline, in place; DTS rises strictly per track."""
@@ -120,7 +123,7 @@ class EpochClock:
             dts += offset
             if dts <= clock.out_dts:
                 self.disordered += 1
-                dts = clock.out_dts + 1
+                dts = clock.out_dts + DISORDER_STEP
                 packet.pts = max(packet.pts, dts)
             packet.dts = clock.out_dts = dts
             if not packet.dur:
