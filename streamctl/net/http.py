@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 256 * 1024
 """What one write hands over; the transport copies what the kernel leaves of it."""
+BODY_BUFFER_BYTES = 1024 * 1024
+"""For bodies that have an end the kernel may hold more than of live media: a segment that fits
+costs a third less than one that has to be sent in turns."""
 PIPELINE_MAX = 64
 """Requests that may wait for an earlier answer; clients that pipeline send a few."""
 
@@ -135,6 +138,8 @@ class HttpPeer:
         self._task: asyncio.Task[None] | None = None
         """Waits for the event of a reply."""
         self._live: LivePeer | None = None
+        self._roomy = False
+        """The kernel has been asked to hold large bodies."""
         self._last = False
         """The answer being sent is the last one of this connection."""
         self._ended = False
@@ -256,6 +261,9 @@ class HttpPeer:
         request = self._current.request
         response = self._site.writer.response(request, reply, keep_alive=not self._last)
         self._wire.write(response.head)
+        if response.body and not self._roomy:
+            self._roomy = True
+            self._wire.set_send_buffer(BODY_BUFFER_BYTES)
         for part in response.body:
             view = memoryview(part)
             for start in range(0, len(view), PIECE_BYTES):

@@ -111,6 +111,7 @@ class Client:
         """Bytes that fit until the wire pauses."""
         self.reason = ""
         self.aborted = False
+        self.send_buffers: list[int] = []
         writer = ResponseWriter(self.clock.wall, cors)
         self.peer = HttpPeer(Site(self.app, self.clock, writer, HttpLimits()))
         self.peer.connected(self, ("192.0.2.7", 40000))
@@ -132,7 +133,7 @@ class Client:
         return max(-self.room, 0)
 
     def set_send_buffer(self, size: int) -> None:
-        raise AssertionError("the engine's matter")
+        self.send_buffers.append(size)
 
     def close(self, reason: str) -> None:
         self.reason = self.reason or reason

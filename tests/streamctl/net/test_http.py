@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from streamctl.errors import ConnectionFailed
-from streamctl.net.http import PIPELINE_MAX, HttpLimits, serve_http
+from streamctl.net.http import BODY_BUFFER_BYTES, PIPELINE_MAX, HttpLimits, serve_http
 from streamctl.sdk.session import Refusal, RefusalCode
 from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse, serving
 
@@ -117,6 +117,15 @@ def test_a_slow_client_gets_a_large_body_piece_by_piece() -> None:
     first, _, second = response.rpartition(b"HTTP/1.1 ")
     assert parse(first).body == LARGE
     assert second.startswith(b"200")
+
+
+def test_a_connection_that_carries_segments_gets_a_larger_send_buffer() -> None:
+    client = Client()
+    client.get("/small")
+    assert client.send_buffers == []
+    client.get("/large")
+    client.get("/large")
+    assert client.send_buffers == [BODY_BUFFER_BYTES]
 
 
 def test_a_connection_closes_only_when_its_last_body_has_left() -> None:
