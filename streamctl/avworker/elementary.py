@@ -177,6 +177,7 @@ class AacReader(Reader):
         extradata = stream.codec_context.extradata
         self.adts = not extradata
         self.config: aac.AacConfig | None = None
+        self.frame_ticks = 0
         self.candidate: aac.AacConfig | None = None
         """What the last frame said."""
         if extradata:
@@ -188,10 +189,8 @@ class AacReader(Reader):
             return []
         if raw.has_sidedata(NEW_EXTRADATA):
             self._configure(bytes(raw.get_sidedata(NEW_EXTRADATA)))
-        if not self.adts:
-            return self._timed(raw, bytes(raw), Kind.AUDIO, 0)
         try:
-            return self._split(raw)
+            return self._split(raw) if self.adts else self._frame(raw, bytes(raw))
         except RemoteProtocolError:
             self.damaged += 1
             return []
@@ -203,11 +202,17 @@ class AacReader(Reader):
             if not self._accepts(frame.config):
                 self.damaged += 1
                 continue
-            for packet in self._timed(raw, frame.data, Kind.AUDIO, 0):
-                packet.dur = codecs.frame_duration(self.track)
+            for packet in self._frame(raw, frame.data):
                 packet.pts += packet.dur * len(packets)
                 packet.dts += packet.dur * len(packets)
                 packets.append(packet)
+        return packets
+
+    def _frame(self, raw: RawPacket, data: bytes) -> list[Packet]:
+        packets = self._timed(raw, data, Kind.AUDIO, 0)
+        for packet in packets:
+            # Containers shorten the last frame to what the encoder was fed; decoders don't.
+            packet.dur = self.frame_ticks or packet.dur
         return packets
 
     def _accepts(self, config: aac.AacConfig) -> bool:
@@ -224,6 +229,10 @@ class AacReader(Reader):
         self.config = config
         self._adopt(config.serialize())
         return True
+
+    def _adopt(self, config: bytes) -> None:
+        super()._adopt(config)
+        self.frame_ticks = codecs.frame_duration(self.track)
 
     def _configure(self, config: bytes) -> None:
         """Take an AudioSpecificConfig unless it is of a kind that nothing here can carry."""

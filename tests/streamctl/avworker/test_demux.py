@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PLAIN = Recipe(seconds=3.0, gop=25)
 REORDERED = Recipe(seconds=3.0, gop=25, bframes=2)
+PICTURES = frozenset({Kind.KEY, Kind.P, Kind.B})
 CONTAINERS = ["mp4", "flv", "ts"]
 
 
@@ -86,6 +87,8 @@ def test_repetitions_join_without_a_seam(media: MediaCache, recipe: Recipe, cont
     verdict = judge(remux(played.tracks, played.packets))
     assert verdict.decode_errors == []
     assert verdict.missing == 0
+    assert verdict.audio_gaps == []
+    assert max(verdict.video_gaps, default=0) < 2 * 0.04
     assert verdict.restarts == [0, 0]
     assert verdict.worst_offset_ms < 25
 
@@ -244,3 +247,59 @@ def test_new_parameter_sets_are_announced_before_their_pictures(
     path.write_bytes(remux(first.tracks, first.packets) + remux(second.tracks, later))
     played = play(path)
     assert (played.tracks[0].width, [t[0].width for t in played.changes]) == (320, [480])
+
+
+REAL = [
+    ("bbb_480p24_h264b_aac51_30s.mp4", 720, 1407),
+    ("butterfly_720p2997_h264b_aac.mp4", 226, 353),
+    ("crystal_480p30_h264nob_aac.mp4", 359, 514),
+    ("people_432p10_h264b_video_only_139s.mp4", 1394, 0),
+    ("angelone_144p25_aac_en_opus_es_60s.mp4", 1500, 2814),
+    ("bbb_360p25_h264nob_aac.flv", 250, 432),
+    ("avatar_320p25_h264b_aac.flv", 282, 486),
+    ("bbb_180p24_h264nob_aac_36s.ts", 864, 1687),
+    ("dvb_576p_h264_aac_aacfirst.ts", 300, 559),
+    ("tos_360p24_pts_wrap_20s.ts", 480, 937),
+    ("corrupt/bad_mdat_too_long.mp4", 30, 45),
+    ("corrupt/bad_missing_stsd.mp4", 30, 0),
+    ("derived/avatar_truncated.flv", 168, 290),
+    ("derived/butterfly_truncated.mp4", 128, 188),
+    ("derived/bbb_biterrors.ts", 194, 376),
+]
+"""Files with the pictures and sounds that an independent demuxer counts in them."""
+
+
+@pytest.mark.parametrize(("name", "pictures", "sounds"), REAL)
+def test_real_files_are_read_to_their_end(
+    real_media_folder: Path, name: str, pictures: int, sounds: int
+) -> None:
+    played = play(real_media_folder / name)
+    assert played.ended
+    assert len([p for p in played.packets if p.kind in PICTURES]) == pytest.approx(pictures, abs=1)
+    assert len([p for p in played.packets if p.kind is Kind.AUDIO]) == pytest.approx(sounds, abs=1)
+    assert all(a.dts <= b.dts for a, b in pairwise(played.packets))
+    assert played.changes == []
+
+
+@pytest.mark.parametrize(("name", "pictures", "sounds"), REAL)
+def test_real_files_repeat_without_a_hole(
+    real_media_folder: Path, name: str, pictures: int, sounds: int
+) -> None:
+    path = real_media_folder / name
+    once = play(path).track(0)
+    played = play(path, until_s=2.5 * (once[-1].dts - once[0].dts) / TIMESCALE).track(0)
+    steps = sorted(b.dts - a.dts for a, b in pairwise(once))
+    seams = [b.dts - a.dts for a, b in pairwise(played)]
+    assert min(seams) > 0
+    assert max(seams) <= steps[-1] + TIMESCALE // 3
+    assert len(played) > 2 * len(once)
+
+
+def test_real_damage_is_refused_or_survived(real_media_folder: Path) -> None:
+    refused = []
+    for path in sorted((real_media_folder / "corrupt").iterdir()):
+        try:
+            play(path)
+        except MediaError:
+            refused.append(path.name)
+    assert refused == ["bad_free_box.mp4"]
