@@ -2,6 +2,9 @@
 (() => {
   const RETRY_MS = 2000;
   const STALL_MS = 3000;
+  // A stream that has just begun lists one segment: playing it at once would end in a stall.
+  const ENOUGH_SEGMENTS = 3;
+  const ENOUGH_TARGETS = 1.5;
   const video = document.getElementById("video");
   const notice = document.getElementById("notice");
   const live = document.getElementById("live");
@@ -44,8 +47,19 @@
     const patient = { default: { maxTimeToFirstByteMs: 15000, maxLoadTimeMs: 20000, timeoutRetry: null, errorRetry: null } };
     hls = new Hls({ lowLatencyMode: false, backBufferLength: 30, manifestLoadPolicy: patient });
     hls.on(Hls.Events.ERROR, failed);
-    hls.on(Hls.Events.MANIFEST_PARSED, play);
-    hls.on(Hls.Events.LEVEL_UPDATED, (_event, data) => { newestSegment = data.details.endSN; });
+    let details = null;
+    let begun = false;
+    hls.on(Hls.Events.LEVEL_LOADED, (_event, data) => {
+      details = data.details;
+      newestSegment = details.endSN;
+    });
+    hls.on(Hls.Events.FRAG_BUFFERED, () => {
+      if (begun || !details || !video.buffered.length) return;
+      const ahead = video.buffered.end(video.buffered.length - 1) - video.buffered.start(0);
+      if (details.fragments.length < ENOUGH_SEGMENTS && ahead < ENOUGH_TARGETS * details.targetduration) return;
+      begun = true;
+      play();
+    });
     hls.loadSource(playlist);
     hls.attachMedia(video);
   }

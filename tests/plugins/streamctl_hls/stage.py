@@ -15,7 +15,7 @@ from streamctl_hls.output import HlsOutput
 from tests.plugins.streamctl_hls.chunks import AV
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -109,6 +109,12 @@ class Stage:
                 self.clock.advance(0.04)
             if self.view.reader is not None:
                 self.view.reader.feed([item])
+
+    def write(self, items: Sequence[Item], seconds: float) -> None:
+        """Feed the items of one write that took ``seconds``."""
+        self.clock.advance(seconds)
+        if self.view.reader is not None:
+            self.view.reader.feed(items)
 
     def get(self, suffix: str, query: dict[str, str] | None = None) -> Reply:
         """Ask for a path below the stream's code."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,12 @@ import pytest
 from streamctl.sdk.endpoints import Bytes, Wait
 from streamctl_hls.options import HlsOptions
 from tests.plugins.streamctl_hls.chunks import FRAME, boundary, pictures
+from tests.plugins.streamctl_hls.lane import Lane
 from tests.plugins.streamctl_hls.stage import FakeView, Stage
+from tests.support.hls import parse
+from tests.support.judge import judge
+from tests.support.media import MediaCache, Recipe
+from tests.support.ts import inspect
 
 if TYPE_CHECKING:
     from streamctl.media.packet import Item
@@ -278,3 +284,85 @@ async def test_many_viewers_can_wait_for_the_same_segment() -> None:
         await anyio.wait_all_tasks_blocked()
         stage.play(pictures(60, 50, start=50 * FRAME))
     assert statuses == [200] * 5
+
+
+def segments(stage: Stage) -> list[bytes]:
+    """The bytes of every listed segment."""
+    found = []
+    for uri in uris(text(stage, "/main_stream.m3u8")):
+        reply = stage.get(f"/{uri}")
+        assert isinstance(reply, Bytes)
+        found.append(b"".join(reply.body) if isinstance(reply.body, tuple) else b"")
+    return found
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(seconds=9, gop=25, bframes=2),
+        Recipe(seconds=9, fps=Fraction(30000, 1001), gop=30, sample_rate=44_100),
+        Recipe(seconds=9, video=False, sample_rate=44_100),
+        Recipe(seconds=9, gop=10, audio=False),
+    ],
+    ids=["b-frames", "29.97 and 44.1", "audio only", "video only"],
+)
+def test_real_media_comes_out_whole_and_starts_every_segment(
+    media: MediaCache, recipe: Recipe
+) -> None:
+    stage, path = Stage(), media(recipe).path
+    stage.output.start()
+    for items in Lane().epoch(path, 1, 900_000):
+        stage.write(items, 0.1)
+    found = segments(stage)
+    assert len(found) == 4
+    for data in found:
+        alone, verdict = inspect(data), judge(data)
+        assert alone.first_pids[0] == 0
+        assert not alone.continuity_errors
+        assert not verdict.decode_errors
+        assert verdict.starts_with_key or not recipe.video
+        assert verdict.frames == round(verdict.video_s * float(recipe.fps))
+    whole = judge(b"".join(found))
+    assert not whole.decode_errors
+    assert (whole.missing, whole.repeated, whole.dts_disorder) == (0, 0, 0)
+    assert not whole.video_gaps
+    assert not whole.audio_gaps
+    assert not inspect(b"".join(found)).continuity_errors
+    listed = parse(text(stage, "/main_stream.m3u8")).segments
+    total = sum(segment.duration_s for segment in listed)
+    assert abs(total - (whole.video_s if recipe.video else whole.duration_s)) < 0.05
+
+
+def test_a_publisher_that_comes_back_is_one_clean_splice(media: MediaCache) -> None:
+    stage, path = Stage(), media(Recipe(seconds=5, gop=25, bframes=2)).path
+    stage.output.start()
+    lane = Lane()
+    for epoch, offset in ((1, 900_000), (2, 1_800_000)):
+        for items in lane.epoch(path, epoch, offset):
+            stage.write(items, 0.1)
+    listed = parse(text(stage, "/main_stream.m3u8")).segments
+    assert [segment.discontinuity for segment in listed] == [False] * 3 + [True, False]
+    assert [round(segment.duration_s, 2) for segment in listed] == [2.0, 2.0, 1.0, 2.0, 2.0]
+    data = segments(stage)
+    report = inspect(b"".join(data))
+    assert not report.continuity_errors
+    assert inspect(data[3]).first_pids[0] == 0
+    assert not judge(data[3] + data[4]).decode_errors
+
+
+def test_groups_longer_than_the_target_are_cut_into_valid_streams(media: MediaCache) -> None:
+    stage, lane = Stage(), Lane()
+    stage.output.start()
+    short, long = Recipe(seconds=3, gop=50), Recipe(seconds=9, gop=1000, bframes=2)
+    for epoch, recipe in ((1, short), (2, long)):
+        for items in lane.epoch(media(recipe).path, epoch, 900_000 * epoch):
+            stage.write(items, 0.1)
+    assert "INDEPENDENT" not in text(stage, "/main_stream.m3u8")
+    assert number("TARGETDURATION", text(stage, "/main_stream.m3u8")) == 2
+    data = segments(stage)[2:]
+    assert len(data) >= 3
+    assert all(inspect(one).first_pids[0] == 0 for one in data)
+    assert not inspect(b"".join(data)).continuity_errors
+    whole = judge(b"".join(data))
+    assert not whole.decode_errors
+    assert (whole.missing, whole.repeated) == (0, 0)
