@@ -81,6 +81,9 @@ class TsConverter:
             rap = leads and packet.kind is Kind.KEY
         else:
             rap = leads and (self.rap_due is None or packet.dts >= self.rap_due)
+        if rap and (early := muxer.catch_up(packet.dts)):
+            # They belong to the time before, so whoever joins here must not get them.
+            out.append(Chunk(early, packet.pts, packet.pts, False, False, packet.epoch))
         signals = muxer.discontinuities() if rap or self.broken else b""
         data = muxer.unit(packet, rap)
         if not data:

@@ -167,28 +167,36 @@ class TsMuxer:
             return b""
         flags = RANDOM_ACCESS if rap else 0
         if carried is self.clock:
-            extra, fields = self.reference(packet.dts - PCR_LEAD, flags)
+            extra = self.catch_up(packet.dts)
             self.progress = None
-            return extra + carried.writer.unit(pes, fields)
+            return extra + carried.writer.unit(pes, self.reference(packet.dts - PCR_LEAD, flags))
         fields = bytes((flags,)) if flags else b""
         return self.keep_time(packet.dts) + carried.writer.unit(pes, fields)
 
-    def reference(self, pcr: int, flags: int) -> tuple[bytes, bytes]:
-        """Move the clock: the references that are due before, and the fields of this one."""
-        extra = b""
+    def catch_up(self, dts: int) -> bytes:
+        """The clock references that are due before a unit of the leading stream."""
+        pcr = dts - PCR_LEAD
         last = self.pcr
-        if last is not None and self.clock is not None:
+        if last is None or self.clock is None:
+            return b""
+        if not PCR_MAX_DISTANCE < pcr - last <= PCR_MAX_EXTRA * PCR_STEP:
+            return b""
+        steps = range(last + PCR_STEP, pcr, PCR_STEP)
+        self.pcr = steps[-1]
+        signal = self.clock.writer.signal
+        return b"".join([signal(pcr_field(0, step)) for step in steps])
+
+    def reference(self, pcr: int, flags: int) -> bytes:
+        """Move the clock; the fields that say so."""
+        last = self.pcr
+        if last is not None:
             if pcr <= last:
                 # Another track had to move the clock on while this one was silent.
                 pcr = last + 1
-            elif pcr - last > PCR_MAX_EXTRA * PCR_STEP:
-                flags |= DISCONTINUITY
             elif pcr - last > PCR_MAX_DISTANCE:
-                signal = self.clock.writer.signal
-                steps = range(last + PCR_STEP, pcr, PCR_STEP)
-                extra = b"".join([signal(pcr_field(0, step)) for step in steps])
+                flags |= DISCONTINUITY
         self.pcr = pcr
-        return extra, pcr_field(flags, pcr)
+        return pcr_field(flags, pcr)
 
     def keep_time(self, dts: int) -> bytes:
         """Clock references while the clock's own stream is silent, driven by another one."""
@@ -204,8 +212,8 @@ class TsMuxer:
         else:
             pcr = self.pcr + dts - self.progress
         self.progress = dts
-        extra, fields = self.reference(pcr, 0)
-        return extra + self.clock.writer.signal(fields)
+        extra = self.catch_up(pcr + PCR_LEAD)
+        return extra + self.clock.writer.signal(self.reference(pcr, 0))
 
 
 def match(

@@ -86,6 +86,16 @@ def test_random_access_chunks_begin_with_the_tables() -> None:
         assert all(packet.flags & 0x80 == 0 for packet in ts_packets(chunk.data))
 
 
+def test_clock_references_of_the_time_before_stand_outside_of_random_access_chunks() -> None:
+    made = live(picture(0, key=True), picture(18_000, key=True))
+    assert [chunk.rap for chunk in made] == [True, False, True]
+    early, last = made[1:]
+    assert (early.start, early.flush) == (18_000, False)
+    assert [packet.payload for packet in ts_packets(early.data)] == [None, None]
+    assert [packet.pid for packet in ts_packets(last.data)][:3] == [0, PMT_PID, VIDEO_PID]
+    assert max(steps(pcrs(early.data + last.data, VIDEO_PID))) <= 9000
+
+
 def test_tables_come_twice_a_second() -> None:
     made = live(*interleaved(pictures(100, gop=99), sounds(190)))
     times = [chunk.start for chunk in made if ts_packets(chunk.data)[0].pid == 0]
