@@ -2,4 +2,8 @@
 
 Capabilities: HTTP output. Segments are runs of chunks of the ``mpegts`` lane and are served from
 memory. Specification: RFC 8216.
+
+Latency: the first playlist answers with the first segment, so ``segment_s`` or one GOP after the
+stream went on air. Most players then keep three target durations behind the end of the playlist,
+which is full enough for that after three segments; the player page starts with two.
 """

@@ -165,10 +165,21 @@ class HlsOutput:
         answer = self._answer(name, request)
         if answer is not None:
             return answer
+        if self._attachment is None:
+            return gone(f"`{self.view.code}` can't be served as HLS")
         if not self.view.on_air():
             return gone(f"`{self.view.code}` is not on air yet")
-        late = gone(f"`{self.view.code}` has no complete segment yet: waiting for a keyframe")
-        return Wait(self._ready, FIRST_SEGMENT_S, lambda: self._answer(name, request) or late)
+        return Wait(
+            self._ready,
+            FIRST_SEGMENT_S,
+            lambda: self._answer(name, request) or gone(self._why_late()),
+        )
+
+    def _why_late(self) -> str:
+        init = self.view.init(Format.MPEGTS)
+        if init is not None and not init.tracks:
+            return f"`{self.view.code}` has no track that MPEG-TS can carry"
+        return f"`{self.view.code}` has no complete segment yet: waiting for a keyframe"
 
     def _answer(self, name: str, request: HttpRequest) -> Bytes | None:
         """The playlist as it is now; None before the first segment."""

@@ -162,7 +162,8 @@ class Segmenter:
         self._tracks: tuple[tuple[int, Codec, bytes | None], ...] = ()
         self._tracks_changed = False
         self._dropped = False
-        self._anchor: float | None = None
+        self._anchored = False
+        self._anchor = 0.0
         self._batch_anchor = 0.0
         self._wall_end = 0.0
         self._closed: list[Segment] = []
@@ -194,7 +195,7 @@ class Segmenter:
             self._close(grown, grown.media_end())
         self._break_next = self._produced
         self._tracks_changed = False
-        self._anchor = None
+        self._anchored = False
 
     def discard(self) -> None:
         """Forget the open segment; numbers and the target duration go on."""
@@ -237,8 +238,8 @@ class Segmenter:
         if self._dropped:
             head = tables([chunk.data]) + chunk.join
         discontinuity, self._break_next, self._dropped = self._break_next, False, False
-        if self._anchor is None:
-            self._anchor = self._batch_anchor
+        if not self._anchored:
+            self._anchored, self._anchor = True, self._batch_anchor
         return Growing(
             start=chunk.start,
             discontinuity=discontinuity,
@@ -270,8 +271,6 @@ class Segmenter:
         return self._begin(chunk, tables(grown.parts))
 
     def _close(self, grown: Growing, end: int, split: Split | None = None) -> None:
-        if self._anchor is None:
-            self._anchor = self._batch_anchor
         wall = max(self._anchor + grown.start / TIMESCALE, self._wall_end)
         segment = Segment(
             number=self.next_number,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from streamctl.media.packet import Init
 from streamctl.sdk.endpoints import Bytes, Wait
 from streamctl_hls.options import HlsOptions
 from tests.plugins.streamctl_hls.chunks import FRAME, boundary, pictures
@@ -207,6 +208,19 @@ def test_without_a_converter_the_status_says_so() -> None:
     stage = Stage(view=FakeView(convertible=False))
     stage.output.start()
     assert "mpegts" in stage.view.notes["hls"]
+    reply = stage.get("/index.m3u8")
+    assert isinstance(reply, Bytes)
+    assert reply.status == 404
+
+
+def test_a_stream_without_fitting_tracks_says_so() -> None:
+    stage = Stage(view=FakeView(tracks=Init(1, 1, ())))
+    stage.output.start()
+    wait = stage.get("/index.m3u8")
+    assert isinstance(wait, Wait)
+    answer = wait.then()
+    assert isinstance(answer, Bytes)
+    assert b"no track" in answer.body
 
 
 def test_on_demand_works_from_the_first_request_until_nobody_asked_for_long() -> None:

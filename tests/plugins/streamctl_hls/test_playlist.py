@@ -77,6 +77,8 @@ def test_what_is_unknown_is_left_out() -> None:
     assert text.splitlines()[2] == (
         '#EXT-X-STREAM-INF:BANDWIDTH=2,AVERAGE-BANDWIDTH=1,CODECS="avc1.64001f"'
     )
+    empty = multivariant_playlist(Init(1, 1, ()), peak_bps=0, average_bps=0, uri="m")
+    assert "CODECS" not in empty
     bare = multivariant_playlist(None, peak_bps=0, average_bps=0, uri="m")
     assert "CODECS" not in bare
 
