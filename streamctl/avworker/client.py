@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from streamctl.avworker.process import Child
+    from streamctl.avworker.wire import Record
     from streamctl.media.packet import Packet, Track
 
 OPEN_TIMEOUT_S = 30.0
@@ -119,12 +120,21 @@ class AvWorkerClient:
         except TimeoutError:
             reason = f"not probed within {timeout_s:g} s: `{job.shown}`"
             raise ConnectionFailed(reason) if job.network else MediaError(reason) from None
-        if record.type is not RecordType.REPORT:
-            raise MediaError(f"the media process sent nonsense: unexpected {record.type.name}")
-        try:
-            return ProbeReport.model_validate_json(record.payload)
-        except ValidationError as error:
-            raise MediaError(f"the media process sent nonsense: {error.title}") from None
+        return parse_report(record)
+
+
+def parse_report(record: Record) -> ProbeReport:
+    """The report of a child.
+
+    Raises:
+        MediaError: it sent something else.
+    """
+    if record.type is not RecordType.REPORT:
+        raise MediaError(f"the media process sent nonsense: unexpected {record.type.name}")
+    try:
+        return ProbeReport.model_validate_json(record.payload)
+    except ValidationError as error:
+        raise MediaError(f"the media process sent nonsense: {error.title}") from None
 
 
 async def opened(child: Child) -> Opened:

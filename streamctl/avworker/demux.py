@@ -118,6 +118,8 @@ class Demux:
         return source
 
     def _nothing(self, container: InputContainer) -> MediaError:
+        if self.excluded:
+            return MediaError(f"no track of `{self.job.path}` has a decoder configuration")
         found = ", ".join(sorted({codec_name(stream) for stream in container.streams}))
         supported = ", ".join(sorted(READERS))
         return MediaError(

@@ -41,14 +41,14 @@ def encode(path: Path, *, video: str, audio: str) -> None:
         out.mux(sound.encode(None))
 
 
-def with_sets(config: bytes, pictures: list[Packet]) -> bytes:
-    """A transport stream whose first picture brings parameter sets but is no keyframe."""
-    sets = AvcConfig.parse(config)
+def with_sets(config: bytes | None, pictures: list[Packet]) -> bytes:
+    """A transport stream whose pictures bring these parameter sets, keyframes or not."""
+    sets = () if config is None else (*AvcConfig.parse(config).sps, *AvcConfig.parse(config).pps)
     out = io.BytesIO()
     with av.open(out, "w", format="mpegts") as container:
         stream = container.add_mux_stream("h264")
         for packet in pictures:
-            nals = [*sets.sps, *sets.pps, *split_length_prefixed(packet.data)]
+            nals = [*sets, *split_length_prefixed(packet.data)]
             data = b"".join(b"\0\0\0\1" + nal for nal in nals)
             unit = av.Packet(data)
             unit.stream = stream

@@ -8,28 +8,39 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
 
 from streamctl.avworker import client as client_module
-from streamctl.avworker.client import AvWorkerClient, probe_job
+from streamctl.avworker import wire
+from streamctl.avworker.client import (
+    AvWorkerClient,
+    RunningDemuxer,
+    opened,
+    parse_report,
+    probe_job,
+)
+from streamctl.avworker.wire import Opened, Record, RecordType
 from streamctl.errors import ConfigError, ConnectionFailed, MediaError
-from streamctl.media.packet import Codec, Packet
+from streamctl.media.packet import Codec, Kind, Packet, Track
 from tests.support.media import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamctl.avworker.process import Child
     from streamctl.sdk.context import AvWorker, Demuxer
     from tests.support.media import MediaCache
 
 pytestmark = pytest.mark.anyio
 RECIPE = Recipe(seconds=3.0)
+VIDEO = Track(0, Codec.H264, b"\1", width=320, height=180)
 
 
 def open_files() -> set[str]:
@@ -277,6 +288,51 @@ class QuietHandler(SimpleHTTPRequestHandler):
 async def test_what_libav_can_not_open_is_said_at_once(url: str, reason: str) -> None:
     with pytest.raises(MediaError, match=reason):
         await AvWorkerClient().probe(url)
+
+
+class ScriptedChild:
+    """A child that has already said everything."""
+
+    def __init__(self, *records: Record) -> None:
+        self.records = list(records)
+
+    async def receive(self) -> Record:
+        return self.records.pop(0)
+
+
+def scripted(*records: Record) -> RunningDemuxer:
+    return RunningDemuxer(cast("Child", ScriptedChild(*records)), Opened((VIDEO,)))
+
+
+async def test_changed_tracks_are_there_before_their_packets() -> None:
+    wide = replace(VIDEO, width=640)
+    packet = Packet(0, 0, 0, Kind.KEY, 0, b"")
+    records = [wire.tracks_record([wide]), wire.packets_record([packet]), Record(RecordType.END)]
+    demuxer = scripted(*records)
+    seen = [(demuxer.tracks, batch) async for batch in demuxer.packets()]
+    assert seen == [((wide,), [packet])]
+
+
+@pytest.mark.parametrize(
+    "record", [Record(RecordType.REPORT), Record(RecordType.PACKETS), Record(RecordType.TRACKS)]
+)
+async def test_nonsense_while_demuxing_is_a_media_error(record: Record) -> None:
+    with pytest.raises(MediaError, match="nonsense"):
+        await anext(scripted(record))
+
+
+@pytest.mark.parametrize("record", [Record(RecordType.END), Record(RecordType.OPENED, b"{}")])
+async def test_nonsense_instead_of_tracks_is_a_media_error(record: Record) -> None:
+    with pytest.raises(MediaError, match="nonsense"):
+        await opened(cast("Child", ScriptedChild(record)))
+
+
+@pytest.mark.parametrize(
+    "record", [Record(RecordType.END), Record(RecordType.REPORT, b'{"format": 1}')]
+)
+def test_nonsense_instead_of_a_report_is_a_media_error(record: Record) -> None:
+    with pytest.raises(MediaError, match="nonsense"):
+        parse_report(record)
 
 
 async def test_jobs_of_targets(tmp_path: Path) -> None:

@@ -225,6 +225,21 @@ def test_a_video_without_any_keyframe_is_refused(media: MediaCache, tmp_path: Pa
         play(path)
 
 
+def test_a_video_without_parameter_sets_is_left_out(media: MediaCache, tmp_path: Path) -> None:
+    played = play(media(Recipe(seconds=2, audio=False)).path)
+    path = tmp_path / "a.ts"
+    path.write_bytes(with_sets(None, played.track(0)))
+    with pytest.raises(MediaError, match="has a decoder configuration"):
+        play(path)
+    sound = play(media(Recipe(seconds=2)).path)
+    bare = [p for p in sound.packets if p.kind is not Kind.KEY]
+    path.write_bytes(remux(sound.tracks, bare))
+    opened = play(path).opened
+    assert opened is not None
+    assert [track.codec for track in opened.tracks] == [Codec.AAC]
+    assert opened.notes == ("left out: track 0 (`h264`) has no decoder configuration",)
+
+
 def test_timestamps_that_wrap_go_on(media: MediaCache, tmp_path: Path) -> None:
     path = tmp_path / "wrap.ts"
     played = play(media(REORDERED).path)
