@@ -43,6 +43,8 @@ class FileSource:
         pacer = Pacer()
         async with self.ctx.avworker.demux(path, loop=self.loop) as demuxer:
             self.duration_s = demuxer.duration_s
+            for note in demuxer.notes:
+                self.ctx.log.warning("%s: %s", path, note)
             tracks = demuxer.tracks
             out.tracks(tracks)
             async for batch in demuxer.packets():

@@ -47,7 +47,7 @@ class RunningDemuxer:
         self.tracks: Sequence[Track] = opened.tracks
         self.duration_s = opened.duration_s
         self.format = opened.format
-        self.notes = opened.notes
+        self.notes: Sequence[str] = opened.notes
         """What was left out, and why."""
 
     def packets(self) -> AsyncIterator[list[Packet]]:

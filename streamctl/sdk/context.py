@@ -80,6 +80,10 @@ class Demuxer(Protocol):
     def duration_s(self) -> float:
         """Duration of one pass; 0 = unknown."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the file is left out, and why."""
+
     def packets(self) -> AsyncIterator[list[Packet]]:
         """Batches of access units in decode order until the end of the file.
 

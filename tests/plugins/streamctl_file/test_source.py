@@ -77,6 +77,13 @@ async def test_the_worker_gets_path_and_loop() -> None:
     assert ctx.worker.asked == [(Path("/media/a.mp4"), True, 0.0)]
 
 
+async def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    ctx = MemoryContext([Batch([packet(0)])])
+    ctx.worker.demuxer.notes = ["left out: audio track 1 (`opus`)"]
+    await FileSource(URL, ctx, loop=False).run(RecordingWriter())
+    assert caplog.messages == ["/media/a.mp4: left out: audio track 1 (`opus`)"]
+
+
 async def test_a_lost_child_ends_the_run_with_its_reason() -> None:
     ctx = MemoryContext([Batch([packet(0)])], fails=True)
     with pytest.raises(MediaError, match="SIGKILL"):

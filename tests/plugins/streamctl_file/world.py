@@ -42,6 +42,7 @@ class MemoryDemuxer:
     fails: bool = False
     duration_s: float = 2.0
     tracks: Sequence[Track] = (VIDEO, AUDIO)
+    notes: Sequence[str] = ()
 
     async def packets(self) -> AsyncIterator[list[Packet]]:
         for batch in self.batches:
