@@ -49,14 +49,15 @@ def streams(server: Server) -> Iterator[str]:
         else:
             yield f"  from     {source.redacted}"
         key = "?key=…" if config.read_key else ""
-        urls = server.watch_urls(code, host)
-        page = (
-            f"http://{host}:{server.addresses['http'][1]}/{code}"
-            if "http" in server.addresses
-            else ""
-        )
-        for url in [*([page] if page else []), *(url for _, url in urls)]:
+        for url in [*page(server, code, host), *(url for _, url in server.watch_urls(code, host))]:
             yield f"  watch    {url}{key}"
+
+
+def page(server: Server, code: str, host: str) -> Iterator[str]:
+    """The URL of the stream's own page, if one of its outputs has one."""
+    stream = server.running.get(code)
+    if stream and any("" in output.routes() for output in stream.outputs.values()):
+        yield f"http://{host}:{server.addresses['http'][1]}/{code}"
 
 
 def shown_host(server: Server) -> str:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.cli.banner import Summary, banner
+from streamctl.config.load import parse
+from streamctl.engine.server import Server
+from streamctl.engine.stream import Stream
+from streamctl.registry import Registry
+from streamctl.schema import ServerCounters, StreamCounters
+from streamctl.testing.clock import FakeClock
+
+if TYPE_CHECKING:
+    from streamctl.sdk.endpoints import Address
+
+TEXT = """
+[listeners.rtmp]
+address = ":1935"
+[streams.news]
+title = "News"
+inputs = ["publish:"]
+[streams."region/a"]
+inputs = ["publish:"]
+publish_key = "s3cret"
+read_key = "s3cret-too"
+outputs = ["rtmp"]
+[streams.loop]
+inputs = ["file:loop.mp4"]
+outputs = ["hls"]
+[streams.off]
+inputs = ["publish:"]
+disabled = true
+"""
+
+
+@pytest.fixture
+def server(anyio_backend: str) -> Server:
+    return Server(parse(TEXT, "x", Registry(), {}), Registry(), FakeClock())
+
+
+def listen(server: Server, **addresses: Address) -> None:
+    """Put the server into the state of one that runs."""
+    server.addresses.update(addresses)
+    server.services.ports.update({kind: address[1] for kind, address in addresses.items()})
+    for code, config in server.config.streams.items():
+        if not config.disabled:
+            server.running[code] = Stream(config, server.services)
+            server.running[code].start()
+
+
+@pytest.mark.anyio
+async def test_names_every_listener_and_url(server: Server) -> None:
+    listen(server, rtmp=("", 1935), http=("", 8888), api=("127.0.0.1", 9997))
+    assert banner(server, "s.toml").splitlines()[1:] == [
+        "  rtmp  *:1935",
+        "  http  *:8888",
+        "  api   http://127.0.0.1:9997",
+        "",
+        "news (News)",
+        "  publish  rtmp://127.0.0.1:1935/live/news",
+        "  watch    http://127.0.0.1:8888/news",
+        "  watch    http://127.0.0.1:8888/news/index.m3u8",
+        "  watch    http://127.0.0.1:8888/news/mpegts",
+        "  watch    rtmp://127.0.0.1:1935/live/news",
+        "",
+        "region/a",
+        "  publish  rtmp://127.0.0.1:1935/region/a?key=…",
+        "  watch    rtmp://127.0.0.1:1935/region/a?key=…",
+        "",
+        "loop",
+        "  from     file:loop.mp4",
+        "  watch    http://127.0.0.1:8888/loop",
+        "  watch    http://127.0.0.1:8888/loop/index.m3u8",
+        "",
+        "off: disabled",
+    ]
+
+
+@pytest.mark.anyio
+async def test_shows_the_one_address_that_is_listened_on(server: Server) -> None:
+    listen(server, rtmp=("::1", 1935), http=("::1", 8888))
+    shown = banner(server, "s.toml")
+    assert "  rtmp  [::1]:1935" in shown
+    assert "rtmp://[::1]:1935/live/news" in shown
+
+
+@pytest.mark.anyio
+async def test_never_shows_a_secret(server: Server) -> None:
+    listen(server, rtmp=("", 1935), http=("", 8888))
+    assert "s3cret" not in banner(server, "s.toml")
+
+
+def test_the_summary_is_about_the_time_since_the_last() -> None:
+    summary = Summary()
+    first = StreamCounters("a", on_air=True, bytes_received=1_000_000, bytes_sent=0)
+    summary.line(ServerCounters(uptime_s=1, streams=[first]))
+    second = StreamCounters("a", on_air=True, bytes_received=2_000_000, bytes_sent=10_000_000)
+    viewers = {("rtmp", "play"): 2, ("hls", "play"): 3, ("rtmp", "publish"): 1}
+    later = ServerCounters(uptime_s=3, streams=[second, StreamCounters("b")], sessions=viewers)
+    assert summary.line(later) == (
+        "1/2 on air · 5 viewers · in 4.0 Mbit/s · out 40.0 Mbit/s · up 0:03"
+    )

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from streamctl.cli import status
+from streamctl.cli.app import run
+from streamctl.errors import ConnectionFailed
+from tests.support.control import session, stream
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.control import FakeControl
+
+
+def test_lists_streams(control: FakeControl, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status"]) == 0
+    head, _, news, region, sport = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["STREAM", "STATE", "INPUT"]
+    assert " ".join(news.split()) == (
+        "news active rtmp 192.0.2.1:40000 h264 1280x720 2628 25.0 2 1:02:05"
+    )
+    assert region.split()[0] == "region/a"
+    assert region.split()[-1] == "no_publisher"
+    assert sport.split()[:2] == ["sport", "stopped"]
+
+
+def test_shows_one_stream(control: FakeControl, capsys: pytest.CaptureFixture[str]) -> None:
+    control.all_streams["region/a"] = stream(
+        "region/a", "degraded", sessions=[session("s1", skips=3, lag_s=1.5)]
+    )
+    assert run(["status", "region/a"]) == 0
+    out = capsys.readouterr().out
+    assert "no_publisher: nobody publishes (since " in out
+    assert "avc1.64001f" in out
+    assert "48000 Hz, 2 ch" in out
+    assert "rtmp://127.0.0.1/live/region/a" in out
+    line = next(line for line in out.splitlines() if line.startswith("s1"))
+    assert " ".join(line.split()) == "s1 rtmp play 192.0.2.7:51234 0:12 7.0 MB 1.5 s 3"
+
+
+def test_prints_the_documents_of_the_api(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status", "--json"]) == 0
+    listing = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in listing["streams"]] == ["news", "region/a", "sport"]
+    assert listing["count"] == 3
+    assert run(["status", "region/a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "region/a"
+
+
+def test_prints_codes_for_completion(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status", "--codes"]) == 0
+    assert capsys.readouterr().out == "news\nregion/a\nsport\n"
+
+
+def test_says_that_there_are_none(control: FakeControl, capsys: pytest.CaptureFixture[str]) -> None:
+    control.all_streams.clear()
+    assert run(["status"]) == 0
+    assert capsys.readouterr().out == "no streams\n"
+
+
+def test_an_unknown_stream_is_an_error(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status", "nwes"]) == 1
+    assert capsys.readouterr().err.startswith("error: no stream has this code: `nwes`\nhint: ")
+
+
+def test_watching_prints_a_document_a_line_until_the_server_goes(
+    control: FakeControl, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "WATCH_S", 0.01)
+    looks = 0
+
+    async def look(client: object, code: str) -> object:
+        nonlocal looks
+        looks += 1
+        if looks > 2:
+            raise ConnectionFailed("gone")
+        return stream(code)
+
+    monkeypatch.setattr(status, "look", look)
+    assert run(["status", "news", "--watch", "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["id"] for line in out.splitlines()] == ["news", "news"]
+    assert err == "error: gone\n"
+
+
+def test_watching_waits_for_a_server_that_is_away(
+    control: FakeControl, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "WATCH_S", 0.01)
+    answers = iter([stream("one"), ConnectionFailed("away"), stream("two"), KeyboardInterrupt()])
+
+    async def look(client: object, code: str) -> object:
+        answer = next(answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(status, "look", look)
+    assert run(["status", "x", "--watch"]) == 130
+    out = capsys.readouterr().out
+    assert "two" in out
