@@ -13,7 +13,7 @@ from streamctl.media import flv
 from streamctl.media.packet import Codec, Init, Kind, Media, Packet
 from streamctl.media.timestamps import ticks_to_ms
 from streamctl_rtmp.wire import amf0
-from streamctl_rtmp.wire.chunk import serialize
+from streamctl_rtmp.wire.chunk import serialize, serialize_media
 from streamctl_rtmp.wire.connection import OUT_CHUNK_SIZE
 from streamctl_rtmp.wire.messages import STREAM_ID, ChunkStream, Message, MessageType
 
@@ -68,12 +68,13 @@ class Packer:
         if self.video is not None and number == self.video.id:
             timestamp = ticks_to_ms(packet.dts - self.base)
             cts = ticks_to_ms(packet.pts - self.base) - timestamp
-            body = flv.video_header(packet.kind is Kind.KEY, cts) + packet.data
-            return self._message(ChunkStream.VIDEO, MessageType.VIDEO, wrap(timestamp), body)
+            head = flv.video_header(packet.kind is Kind.KEY, cts)
+            message = Message(MessageType.VIDEO, wrap(timestamp), self.stream_id, packet.data)
+            return serialize_media(ChunkStream.VIDEO, message, head, OUT_CHUNK_SIZE)
         if self.audio is not None and number == self.audio.id:
             timestamp = self.timestamp(packet.pts)
-            body = flv.AAC_FRAME + packet.data
-            return self._message(ChunkStream.AUDIO, MessageType.AUDIO, timestamp, body)
+            message = Message(MessageType.AUDIO, timestamp, self.stream_id, packet.data)
+            return serialize_media(ChunkStream.AUDIO, message, flv.AAC_FRAME, OUT_CHUNK_SIZE)
         return b""
 
     def timestamp(self, time: int) -> int:

@@ -35,6 +35,10 @@ class TagKind(enum.IntEnum):
     """Nothing to play: a command frame, colour metadata, or bytes that can't be read."""
 
 
+TAG_KINDS = tuple(TagKind)
+"""By packet type: a look-up instead of a call for every tag."""
+
+
 @dataclass(slots=True)
 class Tag:
     """A parsed tag body."""
@@ -128,7 +132,7 @@ def parse_video(data: bytes) -> Tag:
     packet_type = data[1]
     if packet_type > TagKind.END or len(data) < 5:
         return Tag(TagKind.OTHER, codec, name, key, 0, b"")
-    return Tag(TagKind(packet_type), codec, name, key, signed24(data, 2), data[5:])
+    return Tag(TAG_KINDS[packet_type], codec, name, key, signed24(data, 2), data[5:])
 
 
 def parse_ex_video(data: bytes) -> Tag:
@@ -165,7 +169,7 @@ def parse_audio(data: bytes) -> Tag:
     packet_type = data[1]
     if packet_type > TagKind.FRAME:
         return Tag(TagKind.OTHER, codec, name, True, 0, b"")
-    return Tag(TagKind(packet_type), codec, name, True, 0, data[2:])
+    return Tag(TAG_KINDS[packet_type], codec, name, True, 0, data[2:])
 
 
 def parse_ex_audio(data: bytes) -> Tag:

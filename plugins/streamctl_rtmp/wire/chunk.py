@@ -12,7 +12,7 @@ Set Chunk Size and Abort Message concern the chunk layer alone and are obeyed he
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError
 from streamctl_rtmp.wire.messages import Message, MessageType, parse_uint32
@@ -194,26 +194,37 @@ class ChunkParser:
                 return None, position
             csid, start = wide_csid(data, start, csid)
         form = first >> 6
-        stream = self.streams.get(csid)
-        if stream is None:
-            stream = self._new_stream(csid, form)
+        stream = self.streams.get(csid) or self._new_stream(csid, form)
         if form == 3:
             return self._continue(stream, data, start)
         end = start + HEADER_BYTES[form]
         if end > len(data):
             return None, position
-        field_value = int.from_bytes(data[start : start + 3], "big")
+        value = data[start] << 16 | data[start + 1] << 8 | data[start + 2]
         extended = b""
-        if field_value == EXTENDED:
+        if value == EXTENDED:
             extended = data[end : end + 4]
             if len(extended) < 4:
                 return None, position
-            field_value = int.from_bytes(extended, "big")
+            value = int.from_bytes(extended, "big")
             end += 4
+        if stream.payload or stream.begun:
+            # A peer that begins anew has given the unfinished message up (section 5.4.2 asks
+            # for an Abort Message, which encoders that drop frames leave out).
+            self._drop(stream)
         if form < 2:
-            self._check_length(int.from_bytes(data[start + 3 : start + 6], "big"))
-        self._begin(stream, form, field_value, data[start:end])
+            length = data[start + 3] << 16 | data[start + 4] << 8 | data[start + 5]
+            self._check_length(length)
+            stream.length = length
+            stream.type = data[start + 6]
+        if form == 0:
+            stream.timestamp = value
+            stream.stream_id = int.from_bytes(data[start + 7 : start + 11], "little")
+        else:
+            stream.timestamp = (stream.timestamp + value) & 0xFFFFFFFF
+        stream.delta = value
         stream.extended = extended
+        stream.begun = True
         return stream, end
 
     def _check_length(self, length: int) -> None:
@@ -229,23 +240,6 @@ class ChunkParser:
             raise RemoteProtocolError(f"more than {MAX_CHUNK_STREAMS} chunk streams")
         stream = self.streams[csid] = Incoming(csid)
         return stream
-
-    def _begin(self, stream: Incoming, form: int, field_value: int, header: bytes) -> None:
-        """Start a message whose chunk header has a timestamp field."""
-        if stream.payload or stream.begun:
-            # A peer that begins anew has given the unfinished message up (section 5.4.2 asks
-            # for an Abort Message, which encoders that drop frames leave out).
-            self._drop(stream)
-        stream.delta = field_value
-        if form == 0:
-            stream.timestamp = field_value
-            stream.stream_id = int.from_bytes(header[7:11], "little")
-        else:
-            stream.timestamp = (stream.timestamp + field_value) & 0xFFFFFFFF
-        if form < 2:
-            stream.length = int.from_bytes(header[3:6], "big")
-            stream.type = header[6]
-        stream.begun = True
 
     def _continue(self, stream: Incoming, data: bytes, start: int) -> tuple[Incoming | None, int]:
         """A chunk without a message header: the next of its message, or a message like the last."""
@@ -284,6 +278,22 @@ def basic_header(form: int, csid: int) -> bytes:
         high, low = divmod(csid - 64, 256)
         return bytes((form << 6 | 1, low, high))
     raise LocalProtocolError(f"no such chunk stream id: `{csid}`")
+
+
+def serialize_media(csid: int, message: Message, head: bytes, chunk_size: int) -> bytes:
+    """Like :func:`serialize`, of a message whose data is ``head`` and then its own.
+
+    The frame is copied once, which is most of the work.
+
+    Raises:
+        LocalProtocolError: no such chunk stream id, or the message is too long.
+    """
+    size = len(head) + len(message.data)
+    timestamp = message.timestamp
+    if size > chunk_size or timestamp >= EXTENDED or not 2 <= csid < 64:
+        return serialize(csid, replace(message, data=head + message.data), chunk_size)
+    header = csid << 56 | timestamp << 32 | size << 8 | message.type
+    return header.to_bytes(8, "big") + message.stream_id.to_bytes(4, "little") + head + message.data
 
 
 def serialize(csid: int, message: Message, chunk_size: int) -> bytes:

@@ -118,6 +118,25 @@ def annexb(data: bytes, prefix: bytes = b"") -> bytes:
     return bytes(out)
 
 
+def first_slice_types() -> tuple[str, ...]:
+    """Picture type by the first byte of a slice header; empty where one byte can't tell.
+
+    Most slices are the first of their picture: ``first_mb_in_slice`` is a single 1 bit, and the
+    code of ``slice_type`` fits into the seven bits behind it.
+    """
+    table = []
+    for byte in range(256):
+        zeros = 7 - (byte & 0x7F).bit_length()
+        width = 2 * zeros + 1
+        known = byte & 0x80 and width <= 7
+        number = ((byte & 0x7F) >> (7 - width)) - 1 if known else -1
+        table.append(SLICE_TYPES[number % 5] if 0 <= number < 10 else "")
+    return tuple(table)
+
+
+FIRST_SLICE_TYPES = first_slice_types()
+
+
 def classify(units: Iterable[bytes], parameter_sets: bool) -> tuple[Kind, int]:
     """Kind and flags of the picture whose units (or their heads) these are.
 
@@ -133,6 +152,8 @@ def classify(units: Iterable[bytes], parameter_sets: bool) -> tuple[Kind, int]:
         if kind in SLICES:
             picture, first = slice_type(unit)
             fields += first
+            if picture == "P" and fields <= 1:
+                return Kind.P, Flag.NONE
             types.append((picture, fields))
         elif kind == SEI:
             messages.append(unit)
@@ -149,6 +170,9 @@ def classify(units: Iterable[bytes], parameter_sets: bool) -> tuple[Kind, int]:
 
 def slice_type(unit: bytes) -> tuple[str, bool]:
     """Picture type of a slice, and whether it is the first of its picture."""
+    picture = FIRST_SLICE_TYPES[unit[1]] if len(unit) > 1 else ""
+    if picture:
+        return picture, True
     try:
         reader = BitReader(unescape(unit[1:SLICE_HEAD_BYTES]))
         first = reader.ue() == 0
