@@ -17,7 +17,7 @@ from streamctl.media.codecs import complete
 from streamctl.media.packet import Boundary, Init, InitChange, Media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from streamctl.engine.lane import Lane
     from streamctl.engine.timeline import EpochClock, Timeline
@@ -28,6 +28,8 @@ CONFIG_WAIT_S = 3.0
 """Announced tracks without a configuration are waited for this long after the first one."""
 QUEUE_PACKETS = 3000
 """Packets held while configurations are missing; more than 3 s of any stream worth having."""
+QUEUE_BYTES = 33_554_432
+"""Payload held meanwhile: 3 s at 80 Mbit/s, whatever the size that a peer gives its packets."""
 
 
 class Phase(enum.Enum):
@@ -72,6 +74,7 @@ class Epoch:
         self._announced: dict[int, Track] = {}
         self._queue: list[tuple[list[Packet], float]] = []
         self._queued = 0
+        self._queued_bytes = 0
         self._timer: Timer | None = None
         self._splice: Splice | None = None
         self._clock: EpochClock | None = None
@@ -114,12 +117,7 @@ class Epoch:
         if self.phase is Phase.OPEN:
             self._write(packets, now)
             return
-        self._queue.append((packets, now))
-        self._queued += len(packets)
-        while self._queued > QUEUE_PACKETS:
-            oldest, _ = self._queue.pop(0)
-            self._queued -= len(oldest)
-            self.dropped += len(oldest)
+        self._hold(packets, now)
 
     def put_ts(self, data: bytes | memoryview, now: float) -> None:
         """Refuse MPEG-TS bytes.
@@ -135,6 +133,7 @@ class Epoch:
         self._check()
         if self.phase is Phase.OPEN and self.init is not None:
             self.past_jumps = self.jumps
+            self.dropped = self.lost + (self._splice.held if self._splice else 0)
             self.number = self.host.number()
             self.reason = reason
             self.init = replace(self.init, epoch=self.number)
@@ -143,7 +142,10 @@ class Epoch:
 
     def end(self) -> None:
         """Revoke the token; may be called twice."""
+        if self.phase is Phase.ENDED:
+            return
         self.phase = Phase.ENDED
+        self.dropped += self._queued + (self._splice.held if self._splice else 0)
         self._clock = None
         self._queue.clear()
         if self._timer is not None:
@@ -177,6 +179,17 @@ class Epoch:
         self.meter.bytes, self.meter.items = total, items
         self.meter.sample(now)
 
+    def _hold(self, packets: list[Packet], now: float) -> None:
+        """Queue packets until the init opens; the oldest go when there are too many."""
+        self._queue.append((packets, now))
+        self._queued += len(packets)
+        self._queued_bytes += payload_bytes(packets)
+        while self._queued > QUEUE_PACKETS or self._queued_bytes > QUEUE_BYTES:
+            oldest, _ = self._queue.pop(0)
+            self._queued -= len(oldest)
+            self._queued_bytes -= payload_bytes(oldest)
+            self.dropped += len(oldest)
+
     def _check(self) -> None:
         if self.phase is Phase.ENDED:
             raise StaleEpoch("the epoch has ended")
@@ -189,7 +202,7 @@ class Epoch:
         self.phase = Phase.OPEN
         self.init = Init(self._next_version(), self.number, self._configured())
         self._splice = self._new_splice(self.init)
-        queue, self._queue = self._queue, []
+        queue, self._queue, self._queued = self._queue, [], 0
         for packets, now in queue:
             self._write(packets, now)
 
@@ -231,3 +244,8 @@ class Epoch:
         assert self.init is not None
         self.host.begun(self.init)
         self.host.lane.append([Boundary(self.number, self.init, self.reason)])
+
+
+def payload_bytes(packets: Iterable[Packet]) -> int:
+    """What these packets carry."""
+    return sum(len(packet.data) for packet in packets)
