@@ -8,6 +8,7 @@ starts with its audio alone.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from streamctl.engine.timeline import EpochClock, Timeline
@@ -24,6 +25,8 @@ NO_LEADING = -(1 << 62)
 """Below every timestamp: no picture leads any more once a second random-access point came."""
 HOLD_PACKETS = 3000
 """Held audio and data before the first picture: a minute at most, a few MB."""
+HOLD_BYTES = 8_388_608
+"""Payload of what is held: a minute at 1 Mbit/s, whatever the size that a peer gives a frame."""
 
 
 class Splice:
@@ -36,10 +39,16 @@ class Splice:
         """None until the epoch has begun."""
         self.dropped = 0
         """Packets before the start of their track, and leading pictures."""
-        self._held: list[Packet] = []
+        self._held: deque[Packet] = deque()
+        self._held_bytes = 0
         self._first_arrival: float | None = None
         self._video_rap_pts: int | None = None
         self._audio_open: set[int] = set()
+
+    @property
+    def held(self) -> int:
+        """Packets that wait for the start to be known."""
+        return len(self._held)
 
     def feed(self, packets: list[Packet], now: float, begin: Callable[[], None]) -> list[Packet]:
         """The packets to emit, on the timeline; ``begin`` is called once before the first."""
@@ -81,19 +90,19 @@ class Splice:
             if packet.kind is Kind.KEY or (not self.has_video and not video):
                 self._begin(packet, now, video=video)
             elif not video and now - self._first_arrival >= PICTURE_WAIT_S:
-                first = self._held[0] if self._held else packet
-                self._begin(first, now, video=False)
+                # Anchored at the packet of now: what was held stays where it arrived.
+                self._begin(packet, now, video=False)
             if self.clock is not None:
-                held, self._held = self._held, []
+                held, self._held = self._held, deque()
                 return [*held, *packets[position:]]
             if video:
                 self.dropped += 1
             else:
                 self._held.append(packet)
-        if len(self._held) > HOLD_PACKETS:
-            excess = len(self._held) - HOLD_PACKETS
-            self.dropped += excess
-            del self._held[:excess]
+                self._held_bytes += len(packet.data)
+        while len(self._held) > HOLD_PACKETS or self._held_bytes > HOLD_BYTES:
+            self._held_bytes -= len(self._held.popleft().data)
+            self.dropped += 1
         return []
 
     def _begin(self, packet: Packet, now: float, *, video: bool) -> None:

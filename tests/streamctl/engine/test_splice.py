@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import itertools
 
-from streamctl.engine.splice import HOLD_PACKETS, PICTURE_WAIT_S, Splice
+from streamctl.engine.splice import HOLD_BYTES, HOLD_PACKETS, PICTURE_WAIT_S, Splice
 from streamctl.engine.timeline import ORIGIN, Timeline
-from streamctl.media.packet import TIMESCALE, Kind, Packet
+from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet, Track
 
 FRAME = 3600
 AUDIO = 1920
@@ -80,7 +80,44 @@ def test_audio_goes_on_alone_when_no_picture_comes() -> None:
     assert [packet.kind for packet in out] == [Kind.KEY]
 
 
+def test_sound_that_was_held_stays_where_it_arrived_when_no_picture_comes() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    times = range(0, int(PICTURE_WAIT_S * TIMESCALE) + AUDIO, AUDIO)
+    out = [p for pts in times for p in splice.feed([audio(pts)], pts / TIMESCALE, Begun())]
+    assert [packet.pts for packet in out] == [ORIGIN + pts for pts in times]
+
+
 def test_what_is_held_is_bounded() -> None:
     splice = Splice(Timeline(0.0), has_video=True)
     splice.feed([audio(n) for n in range(HOLD_PACKETS + 7)], 0.0, Begun())
     assert splice.dropped == 7
+    assert splice.held == HOLD_PACKETS
+
+
+def test_what_is_held_is_bounded_by_bytes_too() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    large = bytes(HOLD_BYTES // 2)
+    splice.feed([Packet(1, n, n, Kind.AUDIO, 0, large) for n in range(3)], 0.0, Begun())
+    assert (splice.held, splice.dropped) == (2, 1)
+
+
+def test_a_picture_alone_can_open_an_input_that_promised_none() -> None:
+    splice = Splice(Timeline(0.0), has_video=False)
+    assert splice.feed([video(0)], 0.0, Begun()) == []
+    assert len(splice.feed([video(FRAME, Kind.KEY)], 0.0, Begun())) == 1
+
+
+def test_an_input_has_settled_when_every_track_runs_and_nothing_can_lead() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    tracks = [Track(0, Codec.H264), Track(1, Codec.AAC)]
+    assert not splice.settled(tracks)
+    splice.feed([video(0, Kind.KEY)], 0.0, Begun())
+    assert not splice.settled(tracks)
+    splice.feed([audio(-AUDIO)], 0.0, Begun())
+    assert not splice.settled(tracks)
+    splice.feed([audio(AUDIO)], 0.0, Begun())
+    assert not splice.settled(tracks)
+    splice.feed([video(FRAME, Kind.KEY)], 0.0, Begun())
+    assert splice.settled(tracks)
+    assert splice.settled([Track(0, Codec.H264)])
+    assert not splice.settled([*tracks, Track(2, Codec.DATA)])
