@@ -10,6 +10,7 @@ is too far behind is moved to the newest random-access point; one that stays beh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ PIECE_BYTES = 262_144
 """Catch-up is written in pieces of this size, so that a transport's private copy stays small."""
 AUDIO_HOLD_S = 0.04
 """How long audio waits for a video frame to travel with."""
+TIMER_SLACK_S = 0.001
+"""Event loops round timers; this much too early is on time."""
 MIN_LAG_S = 3.0
 """A viewer may always be this far behind; more than that and more than two GOPs is a skip."""
 MIN_RATE_S = 0.2
@@ -73,6 +76,8 @@ class LaneFanOut:
         self._writes: list[Callable[[bytes], None]] = []
         self._stale = False
         self._timer: Timer | None = None
+        self._due = math.inf
+        """When pending bytes must leave at the latest."""
         self._flushed_at = clock.now()
         self._waiting = 0
 
@@ -118,20 +123,20 @@ class LaneFanOut:
                 flush = True
         if not self._pending:
             self.position = self.lane.head
-            return
-        wait_s = AUDIO_HOLD_S
-        if flush:
-            wait_s = self._flushed_at + self.merge_s - self.clock.now() if self.merge_s else 0.0
-        if wait_s <= 0.0:
+        elif flush and not self.merge_s:
             self.flush()
-        elif self._timer is None:
-            self._timer = self.clock.call_later(wait_s, self._on_timer)
+        else:
+            now = self.clock.now()
+            due = max(self._flushed_at + self.merge_s, now if flush else now + AUDIO_HOLD_S)
+            self._due = min(self._due, due)
+            if self._due <= now:
+                self.flush()
+            elif self._timer is None:
+                self._timer = self.clock.call_later(self._due - now, self._on_timer)
 
     def flush(self) -> None:
         """Send what is pending to the head group now, then let waiting viewers join."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._due = math.inf
         self.position = self.lane.head
         pending = self._pending
         if pending:
@@ -195,9 +200,15 @@ class LaneFanOut:
                 self._waiting += 1
 
     def _on_timer(self) -> None:
+        """Flush what is due; what was flushed in time meanwhile cost no timer of its own."""
         self._timer = None
-        if self._pending:
+        if not self._pending:
+            return
+        wait_s = self._due - self.clock.now()
+        if wait_s <= TIMER_SLACK_S:
             self.flush()
+        else:
+            self._timer = self.clock.call_later(wait_s, self._on_timer)
 
     def _try_join(self, viewer: Viewer) -> None:
         if not self.lane.joins or self.lane.joins[-1].index >= self.position:

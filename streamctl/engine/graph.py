@@ -200,15 +200,19 @@ class Graph:
         return self.entry(fmt).fanout
 
     def attach(self, fmt: Format, reader: Reader) -> LaneAttachment:
-        """Feed ``reader`` from the oldest random-access point on."""
-        entry = None if fmt is Format.PACKETS else self.entry(fmt)
-        if entry is not None:
-            entry.use()
+        """Feed ``reader`` from the oldest random-access point that the base lane holds."""
         lane = self.lane(fmt)
-        history = lane.since_oldest_join()
-        lane.add_reader(reader)
-        if history:
-            lane.feed(reader, history)
+        entry = None if fmt is Format.PACKETS else self.entry(fmt)
+        if entry is not None and not entry.running:
+            # Before the converter starts: its whole pre-roll passes by the reader, of which
+            # the derived lane itself keeps only the end.
+            lane.add_reader(reader)
+            entry.use()
+        else:
+            if entry is not None:
+                entry.use()
+            lane.feed(reader, lane.since_oldest_join())
+            lane.add_reader(reader)
 
         def detach() -> None:
             lane.remove_reader(reader)

@@ -119,6 +119,31 @@ def test_merging_sends_at_most_once_per_interval_and_never_later() -> None:
     assert wire.bytes.count(b"P") == 24
 
 
+def test_merging_holds_for_audio_too() -> None:
+    rig = Rig(merge_s=0.1)
+    wire, _ = rig.viewer()
+    for _ in range(50):
+        rig.video()
+        rig.clock.advance(0.02)
+        rig.sound()
+        rig.clock.advance(0.02)
+    assert len(wire.sent) <= 21
+
+
+def test_a_timer_that_outlived_its_flush_delays_nothing() -> None:
+    rig = Rig()
+    wire, _ = rig.viewer()
+    rig.video()
+    rig.sound()
+    rig.clock.advance(AUDIO_HOLD_S * 0.9)
+    rig.video()
+    rig.sound()
+    rig.clock.advance(AUDIO_HOLD_S * 0.5)
+    assert wire.bytes == b"J,K0,a,P1,"
+    rig.clock.advance(AUDIO_HOLD_S * 0.5)
+    assert wire.bytes == b"J,K0,a,P1,a,"
+
+
 def test_a_join_starts_with_the_join_bytes_and_the_newest_picture() -> None:
     rig = Rig()
     for _ in range(27):
