@@ -98,8 +98,16 @@ class Lane:
 
     @property
     def newest_gop(self) -> int:
-        """Length of the newest complete group of pictures, 90 kHz; 0 = none yet."""
-        return self.joins[-1].time - self.joins[-2].time if len(self.joins) > 1 else 0
+        """Length of the newest complete group of pictures, 90 kHz; 0 = none yet.
+
+        From one epoch to the next is no group, but an outage.
+        """
+        newer: JoinPoint | None = None
+        for point in reversed(self.joins):
+            if newer is not None and newer.init.epoch == point.init.epoch:
+                return newer.time - point.time
+            newer = point
+        return 0
 
     def append(self, items: Sequence[Item]) -> None:
         """Write items, cut the tail, feed the readers and wake the waiters."""
@@ -191,6 +199,7 @@ class Lane:
             if item.rap:
                 self._join_point(item.start)
         elif isinstance(item, (Boundary, InitChange)):
+            self.bytes += weight(item)
             self.init = item.init
             self._sound_only = item.init.first(Media.VIDEO) is None
             self._last_audio_rap = None
@@ -223,12 +232,20 @@ class Lane:
     def _drop_until(self, index: int) -> None:
         count = index - self.base
         for item in self.items[:count]:
-            if isinstance(item, (Packet, Chunk)):
-                self.bytes -= len(item.data) + ITEM_OVERHEAD_BYTES
+            self.bytes -= weight(item)
         del self.items[:count]
         self.base = index
         while self.joins and self.joins[0].index < index:
             self.joins.popleft()
+
+
+def weight(item: Item) -> int:
+    """What an item counts for against the byte bound of a ring."""
+    if isinstance(item, (Packet, Chunk)):
+        return len(item.data) + ITEM_OVERHEAD_BYTES
+    if isinstance(item, (Boundary, InitChange)):
+        return ITEM_OVERHEAD_BYTES + sum(len(track.config or b"") for track in item.init.tracks)
+    return 0
 
 
 class LaneCursor:

@@ -112,6 +112,26 @@ def test_bytes_count_with_their_overhead_and_never_pass_the_bound() -> None:
     )
 
 
+def test_changes_of_tracks_count_too_so_that_they_can_not_fill_the_memory() -> None:
+    bound = 40 * (100 + ITEM_OVERHEAD_BYTES)
+    made = filled(1, max_bytes=bound)
+    for version in range(2, 500):
+        made.append([InitChange(Init(version, 1, (Track(0, Codec.H264, bytes(500)),)))])
+        assert made.bytes <= bound
+    made.append([frame(25)])
+    assert cursor(made).join().version == 499
+    made.clear()
+    assert made.bytes == 0
+
+
+def test_an_outage_is_no_group_of_pictures() -> None:
+    made = filled(60)
+    made.append([Boundary(2, Init(2, 2, (VIDEO,)), "back"), frame(200)])
+    assert made.newest_gop == TIMESCALE
+    made.append([frame(250)])
+    assert made.newest_gop == 50 * FRAME
+
+
 def test_a_group_larger_than_the_bound_leaves_no_join_point_until_the_next() -> None:
     made = filled(24, max_bytes=10 * (100 + ITEM_OVERHEAD_BYTES))
     assert made.gop_too_long
@@ -187,7 +207,8 @@ def test_eviction_keeps_the_newest_group() -> None:
     made = filled(80)
     before = made.bytes
     freed = made.evict_oldest()
-    assert freed == before - made.bytes == 25 * (100 + ITEM_OVERHEAD_BYTES)
+    gone = ITEM_OVERHEAD_BYTES + len(b"cc") + 25 * (100 + ITEM_OVERHEAD_BYTES)
+    assert freed == before - made.bytes == gone
     while made.evict_oldest():
         pass
     assert len(made.joins) == 1
