@@ -84,6 +84,7 @@ class Registry:
     def __init__(self, entries: Iterable[EntryPoint] | None = None) -> None:
         self.catalog = Catalog(PROTOCOLS, entries)
         self.loaded: dict[str, ProtocolPlugin] = {}
+        self.described: list[PluginStatus] = []
         self.listed: list[PluginStatus] = []
 
     def names(self) -> tuple[str, ...]:

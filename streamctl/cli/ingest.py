@@ -41,8 +41,11 @@ def ingest(
 
     url = location.source(source)
     options = JobOptions(retry=Retry(retries))
+    registry = Registry()
+    # Imports block: they come before the event loop.
+    registry.load_all()
     with reporting(json) as report:
-        run(lambda: Job(Registry(), url, options=options), report, duration_s=duration)
+        run(lambda: Job(registry, url, options=options), report, duration_s=duration)
 
 
 @contextmanager

@@ -51,8 +51,11 @@ def push(
 
     url, targets = location.source(source), location.destinations(destinations)
     options = JobOptions(retry=Retry(None if retries < 0 else retries, retry_s))
+    registry = Registry()
+    # Imports block: they come before the event loop.
+    registry.load_all()
     with reporting(json, quiet) as report:
-        run(lambda: Job(Registry(), url, targets, options=options), report)
+        run(lambda: Job(registry, url, targets, options=options), report)
 
 
 @contextmanager

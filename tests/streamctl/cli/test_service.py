@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.cli.service import Service
+from streamctl.config.load import parse
+from streamctl.engine.server import Server
+from streamctl.registry import Registry
+from streamctl.testing.clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+QUIET = '[log]\nlevel = "error"\n[api]\naddress = "127.0.0.1:0"\n[http]\naddress = "127.0.0.1:0"\n'
+NEWS = '[streams.news]\ninputs = ["publish:"]\n'
+MORE = '[streams.more]\ninputs = ["publish:"]\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "s.toml"
+    path.write_text(QUIET + NEWS)
+    return path
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """Imported before the event loop runs, as in the program."""
+    registry = Registry()
+    registry.statuses()
+    return registry
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """Leaves the log level as it was."""
+    ours = logging.getLogger("streamctl")
+    before = ours.level
+    yield
+    ours.setLevel(before)
+
+
+def service(registry: Registry, file: Path, *, level: str = "") -> Service:
+    config = parse(QUIET + NEWS, str(file), registry, {})
+    return Service(Server(config, registry, FakeClock()), file, level=level)
+
+
+async def test_a_right_file_is_applied(registry: Registry, file: Path) -> None:
+    running = service(registry, file)
+    file.write_text(QUIET + '[streams.more]\ndisabled = true\ninputs = ["publish:"]\n')
+    await running.reload()
+    assert list(running.server.config.streams) == ["more"]
+    assert running.server.reload_error == ""
+
+
+async def test_a_faulty_file_changes_nothing(
+    registry: Registry, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = service(registry, file)
+    file.write_text(QUIET + NEWS + "titel = 1\nbuffer_s = 0\n")
+    await running.reload()
+    assert list(running.server.config.streams) == ["news"]
+    assert "unknown key" in running.server.reload_error
+    said = [record.getMessage() for record in caplog.records if record.name == "streamctl.serve"]
+    assert len(said) == 2
+    assert said[0].endswith("streams.news.titel: unknown key (did you mean `title`?)")
+
+
+async def test_the_log_level_follows_the_file_unless_the_command_line_decides(
+    registry: Registry, file: Path
+) -> None:
+    ours = logging.getLogger("streamctl")
+    for level, expected in (("", logging.DEBUG), ("warning", logging.WARNING)):
+        ours.setLevel(logging.WARNING)
+        file.write_text(QUIET + NEWS)
+        running = service(registry, file, level=level)
+        file.write_text(QUIET.replace("error", "debug") + NEWS)
+        await running.reload()
+        assert ours.level == expected
+
+
+async def test_a_file_that_cannot_be_watched_is_no_reason_to_stop(
+    registry: Registry,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def changes(*arguments: object) -> object:
+        raise OSError("inotify watch limit reached")
+        yield
+
+    monkeypatch.setattr("streamctl.cli.service.changes", changes)
+    await service(registry, file).follow_file()
+    assert "send SIGHUP" in caplog.text
+
+
+async def test_serves_says_so_and_follows_the_file(registry: Registry, file: Path) -> None:
+    server = Server(parse(QUIET + NEWS, str(file), registry, {}), registry)
+    out = io.StringIO()
+    running = Service(server, file, announce=out)
+    with anyio.fail_after(15):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(running.run)
+            while "news" not in out.getvalue():
+                await anyio.sleep(0.01)
+            # The watch begins at a moment that can't be seen from here: write until it saw one.
+            text = QUIET + NEWS + MORE
+            while "more" not in server.config.streams:
+                await anyio.Path(file).write_text(text := text + "\n")
+                await anyio.sleep(0.05)
+            server.stop()
+    assert out.getvalue().startswith("streamctl ")
