@@ -43,17 +43,18 @@ class Packer:
         self.audio = next((track for track in tracks if track.media is Media.AUDIO), None)
 
     def headers(self, time: int) -> bytes:
-        """Metadata and sequence headers, as they must stand before media of that time."""
+        """Metadata and sequence headers, as they must stand before media of that time.
+
+        Metadata is always of time 0: FFmpeg, and VLC with it, takes script data of any other
+        time for the first sample of a subtitle track, and waits for more.
+        """
         timestamp = self.timestamp(time)
         video, audio = self.video, self.audio
         tracks = [track for track in (video, audio) if track is not None]
         name = ("@setDataFrame", "onMetaData") if self.publishing else ("onMetaData",)
         values = amf0.EcmaArray(flv.build_metadata(tracks))
-        parts = [
-            self._message(
-                ChunkStream.DATA, MessageType.DATA_AMF0, timestamp, amf0.encode(*name, values)
-            )
-        ]
+        body = amf0.encode(*name, values)
+        parts = [self._message(ChunkStream.DATA, MessageType.DATA_AMF0, 0, body)]
         if video is not None and video.config:
             body = flv.AVC_CONFIG + video.config
             parts.append(self._message(ChunkStream.VIDEO, MessageType.VIDEO, timestamp, body))

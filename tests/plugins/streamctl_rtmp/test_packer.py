@@ -31,7 +31,7 @@ def parse(data: bytes) -> list[Message]:
 
 def test_headers_come_before_media() -> None:
     metadata, video, audio = parse(packer().headers(90 * 1234))
-    assert [message.timestamp for message in (metadata, video, audio)] == [1234] * 3
+    assert [message.timestamp for message in (metadata, video, audio)] == [0, 1234, 1234]
     name, values = amf0.decode(metadata.data)
     assert name == "onMetaData"
     assert (values["width"], values["audiosamplerate"]) == (320.0, 48_000.0)
