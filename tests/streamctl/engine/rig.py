@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -186,7 +185,6 @@ class Rig:
     """Streams, their gate, and a clock."""
 
     def __init__(self, *plugins: ProtocolPlugin, total: int = 100, per_ip: int = 50) -> None:
-        logging.getLogger("streamctl").setLevel(logging.CRITICAL)
         self.clock = FakeClock()
         known = {plugin.kind: plugin for plugin in (WordsPlugin(), *plugins)}
         specs = {spec.target: spec for plugin in known.values() for spec in plugin.converters()}
