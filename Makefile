@@ -28,5 +28,5 @@ generate: ## write man/ and completions/ anew
 
 lock: ## write requirements/ci.txt anew; needs uv
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-emit-index-url --group dev \
+	  --generate-hashes --no-header --no-emit-index-url --group dev --extra uvloop \
 	  --output-file requirements/ci.txt pyproject.toml requirements/ci.in
