@@ -81,9 +81,15 @@ def test_each_format_has_its_own_tests(folder: str) -> None:
     untested = [
         relative(path)
         for path in tracked(f"{folder}/*.py")
-        if path.name != "__init__.py" and path not in tests
+        if path.name != "__init__.py" and path not in tests and does_something(path)
     ]
     assert untested == []
+
+
+def does_something(path: Path) -> bool:
+    """Whether a module has functions; declarations alone are tested where they are used."""
+    tree = ast.parse(path.read_text())
+    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(tree))
 
 
 def test_each_plugin_has_tests_and_an_entry_point() -> None:
