@@ -10,6 +10,7 @@ import pytest
 
 from streamctl.config.load import SECTIONS, parse
 from streamctl.config.model import Config, ListenerConfig, StreamKeys, TokenConfig
+from streamctl.errors import ConfigError
 from streamctl.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,29 +20,30 @@ if TYPE_CHECKING:
 
 SAMPLE = Path(__file__).parents[1] / "streams.toml"
 TEXT = SAMPLE.read_text("utf-8")
+REGISTRY = Registry()
 COMPLETE = re.sub(r"(?m)^#: ", "", TEXT)
 
 
 def test_loads_as_it_is() -> None:
-    config = parse(TEXT, "streams.toml", Registry(), {})
+    config = parse(TEXT, "streams.toml", REGISTRY, {})
     assert list(config.streams) == ["news", "region/secure"]
     assert config.streams["news"].publish_key is None
     assert config.streams["region/secure"].publish_key is not None
 
 
 def test_loads_with_every_inactive_line_active() -> None:
-    config = parse(COMPLETE, "streams.toml", Registry(), {})
+    config = parse(COMPLETE, "streams.toml", REGISTRY, {})
     assert list(config.streams) == ["news", "region/secure", "loop"]
 
 
 def test_needs_no_file_and_no_other_host() -> None:
-    config = parse(TEXT, "streams.toml", Registry(), {})
+    config = parse(TEXT, "streams.toml", REGISTRY, {})
     kinds = {entry.url.kind for stream in config.streams.values() for entry in stream.inputs}
     assert kinds == {"publish"}
 
 
 def test_shows_defaults_where_it_says_so() -> None:
-    complete = parse(COMPLETE, "streams.toml", Registry(), {})
+    complete = parse(COMPLETE, "streams.toml", REGISTRY, {})
     default = Config()
     assert complete.server == default.server
     assert complete.log == default.log
@@ -60,7 +62,7 @@ def keys() -> Iterator[tuple[str, str]]:
         "stream": StreamKeys,
         "listener": ListenerConfig,
     }
-    for plugin in Registry().load_all()[0]:
+    for plugin in REGISTRY.load_all()[0]:
         models[f"{plugin.kind} input"] = plugin.InputOptions
         models[f"{plugin.kind} output"] = plugin.OutputOptions
         models[f"{plugin.kind} listener"] = plugin.ListenerOptions
@@ -74,3 +76,32 @@ def keys() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("model", "key"), sorted(keys()))
 def test_mentions_every_key(model: str, key: str) -> None:
     assert re.search(rf"(?m)(^|[{{, ]){key} = ", COMPLETE), f"{key} of {model} is not in the sample"
+
+
+JUNK = [
+    *("1", "-1", "1e400", "nan", "true", "1979-05-27", "'x'", "''", "'env:'", "'file:'"),
+    *("[]", "[1]", "[[]]", "['publish:']", "{}", "{a = 1}", "[{url = 5}]", "['rtmp://[::1']"),
+    *(
+        "['file:']",
+        "['rtmp://x:99999/y']",
+        "['https://x']",
+        "'\\ud7ff\\u0000'",
+        "':0'",
+        "'[::1]:1'",
+    ),
+]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_no_value_of_any_key_is_more_than_a_fault(junk: str) -> None:
+    lines = COMPLETE.splitlines()
+    for number, line in enumerate(lines):
+        if not (found := re.match(r"\w+ = ", line)):
+            continue
+        text = "\n".join([*lines[:number], found.group() + junk, *lines[number + 1 :]])
+        try:
+            parse(text, "x.toml", REGISTRY, {})
+        except ConfigError as error:
+            for fault in getattr(error, "errors", [error]):
+                assert fault.message
+                assert fault.line or not fault.file

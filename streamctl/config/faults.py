@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
 from types import UnionType
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 SECRET_KEYS = frozenset({"publish_key", "read_key", "value"})
+SENTENCES = {
+    "bool_parsing": "write `true` or `false`",
+    "bool_type": "write `true` or `false`",
+    "float_parsing": "write a number",
+    "float_type": "write a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "write {expected}",
+    "model_type": "write a table",
+    "string_type": "write a text in quotes",
+    "tuple_type": "write a list",
+}
 MAX_SHOWN = 60
 """Longer values are cut: an error is one line."""
 
@@ -55,7 +72,7 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            word = part if BARE_KEY.fullmatch(part) else f'"{part}"'
+            word = part if BARE_KEY.fullmatch(part) else json.dumps(part)
             text += f".{word}" if text else word
     return text
 
@@ -101,12 +118,16 @@ def explain(
         return unknown_key(path, [*keys_at(model, detail["loc"][:-1]), *beside])
     if detail["type"] == "missing":
         return Fault(path, "is missing")
-    if detail["type"] == "value_error":
-        message = str(detail["ctx"]["error"])
-    else:
-        message = detail["msg"]
-        message = message[0].lower() + message[1:]
-    return Fault(path, message + shown(path, detail["input"]))
+    return Fault(path, sentence(detail) + shown(path, detail["input"]))
+
+
+def sentence(detail: ErrorDetails) -> str:
+    """What to write instead, in words of TOML; pydantic's own words for rare findings."""
+    context = detail.get("ctx", {})
+    if detail["type"] in SENTENCES:
+        return SENTENCES[detail["type"]].format(**context)
+    message = str(context["error"]) if detail["type"] == "value_error" else detail["msg"]
+    return message[:1].lower() + message[1:]
 
 
 def shown(path: Path, value: object) -> str:

@@ -37,7 +37,11 @@ def number(value: Any) -> Any:
 
 def address(value: Any) -> Any:
     """Read an address from its text."""
-    return Address.parse(value) if isinstance(value, str) else value
+    if isinstance(value, Address):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write `HOST:PORT` or `:PORT` in quotes")
+    return Address.parse(value)
 
 
 def network(value: Any) -> Any:
