@@ -225,7 +225,7 @@ class LaneFanOut:
         cursor = viewer.cursor
         while not viewer.parked and viewer.session in self.viewers:
             if cursor.position >= self.position:
-                self._enter_head(viewer)
+                self._arrive(viewer)
                 return
             parts: list[bytes] = []
             for item in cursor.take_until(self.position, PIECE_BYTES):
@@ -255,7 +255,12 @@ class LaneFanOut:
         session.skipped_items += skipped.items
         session.skipped_time += skipped.media_time
 
-    def _enter_head(self, viewer: Viewer) -> None:
+    def _arrive(self, viewer: Viewer) -> None:
+        """Enter the head group; who has skipped and seen no picture since waits for one."""
+        if viewer.landed:
+            viewer.joined = False
+            self._waiting += 1
+            return
         viewer.at_head = True
         viewer.group_bytes = self.sent_bytes
         viewer.slow_since = None

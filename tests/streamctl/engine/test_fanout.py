@@ -304,3 +304,47 @@ def test_reset_makes_everybody_wait_for_a_picture() -> None:
     rig.number = 50
     rig.video()
     assert wire.bytes == b"J,K0,J,K50,"
+
+
+def test_who_skips_past_the_last_picture_waits_for_the_next_one() -> None:
+    rig = Rig()
+    rig.lane.bounds = Bounds(4.0, 100_000)
+    wire, session = rig.viewer()
+    other, _ = rig.viewer()
+    rig.video()
+    wire.full = True
+    for _ in range(20):
+        rig.video(size=10_000)
+    assert rig.lane.gop_too_long
+    wire.full = False
+    rig.fanout.serve(session)
+    assert session.skips == 1
+    before = wire.bytes
+    rig.video()
+    assert wire.bytes == before
+    rig.number = 25
+    rig.video()
+    rig.video()
+    assert wire.bytes == before + b"J,K25,P26,"
+    assert other.bytes.endswith(b"P21,K25,P26,")
+    rig.fanout.tick(rig.clock.now())
+    assert session.bytes_out == len(wire.bytes)
+
+
+def test_who_falls_onto_a_picture_that_is_not_sent_yet_gets_its_join_bytes_too() -> None:
+    rig = Rig(merge_s=1.0)
+    wire, session = rig.viewer()
+    rig.clock.advance(1.0)
+    rig.video()
+    rig.fanout.park(session)
+    rig.clock.advance(1.0)
+    rig.video()
+    rig.lane.bounds = Bounds(4.0, 400)
+    rig.number = 25
+    rig.video()
+    assert wire.bytes == b"J,K0,"
+    rig.fanout.serve(session)
+    assert wire.bytes == b"J,K0,"
+    rig.clock.advance(1.0)
+    assert wire.bytes == b"J,K0,J,K25,"
+    assert session.skips == 1
