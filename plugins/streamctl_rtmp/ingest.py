@@ -8,6 +8,7 @@ that streamctl can't carry ends the publishing with its name.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError, Unsupported
@@ -16,8 +17,8 @@ from streamctl.media.aac import AacConfig
 from streamctl.media.codecs import complete
 from streamctl.media.flv import TagKind
 from streamctl.media.h264 import AvcConfig, normalize_prefixed
-from streamctl.media.packet import Codec, Kind, Packet, Track
-from streamctl.media.timestamps import Unwrapper, ms_to_ticks
+from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet, Track
+from streamctl.media.timestamps import FrameGrid, Unwrapper, frame_step, ms_to_ticks
 from streamctl_rtmp.wire.messages import MessageType
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Ingest:
         self._tracks: dict[int, Track] = {}
         self._facts = flv.Metadata(video=False, audio=False)
         self._clock = Unwrapper(32)
+        self._pictures = FrameGrid(frame_step(0))
+        self._sounds = FrameGrid(frame_step(0))
         self._avc: AvcConfig | None = None
         self._asc: bytes | None = None
 
@@ -118,15 +121,18 @@ class Ingest:
             self.dropped += 1
             return
         if unit.data:
-            dts = ms_to_ticks(self._clock.unwrap(timestamp))
-            pts = dts + ms_to_ticks(tag.cts)
+            raw = ms_to_ticks(self._clock.unwrap(timestamp))
+            dts = self._pictures.snap(raw)
+            pts = raw + ms_to_ticks(tag.cts)
+            placed = self._pictures.near(pts)
+            pts = max(dts, pts if placed is None else placed)
             self._packets.append(Packet(VIDEO_TRACK, pts, dts, unit.kind, unit.flags, unit.data))
 
     def _sound(self, frame: bytes, timestamp: int) -> None:
         if self._asc is None or not frame:
             self.dropped += 1
             return
-        pts = ms_to_ticks(self._clock.unwrap(timestamp))
+        pts = self._sounds.snap(ms_to_ticks(self._clock.unwrap(timestamp)))
         self._packets.append(Packet(AUDIO_TRACK, pts, pts, Kind.AUDIO, 0, frame))
 
     def _configure(self, tag: flv.Tag, now: float) -> None:
@@ -138,8 +144,9 @@ class Ingest:
         if tag.codec is Codec.H264:
             self._set_avc(AvcConfig.parse(tag.body), now)
         elif tag.body != self._asc:
-            AacConfig.parse(tag.body)
+            config = AacConfig.parse(tag.body)
             self._asc = tag.body
+            self._sounds = FrameGrid(Fraction(TIMESCALE * config.frame_samples, config.sample_rate))
             self._change(self._audio_track(tag.body), now)
 
     def _parameter_sets(self, avc: AvcConfig, unit: AccessUnit, now: float) -> None:
@@ -157,7 +164,9 @@ class Ingest:
             return
         config = replace(avc, length_size=LENGTH_BYTES).serialize()
         self._avc = avc
-        self._change(self._video_track(config), now)
+        track = self._video_track(config)
+        self._pictures = FrameGrid(frame_step(track.fps))
+        self._change(track, now)
 
     def _change(self, track: Track, now: float) -> None:
         """Announce a track's configuration behind what it does not concern."""

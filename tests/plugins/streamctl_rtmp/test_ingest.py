@@ -67,13 +67,20 @@ def test_metadata_announces_what_will_come(ingest: Ingest, writer: Writer) -> No
     assert (last[1].sample_rate, last[1].channels) == (48_000, 2)
 
 
+def test_frames_go_back_to_where_they_are(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC), audio(AAC))
+    times = [round(n * 1024 / 48) for n in range(200)]
+    give(ingest, *(sound(time) for time in times))
+    assert [p.pts for batch in writer.batches for p in batch] == [n * 1920 for n in range(200)]
+
+
 def test_a_read_is_one_batch_in_ticks(ingest: Ingest, writer: Writer) -> None:
     give(ingest, video(AVC), audio(AAC), picture(40, 80, key=True), sound(41), picture(80, -40))
     [batch] = writer.batches
     assert [(p.track, p.kind, p.dts, p.pts, p.data) for p in batch] == [
         (0, Kind.KEY, 3600, 10_800, IDR),
         (1, Kind.AUDIO, 3690, 3690, b"frame"),
-        (0, Kind.P, 7200, 3600, SLICE),
+        (0, Kind.P, 7200, 7200, SLICE),
     ]
     ingest.flush(0.0)
     assert len(writer.batches) == 1

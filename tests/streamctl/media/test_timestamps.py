@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamctl.media.timestamps import Unwrapper, ms_to_ticks, rescale, ticks_to_ms
+from streamctl.media.timestamps import (
+    GRID_TOLERANCE,
+    FrameGrid,
+    Unwrapper,
+    frame_step,
+    ms_to_ticks,
+    rescale,
+    ticks_to_ms,
+)
 
 WRAP = 1 << 33
 HOUR = 3600
@@ -98,3 +106,72 @@ def test_milliseconds_are_rounded_and_come_back() -> None:
         -1,
     ]
     assert all(ticks_to_ms(ms_to_ticks(ms)) == ms for ms in range(-50, 50))
+
+
+@pytest.mark.parametrize(
+    ("fps", "step"),
+    [
+        (25, Fraction(3600)),
+        (30.0, Fraction(3000)),
+        (29.97, Fraction(3003)),
+        (29.97002997, Fraction(3003)),
+        (23.976, Fraction(15015, 4)),
+        (59.94, Fraction(3003, 2)),
+        (12.5, Fraction(7200)),
+        (0, Fraction(0)),
+    ],
+)
+def test_declared_frame_rates_mean_exact_steps(fps: float, step: Fraction) -> None:
+    assert frame_step(fps) == step
+
+
+@pytest.mark.parametrize("fps", [24, 25, 29.97, 30, 59.94, 12.5, 10])
+@pytest.mark.parametrize("rounding", [round, int])
+def test_milliseconds_go_back_to_where_the_frames_are(fps: float, rounding: type[int]) -> None:
+    step = frame_step(fps)
+    grid = FrameGrid(step)
+    raw = [ms_to_ticks(rounding(frame * step / 90)) for frame in range(5000)]
+    placed = [grid.snap(time) for time in raw]
+    assert placed == [rescale(frame * step.numerator, step.denominator, 1) for frame in range(5000)]
+
+
+def test_composition_times_go_to_the_same_places() -> None:
+    grid = FrameGrid(frame_step(24))
+    for frame in range(0, 1000, 3):
+        dts = ms_to_ticks(round(frame * 1000 / 24))
+        assert grid.snap(dts) == frame * 3750
+        offset = round((frame + 2) * 1000 / 24) - round(frame * 1000 / 24)
+        assert grid.near(dts + ms_to_ticks(offset)) == (frame + 2) * 3750
+
+
+def test_gaps_keep_the_places_and_jumps_make_new_ones() -> None:
+    grid = FrameGrid(Fraction(3750))
+    assert [grid.snap(time) for time in (0, 3780, 90 * 417)] == [0, 3750, 37_500]
+    jump = 1_000_000_000
+    assert grid.snap(jump + 1800) == jump + 1800
+    assert grid.snap(jump + 1800 + 3780) == jump + 1800 + 3750
+
+
+@given(
+    st.lists(st.integers(min_value=1, max_value=200), min_size=1, max_size=60),
+    st.sampled_from([0, 24, 25, 29.97, 30, 60, 120]),
+)
+def test_no_place_is_further_off_than_the_tolerance_and_order_is_kept(
+    steps: list[int], fps: float
+) -> None:
+    grid = FrameGrid(frame_step(fps))
+    raw, last, time = [], -1, 0
+    for step in steps:
+        time += ms_to_ticks(step)
+        raw.append(time)
+    for time in raw:
+        placed = grid.snap(time)
+        assert abs(placed - time) <= GRID_TOLERANCE
+        assert placed >= last
+        last = placed
+
+
+def test_without_a_rate_nothing_moves() -> None:
+    grid = FrameGrid(frame_step(0))
+    assert [grid.snap(time) for time in (7, 99, 1234)] == [7, 99, 1234]
+    assert grid.near(1300) is None
