@@ -9,7 +9,7 @@ stream without ending the connection starts that time anew.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from streamctl.errors import StaleEpoch, StreamctlError, Unsupported
 from streamctl.media.packet import Format
@@ -55,6 +55,8 @@ class RtmpSession:
         self.playback: Playback | None = None
         self.full = False
         """The wire is full; answers wait until it drains."""
+        self.waits_to_join = False
+        """The player was let in while its wire was full."""
         self._admitted = False
         self._replies: list[bytes] = []
         self._deadline: Timer | None = None
@@ -100,7 +102,11 @@ class RtmpSession:
         """The player has caught up with what was written."""
         self.full = False
         self._reply()
-        if self.playback is not None and self.session is not None and not self.full:
+        if self.playback is None or self.session is None or self.full:
+            return
+        if self.waits_to_join:
+            self._join(self.playback, self.session)
+        else:
             self.playback.fanout.serve(self.session)
 
     def closed(self, reason: str) -> None:
@@ -153,13 +159,10 @@ class RtmpSession:
             return
         self.session = self.gate.open(answer, self._kick)
         try:
-            match action:
-                case Action.PUBLISH:
-                    self._publish(answer, self.session)
-                case Action.PLAY:
-                    self._play(answer, self.session)
-                case _:
-                    assert_never(action)
+            if action is Action.PUBLISH:
+                self._publish(answer, self.session)
+            else:
+                self._play(answer, self.session)
         except StreamctlError as error:
             self._refuse(error.message)
             return
@@ -176,9 +179,9 @@ class RtmpSession:
         self._join(self.playback, session)
 
     def _join(self, playback: Playback, session: Session) -> None:
-        playback.fanout.add(playback.cursor, self.wire, session)
-        if self.full:
-            playback.fanout.park(session)
+        self.waits_to_join = self.full
+        if not self.full:
+            playback.fanout.add(playback.cursor, self.wire, session)
 
     def _pause(self, paused: bool) -> None:
         """A paused player leaves the fan-out; afterwards it joins anew, at the live edge."""
@@ -186,6 +189,7 @@ class RtmpSession:
         if playback is None or session is None:
             return
         playback.fanout.remove(session)
+        self.waits_to_join = False
         if not paused:
             self._join(playback, session)
 
@@ -221,6 +225,7 @@ class RtmpSession:
         """End what the client publishes or plays; the connection may go on."""
         session, playback = self.session, self.playback
         self.session = self.ingest = self.playback = None
+        self.waits_to_join = False
         if session is None:
             return
         if playback is not None:

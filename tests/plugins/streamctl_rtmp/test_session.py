@@ -439,3 +439,19 @@ def test_refusals_are_logged_once_with_the_address(
     client.run()
     [record] = caplog.records
     assert record.getMessage().startswith("rtmp 127.0.0.1:5000: MP3 audio")
+
+
+def test_a_player_whose_wire_is_full_joins_when_it_drains(world: World) -> None:
+    client = publisher(world)
+    player = Client(world, Role.PLAY, port=5001).run()
+    player.session.paused()
+    player.connection.send_command(Command("play", 9, None, ("news",)), 1)
+    player.session.received(player.connection.data_to_send())
+    client.picture(80)
+    client.run()
+    assert player.wire.taken() == b""
+    player.events.clear()
+    player.session.resumed()
+    assert player.started() is False
+    assert [message.timestamp for message in player.media()[-3:]] == [1000, 1040, 1080]
+    assert player.started()
