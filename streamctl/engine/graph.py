@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from streamctl.sdk.lane import Reader
     from streamctl.sdk.plugin import Converter, ConverterSpec
 
+RESTART_S = 1.0
+"""Pause before a converter that failed starts afresh."""
+RECOVERED_S = 5.0
+"""A converter that has worked this long since it failed is sound again."""
 GRACE_S = 5.0
 """How long a converter goes on after its last reader left."""
 DERIVED_S = 4.0
@@ -73,6 +77,13 @@ class Derived:
         self.running = False
         self._left_out: frozenset[int] = frozenset()
         self._grace: Timer | None = None
+        if graph.base.closed:
+            self.lane.finish()
+
+    @property
+    def name(self) -> str:
+        """The conversion in words."""
+        return f"{self.spec.source} to {self.spec.target}"
 
     def use(self) -> None:
         """One more reader: start if it is the first."""
@@ -115,6 +126,19 @@ class Derived:
         if out:
             self.lane.append(out)
 
+    def finish(self) -> None:
+        """The base lane gets no more: hand out the rest and let the lane's readers know."""
+        if self.running:
+            try:
+                rest = self.converter.flush()
+            except Exception as error:
+                self.graph.reader_failed(self, error)
+            else:
+                if rest:
+                    self.lane.append(rest)
+                self.fanout.flush()
+        self.lane.finish()
+
     def failed(self) -> None:
         """The converter raised: start afresh with the next reader or boundary."""
         self.running = False
@@ -156,6 +180,8 @@ class Graph:
         self.note = note
         self.base = Lane(Format.PACKETS, settings.bounds, self.reader_failed)
         self.derived: dict[Format, Derived] = {}
+        self.broken: dict[str, float] = {}
+        """Readers and converters that failed, with the monotonic time; gone once recovered."""
         self._failed = failed
 
     def lane(self, fmt: Format) -> Lane:
@@ -211,8 +237,9 @@ class Graph:
         else:
             if entry is not None:
                 entry.use()
-            lane.feed(reader, lane.since_oldest_join())
+            history = lane.since_oldest_join()
             lane.add_reader(reader)
+            lane.feed(reader, history)
 
         def detach() -> None:
             lane.remove_reader(reader)
@@ -226,9 +253,17 @@ class Graph:
         return [self.base, *(entry.lane for entry in self.derived.values())]
 
     def tick(self, now: float) -> None:
-        """Look after slow viewers; called about once a second."""
+        """Look after slow viewers and broken converters; called about once a second."""
         for entry in self.derived.values():
             entry.fanout.tick(now)
+            if now - self.broken.get(entry.name, now) > RECOVERED_S:
+                del self.broken[entry.name]
+
+    def finish(self) -> None:
+        """The stream came to its end: cursors may take the rest, then their waiting ends."""
+        self.base.finish()
+        for entry in self.derived.values():
+            entry.finish()
 
     def close(self) -> None:
         """Stop every converter and wake every waiting cursor."""
@@ -241,16 +276,18 @@ class Graph:
         """A reader raised and was detached: contain it, and restart converters."""
         name = type(reader).__name__
         if isinstance(reader, Derived):
-            name = f"{reader.spec.source} to {reader.spec.target}"
+            name = reader.name
             reader.failed()
-            if reader.users:
-                self.clock.call_later(1.0, lambda: self._restart(reader))
+            if reader.users and not self.base.closed:
+                self.clock.call_later(RESTART_S, lambda: self._restart(reader))
+        self.broken[name] = self.clock.now()
         self._failed(name, error)
 
     def _restart(self, entry: Derived) -> None:
-        if entry.users and not entry.running:
+        if entry.users and not entry.running and not self.base.closed:
             entry.running = True
             if self.base.init is not None:
                 boundary = Boundary(self.base.init.epoch, self.base.init, "converter restarted")
                 self.base.feed(entry, [boundary])
-            self.base.add_reader(entry)
+            if entry.running:
+                self.base.add_reader(entry)

@@ -188,6 +188,8 @@ class Stream:
             )
         else:
             self.causes.clear(cause.GOP_TOO_LONG)
+        if not self.graph.broken:
+            self.causes.clear(cause.CONVERTER_FAILED)
         epoch = self.epoch
         if epoch is None:
             return

@@ -163,6 +163,11 @@ def test_a_broken_converter_is_named_restarted_and_spares_the_stream() -> None:
     before = len(wire.times)
     deliver(rig, writer, 2, start=2)
     assert len(wire.times) > before
+    stream.tick(rig.clock.now())
+    assert cause.CONVERTER_FAILED in stream.causes
+    deliver(rig, writer, 5, start=4)
+    stream.tick(rig.clock.now())
+    assert not stream.causes
 
 
 def test_outputs_live_as_long_as_the_stream() -> None:
