@@ -121,7 +121,7 @@ class Job:
             tasks.start_soon(self._tick)
             async with anyio.create_task_group() as pushing:
                 for push in self.pushes:
-                    pushing.start_soon(push.run)
+                    pushing.start_soon(self._send, push, pushing.cancel_scope)
                 await self._pull()
             tasks.cancel_scope.cancel()
         self.stream.close("the job is done")
@@ -175,7 +175,13 @@ class Job:
                 self.failure = pull.error
                 break
             await self.clock.sleep(self.options.retry.wait_s)
-        self.stream.graph.base.finish()
+        self.stream.graph.finish()
+
+    async def _send(self, push: Push, scope: anyio.CancelScope) -> None:
+        """Push to one destination; a source that nobody takes any more is let go."""
+        await push.run()
+        if all(push.state is PushState.FAILED for push in self.pushes):
+            scope.cancel()
 
     async def _tick(self) -> None:
         while True:

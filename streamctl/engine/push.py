@@ -79,12 +79,16 @@ class Push:
             try:
                 await self._once()
             except StreamctlError as error:
-                if self._give_up(error):
-                    return
-                await self.stream.clock.sleep(self.retry.wait_s)
+                failure = error
+            except Exception as error:
+                log.exception("push to %s failed", self.url.redacted)
+                failure = StreamctlError(f"{type(error).__name__}: {error}")
             else:
                 self._enter(PushState.DONE)
                 return
+            if self._give_up(failure):
+                return
+            await self.stream.clock.sleep(self.retry.wait_s)
 
     async def _once(self) -> None:
         context = self.stream.services.context(self.plugin.kind)

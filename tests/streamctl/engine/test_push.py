@@ -137,3 +137,16 @@ async def test_an_error_that_can_not_be_helped_is_final() -> None:
     await push.run()
     assert push.state.value == "failed"
     assert push.attempt == 1
+
+
+async def test_a_bug_in_a_sink_is_one_failed_attempt() -> None:
+    plugin = SinkPlugin(ZeroDivisionError("a bug"))
+    rig = Rig(plugin)
+    push = pushed(rig, plugin, Retry(wait_s=1))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(push.run)
+        await settle(rig, 0.5)
+        assert list(push.errors) == ["ZeroDivisionError: a bug"]
+        await settle(rig, 1)
+        assert push.state.value == "active"
+        push.stream.graph.base.finish()
