@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamctl.net.http_response import problem, refused
 from streamctl.sdk.endpoints import Bytes, Live, Wait
-from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
+from streamctl.sdk.session import Action, Grant, Refusal, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,16 +28,6 @@ if TYPE_CHECKING:
     from streamctl.sdk.session import Session
 
 PROTOCOL = "http"
-STATUS = {
-    RefusalCode.NOT_FOUND: 404,
-    RefusalCode.UNAUTHORIZED: 401,
-    RefusalCode.FORBIDDEN: 403,
-    RefusalCode.BUSY: 409,
-    RefusalCode.LIMIT: 503,
-    RefusalCode.DISABLED: 404,
-    RefusalCode.UNSUPPORTED: 404,
-    RefusalCode.SHUTDOWN: 503,
-}
 IDLE_S = 30.0
 """A polling viewer that has asked for nothing this long has left."""
 BAN_S = 60.0
@@ -107,13 +97,13 @@ class WebApp:
         """Answer one request from memory."""
         target = self._route(request.path)
         if target is None:
-            return problem(404, "not_found", f"nothing at `{request.path[:200]}`")
+            return problem(404, f"nothing at `{request.path[:200]}`")
         grant = self._grant(target, request)
         if isinstance(grant, Refusal):
             return refused(grant)
         fingerprint = (grant.code, target.kind, request.ip, request.headers.get("user-agent", ""))
         if self.banned.get(fingerprint, 0.0) > self.clock.now():
-            return problem(403, "forbidden", "this viewer was disconnected by the operator")
+            return problem(403, "this viewer was disconnected by the operator")
         return self._counted(target.handler(request), grant, fingerprint)
 
     def live(
@@ -220,17 +210,3 @@ def basic(header: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         return "", ""
     return user, password
-
-
-def problem(status: int, error: str, message: str, **headers: str) -> Bytes:
-    """An error in the one shape that all errors have."""
-    body = json.dumps({"error": error, "message": message}).encode() + b"\n"
-    return Bytes(body, status=status, content_type="application/json", headers=headers)
-
-
-def refused(refusal: Refusal) -> Bytes:
-    """The answer to a refused request."""
-    headers = {}
-    if refusal.code is RefusalCode.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Basic realm="streamctl"'
-    return problem(STATUS[refusal.code], refusal.code.value, refusal.message, **headers)
