@@ -13,6 +13,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from streamctl.errors import StreamctlError
 from streamctl.sdk.endpoints import Playback
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
 
@@ -45,6 +46,8 @@ class EngineGate:
         self.closing = False
         self.refused: Counter[tuple[str, str]] = Counter()
         """Refusals by protocol and reason."""
+        self._owners: dict[Session, Stream] = {}
+        """The stream that a session belongs to, even when it was stopped or replaced since."""
         self._log_second = 0
         self._logged = 0
 
@@ -82,9 +85,17 @@ class EngineGate:
         return answer
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
-        """Register the session; ``close`` is called to kick it."""
+        """Register the session; ``close`` is called to kick it.
+
+        Raises:
+            StreamctlError: the stream was stopped since.
+        """
+        stream = self.streams.get(grant.code)
+        if stream is None:
+            raise stopped(grant.code)
         session = self.sessions.open(grant, close)
-        self.streams[grant.code].services.events.emit(
+        self._owners[session] = stream
+        stream.services.events.emit(
             "session.opened",
             grant.code,
             session=session.id,
@@ -98,29 +109,31 @@ class EngineGate:
         """Begin an epoch with this publisher.
 
         Raises:
-            StreamctlError: another publisher came first.
+            StreamctlError: another publisher came first, or the stream was stopped.
         """
-        return self.streams[grant.code].publish(session)
+        del grant
+        return self._owner(session).publish(session)
 
     def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
         """A cursor and the fan-out of a lane, started on demand.
 
         Raises:
             Unsupported: nothing makes that format for this stream.
+            StreamctlError: the stream was stopped.
         """
-        del session
-        graph = self.streams[grant.code].graph
+        del grant
+        graph = self._owner(session).graph
         fanout = graph.fanout(fmt)
         cursor = graph.cursor(fmt)
         return Playback(init=graph.lane(fmt).init, cursor=cursor, fanout=fanout)
 
     def close(self, session: Session, reason: str) -> None:
         """End the session and whatever it held; may be called twice."""
-        stream = self.streams.get(session.code)
-        if stream is not None:
-            stream.leave(session, reason)
-        if not self.sessions.close(session, reason) or stream is None:
+        stream = self._owners.pop(session, None)
+        if stream is None:
             return
+        stream.leave(session, reason)
+        self.sessions.close(session, reason)
         stream.services.events.emit(
             "session.closed",
             session.code,
@@ -132,6 +145,12 @@ class EngineGate:
             bytes_in=session.bytes_in,
             bytes_out=session.bytes_out,
         )
+
+    def _owner(self, session: Session) -> Stream:
+        stream = self._owners.get(session)
+        if stream is None or stream.closed:
+            raise stopped(session.code)
+        return stream
 
     def _decide(self, code: str | None, request: Request) -> Grant | Refusal:
         if self.closing:
@@ -156,6 +175,11 @@ class EngineGate:
         if self._logged <= REFUSALS_LOGGED_PER_S:
             place = f"stream {code}: " if code else ""
             log.info("%s%s: refused %s: %s", place, protocol, ip, refusal.message)
+
+
+def stopped(code: str) -> StreamctlError:
+    """The error of a peer that was granted a stream which is gone now."""
+    return StreamctlError(f"stream `{code}` was stopped")
 
 
 def publishing(config: StreamConfig, request: Request) -> Refusal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from streamctl.sdk.context import Clock
     from streamctl.sdk.session import Grant
+
+log = logging.getLogger("streamctl.sessions")
 
 
 class Sessions:
@@ -56,7 +59,7 @@ class Sessions:
             port=request.port,
             user_agent=request.user_agent,
             opened_at=self.clock.wall(),
-            close=close,
+            close=contained(close),
         )
         self.by_id[session.id] = session
         return session
@@ -79,3 +82,15 @@ class Sessions:
     def _refuse(self, message: str) -> Refusal:
         self.refused += 1
         return Refusal(RefusalCode.LIMIT, message)
+
+
+def contained(close: Callable[[str], None]) -> Callable[[str], None]:
+    """A way to close a session whose failure harms nobody else who is to be closed."""
+
+    def closing(reason: str) -> None:
+        try:
+            close(reason)
+        except Exception:
+            log.exception("a session could not be closed: %s", reason)
+
+    return closing

@@ -164,6 +164,7 @@ class Stream:
         """A session is over: give back what it held and keep its counts."""
         for entry in self.graph.derived.values():
             entry.fanout.remove(session)
+        self._account_publisher()
         self.release(session, reason)
         if session.id in self.services.sessions.by_id:
             self.bytes_sent += session.bytes_out
@@ -207,6 +208,9 @@ class Stream:
         for entry in self.graph.derived.values():
             for viewer in entry.fanout.viewers.values():
                 entry.fanout.account(viewer)
+        self._account_publisher()
+
+    def _account_publisher(self) -> None:
         if self.publisher is not None and self.epoch is not None:
             carried = sum(meter.bytes for meter in self.epoch.tracks_meter.values())
             self.publisher.bytes_in = max(self.publisher.bytes_in, carried)

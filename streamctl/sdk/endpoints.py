@@ -99,13 +99,17 @@ class Gate(Protocol):
         """Decide by path, key, IP rules and the stream's state; count refusals."""
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
-        """Register the session; ``close`` is called to kick it."""
+        """Register the session; ``close`` is called to kick it.
+
+        Raises:
+            StreamctlError: the stream was stopped since it was granted.
+        """
 
     def publish(self, grant: Grant, session: Session) -> EpochWriter:
         """Begin an epoch with this publisher.
 
         Raises:
-            StreamctlError: another publisher came first.
+            StreamctlError: another publisher came first, or the stream was stopped.
         """
 
     def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
@@ -113,6 +117,7 @@ class Gate(Protocol):
 
         Raises:
             Unsupported: nothing makes that format for this stream.
+            StreamctlError: the stream was stopped.
         """
 
     def close(self, session: Session, reason: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from streamctl.errors import StreamctlError
 from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
-from tests.streamctl.engine.rig import Rig, request
+from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop, request
 
 
 def refusal(rig: Rig, path: str, action: Action = Action.PLAY, **fields: Any) -> RefusalCode:
@@ -161,3 +161,71 @@ def test_a_flood_of_refusals_is_counted_in_full_but_logged_sparingly(
             rig.gate.check(request("nowhere"))
     assert rig.gate.refused["words", "not_found"] == 500
     assert 0 < len(caplog.records) <= 20
+
+
+def test_a_session_belongs_to_the_stream_that_it_was_opened_for() -> None:
+    rig = Rig()
+    old = rig.stream()
+    grant = rig.gate.check(request("news"))
+    assert isinstance(grant, Grant)
+    session = rig.gate.open(grant, print)
+    session.bytes_out = 10
+    old.close("changed")
+    new = rig.stream()
+    rig.gate.close(session, "the connection is gone at last")
+    assert (old.bytes_sent, new.bytes_sent) == (10, 0)
+
+
+def test_the_end_of_a_session_is_told_even_when_its_stream_is_gone() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    session, _, _ = rig.publisher(stream)
+    del rig.streams["news"]
+    stream.close("removed")
+    rig.gate.close(session, "left")
+    assert rig.types().count("session.closed") == 1
+    assert rig.sessions.by_id == {}
+
+
+def test_a_stopped_stream_takes_nobody_who_was_granted_before() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    publish, play = request("news", Action.PUBLISH), request("news")
+    granted = [rig.gate.check(wish) for wish in (publish, play)]
+    grants = [grant for grant in granted if isinstance(grant, Grant)]
+    publisher, viewer = [rig.gate.open(grant, print) for grant in grants]
+    stream.close("removed")
+    with pytest.raises(StreamctlError, match="was stopped"):
+        rig.gate.publish(grants[0], publisher)
+    with pytest.raises(StreamctlError, match="was stopped"):
+        rig.gate.play(grants[1], viewer, Format.RTMP)
+    assert stream.epoch is None
+
+
+def test_opening_a_session_of_a_stream_that_is_gone_leaves_nothing_behind() -> None:
+    rig = Rig()
+    rig.stream()
+    grant = rig.gate.check(request("news"))
+    assert isinstance(grant, Grant)
+    del rig.streams["news"]
+    with pytest.raises(StreamctlError, match="was stopped"):
+        rig.gate.open(grant, print)
+    assert rig.sessions.by_id == {}
+
+
+def test_the_event_of_a_publishers_end_has_its_bytes() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    session, writer, _ = rig.publisher(stream)
+    writer.tracks([VIDEO, SOUND])
+    writer.put(gop(0), rig.clock.now())
+    rig.gate.close(session, "left")
+    closed = next(event for event in rig.events.history if event.type == "session.closed")
+    assert closed.payload["bytes_in"] == 25 * 110
+
+
+def test_without_networks_or_keys_everybody_may() -> None:
+    rig = Rig()
+    rig.stream("v6", read_from=["2001:db8::/32"])
+    assert isinstance(rig.gate.check(request("v6", ip="2001:db8::1")), Grant)
+    assert refusal(rig, "v6", ip="fe80::1%eth0") is RefusalCode.FORBIDDEN

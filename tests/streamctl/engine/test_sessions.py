@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from streamctl.engine.sessions import Sessions
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
 from streamctl.testing.clock import FakeClock
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def grant(code: str, action: Action = Action.PLAY) -> Grant:
@@ -36,3 +41,17 @@ def test_sessions_are_found_by_stream_and_action_and_closed_once() -> None:
     assert viewer.reason == "left"
     assert not sessions.close(viewer, "again")
     assert viewer.reason == "left"
+
+
+def test_a_session_that_can_not_be_closed_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    sessions = Sessions(FakeClock(), total=9, per_ip=9)
+    closed: list[str] = []
+
+    def broken(reason: str) -> None:
+        raise RuntimeError("a bug")
+
+    opened = [sessions.open(grant("x"), broken), sessions.open(grant("x"), closed.append)]
+    for session in opened:
+        session.close("over")
+    assert closed == ["over"]
+    assert "a session could not be closed: over" in caplog.text
