@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from streamctl.errors import StreamctlError
 from streamctl.net.http_response import problem, refused
 from streamctl.sdk.endpoints import Bytes, Live, Wait
-from streamctl.sdk.session import Action, Grant, Refusal, Request
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from streamctl.engine.gate import EngineGate
     from streamctl.engine.stream import Stream
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.session import Session
 
 PROTOCOL = "http"
+CODE_CHARACTERS = 128
+"""No code is longer, so that a long path costs no more look-ups than a short one."""
 IDLE_S = 30.0
 """A polling viewer that has asked for nothing this long has left."""
 BAN_S = 60.0
@@ -84,6 +89,8 @@ class WebApp:
         self.clock = clock
         self.pollers: dict[tuple[str, str, str, str], Poller] = {}
         self.banned: dict[tuple[str, str, str, str], float] = {}
+        self._by_ip: Counter[str] = Counter()
+        """Polling viewers by address: a peer may call itself whatever it likes."""
 
     def admit(self, ip: str) -> Refusal | None:
         """Count a connection against the limits."""
@@ -109,12 +116,23 @@ class WebApp:
     def live(
         self, request: HttpRequest, reply: Live, wire: Wire, close: Callable[[str], None]
     ) -> LiveViewer:
-        """Make the connection a viewer of the lane that the reply names."""
+        """Make the connection a viewer of the lane that the reply names.
+
+        Raises:
+            StreamctlError: the stream was stopped since, or nothing makes that format.
+        """
         target = self._route(request.path)
-        grant = self._grant(target, request) if target else None
-        assert isinstance(grant, Grant)
+        if target is None:
+            raise StreamctlError(f"nothing at `{request.path[:200]}`")
+        grant = self._grant(target, request)
+        if isinstance(grant, Refusal):
+            raise StreamctlError(grant.message)
         session = self.gate.open(grant, close)
-        playback = self.gate.play(grant, session, reply.fmt)
+        try:
+            playback = self.gate.play(grant, session, reply.fmt)
+        except StreamctlError as error:
+            self.gate.close(session, str(error))
+            raise
         viewer = LiveViewer(self.gate, session, playback)
         playback.fanout.add(playback.cursor, wire, session)
         return viewer
@@ -123,8 +141,7 @@ class WebApp:
         """End the sessions of pollers that have left; called about once a second."""
         for fingerprint, poller in list(self.pollers.items()):
             if now - poller.seen > IDLE_S:
-                del self.pollers[fingerprint]
-                self.gate.close(poller.session, "idle")
+                self._forget(fingerprint, "idle")
         for fingerprint, until in list(self.banned.items()):
             if until <= now:
                 del self.banned[fingerprint]
@@ -138,23 +155,14 @@ class WebApp:
     def _route(self, path: str) -> Target | None:
         path = path.removeprefix("/")
         for base in (path, path.removeprefix("live/")):
-            end = len(base)
+            end = len(base) if len(base) <= CODE_CHARACTERS else cut(base, CODE_CHARACTERS + 1)
             while end > 0:
-                found = self._at(base[:end], base[end:])
-                if found is not None:
-                    return found
-                end = max(base.rfind("/", 0, end), base.rfind(".", 0, end))
+                stream = self.gate.streams.get(base[:end])
+                route = endpoint(stream.routes, base[end:]) if stream else None
+                if stream is not None and route is not None:
+                    return Target(stream, *route)
+                end = cut(base, end)
         return None
-
-    def _at(self, code: str, suffix: str) -> Target | None:
-        stream = self.gate.streams.get(code)
-        if stream is None:
-            return None
-        route = stream.routes.get(suffix)
-        while route is None and "/" in suffix:
-            suffix = suffix.rpartition("/")[0]
-            route = stream.routes.get(f"{suffix}/*")
-        return Target(stream, *route) if route else None
 
     def _grant(self, target: Target, request: HttpRequest) -> Grant | Refusal:
         user, password = basic(request.headers.get("authorization", ""))
@@ -180,24 +188,54 @@ class WebApp:
                 reply.event, reply.timeout_s, lambda: self._counted(then(), grant, fingerprint)
             )
         if isinstance(reply, Bytes) and reply.content_type.startswith(MEDIA_TYPES):
-            session = self._poller(grant, fingerprint)
+            try:
+                session = self._poller(grant, fingerprint)
+            except StreamctlError as error:
+                return problem(404, str(error))
+            if isinstance(session, Refusal):
+                return refused(session)
             body = reply.body
             size = len(body) if isinstance(body, bytes) else sum(map(len, body))
             session.bytes_out += size
         return reply
 
-    def _poller(self, grant: Grant, fingerprint: tuple[str, str, str, str]) -> Session:
+    def _poller(self, grant: Grant, fingerprint: tuple[str, str, str, str]) -> Session | Refusal:
         poller = self.pollers.get(fingerprint)
-        if poller is None or poller.session.id not in self.gate.sessions.by_id:
-
-            def close(reason: str) -> None:
-                gone = self.pollers.pop(fingerprint, None)
-                if gone is not None:
-                    self.gate.close(gone.session, reason)
-
-            poller = self.pollers[fingerprint] = Poller(self.gate.open(grant, close), 0.0)
+        if poller is None:
+            ip = grant.request.ip
+            table = self.gate.sessions
+            if len(self.pollers) >= table.total or self._by_ip[ip] >= table.per_ip:
+                self.gate.refused[grant.request.protocol, RefusalCode.LIMIT.value] += 1
+                return Refusal(RefusalCode.LIMIT, f"too many viewers, {self._by_ip[ip]} from {ip}")
+            session = self.gate.open(grant, partial(self._forget, fingerprint))
+            poller = self.pollers[fingerprint] = Poller(session, 0.0)
+            self._by_ip[ip] += 1
         poller.seen = self.clock.now()
         return poller.session
+
+    def _forget(self, fingerprint: tuple[str, str, str, str], reason: str) -> None:
+        poller = self.pollers.pop(fingerprint, None)
+        if poller is None:
+            return
+        ip = poller.session.ip
+        self._by_ip[ip] -= 1
+        if not self._by_ip[ip]:
+            del self._by_ip[ip]
+        self.gate.close(poller.session, reason)
+
+
+def cut(base: str, end: int) -> int:
+    """Where the last separator before ``end`` stands; -1 if there is none."""
+    return max(base.rfind("/", 0, end), base.rfind(".", 0, end))
+
+
+def endpoint(routes: Mapping[str, tuple[str, Handler]], suffix: str) -> tuple[str, Handler] | None:
+    """The route of a suffix: itself, else the longest ``/*`` that is above it."""
+    exact = routes.get(suffix)
+    if exact is not None:
+        return exact
+    above = [name for name in routes if name.endswith("/*") and suffix.startswith(name[:-1])]
+    return routes[max(above, key=len)] if above else None
 
 
 def basic(header: str) -> tuple[str, str]:

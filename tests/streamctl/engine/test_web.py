@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import anyio
 import pytest
 
-from streamctl.engine.web import BAN_S, IDLE_S, WebApp, basic
+from streamctl.engine.stream import Stream
+from streamctl.engine.web import BAN_S, CODE_CHARACTERS, IDLE_S, WebApp, basic
+from streamctl.errors import StreamctlError
+from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Reply, Wait
 from streamctl.sdk.session import Action
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
@@ -159,3 +163,118 @@ def test_connections_count_against_the_limits() -> None:
     assert web.admit("b") is not None
     web.release("a")
     assert web.admit("b") is None
+
+
+class Counting(dict[str, Stream]):
+    """Streams that count how often they are looked for."""
+
+    looked = 0
+
+    def get(self, code: str, default: object = None) -> Any:
+        self.looked += 1
+        return super().get(code, default)
+
+
+@pytest.mark.parametrize("path", ["/" * 16_000, "/news" + "/" * 16_000, "/a" + ".b" * 8_000])
+def test_a_long_path_costs_no_more_look_ups_than_a_short_one(path: str) -> None:
+    rig = Rig()
+    rig.stream()
+    rig.gate.streams = counting = Counting(rig.streams)
+    assert status(app(rig).handle(get(path))) == 404
+    assert counting.looked < 300
+
+
+def test_the_longest_code_there_can_be_is_found() -> None:
+    rig = Rig()
+    code = "c" * CODE_CHARACTERS
+    rig.stream(code)
+    for path in (f"/{code}", f"/live/{code}", f"/{code}/pieces/{'x' * 500}"):
+        assert status(app(rig).handle(get(path))) == 200
+    assert status(app(rig).handle(get(f"/{code}c"))) == 404
+
+
+def test_the_longest_wildcard_wins() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    stream.routes["/pieces/deep/*"] = ("words", lambda request: Bytes(b"deep"))
+    reply = app(rig).handle(get("/news/pieces/deep/1"))
+    assert isinstance(reply, Bytes)
+    assert reply.body == b"deep"
+
+
+def test_one_address_can_not_be_more_viewers_than_it_may_have_connections() -> None:
+    rig = Rig(total=4, per_ip=2)
+    rig.stream()
+    web = app(rig)
+
+    def asked(ip: str, agent: str) -> int:
+        return status(web.handle(get("/news/pieces/1", ip, agent)))
+
+    assert [asked("10.0.0.1", agent) for agent in "abc"] == [200, 200, 503]
+    assert [asked("10.0.0.2", "a"), asked("10.0.0.3", "a"), asked("10.0.0.4", "a")] == [
+        200,
+        200,
+        503,
+    ]
+    assert len(rig.sessions.by_id) == 4
+    assert rig.gate.refused["words", "limit"] == 2
+    rig.clock.advance(IDLE_S + 1)
+    web.tick(rig.clock.now())
+    assert [asked("10.0.0.1", agent) for agent in "cde"] == [200, 200, 503]
+
+
+def test_an_answer_that_comes_after_its_stream_is_not_found() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    web = app(rig)
+    stream.routes["/later"] = (
+        "words",
+        lambda request: Wait(anyio.Event(), 1.0, lambda: Bytes(b"1", content_type="video/x")),
+    )
+    reply = web.handle(get("/news/later"))
+    assert isinstance(reply, Wait)
+    del rig.streams["news"]
+    stream.close("removed")
+    assert status(reply.then()) == 404
+    assert rig.sessions.by_id == {}
+
+
+@pytest.mark.parametrize("why", ["no such lane", "gone", "refused"])
+def test_a_live_answer_that_can_not_be_played_leaves_no_session(why: str) -> None:
+    rig = Rig()
+    rig.stream()
+    web = app(rig)
+    request = get("/news.ts")
+    reply = web.handle(request)
+    assert isinstance(reply, Live)
+    if why == "no such lane":
+        reply = Live(Format.CMAF, "video/mp4")
+    elif why == "gone":
+        del rig.streams["news"]
+    else:
+        rig.gate.closing = True
+    with pytest.raises(StreamctlError):
+        web.live(request, reply, Wire(), lambda reason: None)
+    assert rig.sessions.by_id == {}
+
+
+def test_polling_viewers_are_told_apart_by_the_stream_and_end_with_it() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    other = rig.stream("other")
+    web = app(rig)
+    web.handle(get("/news/pieces/1"))
+    web.handle(get("/other/pieces/1"))
+    del rig.streams["news"]
+    stream.close("removed")
+    stream = rig.stream()
+    assert rig.sessions.of("news") == []
+    assert len(rig.sessions.of("other")) == 1
+    web.handle(get("/news/pieces/1"))
+    assert len(rig.sessions.of("news")) == 1
+    web.tick(rig.clock.now())
+    assert (stream.bytes_sent, other.bytes_sent) == (0, 0)
+    (session,) = rig.sessions.of("news")
+    session.close("kicked")
+    session.close("kicked again")
+    assert stream.bytes_sent == 5
