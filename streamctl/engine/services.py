@@ -51,22 +51,35 @@ class PluginContext:
         Raises:
             ConfigError: outside every media root, or not a readable file.
         """
-        path = Path(StreamURL.parse(url).path).expanduser()
+        text = StreamURL.parse(url).path
         roots = [Path(root).expanduser().resolve() for root in self.media_roots]
-        if not path.is_absolute() and roots:
-            path = next((root / path for root in roots if (root / path).exists()), roots[0] / path)
-        path = path.resolve()
+        try:
+            path = located(Path(text).expanduser(), roots)
+        except OSError as error:
+            raise ConfigError(f"can't read `{text}`: {error.strerror}") from None
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"no usable path, `{text!a}`: {error}") from None
         if not any(path.is_relative_to(root) for root in roots):
             raise ConfigError(
                 f"`{path}` lies outside the media roots",
                 hint="add its directory to `server.media_roots`",
             )
         try:
+            if path.exists() and not path.is_file():
+                # Opening a pipe would wait for its writer, with everybody else.
+                raise ConfigError(f"can't read `{path}`: not a file")
             with path.open("rb"):
                 pass
         except OSError as error:
             raise ConfigError(f"can't read `{path}`: {error.strerror}") from None
         return path
+
+
+def located(path: Path, roots: Sequence[Path]) -> Path:
+    """The real path; a relative one is below the first root that has it."""
+    if not path.is_absolute() and roots:
+        path = next((root / path for root in roots if (root / path).exists()), roots[0] / path)
+    return path.resolve()
 
 
 @dataclass(slots=True)
