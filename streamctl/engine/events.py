@@ -59,8 +59,14 @@ class EventLog:
         self._wake()
 
     async def follow(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Events with a higher id than ``after`` (None = from now on), without end."""
+        """Events with a higher id than ``after`` (None = from now on), without end.
+
+        An id that was never given is one of an earlier run of the server: all that is kept has
+        happened since.
+        """
         seen = self.last_id if after is None else after
+        if seen > self.last_id:
+            seen = 0
         while True:
             for event in [event for event in self.history if event.id > seen]:
                 seen = event.id

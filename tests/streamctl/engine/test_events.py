@@ -44,3 +44,12 @@ def test_history_is_bounded_and_ids_show_the_gap() -> None:
         log.emit("x")
     assert len(log.history) == HISTORY
     assert log.history[0].id == 6
+
+
+@pytest.mark.anyio
+async def test_who_followed_an_earlier_run_of_the_server_is_told_all() -> None:
+    log = EventLog(FakeClock())
+    log.emit("one")
+    log.emit("two")
+    log.close()
+    assert [event.id async for event in log.follow(5000)] == [1, 2]
