@@ -33,6 +33,13 @@ def enforce(streams: Collection[Stream], *, limit: int, stream_limit: int) -> in
         freed = shrink(stream, max(0, held(stream) - (total - limit)))
         total -= freed
         gained += freed
+    for stream in streams:
+        size = held(stream)
+        if size > stream_limit or total > limit:
+            text = f"{size} bytes held; {stream_limit} allowed, {limit} in all streams"
+            stream.causes.set(cause.OUT_OF_MEMORY, text)
+        else:
+            stream.causes.clear(cause.OUT_OF_MEMORY)
     return gained
 
 
@@ -44,8 +51,6 @@ def shrink(stream: Stream, limit: int) -> int:
         lanes = sorted(stream.graph.lanes(), key=lambda lane: lane.bytes, reverse=True)
         freed = next((freed for lane in lanes if (freed := lane.evict_oldest())), 0)
         if not freed:
-            stream.causes.set(cause.OUT_OF_MEMORY, f"{size - gained} bytes held, {limit} allowed")
-            return gained
+            break
         gained += freed
-    stream.causes.clear(cause.OUT_OF_MEMORY)
     return gained

@@ -41,3 +41,25 @@ def test_a_stream_that_can_not_give_enough_says_so_until_it_can() -> None:
     assert cause.OUT_OF_MEMORY in rig.streams["a"].causes
     enforce(rig.streams.values(), limit=10**9, stream_limit=10**9)
     assert cause.OUT_OF_MEMORY not in rig.streams["a"].causes
+
+
+def test_the_want_of_memory_keeps_the_time_since_when_it_holds() -> None:
+    rig = Rig()
+    filled(rig, "a", 3)
+    filled(rig, "b", 3)
+    since = set()
+    for _ in range(3):
+        enforce(rig.streams.values(), limit=10, stream_limit=10**9)
+        since |= {rig.streams[code].causes.active[cause.OUT_OF_MEMORY][1] for code in "ab"}
+        rig.clock.advance(1)
+    assert len(since) == 1
+
+
+def test_who_gives_what_it_can_is_not_blamed_once_the_others_gave_the_rest() -> None:
+    rig = Rig()
+    filled(rig, "one", 1)
+    filled(rig, "many", 8)
+    rig.streams["one"].graph.base.append(gop(0))
+    limit = sum(map(held, rig.streams.values())) - 1
+    enforce(rig.streams.values(), limit=limit, stream_limit=10**9)
+    assert not any(cause.OUT_OF_MEMORY in stream.causes for stream in rig.streams.values())
