@@ -325,11 +325,12 @@ class Server:
         stream = Stream(config, self.services)
         self.running[config.code] = stream
         stream.start()
-        self._tasks.start_soon(self._run_stream, stream)
+        # Made here, so that a stream can be stopped before its task has run.
+        scope = self._scopes[config.code] = anyio.CancelScope()
+        self._tasks.start_soon(self._run_stream, stream, scope)
 
-    async def _run_stream(self, stream: Stream) -> None:
-        with anyio.CancelScope() as scope:
-            self._scopes[stream.code] = scope
+    async def _run_stream(self, stream: Stream, scope: anyio.CancelScope) -> None:
+        with scope:
             while True:
                 try:
                     await stream.run()

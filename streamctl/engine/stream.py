@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from streamctl.engine.services import Services
     from streamctl.media.packet import Init
     from streamctl.sdk.endpoints import Handler, HttpOutput
+    from streamctl.sdk.plugin import ProtocolPlugin
     from streamctl.sdk.session import Session
 
 log = logging.getLogger("streamctl.stream")
@@ -94,14 +95,22 @@ class Stream:
         for kind, plugin in self.services.plugins.items():
             if Cap.HTTP not in plugin.caps or not self.config.serves(kind):
                 continue
-            options = self.config.output_options(plugin)
-            output = plugin.http_output(view, options, self.services.context(kind))
-            self.outputs[kind] = output
-            self.routes.update({suffix: (kind, h) for suffix, h in output.routes().items()})
-            output.start()
+            try:
+                self._start_output(plugin, view)
+            except Exception as error:
+                log.exception("stream %s: %s can't be served", self.code, kind)
+                self.note(kind, f"can't be served: {error}")
         if self.takes_publisher:
             self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
         self.services.events.emit("stream.started", self.code)
+
+    def _start_output(self, plugin: ProtocolPlugin, view: EngineView) -> None:
+        options = self.config.output_options(plugin)
+        output = plugin.http_output(view, options, self.services.context(plugin.kind))
+        routes = {suffix: (plugin.kind, handler) for suffix, handler in output.routes().items()}
+        output.start()
+        self.outputs[plugin.kind] = output
+        self.routes.update(routes)
 
     async def run(self) -> None:
         """Pull the input until it is over for good; returns at once for ``publish:``."""
@@ -222,8 +231,11 @@ class Stream:
         self.closed = True
         for session in self.services.sessions.of(self.code):
             session.close(reason)
-        for output in self.outputs.values():
-            output.stop()
+        for kind, output in self.outputs.items():
+            try:
+                output.stop()
+            except Exception:
+                log.exception("stream %s: %s did not stop well", self.code, kind)
         self.end(reason)
         self.graph.close()
         self.services.events.emit("stream.stopped", self.code, reason=reason)

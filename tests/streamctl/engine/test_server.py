@@ -8,10 +8,13 @@ import anyio
 import pytest
 
 from streamctl.config.load import parse
-from streamctl.engine.server import Server
+from streamctl.engine import causes as cause
+from streamctl.engine.server import RESTART_S, TICK_S, Server, join
+from streamctl.engine.stream import Stream
 from streamctl.errors import ConfigError, ConnectionFailed, NotFound
 from streamctl.registry import Registry
 from streamctl.sdk.session import Action, Grant, Request
+from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,3 +195,106 @@ async def test_counters_cover_every_stream() -> None:
         assert [stream.code for stream in counters.streams] == ["news", "other"]
         assert counters.uptime_s >= 0
         assert {plugin.kind for plugin in server.plugins()} >= {"rtmp", "hls", "http-ts", "file"}
+
+
+async def test_a_stream_that_is_stopped_before_its_task_ran_never_begins() -> None:
+    async with serving(NEWS) as server:
+        begun: list[str] = []
+
+        class Begins(Stream):
+            async def run(self) -> None:
+                await anyio.lowlevel.checkpoint()
+                begun.append(self.code)
+                await anyio.sleep_forever()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("streamctl.engine.server.Stream", Begins)
+            server._start_stream(config(OTHER).streams["other"])
+            await server._stop_stream("other", "removed at once")
+            await anyio.wait_all_tasks_blocked()
+        assert begun == []
+
+
+async def test_a_stream_whose_task_fails_is_run_again() -> None:
+    clock = FakeClock()
+    server = Server(config(NEWS), REGISTRY, clock)
+    runs: list[int] = []
+
+    class Fails(Stream):
+        async def run(self) -> None:
+            runs.append(1)
+            if len(runs) == 1:
+                raise ZeroDivisionError("a bug")
+
+    stream = Fails(config(NEWS).streams["news"], server.services)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server._run_stream, stream, anyio.CancelScope())
+        await anyio.wait_all_tasks_blocked()
+        assert cause.INPUT_FAILED in stream.causes
+        clock.advance(RESTART_S)
+    assert len(runs) == 2
+
+
+async def test_the_second_hand_of_a_server_looks_after_streams_viewers_and_memory(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    server = Server(config(NEWS + OTHER), REGISTRY, clock)
+    ticked: list[str] = []
+
+    class Ticks(Stream):
+        def tick(self, now: float) -> None:
+            if self.code == "news":
+                raise ZeroDivisionError("a bug")
+            ticked.append(self.code)
+
+    for code, stream in config(NEWS + OTHER).streams.items():
+        server.running[code] = Ticks(stream, server.services)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server._tick)
+        for _ in range(2):
+            await anyio.wait_all_tasks_blocked()
+            clock.advance(TICK_S)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert ticked == ["other", "other"]
+    assert "stream news: tick failed" in caplog.text
+
+
+async def test_a_shutdown_ends_streams_sessions_and_followers() -> None:
+    server = Server(config(NEWS), REGISTRY)
+    followed: list[str] = []
+    closed: list[str] = []
+
+    async def follow() -> None:
+        followed.extend([event.type async for event in server.events(0)])
+
+    up = anyio.Event()
+
+    async def serve() -> None:
+        await server.run(started=up.set)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        await up.wait()
+        tasks.start_soon(follow)
+        grant = server.gate.check(Request("rtmp", Action.PUBLISH, "live/news", "127.0.0.1", 7))
+        assert isinstance(grant, Grant)
+
+        def close(reason: str) -> None:
+            closed.append(reason)
+            server.gate.close(session, reason)
+
+        session = server.gate.open(grant, close)
+        server.gate.publish(grant, session)
+        server.stop()
+    assert closed == ["the server is shutting down"]
+    assert followed[-1] == "server.stopping"
+    assert followed.count("session.closed") == 1
+    assert server.running == {}
+    assert server.health().status == "down"
+
+
+def test_addresses_are_written_with_brackets_where_they_need_them() -> None:
+    assert join(("127.0.0.1", 80)) == "127.0.0.1:80"
+    assert join(("::1", 80)) == "[::1]:80"

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from streamctl.engine import causes as cause
 from streamctl.errors import StaleEpoch
 from streamctl.media.packet import Format
+from streamctl.sdk.plugin import Cap
 from streamctl.sdk.session import Grant, Session
 from tests.streamctl.engine.rig import FRAME, SOUND, VIDEO, Rig, WordsPlugin, gop, request
 
 if TYPE_CHECKING:
     from streamctl.engine.stream import Stream
+    from streamctl.sdk.context import Context, StreamView
     from streamctl.sdk.lane import EpochWriter
+    from tests.streamctl.engine.rig import FakeOutput
 
 
 class Wire:
@@ -208,3 +211,45 @@ def test_publisher_bytes_are_counted_by_payload_at_least() -> None:
     rig.gate.close(session, "left")
     assert stream.bytes_received == 25 * 110
     assert stream.packets_received == 50
+
+
+class BrokenPlugin(WordsPlugin):
+    """Its outputs fail at the start, or at the stop."""
+
+    kind = "broken"
+    caps = Cap.HTTP
+
+    def __init__(self, when: str) -> None:
+        self.when = when
+
+    def http_output(self, view: StreamView, options: Any, ctx: Context) -> FakeOutput:
+        output = super().http_output(view, options, ctx)
+
+        def fail() -> None:
+            raise RuntimeError("a bug")
+
+        setattr(output, self.when, fail)
+        return output
+
+
+def test_an_output_that_can_not_start_is_named_and_spares_the_others() -> None:
+    rig = Rig(BrokenPlugin("start"))
+    stream = rig.stream()
+    assert list(stream.outputs) == ["words"]
+    assert stream.notes == {"broken": "can't be served: a bug"}
+    stream.close("over")
+
+
+def test_an_output_that_can_not_stop_does_not_keep_the_stream() -> None:
+    rig = Rig(BrokenPlugin("stop"))
+    stream = rig.stream()
+    on_air(rig, stream)
+    stream.close("over")
+    assert stream.epoch is None
+    assert stream.graph.base.closed
+    assert rig.types()[-1] == "stream.stopped"
+
+
+def test_a_stream_serves_only_the_outputs_that_are_configured() -> None:
+    rig = Rig()
+    assert rig.stream(outputs=("rtmp",)).outputs == {}
