@@ -59,6 +59,8 @@ class JoinPoint:
     index: int
     time: int
     init: Init
+    weight: int
+    """Bytes that had been written to the lane before, since it began."""
 
 
 class Lane:
@@ -71,7 +73,10 @@ class Lane:
         self.bounds = bounds
         self.items: list[Item] = []
         self.base = 0
-        self.bytes = 0
+        self.written = 0
+        """Bytes written since the lane began."""
+        self.released = 0
+        """Bytes written before the oldest item that the ring holds."""
         self.newest = 0
         """Media time of the newest item, 90 kHz."""
         self.joins: deque[JoinPoint] = deque()
@@ -90,6 +95,11 @@ class Lane:
     def head(self) -> int:
         """The index that the next item will get."""
         return self.base + len(self.items)
+
+    @property
+    def bytes(self) -> int:
+        """What the ring holds, with the overhead of its items."""
+        return self.written - self.released
 
     @property
     def seconds(self) -> float:
@@ -115,13 +125,13 @@ class Lane:
         joins = len(self.joins)
         for item in items:
             if isinstance(item, Packet):
-                self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
                 time = item.dts
                 if time > self.newest:
                     self.newest = time
                 kind = item.kind
                 if kind is Kind.KEY or (kind is Kind.AUDIO and self._audio_joins(time)):
                     self._join_point(time)
+                self.written += len(item.data) + ITEM_OVERHEAD_BYTES
             else:
                 self._index(item)
             ring.append(item)
@@ -165,7 +175,7 @@ class Lane:
         self.base = self.head
         self.items.clear()
         self.joins.clear()
-        self.bytes = 0
+        self.released = self.written
         self.gop_too_long = False
         self._last_audio_rap = None
 
@@ -187,19 +197,20 @@ class Lane:
         if len(self.joins) < 2:
             return 0
         before = self.bytes
-        self._drop_until(self.joins[1].index)
+        self._drop_until(self.joins[1])
         return before - self.bytes
 
     def _index(self, item: Item) -> None:
         """Account for anything but a packet."""
         if isinstance(item, Chunk):
-            self.bytes += len(item.data) + ITEM_OVERHEAD_BYTES
             if item.end > self.newest:
                 self.newest = item.end
             if item.rap:
                 self._join_point(item.start)
+            self.written += len(item.data) + ITEM_OVERHEAD_BYTES
         elif isinstance(item, (Boundary, InitChange)):
-            self.bytes += weight(item)
+            sets = sum(len(track.config or b"") for track in item.init.tracks)
+            self.written += sets + ITEM_OVERHEAD_BYTES
             self.init = item.init
             self._sound_only = item.init.first(Media.VIDEO) is None
             self._last_audio_rap = None
@@ -215,37 +226,30 @@ class Lane:
 
     def _join_point(self, time: int) -> None:
         if self.init is not None:
-            self.joins.append(JoinPoint(self.head, time, self.init))
+            self.joins.append(JoinPoint(self.head, time, self.init, self.written))
             self.gop_too_long = False
 
     def _trim(self) -> None:
         joins = self.joins
         keep = self.newest - int(self.bounds.seconds * TIMESCALE)
         while len(joins) > 2 and joins[1].time <= keep:
-            self._drop_until(joins[1].index)
+            self._drop_until(joins[1])
         while self.bytes > self.bounds.max_bytes and len(joins) > 1:
-            self._drop_until(joins[1].index)
+            self._drop_until(joins[1])
         if self.bytes > self.bounds.max_bytes:
             self.gop_too_long = bool(joins) or self.gop_too_long
-            self._drop_until(self.head)
+            self.released = self.written
+            self.base = self.head
+            self.items.clear()
+            self.joins.clear()
 
-    def _drop_until(self, index: int) -> None:
-        count = index - self.base
-        for item in self.items[:count]:
-            self.bytes -= weight(item)
-        del self.items[:count]
-        self.base = index
-        while self.joins and self.joins[0].index < index:
+    def _drop_until(self, point: JoinPoint) -> None:
+        """Drop what lies before a join point, without looking at it: old items are cold."""
+        self.released = point.weight
+        del self.items[: point.index - self.base]
+        self.base = point.index
+        while self.joins[0].index < point.index:
             self.joins.popleft()
-
-
-def weight(item: Item) -> int:
-    """What an item counts for against the byte bound of a ring."""
-    if isinstance(item, (Packet, Chunk)):
-        return len(item.data) + ITEM_OVERHEAD_BYTES
-    if isinstance(item, (Boundary, InitChange)):
-        return ITEM_OVERHEAD_BYTES + sum(len(track.config or b"") for track in item.init.tracks)
-    return 0
 
 
 class LaneCursor:
