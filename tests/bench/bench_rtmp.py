@@ -47,6 +47,8 @@ MEDIA = Recipe(
 LOAD = Path(__file__).with_name("rtmp_load.py")
 DELIVERED = 0.95
 PROBES = 8
+WARMUP_S = 12
+"""Until the rings are full: 10 s by default. Before that the server pays for fresh memory too."""
 SERVER_CORE, LOAD_CORE = "0", "1"
 
 
@@ -134,7 +136,7 @@ def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run
         with load("publish", port, media, 600, *scenario.codes) as publisher:
             publisher.wait_line("publishing", 30)
             shares = [f"{code}:{scenario.viewers}" for code in scenario.codes]
-            with load("play", port, 3, seconds, PROBES, *shares) as players:
+            with load("play", port, WARMUP_S, seconds, PROBES, *shares) as players:
                 players.wait_line("^begin", 60)
                 before = cpu_seconds(process.pid)
                 players.wait_line("^end", seconds + 30)
