@@ -93,6 +93,11 @@ class Viewers:
             f"{seconds} s of segments",
         )
 
+    def wait_page(self, seconds: float, timeout_s: float) -> None:
+        """Return once the player page has shown that much."""
+        assert self.browser is not None
+        self.browser.wait_playing(seconds, timeout_s)
+
     def receiving(self) -> None:
         """Assert that nobody has been disconnected."""
         assert self.recorder.running(), self.recorder.describe()
