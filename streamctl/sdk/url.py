@@ -25,6 +25,8 @@ SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
 KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
 SECRET_QUERY = frozenset({"key", "pass", "passphrase", "password", "token", "secret"})
+LOGIN = re.compile(r"(//[^/?#:]*:)[^/?#]*@")
+SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)
 OPAQUE = frozenset({"file", "publish"})
 
 
@@ -92,9 +94,9 @@ class StreamURL:
             parts = urlsplit(f"{plain}:{rest}")
             port = parts.port or 0
         except ValueError as error:
-            raise ConfigError(f"invalid URL `{text}`: {error}") from None
+            raise ConfigError(f"invalid URL `{masked(text)}`: {error}") from None
         if not rest.startswith("//"):
-            raise ConfigError(f"invalid URL `{text}`", hint=f"write `{scheme}://HOST…`")
+            raise ConfigError(f"invalid URL `{masked(text)}`", hint=f"write `{scheme}://HOST…`")
         kind = forced or KIND_OF_SCHEME.get(plain, plain)
         if not forced and plain in {"http", "https"}:
             kind = http_kind(parts.path, text)
@@ -132,6 +134,11 @@ class StreamURL:
         return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
 
 
+def masked(text: str) -> str:
+    """A text that may be no URL, with what looks like a secret in it replaced by ``***``."""
+    return SECRET.sub(r"\1***", LOGIN.sub(r"\1***@", text))
+
+
 def http_kind(path: str, text: str) -> str:
     """The kind of an ``http(s)`` URL by its path.
 
@@ -143,7 +150,7 @@ def http_kind(path: str, text: str) -> str:
     kind = KIND_OF_SUFFIX.get(PurePosixPath(path.lower()).suffix)
     if kind is None:
         raise ConfigError(
-            f"can't tell what `{text}` is",
+            f"can't tell what `{masked(text)}` is",
             hint="force the kind, such as `hls+https://…` or `http-ts+http://…`",
         )
     return kind
