@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anyio
+import pytest
+
+from streamctl.engine import causes as cause
+from streamctl.engine.events import rfc3339
+from streamctl.engine.status import counters, stopped_status, stream_status
+from streamctl.media.packet import Codec, Format, Kind, Packet, Track
+from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from tests.streamctl.engine.rig import (
+    FRAME,
+    SOUND,
+    VIDEO,
+    Rig,
+    ScriptPlugin,
+    gop,
+    stream_config,
+)
+from tests.streamctl.engine.test_ingest import refused, settle
+from tests.streamctl.engine.test_stream import deliver, on_air, watch
+
+if TYPE_CHECKING:
+    from streamctl.engine.stream import Stream
+    from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.session import Session
+
+SECOND_BYTES = 25 * 110
+"""Payload of one second of the rig's media."""
+
+
+class DoorPlugin(ProtocolPlugin):
+    """Viewers come to a port of its own."""
+
+    kind = "door"
+    caps = Cap.LISTEN
+    url_template: ClassVar[str] = "door://{host}:{port}/live/{code}"
+
+
+def playing(seconds: int, *plugins: ProtocolPlugin) -> tuple[Rig, Stream, Session, EpochWriter]:
+    """A stream with a publisher that has sent so much, looked after every second."""
+    rig = Rig(*plugins)
+    stream = rig.stream(title="The News")
+    session, writer = on_air(rig, stream)
+    stream.tick(rig.clock.now())
+    for second in range(seconds):
+        deliver(rig, writer, 1, start=second)
+        stream.tick(rig.clock.now())
+    return rig, stream, session, writer
+
+
+def test_a_stream_on_air_is_described_by_what_was_measured() -> None:
+    rig, stream, session, _ = playing(4)
+    status = stream_status(stream)
+    assert (status.id, status.title, status.type) == ("news", "The News", "words")
+    assert (status.status, status.ingest_status) == ("active", "active")
+    assert status.source_addr == session.peer == "10.0.0.1:1"
+    assert status.created_at == rfc3339(stream.created_at)
+    assert status.last_heartbeat == rfc3339(rig.clock.wall() - 1)
+    assert status.uptime_s == 4.0
+    assert (status.video_codec, status.resolution) == ("mpeg2", "320x180")
+    assert status.frame_rate == 25.0
+    assert status.bitrate == pytest.approx(SECOND_BYTES * 8 / 1000, abs=0.1)
+    assert status.stats.bytes_received == 4 * SECOND_BYTES
+    assert status.stats.packets_received == 200
+    assert status.causes == []
+
+
+def test_tracks_and_lanes_are_those_on_air() -> None:
+    rig, stream, _, _ = playing(3)
+    watch(rig, stream)
+    media = stream_status(stream).media
+    video, sound = media.tracks
+    assert (video.media, video.fps, video.width, video.height) == ("video", 25.0, 320, 180)
+    assert video.bitrate_kbps == pytest.approx(20.0)
+    assert (sound.media, sound.fps, sound.sample_rate, sound.channels) == ("audio", 0.0, 48_000, 2)
+    assert (sound.codec, sound.profile) == ("mp2", "mp4a.40.33")
+    assert (media.epoch, media.epochs, media.gop_s, media.av_offset_ms) == (1, 1, 1.0, 0.0)
+    base, words = media.lanes
+    assert (base.format, base.items, base.readers) == ("packets", 151, 1)
+    assert base.bytes == stream.graph.base.bytes
+    assert base.seconds == pytest.approx(3.0, abs=0.05)
+    assert (words.format, words.readers) == ("rtmp", 1)
+
+
+def test_sound_that_ends_after_the_picture_is_measured() -> None:
+    _, stream, _, writer = playing(1)
+    writer.put([Packet(1, 25 * FRAME, 25 * FRAME, Kind.AUDIO, 0, b"a", FRAME)], 1001.0)
+    assert stream_status(stream).media.av_offset_ms == 40.0
+
+
+def test_sound_alone_has_no_offset_and_no_picture() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    _, writer, _ = rig.publisher(stream)
+    writer.tracks([SOUND])
+    writer.put(gop(0)[1::2], rig.clock.now())
+    status = stream_status(stream)
+    assert (status.media.av_offset_ms, status.frame_rate) == (0.0, 0.0)
+    assert (status.video_codec, status.resolution) == ("", "")
+    assert counters(stream).fps == 0.0
+
+
+def test_a_size_that_is_not_known_is_left_empty() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    _, writer, _ = rig.publisher(stream)
+    writer.tracks([Track(0, Codec.MPEG2, b"v")])
+    writer.put(gop(0, sound=False), rig.clock.now())
+    status = stream_status(stream)
+    assert (status.video_codec, status.resolution) == ("mpeg2", "")
+
+
+def test_rates_fall_to_zero_when_nothing_arrives() -> None:
+    rig, stream, _, _ = playing(3)
+    for _ in range(4):
+        rig.clock.advance(1.0)
+        stream.tick(rig.clock.now())
+    status = stream_status(stream)
+    assert (status.bitrate, status.frame_rate) == (0.0, 0.0)
+    assert status.inputs[0].bitrate_kbps == 0.0
+
+
+def test_ended_epochs_and_sessions_are_counted_once() -> None:
+    rig, stream, session, _ = playing(2)
+    wire, viewer = watch(rig, stream)
+    rig.gate.close(session, "killed")
+    ended = stream_status(stream)
+    assert ended.stats.bytes_received == 2 * SECOND_BYTES
+    assert ended.inputs[0].bytes_received == 0
+    assert (ended.last_heartbeat, ended.media.tracks, ended.media.epoch) == ("", [], 0)
+    rig.clock.advance(1.0)
+    again, writer = on_air(rig, stream)
+    deliver(rig, writer, 3)
+    running = stream_status(stream)
+    assert running.stats.bytes_received == 5 * SECOND_BYTES
+    assert running.stats.packets_received == 250
+    assert running.inputs[0].bytes_received == 3 * SECOND_BYTES
+    assert running.stats.bytes_sent == viewer.bytes_out == len(wire.data)
+    assert running.stats.viewers == 1
+    rig.gate.close(viewer, "left")
+    rig.gate.close(viewer, "left again")
+    after = stream_status(stream)
+    assert after.stats.bytes_sent == len(wire.data)
+    assert (after.stats.viewers, after.media.epochs) == (0, 2)
+    rig.gate.close(again, "left")
+    assert stream_status(stream).stats.bytes_received == 5 * SECOND_BYTES
+
+
+def test_skips_refusals_and_losses_are_counted() -> None:
+    rig, stream, _, writer = playing(1)
+    _, viewer = watch(rig, stream)
+    viewer.skips, viewer.skipped_items, viewer.skipped_time = 2, 30, 90_000
+    assert stream_status(stream).sessions[1].skipped_s == 1.0
+    assert stream_status(stream).stats.skips == 2
+    rig.gate.close(viewer, "left")
+    assert stream_status(stream).stats.skips == 2
+    stream.refused = 3
+    writer.put([Packet(7, 0, 0, Kind.DATA, 0, b"?")], rig.clock.now())
+    status = stream_status(stream)
+    assert (status.stats.refused, status.media.dropped_packets) == (3, 1)
+    writer.put(gop(25 * 100), rig.clock.now())
+    assert stream_status(stream).media.timestamp_jumps == 1
+    numbers = counters(stream)
+    assert (numbers.dropped_packets, numbers.timestamp_jumps) == (1, 1)
+    stream.end("over")
+    numbers = counters(stream)
+    assert (numbers.dropped_packets, numbers.timestamp_jumps) == (1, 1)
+
+
+def test_counters_say_the_same_as_the_document() -> None:
+    rig, stream, _, _ = playing(3)
+    watch(rig, stream)
+    status, numbers = stream_status(stream), counters(stream)
+    assert numbers.code == "news"
+    assert numbers.on_air
+    assert not numbers.degraded
+    for name in ("bytes_received", "packets_received", "bytes_sent", "viewers", "skips", "refused"):
+        assert getattr(numbers, name) == getattr(status.stats, name)
+    assert numbers.bitrate_bps == pytest.approx(status.bitrate * 1000)
+    assert numbers.fps == status.frame_rate
+    assert numbers.memory_bytes == sum(lane.bytes for lane in status.media.lanes)
+
+
+def test_sessions_show_who_they_are_and_how_long() -> None:
+    rig, stream, _, _ = playing(2)
+    wire, _ = watch(rig, stream)
+    rig.clock.advance(1.5)
+    publisher, viewer = stream_status(stream).sessions
+    assert (publisher.action, publisher.uptime_s) == ("publish", 3.5)
+    assert publisher.bytes_in == 2 * SECOND_BYTES
+    assert (viewer.action, viewer.peer, viewer.uptime_s) == ("play", "10.0.0.1", 1.5)
+    assert viewer.bytes_out == len(wire.data)
+
+
+def test_outputs_name_their_urls_and_viewers() -> None:
+    rig, stream, _, _ = playing(1, DoorPlugin())
+    rig.services.ports.update(http=8080, door=7)
+    words, door = stream_status(stream).outputs
+    assert (words.kind, words.url) == ("words", "http://HOST:8080/news/live")
+    assert (words.viewers, words.running) == (0, False)
+    assert words.details == {"log": ["start"]}
+    assert (door.url, door.running, door.details) == ("door://HOST:7/live/news", False, {})
+    watch(rig, stream)
+    words, _ = stream_status(stream).outputs
+    assert (words.viewers, words.running) == (1, True)
+
+
+def test_outputs_that_are_switched_off_are_not_shown() -> None:
+    rig = Rig(DoorPlugin(), ScriptPlugin(refused))
+    assert [row.kind for row in stream_status(rig.stream(outputs=("door",))).outputs] == ["door"]
+
+
+def test_a_stream_without_publisher_says_why_and_since_when() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    since = rfc3339(rig.clock.wall())
+    rig.clock.advance(5)
+    status = stream_status(stream)
+    assert (status.status, status.ingest_status) == ("degraded", "connecting")
+    (why,) = status.causes
+    assert (why.name, why.since) == (cause.NO_PUBLISHER, since)
+    assert (status.type, status.source_addr) == ("publish", "publish:")
+    assert (status.inputs[0].status, status.inputs[0].reconnects) == ("idle", 0)
+
+
+def test_a_publisher_that_has_sent_nothing_yet_is_connecting() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    rig.publisher(stream)
+    assert stream_status(stream).inputs[0].status == "connecting"
+
+
+@pytest.mark.anyio
+async def test_a_pulled_input_goes_from_trying_to_failing_to_its_end() -> None:
+    async def whole(out: EpochWriter) -> None:
+        out.tracks([VIDEO, SOUND])
+        out.put(gop(0), rig.clock.now())
+        await rig.clock.sleep(1)
+
+    rig = Rig(ScriptPlugin(refused, whole))
+    stream = rig.stream(url="script://user:hidden@h/x?key=hidden&a=b")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await settle(rig, 0.5)
+        failed = stream_status(stream)
+        assert (failed.ingest_status, failed.inputs[0].status) == ("error", "degraded")
+        assert failed.inputs[0].last_error == "refused"
+        await settle(rig, 1)
+        running = stream_status(stream)
+        assert (running.ingest_status, running.inputs[0].status) == ("active", "active")
+        assert running.inputs[0].reconnects == 1
+        await settle(rig, 2)
+    ended = stream_status(stream)
+    assert (ended.ingest_status, ended.inputs[0].status) == ("closed", "stopped")
+    assert ended.source_addr == "script://user:***@h/x?key=***&a=b"
+    for document in (failed, running, ended):
+        assert "hidden" not in document.model_dump_json()
+    assert "hidden" not in str(rig.events.history)
+
+
+def test_a_closed_stream_is_closed() -> None:
+    _, stream, _, _ = playing(1)
+    stream.close("over")
+    assert stream_status(stream).ingest_status == "closed"
+
+
+def test_a_stream_that_does_not_run_has_no_numbers() -> None:
+    config = stream_config("off", title="Off", disabled=True)
+    status = stopped_status(config, 1_700_000_000.0)
+    assert (status.id, status.title, status.status) == ("off", "Off", "stopped")
+    assert (status.ingest_status, status.type) == ("closed", "publish")
+    assert status.stats.bytes_received == 0
+    assert stopped_status(stream_config("plain"), 0.0).title == "plain"
+
+
+def test_every_document_is_json() -> None:
+    rig, stream, _, _ = playing(2)
+    watch(rig, stream)
+    document: dict[str, Any] = stream_status(stream).model_dump(mode="json")
+    assert document["media"]["lanes"][1]["format"] == Format.RTMP.value
