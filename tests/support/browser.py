@@ -168,6 +168,7 @@ class Browser:
 
     def wait_playing(self, beyond_s: float, timeout_s: float = 20.0) -> Playing:
         """Return once the video has advanced by that much from now."""
+        eventually(self.playing, timeout_s, "a video element")
         start = self.playing().time
         eventually(
             lambda: self.playing().time >= start + beyond_s, timeout_s, f"{beyond_s} s of picture"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 POLL_S = 0.05
+LEASH = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+"""Ends a program when the test run itself is killed and leaves no context (util-linux)."""
 
 
 class Process:
@@ -33,7 +36,7 @@ class Process:
         self.lines: list[str] = []
         self.printed = threading.Condition()
         self.child = subprocess.Popen(
-            self.argv,
+            [*LEASH, *self.argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -50,6 +51,20 @@ def test_a_program_that_ignores_the_signal_is_killed_with_its_children() -> None
         assert process.stop(timeout_s=0.2) == -signal.SIGKILL
     assert time.monotonic() - started < 5
     eventually(lambda: not alive(child))
+
+
+@pytest.mark.needs("setpriv")
+def test_a_killed_run_takes_its_programs_along() -> None:
+    code = (
+        "import sys, signal; from tests.support.process import Process; "
+        "child = Process([sys.executable, '-c', 'import signal; signal.pause()']); "
+        "print('child', child.pid); signal.pause()"
+    )
+    with python(code) as run:
+        child = int(run.wait_line(r"child (\d+)").group(1))
+        assert alive(child)
+        os.kill(run.pid, signal.SIGKILL)
+        eventually(lambda: not alive(child))
 
 
 def test_cpu_time_is_measured() -> None:
