@@ -152,10 +152,15 @@ async def test_a_looped_source_has_no_end() -> None:
 
 
 async def test_readers_of_derived_lanes_end_with_the_source_too() -> None:
-    sink = WordSink()
-    bench = Bench(whole, sinks=(sink,))
-    await bench.run(2)
-    assert bench.ended == "well"
+    async def later(out: EpochWriter) -> None:
+        out.tracks([VIDEO, SOUND])
+        out.put(gop(0), bench.clock.now())
+        await bench.clock.sleep(1)
+
+    for script in (whole, later):
+        bench = Bench(script, sinks=(WordSink(),))
+        await bench.run(3)
+        assert bench.ended == "well"
 
 
 async def test_a_source_that_fails_is_tried_as_often_as_allowed() -> None:
