@@ -54,7 +54,7 @@ class RtmpClient:
         self.connection.open()
         self._send()
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Take what the server sent, and answer."""
         try:
             events = self.connection.receive_data(data)

@@ -71,7 +71,8 @@ class Ingest:
             StaleEpoch: the epoch has ended.
         """
         if message.type == MessageType.VIDEO:
-            tag = flv.parse_video(message.data)
+            head = message.head
+            tag = flv.parse_video(head, message.data) if head else flv.parse_video(message.data)
             wanted = Codec.H264
         else:
             tag = flv.parse_audio(message.data)
@@ -102,7 +103,7 @@ class Ingest:
             self.out.put(packets, now)
 
     def _other_codec(self, tag: flv.Tag, message: Message) -> None:
-        if tag.kind is TagKind.OTHER or not message.data:
+        if tag.kind is TagKind.OTHER or not (message.head or message.data):
             self.dropped += 1
             return
         medium = "video" if message.type == MessageType.VIDEO else "audio"

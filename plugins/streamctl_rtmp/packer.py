@@ -70,12 +70,14 @@ class Packer:
             timestamp = ticks_to_ms(packet.dts - self.base)
             cts = ticks_to_ms(packet.pts - self.base) - timestamp
             head = flv.video_header(packet.kind is Kind.KEY, cts)
-            message = Message(MessageType.VIDEO, wrap(timestamp), self.stream_id, packet.data)
-            return serialize_media(ChunkStream.VIDEO, message, head, OUT_CHUNK_SIZE)
+            message = Message(MessageType.VIDEO, wrap(timestamp), self.stream_id, packet.data, head)
+            return serialize_media(ChunkStream.VIDEO, message, OUT_CHUNK_SIZE)
         if self.audio is not None and number == self.audio.id:
             timestamp = self.timestamp(packet.pts)
-            message = Message(MessageType.AUDIO, timestamp, self.stream_id, packet.data)
-            return serialize_media(ChunkStream.AUDIO, message, flv.AAC_FRAME, OUT_CHUNK_SIZE)
+            message = Message(
+                MessageType.AUDIO, timestamp, self.stream_id, packet.data, flv.AAC_FRAME
+            )
+            return serialize_media(ChunkStream.AUDIO, message, OUT_CHUNK_SIZE)
         return b""
 
     def timestamp(self, time: int) -> int:

@@ -73,7 +73,7 @@ class RtmpSession:
         self._admitted = True
         self._expect()
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Take what arrived, and answer."""
         if self.session is not None:
             self.session.bytes_in += len(data)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("streamctl.serve")
 
 SUMMARY_S = 1.0
+GC_THRESHOLD = 50_000
+"""Media objects come by the thousand and hold no cycles: looking at them often finds nothing."""
 
 
 class Service:
@@ -78,6 +80,7 @@ class Service:
             self.announce.flush()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
 
     async def obey_signals(
         self, scope: anyio.CancelScope, *, task_status: TaskStatus[None]

@@ -115,32 +115,35 @@ AAC_FRAME = b"\xaf\x01"
 AAC_CONFIG = b"\xaf\x00"
 
 
-def parse_video(data: bytes) -> Tag:
-    """The body of a video tag."""
+def parse_video(data: bytes, rest: bytes = b"") -> Tag:
+    """The body of a video tag; it may come in two parts, of which the first has 5 bytes or all.
+
+    The frame of a body that came so is ``rest`` itself.
+    """
     if len(data) < 2:
         return unreadable("video")
     first = data[0]
     if first & 0x80:
-        return parse_ex_video(data)
+        return parse_ex_video(data, rest)
     number = first & 0x0F
     codec, name = VIDEO_CODECS.get(number, (None, f"video codec {number}"))
     key = first >> 4 == 1
     if first >> 4 == COMMAND_FRAME:
         return Tag(TagKind.OTHER, codec, name, False, 0, b"")
     if number not in PACKETED:
-        return Tag(TagKind.FRAME, codec, name, key, 0, data[1:])
+        return Tag(TagKind.FRAME, codec, name, key, 0, data[1:] + rest)
     packet_type = data[1]
     if packet_type > TagKind.END or len(data) < 5:
         return Tag(TagKind.OTHER, codec, name, key, 0, b"")
-    return Tag(TAG_KINDS[packet_type], codec, name, key, signed24(data, 2), data[5:])
+    return Tag(TAG_KINDS[packet_type], codec, name, key, signed24(data, 2), data[5:] + rest)
 
 
-def parse_ex_video(data: bytes) -> Tag:
-    """The body of a video tag with a FourCC."""
+def parse_ex_video(data: bytes, rest: bytes = b"") -> Tag:
+    """The body of a video tag with a FourCC; in two parts as for :func:`parse_video`."""
     key = (data[0] >> 4) & 7 == 1
     packet_type = data[0] & 0x0F
     codec, name = fourcc(data[1:5])
-    body = data[5:]
+    body = data[5:] + rest
     match packet_type:
         case 0:
             return Tag(TagKind.CONFIG, codec, name, key, 0, body)

@@ -143,7 +143,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._closing:
             return
         try:
-            self._peer.received(bytes(self._connections.buffer[:nbytes]))
+            self._peer.received(self._connections.buffer[:nbytes])
         except Exception as error:
             self._fail(error)
 

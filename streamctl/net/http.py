@@ -161,12 +161,12 @@ class HttpPeer:
         self._deadline = self._clock.now() + self._limits.header_s
         self._timer = self._clock.call_later(self._limits.header_s, self._check)
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Serve the requests that these bytes complete."""
         if self._ended or self._last or self._live is not None:
             return
         was_partial = self._reader.partial
-        requests = self._reader.feed(data)
+        requests = self._reader.feed(bytes(data))
         if self._task is None and not self._full:
             # Bytes that trickle into one header don't move its deadline.
             if self._reader.partial and (requests or not was_partial):

@@ -59,8 +59,11 @@ class Peer(Protocol):
     def connected(self, wire: Wire, remote: Address) -> None:
         """The connection is up."""
 
-    def received(self, data: bytes) -> None:
-        """Bytes arrived; an exception closes this connection only."""
+    def received(self, data: bytes | memoryview) -> None:
+        """Bytes arrived; an exception closes this connection only.
+
+        A view is of a buffer that is used again after this call: copy what has to stay.
+        """
 
     def paused(self) -> None:
         """The wire is full: don't write until :meth:`resumed`."""

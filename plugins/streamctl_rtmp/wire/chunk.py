@@ -12,7 +12,7 @@ Set Chunk Size and Abort Message concern the chunk layer alone and are obeyed he
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError
 from streamctl_rtmp.wire.messages import Message, MessageType, parse_uint32
@@ -28,6 +28,8 @@ MAX_CHUNK_STREAMS = 64
 """Real peers use fewer than ten; ids up to 65599 would cost memory for every id ever seen."""
 EXTENDED = 0xFFFFFF
 """A timestamp field of this value says that four more bytes follow."""
+VIDEO_HEAD_BYTES = 5
+"""What stands before the first NAL unit of a picture."""
 FEW_CHUNKS = 32
 """Up to here joining slices is faster than deleting headers from a copy."""
 HEADER_BYTES = (11, 7, 3, 0)
@@ -69,8 +71,8 @@ class ChunkParser:
         self.wanted = 0
         """Bytes that are missing of that chunk."""
 
-    def receive(self, data: bytes) -> list[Message]:
-        """The messages that these bytes complete.
+    def receive(self, data: bytes | memoryview) -> list[Message]:
+        """The messages that these bytes complete; nothing refers to ``data`` afterwards.
 
         Raises:
             RemoteProtocolError: not a chunk stream, or a limit was passed.
@@ -86,13 +88,13 @@ class ChunkParser:
             if stream is None:
                 stream, start = self._header(data, position)
                 if stream is None:
-                    self.rest = data[position:]
+                    self.rest = bytes(data[position:])
                     break
                 position = start
                 if not stream.payload:
-                    payload, end = self._whole(stream, data, position)
-                    if payload is not None:
-                        self._finish(stream, payload, messages)
+                    pieces, end = self._whole(stream, data, position)
+                    if pieces is not None:
+                        self._finish(stream, pieces, messages)
                         position = end
                         continue
                 self.current = stream
@@ -100,17 +102,19 @@ class ChunkParser:
             position = self._fill(stream, data, position)
             if len(stream.payload) == stream.length:
                 self.partial -= stream.length
-                self._finish(stream, bytes(stream.payload), messages)
-                stream.payload = bytearray()
+                payload, stream.payload = stream.payload, bytearray()
+                self._finish(stream, [memoryview(payload)], messages)
         return messages
 
-    def _whole(self, stream: Incoming, data: bytes, position: int) -> tuple[bytes | None, int]:
-        """The payload of a message that lies in the buffer undivided, and where it ends."""
+    def _whole(
+        self, stream: Incoming, data: bytes | memoryview, position: int
+    ) -> tuple[list[bytes | memoryview] | None, int]:
+        """The pieces of a message that lies in the buffer undivided, and where it ends."""
         length = stream.length
         chunk_size = self.chunk_size
         if length <= chunk_size:
             end = position + length
-            return (data[position:end] if end <= len(data) else None), end
+            return ([data[position:end]] if end <= len(data) else None), end
         more = (length - 1) // chunk_size
         end = position + length + more
         if stream.extended or stream.csid >= 64 or end > len(data):
@@ -120,12 +124,12 @@ class ChunkParser:
             return None, position
         if more <= FEW_CHUNKS:
             starts = range(position, end, stride)
-            return b"".join([data[at : min(at + chunk_size, end)] for at in starts]), end
+            return [data[at : min(at + chunk_size, end)] for at in starts], end
         run = bytearray(data[position:end])
         del run[chunk_size::stride]
-        return bytes(run), end
+        return [memoryview(run)], end
 
-    def _fill(self, stream: Incoming, data: bytes, position: int) -> int:
+    def _fill(self, stream: Incoming, data: bytes | memoryview, position: int) -> int:
         """Append the rest of the current chunk and the run of chunks behind it."""
         before = len(stream.payload)
         end = min(position + self.wanted, len(data))
@@ -142,7 +146,7 @@ class ChunkParser:
             )
         return end
 
-    def _run(self, stream: Incoming, data: bytes, position: int) -> int:
+    def _run(self, stream: Incoming, data: bytes | memoryview, position: int) -> int:
         """Append the whole chunks of the same message that follow directly."""
         stride = self.chunk_size + 1
         missing = stream.length - len(stream.payload)
@@ -158,11 +162,20 @@ class ChunkParser:
         stream.payload += run
         return end
 
-    def _finish(self, stream: Incoming, payload: bytes, messages: list[Message]) -> None:
+    def _finish(
+        self, stream: Incoming, pieces: list[bytes | memoryview], messages: list[Message]
+    ) -> None:
+        """Hand out a message; what precedes a picture is kept apart, so that it is copied once."""
         stream.begun = False
         kind = stream.type
+        head = b""
+        if kind == MessageType.VIDEO and len(pieces[0]) >= VIDEO_HEAD_BYTES:
+            first = pieces[0]
+            head = bytes(first[:VIDEO_HEAD_BYTES])
+            pieces[0] = first[VIDEO_HEAD_BYTES:]
+        payload = b"".join(pieces)
         if kind > MessageType.ABORT:
-            messages.append(Message(kind, stream.timestamp, stream.stream_id, payload))
+            messages.append(Message(kind, stream.timestamp, stream.stream_id, payload, head))
         elif kind == MessageType.SET_CHUNK_SIZE:
             self._set_chunk_size(parse_uint32(payload))
         elif kind == MessageType.ABORT:
@@ -184,7 +197,7 @@ class ChunkParser:
         stream.payload = bytearray()
         stream.begun = False
 
-    def _header(self, data: bytes, position: int) -> tuple[Incoming | None, int]:
+    def _header(self, data: bytes | memoryview, position: int) -> tuple[Incoming | None, int]:
         """The stream of the chunk at ``position`` and where its payload starts; None = wait."""
         first = data[position]
         csid = first & 0x3F
@@ -203,7 +216,7 @@ class ChunkParser:
         value = data[start] << 16 | data[start + 1] << 8 | data[start + 2]
         extended = b""
         if value == EXTENDED:
-            extended = data[end : end + 4]
+            extended = bytes(data[end : end + 4])
             if len(extended) < 4:
                 return None, position
             value = int.from_bytes(extended, "big")
@@ -241,11 +254,13 @@ class ChunkParser:
         stream = self.streams[csid] = Incoming(csid)
         return stream
 
-    def _continue(self, stream: Incoming, data: bytes, start: int) -> tuple[Incoming | None, int]:
+    def _continue(
+        self, stream: Incoming, data: bytes | memoryview, start: int
+    ) -> tuple[Incoming | None, int]:
         """A chunk without a message header: the next of its message, or a message like the last."""
         if stream.extended:
             # Some peers repeat the extended timestamp here and some don't (section 5.3.1.3).
-            found = data[start : start + 4]
+            found = bytes(data[start : start + 4])
             if found == stream.extended:
                 start += 4
             elif len(found) < 4 and stream.extended.startswith(found):
@@ -257,7 +272,7 @@ class ChunkParser:
         return stream, start
 
 
-def wide_csid(data: bytes, start: int, form: int) -> tuple[int, int]:
+def wide_csid(data: bytes | memoryview, start: int, form: int) -> tuple[int, int]:
     """A chunk stream id of two or three bytes and where the header goes on (section 5.3.1.1)."""
     if form == 0:
         return 64 + data[start], start + 1
@@ -280,20 +295,18 @@ def basic_header(form: int, csid: int) -> bytes:
     raise LocalProtocolError(f"no such chunk stream id: `{csid}`")
 
 
-def serialize_media(csid: int, message: Message, head: bytes, chunk_size: int) -> bytes:
-    """Like :func:`serialize`, of a message whose data is ``head`` and then its own.
-
-    The frame is copied once, which is most of the work.
+def serialize_media(csid: int, message: Message, chunk_size: int) -> bytes:
+    """Like :func:`serialize`, quicker: the frame is copied once, which is most of the work.
 
     Raises:
         LocalProtocolError: no such chunk stream id, or the message is too long.
     """
-    size = len(head) + len(message.data)
+    size = len(message.head) + len(message.data)
     timestamp = message.timestamp
     if size > chunk_size or timestamp >= EXTENDED or not 2 <= csid < 64:
-        return serialize(csid, replace(message, data=head + message.data), chunk_size)
-    header = csid << 56 | timestamp << 32 | size << 8 | message.type
-    return header.to_bytes(8, "big") + message.stream_id.to_bytes(4, "little") + head + message.data
+        return serialize(csid, message, chunk_size)
+    header = (csid << 56 | timestamp << 32 | size << 8 | message.type).to_bytes(8, "big")
+    return header + message.stream_id.to_bytes(4, "little") + message.head + message.data
 
 
 def serialize(csid: int, message: Message, chunk_size: int) -> bytes:
@@ -306,7 +319,7 @@ def serialize(csid: int, message: Message, chunk_size: int) -> bytes:
     Raises:
         LocalProtocolError: no such chunk stream id, or the message is too long.
     """
-    data = message.data
+    data = message.body
     size = len(data)
     if size > MAX_MESSAGE_BYTES - 1:
         raise LocalProtocolError(f"a message is too long for RTMP: {size} bytes")

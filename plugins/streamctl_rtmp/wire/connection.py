@@ -60,7 +60,7 @@ class Connection(ABC):
         self._greeting = bytearray()
         self._out: list[bytes] = []
 
-    def receive_data(self, data: bytes) -> list[Event]:
+    def receive_data(self, data: bytes | memoryview) -> list[Event]:
         """What these bytes say.
 
         Raises:
@@ -115,7 +115,7 @@ class Connection(ABC):
         self.send_control(MessageType.SET_CHUNK_SIZE, size.to_bytes(4, "big"))
         self.out_chunk_size = size
 
-    def _shake_hands(self, handshake: Handshake, data: bytes) -> bytes:
+    def _shake_hands(self, handshake: Handshake, data: bytes | memoryview) -> bytes:
         """Go on with the handshake; what is left of the data when it is complete."""
         self._greeting += data
         reply, complete = handshake.receive(self._greeting)

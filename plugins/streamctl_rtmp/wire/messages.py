@@ -68,7 +68,7 @@ class ChunkStream(enum.IntEnum):
     VIDEO = 6
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Message:
     """One complete message."""
 
@@ -77,6 +77,22 @@ class Message:
     """Milliseconds modulo 2^32, absolute."""
     stream_id: int
     data: bytes
+    head: bytes = b""
+    """What precedes ``data``, where it is kept apart: the first bytes of a picture's message."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return self.head + self.data
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the messages are the same, however their bodies are divided."""
+        if not isinstance(other, Message):
+            return NotImplemented
+        mine = (self.type, self.timestamp, self.stream_id, self.body)
+        return mine == (other.type, other.timestamp, other.stream_id, other.body)
+
+    __hash__ = None  # type: ignore[assignment] # two divisions of one body would differ
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def test_a_change_of_tracks_goes_before_the_next_access_unit() -> None:
     assert out == [change]
     [chunk] = chunks(converter.convert([sound(4)]))
     assert types(chunk) == [*HEADERS, 8]
-    assert parse(chunk.data)[1].data.endswith(avcc(b"\x68other"))
+    assert parse(chunk.data)[1].body.endswith(avcc(b"\x68other"))
 
 
 def test_sound_alone_flushes_and_may_be_joined_each_half_second() -> None:
@@ -105,7 +105,7 @@ def test_sound_alone_flushes_and_may_be_joined_each_half_second() -> None:
     out = chunks(converter.convert([boundary(AUDIO), *(sound(number) for number in range(60))]))
     assert all(chunk.flush for chunk in out)
     assert [n for n, chunk in enumerate(out) if chunk.rap] == [0, 24, 48]
-    assert parse(out[24].join)[-1].data == b"\xaf\x00" + ASC
+    assert parse(out[24].join)[-1].body == b"\xaf\x00" + ASC
 
 
 def test_sound_of_a_stream_with_pictures_is_no_place_to_join() -> None:

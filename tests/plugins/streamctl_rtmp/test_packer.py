@@ -32,16 +32,16 @@ def parse(data: bytes) -> list[Message]:
 def test_headers_come_before_media() -> None:
     metadata, video, audio = parse(packer().headers(90 * 1234))
     assert [message.timestamp for message in (metadata, video, audio)] == [0, 1234, 1234]
-    name, values = amf0.decode(metadata.data)
+    name, values = amf0.decode(metadata.body)
     assert name == "onMetaData"
     assert (values["width"], values["audiosamplerate"]) == (320.0, 48_000.0)
-    assert video.data == flv.AVC_CONFIG + avcc()
-    assert audio.data == flv.AAC_CONFIG + ASC
+    assert video.body == flv.AVC_CONFIG + avcc()
+    assert audio.body == flv.AAC_CONFIG + ASC
 
 
 def test_a_server_is_asked_to_keep_the_metadata() -> None:
     [metadata, *_] = parse(packer(publishing=True).headers(0))
-    assert amf0.decode(metadata.data)[:2] == ["@setDataFrame", "onMetaData"]
+    assert amf0.decode(metadata.body)[:2] == ["@setDataFrame", "onMetaData"]
 
 
 def test_tracks_without_a_configuration_have_no_header() -> None:
@@ -53,7 +53,7 @@ def test_pictures_carry_decode_time_and_offset() -> None:
     [message] = parse(packer().message(picture(10, key=True, cts=7200)))
     assert message == Message(9, 400, 1, b"\x17\x01\x00\x00\x50" + IDR)
     [message] = parse(packer().message(picture(10, cts=-3600)))
-    assert message.data[:5] == b"\x27\x01\xff\xff\xd8"
+    assert message.body[:5] == b"\x27\x01\xff\xff\xd8"
 
 
 def test_milliseconds_are_rounded_from_the_whole() -> None:
@@ -63,7 +63,7 @@ def test_milliseconds_are_rounded_from_the_whole() -> None:
         dts = number * 3003
         packet = Packet(0, dts + 6006, dts, Kind.P, 0, b"x")
         [message] = parse(made.message(packet))
-        cts = int.from_bytes(message.data[2:5], "big")
+        cts = int.from_bytes(message.body[2:5], "big")
         assert abs(message.timestamp - dts / 90) <= 0.5
         assert abs(message.timestamp + cts - (dts + 6006) / 90) <= 0.5
 
@@ -86,7 +86,7 @@ def test_large_pictures_are_cut_and_put_together(size: int, base: int) -> None:
     packet = picture(0, key=True, size=size)
     [message] = parse(packer(base=base).message(packet))
     assert message.timestamp == -base // 90
-    assert message.data[5:] == packet.data
+    assert message.body[5:] == packet.data
 
 
 def test_extended_timestamps_stand_in_every_chunk() -> None:

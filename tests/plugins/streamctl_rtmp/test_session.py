@@ -133,7 +133,7 @@ def test_a_player_gets_headers_then_the_newest_group(world: World) -> None:
     publisher(world)
     player = Client(world, Role.PLAY, port=5001).run()
     assert player.started()
-    assert [message.data[:2] for message in player.media()] == [
+    assert [message.body[:2] for message in player.media()] == [
         b"\x17\x00",
         b"\xaf\x00",
         b"\x17\x01",

@@ -39,11 +39,10 @@ class RecordingPeer:
         self.calls.append("connected")
         self.up.set()
 
-    def received(self, data: bytes) -> None:
-        assert isinstance(data, bytes)
+    def received(self, data: bytes | memoryview) -> None:
         self.data += data
         if self.answer is not None:
-            self.answer(self, data)
+            self.answer(self, bytes(data))
 
     def paused(self) -> None:
         self.calls.append("paused")
