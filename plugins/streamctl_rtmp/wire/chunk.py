@@ -32,6 +32,11 @@ VIDEO_HEAD_BYTES = 5
 """What stands before the first NAL unit of a picture."""
 FEW_CHUNKS = 32
 """Up to here joining slices is faster than deleting headers from a copy."""
+FIRST_LOOK = 32
+"""Headers of a run that are compared at first; more of them only behind as many that fit."""
+MAX_MESSAGES_AT_ONCE = 16_384
+"""Messages in what one read brings. Sound at its quietest makes fewer than half as many; empty
+messages of one byte each would hold up everybody else for seconds."""
 HEADER_BYTES = (11, 7, 3, 0)
 """Size of the message header by chunk format."""
 
@@ -120,7 +125,7 @@ class ChunkParser:
         if stream.extended or stream.csid >= 64 or end > len(data):
             return None, position
         stride = chunk_size + 1
-        if data[position + chunk_size : end : stride] != bytes((0xC0 | stream.csid,)) * more:
+        if alike(data, position + chunk_size, more, stride, 0xC0 | stream.csid) < more:
             return None, position
         if more <= FEW_CHUNKS:
             starts = range(position, end, stride)
@@ -151,12 +156,10 @@ class ChunkParser:
         stride = self.chunk_size + 1
         missing = stream.length - len(stream.payload)
         count = min(missing // self.chunk_size, (len(data) - position) // stride)
+        count = alike(data, position, count, stride, 0xC0 | stream.csid)
         if not count:
             return position
         end = position + count * stride
-        header = 0xC0 | stream.csid
-        if data[position:end:stride] != bytes((header,)) * count:
-            return position
         run = bytearray(data[position:end])
         del run[::stride]
         stream.payload += run
@@ -176,6 +179,8 @@ class ChunkParser:
         payload = b"".join(pieces)
         if kind > MessageType.ABORT:
             messages.append(Message(kind, stream.timestamp, stream.stream_id, payload, head))
+            if len(messages) > MAX_MESSAGES_AT_ONCE:
+                raise RemoteProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once")
         elif kind == MessageType.SET_CHUNK_SIZE:
             self._set_chunk_size(parse_uint32(payload))
         elif kind == MessageType.ABORT:
@@ -270,6 +275,25 @@ class ChunkParser:
             stream.timestamp = (stream.timestamp + stream.delta) & 0xFFFFFFFF
             stream.begun = True
         return stream, start
+
+
+def alike(data: bytes | memoryview, start: int, count: int, stride: int, value: int) -> int:
+    """How many of ``count`` bytes, ``stride`` apart from ``start`` on, are ``value`` before others.
+
+    The work grows with the answer and not with ``count``: a peer that breaks every run after its
+    first chunk pays for each look with the bytes that it sent.
+    """
+    found, look = 0, FIRST_LOOK
+    while found < count:
+        look = min(look, count - found)
+        at = start + found * stride
+        seen = bytes(data[at : at + look * stride : stride])
+        fitting = look - len(seen.lstrip(bytes((value,))))
+        found += fitting
+        if fitting < look:
+            break
+        look *= 2
+    return found
 
 
 def wide_csid(data: bytes | memoryview, start: int, form: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -320,3 +321,30 @@ def test_mutations_raise_nothing_but_protocol_errors(
         return
     held = sum(len(stream.payload) for stream in parser.streams.values())
     assert parser.partial == held
+
+
+@pytest.mark.parametrize("fitting", [0, 1, 31, 32, 33, 95, 96, 97, 200])
+@pytest.mark.parametrize("count", [0, 1, 32, 33, 200])
+def test_a_run_of_headers_ends_with_the_first_other_byte(fitting: int, count: int) -> None:
+    data = b"?" + b"\xc4xx" * fitting + b"\xc5xx" * (200 - fitting)
+    assert chunk.alike(data, 1, count, 3, 0xC4) == min(fitting, count)
+
+
+def test_chunks_of_one_byte_that_take_turns_cost_no_more_than_their_bytes() -> None:
+    """A parser that looks ahead at every chunk takes a hundred times as long."""
+    parser = ChunkParser()
+    parser.receive(header(0, 2, "000000 000004 01 00000000") + bytes.fromhex("00000001"))
+    for csid in (4, 5):
+        parser.receive(header(0, csid, "000000 ffffff 09 01000000") + b"x")
+    turns = (header(3, 4) + b"x" + header(3, 5) + b"x") * 65_536
+    before = time.process_time()
+    assert parser.receive(turns) == []
+    assert time.process_time() - before < 2
+    assert [len(parser.streams[csid].payload) for csid in (4, 5)] == [65_537, 65_537]
+
+
+def test_a_flood_of_empty_messages_is_refused() -> None:
+    parser = ChunkParser()
+    parser.receive(header(0, 4, "000010 000000 08 01000000"))
+    with pytest.raises(RemoteProtocolError, match="messages at once"):
+        parser.receive(header(3, 4) * 262_144)
