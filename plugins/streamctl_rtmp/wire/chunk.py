@@ -30,6 +30,8 @@ EXTENDED = 0xFFFFFF
 """A timestamp field of this value says that four more bytes follow."""
 VIDEO_HEAD_BYTES = 5
 """What stands before the first NAL unit of a picture."""
+SMALL_PIECE_BYTES = 4096
+"""Pieces below this are put together, so that a byte at a time costs a byte of memory."""
 FEW_CHUNKS = 32
 """Up to here joining slices is faster than deleting headers from a copy."""
 FIRST_LOOK = 32
@@ -56,7 +58,23 @@ class Incoming:
     stream_id: int = 0
     begun: bool = False
     """A message is unfinished."""
-    payload: bytearray = field(default_factory=bytearray)
+    pieces: list[bytearray] = field(default_factory=list)
+    """What has come of an unfinished message."""
+    size: int = 0
+    """Bytes in ``pieces``."""
+
+    def add(self, piece: bytearray) -> None:
+        """Append payload; small pieces are put together, large ones not copied again."""
+        if self.pieces and len(self.pieces[-1]) < SMALL_PIECE_BYTES:
+            self.pieces[-1] += piece
+        else:
+            self.pieces.append(piece)
+        self.size += len(piece)
+
+    def take(self) -> list[bytearray]:
+        """Hand out the pieces; none are left."""
+        pieces, self.pieces, self.size = self.pieces, [], 0
+        return pieces
 
 
 class ChunkParser:
@@ -96,19 +114,18 @@ class ChunkParser:
                     self.rest = bytes(data[position:])
                     break
                 position = start
-                if not stream.payload:
+                if not stream.size:
                     pieces, end = self._whole(stream, data, position)
                     if pieces is not None:
                         self._finish(stream, pieces, messages)
                         position = end
                         continue
                 self.current = stream
-                self.wanted = min(self.chunk_size, stream.length - len(stream.payload))
+                self.wanted = min(self.chunk_size, stream.length - stream.size)
             position = self._fill(stream, data, position)
-            if len(stream.payload) == stream.length:
+            if stream.size == stream.length:
                 self.partial -= stream.length
-                payload, stream.payload = stream.payload, bytearray()
-                self._finish(stream, [memoryview(payload)], messages)
+                self._finish(stream, [memoryview(piece) for piece in stream.take()], messages)
         return messages
 
     def _whole(
@@ -136,15 +153,15 @@ class ChunkParser:
 
     def _fill(self, stream: Incoming, data: bytes | memoryview, position: int) -> int:
         """Append the rest of the current chunk and the run of chunks behind it."""
-        before = len(stream.payload)
+        before = stream.size
         end = min(position + self.wanted, len(data))
-        stream.payload += data[position:end]
+        stream.add(bytearray(data[position:end]))
         self.wanted -= end - position
         if not self.wanted:
             self.current = None
             if not stream.extended and stream.csid < 64:
                 end = self._run(stream, data, end)
-        self.partial += len(stream.payload) - before
+        self.partial += stream.size - before
         if self.partial > MAX_PARTIAL_BYTES:
             raise RemoteProtocolError(
                 f"unfinished messages hold more than {MAX_PARTIAL_BYTES} bytes"
@@ -154,7 +171,7 @@ class ChunkParser:
     def _run(self, stream: Incoming, data: bytes | memoryview, position: int) -> int:
         """Append the whole chunks of the same message that follow directly."""
         stride = self.chunk_size + 1
-        missing = stream.length - len(stream.payload)
+        missing = stream.length - stream.size
         count = min(missing // self.chunk_size, (len(data) - position) // stride)
         count = alike(data, position, count, stride, 0xC0 | stream.csid)
         if not count:
@@ -162,7 +179,7 @@ class ChunkParser:
         end = position + count * stride
         run = bytearray(data[position:end])
         del run[::stride]
-        stream.payload += run
+        stream.add(run)
         return end
 
     def _finish(
@@ -198,8 +215,8 @@ class ChunkParser:
 
     def _drop(self, stream: Incoming) -> None:
         """Forget an unfinished message."""
-        self.partial -= len(stream.payload)
-        stream.payload = bytearray()
+        self.partial -= stream.size
+        stream.take()
         stream.begun = False
 
     def _header(self, data: bytes | memoryview, position: int) -> tuple[Incoming | None, int]:
@@ -226,7 +243,7 @@ class ChunkParser:
                 return None, position
             value = int.from_bytes(extended, "big")
             end += 4
-        if stream.payload or stream.begun:
+        if stream.size or stream.begun:
             # A peer that begins anew has given the unfinished message up (section 5.4.2 asks
             # for an Abort Message, which encoders that drop frames leave out).
             self._drop(stream)
