@@ -16,6 +16,8 @@ from streamctl_rtmp.wire import amf0
 
 STREAM_ID = 1
 """The only message stream: ``createStream`` always answers it, so that bytes can be shared."""
+MAX_AGGREGATED = 4096
+"""Messages in one aggregate: minutes of sound. As many as fit its size would take seconds."""
 
 
 class MessageType(enum.IntEnum):
@@ -182,6 +184,9 @@ def split_aggregate(message: Message) -> list[Message]:
     """The messages inside an aggregate (section 7.1.6); what is cut off at its end is left out.
 
     Timestamps inside are relative to the first one, which stands for the aggregate's own.
+
+    Raises:
+        RemoteProtocolError: too many messages.
     """
     data = message.data
     found: list[Message] = []
@@ -194,6 +199,8 @@ def split_aggregate(message: Message) -> list[Message]:
         start = position + 11
         if start + size > len(data):
             break
+        if len(found) == MAX_AGGREGATED:
+            raise RemoteProtocolError(f"an aggregate holds more than {MAX_AGGREGATED} messages")
         if shift is None:
             shift = message.timestamp - timestamp
         found.append(

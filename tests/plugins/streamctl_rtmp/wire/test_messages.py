@@ -7,6 +7,7 @@ import pytest
 from streamctl.errors import RemoteProtocolError
 from streamctl_rtmp.wire import amf0
 from streamctl_rtmp.wire.messages import (
+    MAX_AGGREGATED,
     BandwidthLimit,
     Command,
     Message,
@@ -104,3 +105,10 @@ def test_a_cut_aggregate_keeps_what_is_whole(cut: int) -> None:
     body = tag(9, 0, b"video") + tag(8, 0, b"audio")
     found = split_aggregate(message(MessageType.AGGREGATE, body[:cut]))
     assert len(found) == (1 if cut >= 16 else 0)
+
+
+def test_an_aggregate_of_countless_messages_is_refused() -> None:
+    body = tag(9, 0, b"") * MAX_AGGREGATED
+    assert len(split_aggregate(message(MessageType.AGGREGATE, body))) == MAX_AGGREGATED
+    with pytest.raises(RemoteProtocolError, match="aggregate"):
+        split_aggregate(message(MessageType.AGGREGATE, body + tag(9, 0, b"")))
