@@ -77,6 +77,8 @@ async def json_object(request: Request) -> dict[str, Any]:
     try:
         with anyio.fail_after(BODY_TIMEOUT_S):
             document = json.loads(await read_body(request))
+            # Half a surrogate pair can be written in JSON, but no answer could repeat it.
+            json.dumps(document, ensure_ascii=False).encode()
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive in {BODY_TIMEOUT_S:g} s") from None
     except (ValueError, RecursionError) as error:

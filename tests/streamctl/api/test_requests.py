@@ -25,6 +25,7 @@ URL = "/api/v1/streams/new"
         (b"{", 400, "not JSON"),
         (b"\xff\xfe\xfd", 400, "not JSON"),
         (b"[" * 200_000, 400, "too deeply"),
+        (b'{"title": "\\ud800", "inputs": ["publish:"]}', 400, "surrogates"),
         (b"[]", 400, "object"),
         (b"null", 400, "object"),
         (b" " * (MAX_BODY_BYTES + 1), 413, "at most"),
