@@ -64,12 +64,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self.reading_head:
+        super().data_received(data)
+        # Only afterwards is it known whether the data was all head or already body.
+        if self.reading_head and not self.transport.is_closing():
             self.head_bytes += len(data)
             if self.head_bytes > MAX_HEAD_BYTES:
                 self.refuse(431, f"a request's head has at most {MAX_HEAD_BYTES} bytes")
-                return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

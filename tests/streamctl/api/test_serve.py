@@ -80,6 +80,17 @@ async def test_control_calls_work_over_a_real_connection(app: Starlette) -> None
         assert (await client.delete("/api/v1/sessions/s1")).status_code == 200
 
 
+async def test_a_large_body_may_come_with_its_head(app: Starlette) -> None:
+    async with running(app) as address:
+        body = b'{"inputs": ["publish:"]}' + b" " * 100_000
+        head = (
+            "PUT /api/v1/streams/a HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        answer = await exchange(address, head.encode() + body)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_it_stops_within_a_second_with_an_event_stream_open(app: Starlette) -> None:
     async with anyio.create_task_group() as tasks:
         async with running(app) as address:
