@@ -30,6 +30,12 @@ TextStream = TextIO | TextIOBase
 Records = queue.Queue[logging.LogRecord | None]
 
 
+VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+"""What peers send is quoted in messages and shown in tables; none of it may steer a terminal."""
+INDENTED = VISIBLE | {ord("\n"): "\n    "}
+"""For messages of several lines; no peer can forge the beginning of a record."""
+
+
 class TextFormatter(logging.Formatter):
     """``12:30:05.123 WARNING stream: message``, in local time."""
 
@@ -38,7 +44,8 @@ class TextFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).astimezone()
         name = record.name.removeprefix(f"{ROOT}.")
         text = f"{time:%H:%M:%S.%f}"[:-3]
-        text = f"{text} {record.levelname:<7} {name}: {record.getMessage()}"
+        message = record.getMessage().translate(INDENTED)
+        text = f"{text} {record.levelname:<7} {name}: {message}"
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         return text

@@ -8,6 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from streamctl.log import VISIBLE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -32,7 +34,7 @@ def table(
         side: Literal["left", "right"] = "right" if column in right else "left"
         made.add_column(column, justify=side, no_wrap=column not in wrap)
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(cell.translate(VISIBLE) if isinstance(cell, str) else cell for cell in row))
     return made
 
 

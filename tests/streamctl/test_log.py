@@ -27,6 +27,15 @@ def test_writes_text_to_a_terminal() -> None:
     assert rest == "INFO    stream: stream news: on air\n"
 
 
+def test_what_peers_send_can_neither_steer_a_terminal_nor_forge_a_record() -> None:
+    out = Terminal()
+    with log.logging_to(out):
+        stream_log.info("no stream `%s`", "a\x1b[31m\x9b1m\r\n12:30:05.123 INFO    ok é")
+    first, second = out.getvalue().splitlines()
+    assert first.endswith("no stream `a\\x1b[31m\\x9b1m\\x0d")
+    assert second == "    12:30:05.123 INFO    ok é`"
+
+
 def test_writes_json_elsewhere() -> None:
     out = io.StringIO()
     with log.logging_to(out):

@@ -33,3 +33,10 @@ def test_numbers_survive_a_narrow_terminal() -> None:
     assert all(len(line) <= 80 for line in out.splitlines())
     for fact in ("news", "active", "2628", "25.0", "1:02:05", "KBIT/S", "VIEWERS"):
         assert fact in out
+
+
+def test_what_peers_send_does_not_steer_the_terminal() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(tables.table(("CLIENT",), [("a\x1b]0;b\x07\nc",)]))
+    assert isinstance(console.file, io.StringIO)
+    assert "a\\x1b]0;b\\x07\\x0ac" in console.file.getvalue()
