@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("streamctl.server")
 
 TICK_S = 1.0
+PAUSED_S = 2.0
+"""A second that lasted this much longer was a pause of the process, not silence of its peers."""
 DRAIN_S = 2.0
 """How long peers get to read what was already written to them at a shutdown."""
 RESTART_S = 1.0
@@ -362,8 +364,13 @@ class Server:
 
     async def _tick(self) -> None:
         while True:
+            due = self.clock.now() + TICK_S
             await self.clock.sleep(TICK_S)
             now = self.clock.now()
+            if now > due + PAUSED_S:
+                # What peers sent meanwhile has not been read yet.
+                log.warning("the process stood still for %.1f s", now - due)
+                continue
             for stream in list(self.running.values()):
                 try:
                     stream.tick(now)

@@ -261,6 +261,27 @@ async def test_the_second_hand_of_a_server_looks_after_streams_viewers_and_memor
     assert "stream news: tick failed" in caplog.text
 
 
+async def test_a_pause_of_the_process_is_not_taken_for_silence_of_its_peers() -> None:
+    clock = FakeClock()
+    server = Server(config(NEWS), REGISTRY, clock)
+    ticked: list[float] = []
+
+    class Ticks(Stream):
+        def tick(self, now: float) -> None:
+            ticked.append(now)
+
+    server.running["news"] = Ticks(config(NEWS).streams["news"], server.services)
+    start = clock.now()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server._tick)
+        for seconds in (TICK_S, 60 * TICK_S, TICK_S):
+            await anyio.wait_all_tasks_blocked()
+            clock.advance(seconds)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert ticked == [start + TICK_S, start + 62 * TICK_S]
+
+
 async def test_a_shutdown_ends_streams_sessions_and_followers() -> None:
     server = Server(config(NEWS), REGISTRY)
     followed: list[str] = []
