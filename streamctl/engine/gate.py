@@ -134,6 +134,16 @@ class EngineGate:
             return
         stream.leave(session, reason)
         self.sessions.close(session, reason)
+        told = session.reason != reason or reason.startswith("too slow")
+        log.log(
+            logging.INFO if told or session.action is Action.PUBLISH else logging.DEBUG,
+            "stream %s: %s %s %s: %s",
+            session.code,
+            session.protocol,
+            session.action.value,
+            session.peer,
+            session.reason,
+        )
         stream.services.events.emit(
             "session.closed",
             session.code,
@@ -201,8 +211,7 @@ def vacancy(stream: Stream) -> Refusal | None:
     if not stream.takes_publisher:
         return Refusal(
             RefusalCode.FORBIDDEN,
-            f"stream `{stream.code}` takes no publisher: its input is "
-            f"`{stream.config.inputs[0].url.redacted}`",
+            f"stream `{stream.code}` takes no publisher: it has a source of its own",
         )
     if stream.publisher is not None and not stream.holder_is_silent():
         return Refusal(RefusalCode.BUSY, f"stream `{stream.code}` already has a publisher")

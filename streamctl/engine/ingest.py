@@ -54,6 +54,8 @@ class PullInput:
         retry_s = FIRST_RETRY_S
         while True:
             went_on_air = await self.attempt()
+            if self.stream.closed:
+                return
             if self.error is None:
                 self.finished = True
                 self.stream.causes.set(cause.INPUT_ENDED, "the input came to its end")

@@ -107,7 +107,9 @@ class Job:
             outputs=(),
         )
         self.stream = Stream(config, services)
-        self.pushes = [self._push(registry, StreamURL.parse(text)) for text in destinations]
+        self.pushes = [
+            self._push(registry, StreamURL.parse(text).as_destination()) for text in destinations
+        ]
         self.failure: StreamctlError | None = None
 
     async def run(self) -> None:

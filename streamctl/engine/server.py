@@ -93,6 +93,7 @@ class Server:
         """Why the newest reload was refused; empty when the running configuration is current."""
         self._extra: dict[str, Service] = {}
         self._stop = anyio.Event()
+        self._failure: StreamctlError | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._applying = anyio.Lock()
@@ -109,9 +110,8 @@ class Server:
         """Serve until :meth:`stop`.
 
         Raises:
-            StreamctlError: a listener could not start; everything was stopped again.
+            StreamctlError: a listener could not start, or failed later; everything was stopped.
         """
-        failure: StreamctlError | None = None
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             try:
@@ -121,11 +121,11 @@ class Server:
                 with anyio.move_on_after(self.config.server.shutdown_s):
                     await self._shut_down()
             except StreamctlError as error:
-                failure = error
+                self._failure = error
             tasks.cancel_scope.cancel()
         self.lag.stop()
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
 
     async def apply(self, config: Config) -> Plan:
         """Make the running streams those of ``config``; the plan that was carried out."""
@@ -138,11 +138,15 @@ class Server:
             self.gate.disabled = disabled(config)
             self.sessions_table.total = config.limits.sessions
             self.sessions_table.per_ip = config.limits.sessions_per_ip
+            self.reload_error = ""
             for step in plan.steps:
-                await self._carry_out(step.stream, step.action, config, step.reason)
+                try:
+                    await self._carry_out(step.stream, step.action, config, step.reason)
+                except Exception as error:
+                    log.exception("stream %s could not be changed", step.stream)
+                    self.reload_error = f"stream `{step.stream}` does not run: {error}"
             for key in plan.restart_required:
                 log.warning("changed `%s` takes effect when the server is restarted", key)
-            self.reload_error = ""
             self.events_log.emit("config.changed", steps=[s.model_dump() for s in plan.steps])
             return plan
 
@@ -168,7 +172,7 @@ class Server:
         config = self.config.streams.get(code)
         if config is None:
             raise NotFound(f"no stream `{code}`", hint=self._known())
-        return stopped_status(config, self.clock.wall())
+        return stopped_status(config)
 
     def sessions(self, stream: str | None = None) -> list[SessionStatus]:
         """Every open session, or those of one stream."""
@@ -315,7 +319,14 @@ class Server:
             log.info("listening kind=%s address=%s", kind, join(address))
             task_status.started()
 
-        await service(ready)
+        try:
+            await service(ready)
+        except Exception as error:
+            if kind not in self.addresses:
+                raise
+            log.exception("%s stopped serving", kind)
+            self._failure = StreamctlError(f"{kind} stopped serving: {error}")
+            self.stop()
 
     async def _serve_http(self, ready: Callable[[Address], None]) -> None:
         http = self.config.http

@@ -275,7 +275,7 @@ def outputs(stream: Stream) -> list[OutputStatus]:
     return rows
 
 
-def stopped_status(config: StreamConfig, wall: float) -> StreamStatus:
+def stopped_status(config: StreamConfig) -> StreamStatus:
     """A stream that is configured but does not run."""
     first = config.inputs[0].url
     return StreamStatus(
@@ -285,5 +285,5 @@ def stopped_status(config: StreamConfig, wall: float) -> StreamStatus:
         source_addr=first.redacted,
         status="stopped",
         ingest_status="closed",
-        created_at=rfc3339(wall),
+        created_at="",
     )

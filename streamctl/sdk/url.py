@@ -15,7 +15,7 @@ unknown scheme is its own kind, so that third-party plugins need no table.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -27,6 +27,10 @@ KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http
 SECRET_QUERY = frozenset({"key", "pass", "passphrase", "password", "token", "secret"})
 LOGIN = re.compile(r"(//[^/?#:]*:)[^/?#]*@")
 SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)
+KEY_LENGTH = 12
+"""Last segments of destinations that are this long are taken for stream keys."""
+KEY_SHOWN = 4
+"""So much of a stream key tells two destinations apart and opens nothing."""
 OPAQUE = frozenset({"file", "publish"})
 
 
@@ -47,6 +51,8 @@ class StreamURL:
     query: tuple[tuple[str, str], ...] = ()
     user: str = ""
     password: str = ""
+    names_key: bool = False
+    """A destination, whose last path segment is often a stream key."""
 
     @classmethod
     def parse(cls, text: str) -> StreamURL:
@@ -112,6 +118,10 @@ class StreamURL:
             password=unquote(parts.password or ""),
         )
 
+    def as_destination(self) -> StreamURL:
+        """The same URL, to be pushed to: a stream key in its path is a secret."""
+        return replace(self, names_key=True)
+
     @property
     def secure(self) -> bool:
         """Whether the scheme asks for TLS."""
@@ -123,7 +133,10 @@ class StreamURL:
         if self.scheme in OPAQUE:
             return f"{self.scheme}:{self.path}"
         parts = urlsplit(self.raw)
-        netloc = parts.netloc
+        netloc, path = parts.netloc, parts.path
+        head, _, name = path.rpartition("/")
+        if self.names_key and len(name) >= KEY_LENGTH:
+            path = f"{head}/{name[:KEY_SHOWN]}***"
         if "@" in netloc:
             login, _, where = netloc.rpartition("@")
             netloc = f"{login.partition(':')[0]}:***@{where}" if ":" in login else netloc
@@ -131,7 +144,7 @@ class StreamURL:
             f"{name}=***" if name.lower() in SECRET_QUERY else f"{name}={value}"
             for name, value in self.query
         )
-        return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+        return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
 def masked(text: str) -> str:

@@ -11,7 +11,7 @@ from streamctl.config.load import parse
 from streamctl.engine import causes as cause
 from streamctl.engine.server import RESTART_S, TICK_S, Server, join
 from streamctl.engine.stream import Stream
-from streamctl.errors import ConfigError, ConnectionFailed, NotFound
+from streamctl.errors import ConfigError, ConnectionFailed, NotFound, StreamctlError
 from streamctl.registry import Registry
 from streamctl.sdk.session import Action, Grant, Request
 from streamctl.testing.clock import FakeClock
@@ -319,3 +319,19 @@ async def test_a_shutdown_ends_streams_sessions_and_followers() -> None:
 def test_addresses_are_written_with_brackets_where_they_need_them() -> None:
     assert join(("127.0.0.1", 80)) == "127.0.0.1:80"
     assert join(("::1", 80)) == "[::1]:80"
+
+
+async def test_a_service_that_fails_later_ends_the_server_in_order() -> None:
+    server = Server(config(NEWS), REGISTRY)
+    broken = anyio.Event()
+
+    async def service(ready: object) -> None:
+        assert callable(ready)
+        ready(("127.0.0.1", 9))
+        await broken.wait()
+        raise OSError("gone")
+
+    server.add_service("api", service)
+    with pytest.raises(StreamctlError, match="api stopped serving: gone"):
+        await server.run(started=broken.set)
+    assert server.running == {}

@@ -269,7 +269,7 @@ def test_a_closed_stream_is_closed() -> None:
 
 def test_a_stream_that_does_not_run_has_no_numbers() -> None:
     config = stream_config("off", title="Off", disabled=True)
-    status = stopped_status(config, 1_700_000_000.0)
+    status = stopped_status(config)
     assert (status.id, status.title, status.status) == ("off", "Off", "stopped")
     assert (status.ingest_status, status.type) == ("closed", "publish")
     assert status.stats.bytes_received == 0

@@ -163,3 +163,11 @@ def test_nothing_but_an_error_of_the_configuration_escapes(text: str) -> None:
             continue
         assert url.kind
         assert isinstance(url.redacted, str)
+
+
+def test_stream_keys_in_destinations_are_hidden_and_names_are_not() -> None:
+    key = StreamURL.parse("rtmps://a.example/live2/abcd-efgh-ijkl-mnop")
+    assert key.as_destination().redacted == "rtmps://a.example/live2/abcd***"
+    assert key.redacted == key.raw
+    name = StreamURL.parse("rtmp://a.example/live/news")
+    assert name.as_destination().redacted == name.raw
