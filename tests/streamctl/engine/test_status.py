@@ -273,7 +273,7 @@ def test_a_stream_that_does_not_run_has_no_numbers() -> None:
     assert (status.id, status.title, status.status) == ("off", "Off", "stopped")
     assert (status.ingest_status, status.type) == ("closed", "publish")
     assert status.stats.bytes_received == 0
-    assert stopped_status(stream_config("plain"), 0.0).title == "plain"
+    assert stopped_status(stream_config("plain")).title == "plain"
 
 
 def test_every_document_is_json() -> None:
