@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,18 +28,29 @@ def resolve(text: str, environ: Mapping[str, str]) -> str:
         secret, origin = environ[name], f"the environment variable `{name}`"
     elif text.startswith("file:"):
         path = Path(text.removeprefix("file:"))
-        try:
-            with path.open("rb") as file:
-                secret = file.read(MAX_FILE_BYTES).decode().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise ValueError(f"the file `{path}` can't be read: {reason}") from None
-        origin = f"the file `{path}`"
+        secret, origin = from_file(path), f"the file `{path}`"
     else:
         secret, origin = text, "it"
     if not secret:
         raise ValueError(f"{origin} is empty")
     return secret
+
+
+def from_file(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ValueError: the file can't be read, or reading it may never end.
+    """
+    try:
+        # Opening a pipe waits for whoever writes to it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError(f"`{path}` can't be read: not a regular file")
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ValueError(f"the file `{path}` can't be read: {reason}") from None
 
 
 def from_config(value: Any, info: ValidationInfo) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +49,14 @@ def test_refuses_a_file_that_is_not_text(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x80")
     with pytest.raises(ValueError, match="not text"):
         resolve(f"file:{file}", {})
+
+
+def test_refuses_what_is_no_regular_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, "/dev/zero"):
+        with pytest.raises(ValueError, match=f"`{path}` can't be read: not a regular file"):
+            resolve(f"file:{path}", {})
 
 
 def test_is_never_shown() -> None:
