@@ -1,8 +1,8 @@
 """Says when a configuration file may have changed; reading it is the consumer's business.
 
 The directory is watched, not the file: editors replace files by renaming, deployments swap a
-symlink, and a file that was removed may come back. A report means no more than "look again",
-so a half-written file costs one failed look.
+symlink, and a file that was removed may come back. A file is reported when it has come to rest:
+one that is cut between two tables is valid TOML and would stop the streams that are missing.
 """
 
 from __future__ import annotations
@@ -24,31 +24,44 @@ LOOK_MS = 500
 """Look this often without a report: some file systems send none, a change between two watches
 would be lost, and a cancelled watch ends only after this time."""
 
+SETTLE_S = 0.5
+"""A file that did not change for so long is written; whoever writes slower should rename."""
+
 Fingerprint = tuple[str, int, int, int]
 Look = tuple[Fingerprint | None, tuple[Path, ...]]
 """What changes when the file does, and the directories of its name and of its target."""
 
 
 async def changes(path: Path | str, since: Look | None = None) -> AsyncGenerator[None]:
-    """Yield whenever the content behind ``path`` may have changed, until cancelled.
+    """Yield whenever the content behind ``path`` has changed and come to rest, until cancelled.
 
-    What changed after ``since`` was looked at is reported at once.
+    What changed after ``since`` was looked at is reported as soon as it rests.
     """
     file = Path(path)
-    now = await to_thread.run_sync(look, file)
-    seen = since or now
-    if seen[0] != now[0]:
-        seen = now
+    seen = since if since is not None else await to_thread.run_sync(look, file)
+    now = await settled(file, seen)
+    changed, seen = now[0] != seen[0], now
+    if changed:
         yield
     while True:
         directories = seen[1]
         async for _ in reports(directories):
-            now = await to_thread.run_sync(look, file)
+            now = await settled(file, seen)
             changed, seen = now[0] != seen[0], now
             if changed:
                 yield
             if seen[1] != directories:
                 break
+
+
+async def settled(file: Path, seen: Look) -> Look:
+    """The file once it rests: at once if it is as it was ``seen``."""
+    now = await to_thread.run_sync(look, file)
+    while now != seen:
+        seen = now
+        await anyio.sleep(SETTLE_S)
+        now = await to_thread.run_sync(look, file)
+    return now
 
 
 async def reports(directories: tuple[Path, ...]) -> AsyncGenerator[None]:

@@ -5,10 +5,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from streamctl.config.watch import changes, look
+from streamctl.config.watch import SETTLE_S, changes, look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -37,9 +38,10 @@ def restore(file: Path) -> None:
 
 
 async def write_often(file: Path) -> None:
+    """Write with pauses in which the watch may find the file at rest."""
     for number in range(1000):
         await anyio.Path(file).write_text(f"{number}")
-        await anyio.sleep(0.02)
+        await anyio.sleep(3 * SETTLE_S)
 
 
 async def first_report(reports: AsyncGenerator[None], file: Path) -> None:
@@ -96,3 +98,26 @@ async def test_a_change_before_the_watch_began_is_reported(tmp_path: Path) -> No
     async with aclosing(changes(file, since)) as reports:
         with anyio.fail_after(5):
             await anext(reports)
+
+
+async def test_a_file_that_is_being_written_is_reported_when_it_rests(tmp_path: Path) -> None:
+    file = tmp_path / "streams.toml"
+    file.write_text("whole")
+    since = await anyio.to_thread.run_sync(look, file)
+    written = anyio.Event()
+
+    async def write_slowly() -> None:
+        for text in ("", "a = 1\n", "b = 2\n", "c = 3\n", "d = 4\n"):
+            with file.open("a" if text else "w") as out:
+                out.write(text)
+            await anyio.sleep(SETTLE_S / 5)
+        written.set()
+
+    async with aclosing(changes(file, since)) as reports:
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(write_slowly)
+                await anyio.lowlevel.checkpoint()
+                await anext(reports)
+    assert written.is_set()
+    assert file.read_text() == "a = 1\nb = 2\nc = 3\nd = 4\n"
