@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from streamctl.cli.liveline import LiveLine
+    from streamctl.config.model import Config
     from streamctl.config.watch import Look
     from streamctl.engine.server import Server
     from streamctl.log import TextStream
@@ -113,6 +114,7 @@ class Service:
         async with self.reloading:
             try:
                 config = await to_thread.run_sync(load, self.file, self.server.registry)
+                self.refuse_emptied(config)
             except ConfigError as error:
                 for one in getattr(error, "errors", (error,)):
                     log.error("configuration not applied: %s%s", one, one.hint and f" ({one.hint})")
@@ -122,6 +124,20 @@ class Service:
                 logging.getLogger("streamctl").setLevel(config.log.level.upper())
             await self.server.apply(config)
             log.info("configuration applied: %s", self.file)
+
+    def refuse_emptied(self, config: Config) -> None:
+        """Take no file without streams for the wish to stop all of them.
+
+        Raises:
+            ConfigError: nothing would be left of what is running.
+        """
+        if self.server.config.streams and not config.streams:
+            raise ConfigError(
+                "the file has no streams but the server does: it looks truncated, "
+                "so all go on; to stop them on purpose, set `disabled = true` in each, "
+                "or restart the server",
+                file=str(self.file),
+            )
 
     async def summarise(self, line: LiveLine) -> None:
         """Keep the last line of the terminal current."""

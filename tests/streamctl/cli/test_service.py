@@ -9,6 +9,7 @@ import pytest
 
 from streamctl.cli.service import Service
 from streamctl.config.load import parse
+from streamctl.config.watch import SETTLE_S
 from streamctl.engine.server import Server
 from streamctl.registry import Registry
 from streamctl.testing.clock import FakeClock
@@ -74,6 +75,29 @@ async def test_a_faulty_file_changes_nothing(
     assert said[0].endswith("streams.news.titel: unknown key (did you mean `title`?)")
 
 
+@pytest.mark.parametrize("left", ["", QUIET])
+async def test_a_file_without_streams_stops_none(
+    registry: Registry, file: Path, left: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = service(registry, file)
+    file.write_text(left)
+    await running.reload()
+    assert list(running.server.config.streams) == ["news"]
+    assert "no streams" in running.server.reload_error
+    assert "disabled = true" in running.server.reload_error
+    assert caplog.text.count("configuration not applied") == 1
+    file.write_text(QUIET + NEWS)
+    await running.reload()
+    assert running.server.reload_error == ""
+
+
+async def test_a_server_without_streams_may_stay_so(registry: Registry, file: Path) -> None:
+    running = Service(Server(parse(QUIET, str(file), registry, {}), registry, FakeClock()), file)
+    file.write_text(QUIET + "\n")
+    await running.reload()
+    assert running.server.reload_error == ""
+
+
 async def test_the_log_level_follows_the_file_unless_the_command_line_decides(
     registry: Registry, file: Path
 ) -> None:
@@ -115,6 +139,8 @@ async def test_serves_says_so_and_follows_the_file(registry: Registry, file: Pat
             text = QUIET + NEWS + MORE
             while "more" not in server.config.streams:
                 await anyio.Path(file).write_text(text := text + "\n")
-                await anyio.sleep(0.05)
+                with anyio.move_on_after(3 * SETTLE_S):
+                    while "more" not in server.config.streams:
+                        await anyio.sleep(0.01)
             server.stop()
     assert out.getvalue().startswith("streamctl ")
