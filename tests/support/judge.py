@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAIR_S = 0.5
 """A flash and a beep further apart than this do not belong together."""
 TAIL = 4
-"""A recording is cut in decode order, so holes among its last pictures are no fault."""
+"""Runs of pictures end in decode order, so holes among the last ones are no fault."""
 BEEP_LEVEL = 0.15
 """Half of what a burst reaches after lossy coding."""
 AUDIO_SLACK_S = 0.0015
@@ -177,13 +177,24 @@ def weigh_numbers(verdict: Verdict, evidence: Evidence) -> None:
     """Compare each frame number with the one before."""
     verdict.unreadable = sum(number is None for _, number, _ in evidence.video)
     verdict.numbers = [number for _, number, _ in evidence.video if number is not None]
-    for before, number in pairwise(verdict.numbers[:-TAIL]):
+    ends = run_ends(verdict.numbers)
+    for place, (before, number) in enumerate(pairwise(verdict.numbers)):
         if number == before:
             verdict.repeated += 1
         elif number < before:
             verdict.restarts.append(number)
-        else:
+        elif place not in ends:
             verdict.missing += number - before - 1
+
+
+def run_ends(numbers: list[int]) -> set[int]:
+    """Places of steps among the last pictures of each run, where reordered ones may be missing.
+
+    A recording, like the stream of a publisher that was killed, ends in decode order: some
+    pictures that are shown before the last have not come.
+    """
+    starts = [place for place, (a, b) in enumerate(pairwise(numbers)) if b < a]
+    return {place - back for place in [*starts, len(numbers) - 1] for back in range(1, TAIL + 1)}
 
 
 def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
@@ -192,7 +203,11 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
     steps = [after - before for before, after in pairwise(times)]
     if steps:
         limit = 1.5 * (median(steps) or 1.0) + AUDIO_SLACK_S
-        verdict.video_gaps = [step for step in steps[:-TAIL] if step > limit]
+        readable = len(verdict.numbers) == len(times)
+        last = run_ends(verdict.numbers if readable else list(range(len(times))))
+        verdict.video_gaps = [
+            step for place, step in enumerate(steps) if step > limit and place not in last
+        ]
         verdict.video_s = times[-1] - times[0] + median(steps)
     for (start, length), (after, _) in pairwise(evidence.audio):
         hole = after - start - length

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.judge import judge
+from tests.support.judge import judge, run_ends
 from tests.support.media import MediaCache, Recipe
 
 if TYPE_CHECKING:
@@ -88,3 +88,7 @@ def test_joined_recordings_show_where_the_count_restarts(media: MediaCache) -> N
 
 def test_what_is_no_media_is_an_error() -> None:
     assert judge(b"this is not media" * 100).decode_errors
+
+
+def test_a_run_ends_in_decode_order_but_its_middle_is_whole() -> None:
+    assert run_ends([0, 1, 2, 3, 4, 5, 6, 8, 0, 1, 2, 3, 4, 5]) == {3, 4, 5, 6, 9, 10, 11, 12}
