@@ -6,6 +6,7 @@ script in a media folder makes libav follow it elsewhere; network sources may no
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -47,10 +48,17 @@ def open_file(path: str, *, probing: bool = False) -> InputContainer:
         "format_whitelist": PROBED_FORMATS if probing else FILE_FORMATS,
     }
     try:
+        if probing and is_special(Path(path)):
+            raise MediaError(f"can't read `{path}`: not a regular file")
         container: InputContainer = av.open(f"file:{path}", options=options, **METADATA)
     except (FFmpegError, OSError) as error:
         raise MediaError(f"can't read `{path}`: {reason(error)}") from None
     return container
+
+
+def is_special(file: Path) -> bool:
+    """Whether it is a pipe, socket or device: reading one may wait, or go on, for ever."""
+    return file.exists() and not file.is_file() and not file.is_dir()
 
 
 def open_url(url: str, shown: str, timeout_s: float) -> InputContainer:

@@ -25,8 +25,10 @@ def source(text: str) -> str:
     """A source as a URL; a path, also a relative one, becomes absolute.
 
     Raises:
-        ConfigError: a variable that is not set.
+        ConfigError: an empty text, or a variable that is not set.
     """
+    if not text:
+        raise empty("source")
     if text.startswith(VARIABLE):
         return variable(text)
     if SCHEME.match(text) is None or Path(text).exists():
@@ -38,13 +40,15 @@ def destinations(texts: Sequence[str]) -> list[str]:
     """Destinations as URLs, in order, each once.
 
     Raises:
-        ConfigError: a variable that is not set, or nothing on standard input.
+        ConfigError: an empty text, a variable that is not set, or nothing on standard input.
     """
     return list(dict.fromkeys(url for text in texts for url in expand(text)))
 
 
 def expand(text: str) -> Iterator[str]:
     """The URLs behind one argument."""
+    if not text:
+        raise empty("destination")
     if text.startswith(VARIABLE):
         yield variable(text)
     elif text == STDIN:
@@ -55,6 +59,11 @@ def expand(text: str) -> Iterator[str]:
         yield from urls
     else:
         yield text
+
+
+def empty(name: str) -> ConfigError:
+    """The error for an argument without text, as scripts make them of unset variables."""
+    return ConfigError(f"the {name} is an empty argument: `''`", hint=f"name a {name}")
 
 
 def variable(text: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import av
@@ -38,6 +39,16 @@ def test_codecs_have_canonical_names(media: MediaCache) -> None:
 def test_a_missing_file_is_a_media_error(tmp_path: Path, probing: bool) -> None:
     with pytest.raises(MediaError, match="no such file or directory"):
         open_file(str(tmp_path / "none.mp4"), probing=probing)
+
+
+def test_a_probe_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (str(pipe), "/dev/zero"):
+        with pytest.raises(MediaError, match=f"can't read `{path}`: not a regular file"):
+            open_file(path, probing=True)
+    with pytest.raises(MediaError, match="is a directory"):
+        open_file(str(tmp_path), probing=True)
 
 
 def test_a_network_source_must_not_lead_to_files(tmp_path: Path) -> None:

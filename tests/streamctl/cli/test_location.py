@@ -49,3 +49,7 @@ def test_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         destinations(["-"])
     with pytest.raises(ConfigError, match="`NO_SUCH` is not set"):
         source("env:NO_SUCH")
+    with pytest.raises(ConfigError, match="the source is an empty argument: `''`"):
+        source("")
+    with pytest.raises(ConfigError, match="the destination is an empty argument: `''`"):
+        destinations(["rtmp://x/y", ""])

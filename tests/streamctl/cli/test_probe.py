@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from streamctl.cli.app import run
 from tests.support.media import MediaCache, Recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamctl.avworker.report import Severity
 
 
@@ -81,3 +84,15 @@ def test_reads_a_file(media: MediaCache, capsys: pytest.CaptureFixture[str]) -> 
     assert "320x180" in out
     assert "25.00" in out
     assert "48000 Hz, 2 ch" in out
+
+
+def test_an_empty_argument_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["probe", ""]) == 2
+    assert capsys.readouterr().err.startswith("error: the source is an empty argument: `''`\n")
+
+
+def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(["probe", str(pipe)]) == 5
+    assert capsys.readouterr().err == f"error: can't read `{pipe}`: not a regular file\n"
