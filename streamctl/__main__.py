@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -11,8 +12,11 @@ def main() -> None:
     if arguments in (["--version"], ["-V"]):
         from streamctl import __version__
 
-        sys.stdout.write(f"streamctl {__version__}\n")
-        return
+        # What can't be written is tried, and reported, by the command line.
+        with suppress(OSError):
+            sys.stdout.write(f"streamctl {__version__}\n")
+            sys.stdout.flush()
+            return
     from streamctl.cli.app import run
 
     sys.exit(run(arguments))

@@ -103,7 +103,9 @@ app = typer.Typer(
 def print_version(wanted: bool) -> None:
     """Print the version and leave, whatever else stands on the command line."""
     if wanted:
-        typer.echo(f"streamctl {__version__}")
+        from streamctl.cli.output import print_lines
+
+        print_lines([f"streamctl {__version__}"])
         raise typer.Exit
 
 

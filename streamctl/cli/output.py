@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from streamctl.errors import StreamctlError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console, RenderableType
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Pass on what is written inside, and turn a failure into an error for users.
+
+    Raises:
+        StreamctlError: standard output takes no more; a closed pipe stays a ``BrokenPipeError``.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard()
+        words = (error.strerror or str(error)).lower()
+        raise StreamctlError(f"can't write to standard output: {words}") from None
+
+
+def discard() -> None:
+    """Let what is still buffered go nowhere: the interpreter would fail on it when it ends."""
+    # What tests put in its place has no descriptor.
+    with suppress(OSError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def print_json(document: Any, *, compact: bool = False) -> None:
     """A document, indented, or on one line of a stream of documents."""
     plain = to_plain(document)
     text = json.dumps(plain, ensure_ascii=False, indent=None if compact else 2)
-    print(text, flush=True)
+    with writing():
+        print(text)
 
 
 def to_plain(document: Any) -> Any:
@@ -31,15 +63,17 @@ def to_plain(document: Any) -> Any:
 
 def print_lines(lines: Sequence[str]) -> None:
     """Plain lines."""
-    for line in lines:
-        print(line)
+    with writing():
+        for line in lines:
+            print(line)
 
 
 def print_text(*parts: RenderableType) -> None:
     """Tables and texts, as wide as the terminal; whole when they go elsewhere."""
     to = console()
-    for part in parts:
-        to.print(part)
+    with writing():
+        for part in parts:
+            to.print(part)
 
 
 def console(*, stderr: bool = False) -> Console:

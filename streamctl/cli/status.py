@@ -74,7 +74,7 @@ async def follow(client: Client, code: str, json: bool) -> None:
     from rich.console import Group
     from rich.live import Live
 
-    from streamctl.cli.output import console, print_json
+    from streamctl.cli.output import console, print_json, writing
     from streamctl.errors import ConnectionFailed
 
     found = await look(client, code)
@@ -83,7 +83,8 @@ async def follow(client: Client, code: str, json: bool) -> None:
             print_json(found, compact=True)
             await anyio.sleep(WATCH_S)
             found = await look(client, code)
-    with Live(Group(*render(found, client.host)), console=console(), auto_refresh=False) as live:
+    screen = Live(Group(*render(found, client.host)), console=console(), auto_refresh=False)
+    with writing(), screen as live:
         while True:
             await anyio.sleep(WATCH_S)
             with suppress(ConnectionFailed):
