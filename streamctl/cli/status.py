@@ -39,33 +39,18 @@ def status(
     """
     import anyio
 
+    from streamctl.cli.output import print_json, print_lines, print_text
     from streamctl.client import Client
 
     client = Client(server)
     if codes:
-        anyio.run(print_codes, client)
+        print_lines([found.id for found in anyio.run(client.streams)])
     elif watch:
         anyio.run(follow, client, stream, json)
+    elif json:
+        print_json(anyio.run(look, client, stream))
     else:
-        anyio.run(once, client, stream, json)
-
-
-async def print_codes(client: Client) -> None:
-    """The codes, one a line."""
-    from streamctl.cli.output import print_lines
-
-    print_lines([found.id for found in await client.streams()])
-
-
-async def once(client: Client, code: str, json: bool) -> None:
-    """One look."""
-    from streamctl.cli.output import print_json, print_text
-
-    found = await look(client, code)
-    if json:
-        print_json(found)
-    else:
-        print_text(*render(found, client.host))
+        print_text(*render(anyio.run(look, client, stream), client.host))
 
 
 async def follow(client: Client, code: str, json: bool) -> None:
