@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -38,10 +39,12 @@ def run(make: Callable[[], Job], report: Report, *, duration_s: float = 0.0) -> 
 async def run_beside(make: Callable[[], Job], report: Report, duration_s: float) -> bool:
     """Run the job in the running loop."""
     job = make()
+    scope = anyio.CancelScope()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tell, job, report)
+        tasks.start_soon(tell, job, report, scope)
         try:
-            with anyio.move_on_after(duration_s or None) as scope:
+            with scope:
+                scope.deadline = anyio.current_time() + (duration_s or math.inf)
                 await job.run()
         finally:
             if job.pushes:
@@ -50,8 +53,10 @@ async def run_beside(make: Callable[[], Job], report: Report, duration_s: float)
     return not scope.cancelled_caught
 
 
-async def tell(job: Job, report: Report) -> None:
-    """Report every second."""
+async def tell(job: Job, report: Report, scope: anyio.CancelScope) -> None:
+    """Report every second, until the job's time is up and it is being taken apart."""
     while True:
         await anyio.sleep(REPORT_S)
+        if scope.cancel_called:
+            return
         report(job.status())
