@@ -43,6 +43,8 @@ class Splice:
         self._held_bytes = 0
         self._first_arrival: float | None = None
         self._video_rap_pts: int | None = None
+        self._audio_from = 0
+        """End of the audio that was emitted before this epoch; it holds for every track."""
         self._audio_open: set[int] = set()
 
     @property
@@ -108,6 +110,7 @@ class Splice:
     def _begin(self, packet: Packet, now: float, *, video: bool) -> None:
         offset = self.timeline.offset_for(pts=packet.pts, dts=packet.dts, now=now, video=video)
         self.clock = EpochClock(offset)
+        self._audio_from = self.timeline.audio_end
 
     def _starts(self, packet: Packet) -> bool:
         """Whether a video packet is at or behind the start of its track."""
@@ -129,7 +132,7 @@ class Splice:
     def _audio_starts(self, packet: Packet) -> bool:
         if packet.track in self._audio_open:
             return True
-        if packet.pts < self.timeline.audio_end:
+        if packet.pts < self._audio_from:
             self.dropped += 1
             return False
         self._audio_open.add(packet.track)

@@ -121,3 +121,14 @@ def test_an_input_has_settled_when_every_track_runs_and_nothing_can_lead() -> No
     assert splice.settled(tracks)
     assert splice.settled([Track(0, Codec.H264)])
     assert not splice.settled([*tracks, Track(2, Codec.DATA)])
+
+
+def test_every_audio_track_starts_where_the_last_epoch_ended() -> None:
+    timeline = Timeline(0.0)
+    splice = Splice(timeline, has_video=True)
+    packets = [video(0, Kind.KEY)]
+    for number in range(3):
+        time = number * AUDIO
+        packets += [audio(time), Packet(2, time, time, Kind.AUDIO, 0, b"b", AUDIO)]
+    out = splice.feed(packets, 0.0, Begun())
+    assert [packet.track for packet in out] == [0, 1, 2, 1, 2, 1, 2]
