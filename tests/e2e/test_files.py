@@ -27,6 +27,8 @@ pytestmark = [
 
 LOOP = Recipe(seconds=5, video_kbps=500, bframes=2, gop=50, fps=Fraction(25))
 """Sound and picture of a pass end up to a frame apart; neither may overlap its next pass."""
+RICH = Recipe(**{**vars(LOOP), "video_kbps": 6000})
+"""What a child has read ahead is still played when it dies: a second or two of this."""
 TABLE = '[streams.news]\ninputs = ["file:{name}"]\n'
 
 
@@ -53,7 +55,7 @@ def test_a_file_is_played_again_without_a_seam(
 
 
 def test_a_child_that_dies_is_replaced(tmp_path: Path, media: MediaCache) -> None:
-    shutil.copy(media(LOOP).path, tmp_path / "loop.mp4")
+    shutil.copy(media(RICH).path, tmp_path / "loop.mp4")
     with Streamctl(tmp_path, TABLE.format(name="loop.mp4")) as server:
         server.wait_on_air()
         before = server.stream()["media"]["epochs"]

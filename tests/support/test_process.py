@@ -57,7 +57,8 @@ def test_a_program_that_ignores_the_signal_is_killed_with_its_children() -> None
 def test_a_killed_run_takes_its_programs_along() -> None:
     code = (
         "import sys, signal; from tests.support.process import Process; "
-        "child = Process([sys.executable, '-c', 'import signal; signal.pause()']); "
+        "code = 'import signal; print(1, flush=True); signal.pause()'; "
+        "child = Process([sys.executable, '-c', code]); child.wait_line('1'); "
         "print('child', child.pid); signal.pause()"
     )
     with python(code) as run:
