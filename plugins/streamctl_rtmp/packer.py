@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.media import flv
+from streamctl.media import amf0, flv
 from streamctl.media.packet import Codec, Init, Kind, Media, Packet
 from streamctl.media.timestamps import ticks_to_ms
-from streamctl_rtmp.wire import amf0
 from streamctl_rtmp.wire.chunk import serialize, serialize_media
 from streamctl_rtmp.wire.connection import OUT_CHUNK_SIZE
 from streamctl_rtmp.wire.messages import STREAM_ID, ChunkStream, Message, MessageType

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from streamctl.errors import RemoteProtocolError
-from streamctl_rtmp.wire import amf0
+from streamctl.media import amf0
 from streamctl_rtmp.wire.chunk import DEFAULT_CHUNK_SIZE, ChunkParser, serialize
 from streamctl_rtmp.wire.events import DataReceived, Event
 from streamctl_rtmp.wire.messages import (

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamctl.errors import RemoteProtocolError
-from streamctl_rtmp.wire import amf0
+from streamctl.media import amf0
 
 STREAM_ID = 1
 """The only message stream: ``createStream`` always answers it, so that bytes can be shared."""

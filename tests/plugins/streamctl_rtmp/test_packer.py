@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.media import flv
+from streamctl.media import amf0, flv
 from streamctl.media.packet import Codec, Init, Kind, Packet, Track
 from streamctl_rtmp.packer import Packer
-from streamctl_rtmp.wire import amf0
 from streamctl_rtmp.wire.chunk import ChunkParser
 from streamctl_rtmp.wire.connection import OUT_CHUNK_SIZE
 from streamctl_rtmp.wire.messages import Message, MessageType

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from streamctl.errors import RemoteProtocolError, StreamctlError
+from streamctl.media import amf0
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl.testing.clock import FakeClock
 from streamctl_rtmp.session import MAX_REPLY_BYTES, RtmpSession
-from streamctl_rtmp.wire import amf0
 from streamctl_rtmp.wire.chunk import serialize
 from streamctl_rtmp.wire.client import ClientConnection, Role, Target
 from streamctl_rtmp.wire.events import DataReceived, Refused, Started

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamctl.errors import LocalProtocolError
-from streamctl_rtmp.wire import amf0
+from streamctl.media import amf0
 from streamctl_rtmp.wire.chunk import serialize
 from streamctl_rtmp.wire.client import ClientConnection, Role, Target
 from streamctl_rtmp.wire.events import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl_rtmp.wire import amf0
+from streamctl.media import amf0
 from streamctl_rtmp.wire.connection import MIN_WINDOW_BYTES
 from streamctl_rtmp.wire.events import DataReceived, PlayRequested
 from streamctl_rtmp.wire.messages import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamctl.errors import RemoteProtocolError
-from streamctl_rtmp.wire import amf0
+from streamctl.media import amf0
 from streamctl_rtmp.wire.messages import (
     MAX_AGGREGATED,
     BandwidthLimit,

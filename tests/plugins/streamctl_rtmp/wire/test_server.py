@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError
-from streamctl_rtmp.wire import amf0
+from streamctl.media import amf0
 from streamctl_rtmp.wire.chunk import serialize
 from streamctl_rtmp.wire.connection import MAX_COMMAND_BYTES, OUT_CHUNK_SIZE
 from streamctl_rtmp.wire.events import (

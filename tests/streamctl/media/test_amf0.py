@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError
-from streamctl_rtmp.wire import amf0
-from streamctl_rtmp.wire.amf0 import Date, EcmaArray, Special, TypedObject, XmlDocument
+from streamctl.media import amf0
+from streamctl.media.amf0 import Date, EcmaArray, Special, TypedObject, XmlDocument
 
 VALUES: list[tuple[str, Any]] = [
     ("00 3ff0000000000000", 1.0),

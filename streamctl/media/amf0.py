@@ -2,7 +2,7 @@
 
 Values are plain Python: ``float``, ``bool``, ``str``, ``None``, ``list`` and ``dict``; what has no
 counterpart gets a small type of its own, so that decoding what was encoded gives the same value.
-What the values mean is left to :mod:`streamctl_rtmp.wire.messages`.
+What the values mean is left to the protocols that carry them: RTMP commands, FLV script data.
 """
 
 from __future__ import annotations
