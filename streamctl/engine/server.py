@@ -18,6 +18,7 @@ from streamctl.avworker.client import AvWorkerClient
 from streamctl.config.load import read_document
 from streamctl.engine import causes as cause
 from streamctl.engine.diff import diff
+from streamctl.engine.doors import Doors
 from streamctl.engine.events import EventLog, rfc3339
 from streamctl.engine.gate import EngineGate
 from streamctl.engine.looplag import LoopLag
@@ -34,16 +35,14 @@ from streamctl.schema import Check, Health, Plan, ServerCounters
 from streamctl.sdk.plugin import Cap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from streamctl.config.model import Config, StreamConfig
+    from streamctl.engine.doors import Service
     from streamctl.registry import Registry
     from streamctl.schema import Event, PluginStatus, SessionStatus, StreamStatus
     from streamctl.sdk.context import Clock
     from streamctl.sdk.endpoints import Address
-
-    Service = Callable[[Callable[[Address], None]], Awaitable[None]]
-    """Serves until cancelled; calls its argument with the bound address."""
 
 log = logging.getLogger("streamctl.server")
 
@@ -87,7 +86,8 @@ class Server:
         self.gate = EngineGate(self.running, self.sessions_table)
         self.web = WebApp(self.gate, self.clock)
         self.lag = LoopLag(self.clock)
-        self.addresses: dict[str, Address] = {}
+        self.doors = Doors(self.services, self._door_failed)
+        self.addresses = self.doors.addresses
         """Bound addresses by kind; ``http`` and ``api`` too."""
         self.reload_error = ""
         """Why the newest reload was refused; empty when the running configuration is current."""
@@ -294,39 +294,20 @@ class Server:
         config = self.config
         self.gate.disabled = disabled(config)
         for kind, listener in config.listeners.items():
-            plugin = self.registry.load(kind)
-            context = self.services.context(kind)
-            running = plugin.listener(listener.address, listener.options, context)
-            await tasks.start(
-                self._serve, kind, lambda ready, r=running: r.serve(self.gate, ready=ready)
-            )
+            await self.doors.listen(tasks, self.gate, self.registry.load(kind), listener)
         if any(Cap.HTTP in plugin.caps for plugin in self.services.plugins.values()):
-            await tasks.start(self._serve, "http", self._serve_http)
+            await self.doors.open(tasks, "http", self._serve_http)
         for kind, service in self._extra.items():
-            await tasks.start(self._serve, kind, service)
+            await self.doors.open(tasks, kind, service)
         for stream in config.streams.values():
             if not stream.disabled:
                 self._start_stream(stream)
         self.lag.start()
         tasks.start_soon(self._tick)
 
-    async def _serve(
-        self, kind: str, service: Service, *, task_status: anyio.abc.TaskStatus[None]
-    ) -> None:
-        def ready(address: Address) -> None:
-            self.addresses[kind] = address
-            self.services.ports[kind] = address[1]
-            log.info("listening kind=%s address=%s", kind, join(address))
-            task_status.started()
-
-        try:
-            await service(ready)
-        except Exception as error:
-            if kind not in self.addresses:
-                raise
-            log.exception("%s stopped serving", kind)
-            self._failure = StreamctlError(f"{kind} stopped serving: {error}")
-            self.stop()
+    def _door_failed(self, error: StreamctlError) -> None:
+        self._failure = error
+        self.stop()
 
     async def _serve_http(self, ready: Callable[[Address], None]) -> None:
         http = self.config.http
