@@ -11,6 +11,7 @@
     │   ├── RemoteProtocolError    the peer broke the spec          exit 4
     │   └── LocalProtocolError     we did: a bug                    exit 4
     ├── MediaError                 unreadable or unsupported media  exit 5
+    │   └── NotCarried             an output can't carry the codec  exit 5
     ├── NotFound                   no stream or session of the name exit 1
     ├── NotReady                   nothing to join yet              exit 1
     └── StaleEpoch                 a revoked writer tried to write  exit 1
@@ -95,6 +96,10 @@ class MediaError(StreamctlError):
     """Media that can't be read, or that an output can't carry."""
 
     exit_code: ClassVar[int] = 5
+
+
+class NotCarried(MediaError):
+    """An output can't carry what a viewer came for; the message names the outputs that can."""
 
 
 class NotFound(StreamctlError):

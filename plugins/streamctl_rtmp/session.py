@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from streamctl.errors import StaleEpoch, StreamctlError, Unsupported
+from streamctl.errors import NotCarried, StaleEpoch, StreamctlError, Unsupported
 from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, Request
 from streamctl_rtmp.address import Location
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from streamctl_rtmp.wire.events import Event
 
 PROTOCOL = "rtmp"
+PLAY_FAILED = "NetStream.Play.Failed"
+"""The stream is there, but not in a form that RTMP carries."""
 MAX_REPLY_BYTES = 65_536
 """Answers that may wait for a client that sends commands but reads nothing."""
 
@@ -163,6 +165,9 @@ class RtmpSession:
                 self._publish(answer, self.session)
             else:
                 self._play(answer, self.session)
+        except NotCarried as error:
+            self._refuse(error.message, PLAY_FAILED)
+            return
         except StreamctlError as error:
             self._refuse(error.message)
             return
@@ -197,13 +202,13 @@ class RtmpSession:
         """Close on behalf of the engine, saying why where RTMP can."""
         self._refuse(reason)
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, code: str = "") -> None:
         """Log why, say it, flush and close."""
         self.ctx.log.info("rtmp %s:%d: %s", *self.remote, reason)
-        self._dismiss(reason)
+        self._dismiss(reason, code)
 
-    def _dismiss(self, reason: str) -> None:
-        self.connection.refuse(reason)
+    def _dismiss(self, reason: str, code: str = "") -> None:
+        self.connection.refuse(reason, code)
         self._end(reason)
         self._reply()
         self.wire.close(reason)

@@ -189,6 +189,11 @@ class LaneFanOut:
         seconds = self.lane.seconds
         return self.lane.bytes / seconds if seconds > MIN_RATE_S else 0.0
 
+    def dismiss(self, reason: str) -> None:
+        """Close every viewer: there is nothing here for them."""
+        for session in list(self.viewers):
+            session.close(reason)
+
     def reset(self) -> None:
         """The lane was cleared: everybody waits for the next random-access point."""
         self._pending.clear()

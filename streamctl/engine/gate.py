@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from streamctl.errors import StreamctlError
+from streamctl.errors import NotCarried, StreamctlError
 from streamctl.sdk.endpoints import Playback
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
 
@@ -119,10 +119,14 @@ class EngineGate:
 
         Raises:
             Unsupported: nothing makes that format for this stream.
+            NotCarried: the format can't carry what the stream shows.
             StreamctlError: the stream was stopped.
         """
         del grant
-        graph = self._owner(session).graph
+        stream = self._owner(session)
+        if refusal := stream.refusal(fmt):
+            raise NotCarried(refusal)
+        graph = stream.graph
         fanout = graph.fanout(fmt)
         cursor = graph.cursor(fmt)
         return Playback(init=graph.lane(fmt).init, cursor=cursor, fanout=fanout)

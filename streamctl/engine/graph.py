@@ -9,9 +9,10 @@ clocks) lives there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from streamctl.engine import carriage
 from streamctl.engine.fanout import LaneFanOut
 from streamctl.engine.lane import Bounds, Lane, LaneCursor
 from streamctl.errors import Unsupported
@@ -20,6 +21,7 @@ from streamctl.media.packet import Boundary, Format, InitChange, Item, Packet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from streamctl.media.packet import Track
     from streamctl.sdk.context import Clock, Timer
     from streamctl.sdk.lane import Reader
     from streamctl.sdk.plugin import Converter, ConverterSpec
@@ -41,6 +43,8 @@ class GraphSettings:
     bounds: Bounds
     merge_s: float
     slow_viewer_timeout_s: float
+    outputs: Mapping[str, Format] = field(default_factory=dict)
+    """The kinds that serve the stream, with the format that their viewers read."""
 
 
 class LaneAttachment:
@@ -75,6 +79,8 @@ class Derived:
         self.converter: Converter = spec.factory()
         self.users = 0
         self.running = False
+        self.refusal = ""
+        """Why the present tracks can't be watched in this format; empty = they can."""
         self._left_out: frozenset[int] = frozenset()
         self._grace: Timer | None = None
         if graph.base.closed:
@@ -149,17 +155,22 @@ class Derived:
     def _carry(self, item: Item) -> Item | None:
         if isinstance(item, Packet):
             return None if item.track in self._left_out else item
-        if isinstance(item, (Boundary, InitChange)):
-            codecs = self.spec.codecs
-            left_out = [t for t in item.init.tracks if t.codec not in codecs]
-            self._left_out = frozenset(track.id for track in left_out)
-            names = ", ".join(f"{track.codec} (track {track.id})" for track in left_out)
-            text = f"can't carry {names}" if names else ""
-            self.graph.note(f"{self.lane.format}", text)
-            if left_out:
-                kept = tuple(t for t in item.init.tracks if t.codec in codecs)
-                return replace(item, init=replace(item.init, tracks=kept))
-        return item
+        if not isinstance(item, (Boundary, InitChange)):
+            return item
+        tracks = item.init.tracks
+        self.refusal = self.graph.refusal(self.lane.format, tracks)
+        # Sound alone is no substitute: a lane that refuses its viewers stays empty.
+        codecs = frozenset() if self.refusal else self.spec.codecs
+        left_out = [track for track in tracks if track.codec not in codecs]
+        self._left_out = frozenset(track.id for track in left_out)
+        remark = self.refusal or carriage.left_out(left_out, self.lane.format)
+        self.graph.note(f"{self.lane.format}", remark)
+        if self.refusal:
+            self.fanout.dismiss(self.refusal)
+        if not left_out:
+            return item
+        kept = tuple(track for track in tracks if track.codec in codecs)
+        return replace(item, init=replace(item.init, tracks=kept))
 
 
 class Graph:
@@ -206,6 +217,15 @@ class Graph:
                 raise Unsupported(f"no installed plugin makes `{fmt}`", hint=f"available: {made}")
             entry = self.derived[fmt] = Derived(self, spec)
         return entry
+
+    def refusal(self, fmt: Format, tracks: Sequence[Track] | None = None) -> str:
+        """Why viewers of that format are refused, given these tracks or the present ones.
+
+        Empty = they are not.
+        """
+        if tracks is None:
+            tracks = self.base.init.tracks if self.base.init is not None else ()
+        return carriage.refusal(tracks, fmt, self.specs, self.settings.outputs)
 
     def cursor(self, fmt: Format) -> LaneCursor:
         """A new cursor; the lane works until it is closed."""

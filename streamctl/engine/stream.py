@@ -58,6 +58,7 @@ class Stream:
                 bounds=Bounds(config.buffer_s, config.buffer_bytes),
                 merge_s=config.merge_ms / 1000,
                 slow_viewer_timeout_s=config.slow_viewer_timeout_s,
+                outputs=self._output_formats(),
             ),
             services.specs,
             self.clock,
@@ -252,6 +253,18 @@ class Stream:
     def on_air(self) -> bool:
         """Whether an epoch is writing."""
         return self.epoch is not None and self.epoch.on_air
+
+    def refusal(self, fmt: Format) -> str:
+        """Why viewers of that format are refused now; empty = they are not."""
+        return self.graph.refusal(fmt) if self.on_air() else ""
+
+    def _output_formats(self) -> dict[str, Format]:
+        """What viewers read, by the kinds that serve this stream."""
+        return {
+            kind: plugin.play_format
+            for kind, plugin in self.services.plugins.items()
+            if plugin.play_format is not None and self.config.serves(kind)
+        }
 
     def _pull_input(self) -> PullInput | None:
         first = self.config.inputs[0]

@@ -40,6 +40,10 @@ class EngineView:
         """The current track set of a lane."""
         return self._stream.graph.lane(fmt).init
 
+    def refusal(self, fmt: Format) -> str:
+        """Why viewers of that format are refused now; empty = they are not."""
+        return self._stream.refusal(fmt)
+
     def attach(self, fmt: Format, reader: Reader) -> LaneAttachment:
         """Feed ``reader`` from the oldest random-access point on."""
         return self._stream.graph.attach(fmt, reader)

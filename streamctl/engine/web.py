@@ -111,7 +111,10 @@ class WebApp:
         fingerprint = (grant.code, target.kind, request.ip, request.headers.get("user-agent", ""))
         if self.banned.get(fingerprint, 0.0) > self.clock.now():
             return problem(403, "this viewer was disconnected by the operator")
-        return self._counted(target.handler(request), grant, fingerprint)
+        reply = target.handler(request)
+        if isinstance(reply, Live) and (refusal := target.stream.refusal(reply.fmt)):
+            return problem(406, refusal)
+        return self._counted(reply, grant, fingerprint)
 
     def live(
         self, request: HttpRequest, reply: Live, wire: Wire, close: Callable[[str], None]

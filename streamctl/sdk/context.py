@@ -58,6 +58,13 @@ class StreamView(Protocol):
     def init(self, fmt: Format) -> Init | None:
         """The current track set of a lane; None before the first epoch."""
 
+    def refusal(self, fmt: Format) -> str:
+        """Why viewers of that format are refused now: a sentence for them; empty = they are not.
+
+        A format that can't carry any video track of the running epoch refuses its viewers.
+        Viewers of a :class:`~streamctl.sdk.endpoints.Live` reply are refused by the engine.
+        """
+
     def attach(self, fmt: Format, reader: Reader) -> Attachment:
         """Feed ``reader`` from the oldest random-access point that the lane's base holds.
 

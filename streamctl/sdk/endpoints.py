@@ -120,6 +120,7 @@ class Gate(Protocol):
 
         Raises:
             Unsupported: nothing makes that format for this stream.
+            NotCarried: the format can't carry what the stream shows.
             StreamctlError: the stream was stopped.
         """
 

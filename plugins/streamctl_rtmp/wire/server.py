@@ -154,15 +154,19 @@ class ServerConnection(Connection):
         self._status("status", "NetStream.Play.Start", "playing")
         self.send_data(STREAM_ID, "|RtmpSampleAccess", True, True)
 
-    def refuse(self, description: str) -> None:
-        """Say why there will be no media, or no more; the owner closes after this."""
+    def refuse(self, description: str, code: str = "") -> None:
+        """Say why there will be no media, or no more; the owner closes after this.
+
+        ``code`` stands for the one that the state suggests.
+        """
         if self.state is State.PLAYING:
             self.send_control(
                 MessageType.USER_CONTROL, user_control(UserControl.STREAM_EOF, STREAM_ID)
             )
         words = REFUSALS.get(self.state)
         if words is not None:
-            self._status(*words, description)
+            level, usual = words
+            self._status(level, code or usual, description)
         self.state = State.ENDED
         self.pending = None
 

@@ -55,6 +55,9 @@ class FakeView:
     def init(self, fmt: Format) -> Init | None:
         return self.tracks
 
+    def refusal(self, fmt: Format) -> str:
+        return ""
+
     def attach(self, fmt: Format, reader: Reader) -> FakeAttachment:
         if not self.convertible:
             raise Unsupported(f"no installed plugin makes `{fmt}`")

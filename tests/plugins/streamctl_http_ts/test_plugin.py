@@ -34,6 +34,9 @@ class View:
     def init(self, fmt: Format) -> None:
         return None
 
+    def refusal(self, fmt: Format) -> str:
+        return ""
+
     def attach(self, fmt: Format, reader: Reader) -> Attachment:
         raise Unsupported("viewers are attached by the engine")
 

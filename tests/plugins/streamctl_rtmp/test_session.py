@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamctl.errors import RemoteProtocolError, StreamctlError
+from streamctl.errors import NotCarried, RemoteProtocolError, StreamctlError
 from streamctl.media import amf0
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl.testing.clock import FakeClock
@@ -108,6 +108,22 @@ def test_a_publisher_is_asked_for_and_let_in(world: World) -> None:
     assert (request.ip, request.port, request.key) == ("127.0.0.1", 5000, "")
     assert "FMLE" in request.user_agent
     assert world.connections == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NotCarried("RTMP can't carry MPEG-2 video: use hls"), "NetStream.Play.Failed"),
+        (StreamctlError("stream `news` was stopped"), "NetStream.Play.StreamNotFound"),
+    ],
+)
+def test_a_player_learns_why_it_gets_nothing(
+    world: World, error: StreamctlError, code: str
+) -> None:
+    world.play_error = error
+    client = Client(world, Role.PLAY).run()
+    assert client.events[-1] == Refused(code, error.message)
+    assert client.wire.closed == error.message
 
 
 def test_media_reaches_the_epoch_and_is_counted(world: World) -> None:

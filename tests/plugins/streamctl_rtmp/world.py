@@ -158,6 +158,7 @@ class World:
         self.ended: list[tuple[Session, str]] = []
         self.writer: Writer | None = None
         self.publish_error: StreamctlError | None = None
+        self.play_error: StreamctlError | None = None
         self.epochs = 0
         bounds = Bounds(10, 100_000_000)
         self.packets = Lane(Format.PACKETS, bounds, reader_broke)
@@ -216,6 +217,8 @@ class World:
         return self.writer
 
     def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
+        if self.play_error is not None:
+            raise self.play_error
         return Playback(self.lane.init, LaneCursor(self.lane, lambda: None), self.fanout)
 
     def close(self, session: Session, reason: str) -> None:

@@ -125,6 +125,17 @@ class WordsPlugin(ProtocolPlugin):
         return (ConverterSpec(Format.PACKETS, Format.RTMP, codecs, TextConverter),)
 
 
+class ScreenPlugin(ProtocolPlugin):
+    """A protocol of pictures that the words have no names for."""
+
+    kind = "screen"
+    caps = Cap.CONVERT
+    play_format: ClassVar[Format | None] = Format.CMAF
+
+    def converters(self) -> Sequence[ConverterSpec]:
+        return (ConverterSpec(Format.PACKETS, Format.CMAF, frozenset({Codec.VP9}), TextConverter),)
+
+
 class ScriptOptions(Options):
     """Options of a scripted source."""
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from streamctl.errors import StreamctlError
-from streamctl.media.packet import Format
+from streamctl.errors import NotCarried, StreamctlError
+from streamctl.media.packet import Codec, Format, Track
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
-from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop, request
+from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, ScreenPlugin, gop, request
 
 
 def refusal(rig: Rig, path: str, action: Action = Action.PLAY, **fields: Any) -> RefusalCode:
@@ -229,3 +229,20 @@ def test_without_networks_or_keys_everybody_may() -> None:
     rig.stream("v6", read_from=["2001:db8::/32"])
     assert isinstance(rig.gate.check(request("v6", ip="2001:db8::1")), Grant)
     assert refusal(rig, "v6", ip="fe80::1%eth0") is RefusalCode.FORBIDDEN
+
+
+def test_a_viewer_whose_output_can_not_carry_the_video_is_told_which_can() -> None:
+    rig = Rig(ScreenPlugin())
+    stream = rig.stream()
+    grant = rig.gate.check(request("news"))
+    assert isinstance(grant, Grant)
+    viewer = rig.gate.open(grant, print)
+    rig.gate.play(grant, viewer, Format.RTMP).cursor.close()
+    _, writer, _ = rig.publisher(stream)
+    writer.tracks([Track(0, Codec.VP9, b""), SOUND])
+    writer.put(gop(0), rig.clock.now())
+    with pytest.raises(NotCarried, match="RTMP can't carry VP9 video: use screen"):
+        rig.gate.play(grant, viewer, Format.RTMP)
+    rig.gate.play(grant, viewer, Format.CMAF).cursor.close()
+    stream.end("the publisher left")
+    rig.gate.play(grant, viewer, Format.RTMP)

@@ -20,8 +20,10 @@ from streamctl.media.packet import (
     Track,
 )
 from streamctl.sdk.plugin import ConverterSpec
+from streamctl.sdk.session import Action, Session
 from streamctl.testing.clock import FakeClock
 from tests.streamctl.engine.rig import SOUND, VIDEO, TextConverter, gop
+from tests.streamctl.engine.test_fanout import FakeWire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,7 +182,7 @@ def test_tracks_that_can_not_be_carried_are_left_out_and_named() -> None:
     rig.announce()
     rig.play(1)
     rig.graph.cursor(Format.RTMP)
-    assert rig.notes == {"rtmp": "can't carry mp2 (track 1)"}
+    assert rig.notes == {"rtmp": "RTMP can't carry MP2 audio: left out"}
     fed = rig.made[0].fed
     assert isinstance(fed[0], Boundary)
     assert fed[0].init.tracks == (VIDEO,)
@@ -190,6 +192,26 @@ def test_tracks_that_can_not_be_carried_are_left_out_and_named() -> None:
     rig.graph.base.append([Boundary(2, Init(3, 2, (SOUND, Track(0, Codec.MPEG2, b""))), "x")])
     rig.play(1)
     assert {item.track for item in fed if isinstance(item, Packet)} == {0}
+
+
+def test_a_lane_whose_video_can_not_be_carried_stays_empty_and_sends_its_viewers_away() -> None:
+    rig = GraphRig(frozenset({Codec.MP2}))
+    rig.announce(Init(1, 1, (SOUND,)))
+    rig.play(1)
+    told: list[str] = []
+    cursor = rig.graph.cursor(Format.RTMP)
+    session = Session("v", "words", Action.PLAY, "news", "10.0.0.9", 1, "", 0.0, told.append)
+    rig.graph.fanout(Format.RTMP).add(cursor, FakeWire(), session)
+    assert rig.graph.refusal(Format.RTMP) == ""
+    rig.graph.base.append([Boundary(2, Init(2, 2, (VIDEO, SOUND)), "another publisher")])
+    rig.play(1)
+    sentence = "RTMP can't carry MPEG-2 video: no output of this stream can"
+    assert told == [sentence]
+    assert rig.notes == {"rtmp": sentence}
+    assert rig.graph.refusal(Format.RTMP) == rig.entry.refusal == sentence
+    newest = rig.made[0].fed[-1]
+    assert isinstance(newest, Boundary)
+    assert newest.init.tracks == ()
 
 
 def test_a_format_without_converter_names_those_there_are() -> None:

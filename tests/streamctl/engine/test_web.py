@@ -9,7 +9,7 @@ import pytest
 from streamctl.engine.stream import Stream
 from streamctl.engine.web import BAN_S, CODE_CHARACTERS, IDLE_S, WebApp, basic
 from streamctl.errors import StreamctlError
-from streamctl.media.packet import Format
+from streamctl.media.packet import Codec, Format, Track
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Reply, Wait
 from streamctl.sdk.session import Action
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
@@ -256,6 +256,17 @@ def test_a_live_answer_that_can_not_be_played_leaves_no_session(why: str) -> Non
     with pytest.raises(StreamctlError):
         web.live(request, reply, Wire(), lambda reason: None)
     assert rig.sessions.by_id == {}
+
+
+def test_a_live_answer_that_can_not_carry_the_video_is_not_acceptable() -> None:
+    rig = Rig()
+    _, writer, _ = rig.publisher(rig.stream())
+    writer.tracks([Track(0, Codec.VP9, b"")])
+    writer.put(gop(0, sound=False), rig.clock.now())
+    reply = app(rig).handle(get("/news.ts"))
+    assert status(reply) == 406
+    assert isinstance(reply, Bytes)
+    assert reply.body == b"406 RTMP can't carry VP9 video: no output of this stream can\n"
 
 
 def test_polling_viewers_are_told_apart_by_the_stream_and_end_with_it() -> None:
