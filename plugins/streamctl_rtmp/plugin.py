@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from streamctl.media.flv_packer import CODECS
 from streamctl.media.packet import Format
 from streamctl.sdk.plugin import Cap, ConverterSpec, ProtocolPlugin
 from streamctl_rtmp import options as keys
 from streamctl_rtmp.converter import RtmpConverter
 from streamctl_rtmp.listener import RtmpListener
-from streamctl_rtmp.packer import CODECS
 from streamctl_rtmp.sink import RtmpSink
 from streamctl_rtmp.source import RtmpSource
 

@@ -2,8 +2,8 @@
 
 Parsing gives values and never raises, because live sources send odd tags and go on: what can't
 be read is ``TagKind.OTHER``. Both forms are read, the one with codec numbers and the one with
-FourCCs (Enhanced RTMP); which codecs are accepted is left to whoever reads. Script data (AMF0)
-is left to the protocol plugins.
+FourCCs (Enhanced RTMP); which codecs are accepted is left to whoever reads. Script data is
+:mod:`streamctl.media.amf0`, how access units become tags :mod:`streamctl.media.flv_packer`.
 
 Specifications: Adobe FLV 10.1 annex E.4, Enhanced RTMP v2 ("Enhanced Video", "Enhanced Audio").
 """
