@@ -8,10 +8,13 @@ config elements are refused: they would need more of §4 than framing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 from streamctl.errors import RemoteProtocolError, Unsupported
 from streamctl.media.nal import BitReader
+from streamctl.media.packet import TIMESCALE, Kind
+from streamctl.media.unit import Facts, TrackReader, Unit
 
 SAMPLE_RATES = (
     96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
@@ -25,6 +28,7 @@ CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 8, 11: 7, 12: 8, 14: 8}
 """Channels by ``channelConfiguration`` (table 1.19); 0, a program config element, is missing."""
 
 LC, SBR, PS = 2, 5, 29
+TITLES = {0: "AAC", SBR: "HE-AAC", PS: "HE-AAC v2"}
 CORE_TYPES = frozenset({1, 2, 3, 4})
 """Object types Main, LC, SSR and LTP, which are also all that ADTS can name."""
 
@@ -140,6 +144,40 @@ class AacConfig:
         return self.core_samples * self.sample_rate // self.core_rate
 
 
+class AacReader(TrackReader):
+    """Raw frames, described by an AudioSpecificConfig aside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dur = 0
+
+    def configure(self, record: bytes) -> bytes | None:
+        told = facts(record)
+        self.dur = round(told.frame or 0)
+        return self.adopt(record, told)
+
+    def unit(self, data: bytes) -> Unit:
+        if self.config is None:
+            raise RemoteProtocolError("AAC frames came before their configuration")
+        return Unit(data, Kind.AUDIO, 0, None, self.dur)
+
+
+def facts(config: bytes) -> Facts:
+    """What an AudioSpecificConfig tells.
+
+    Raises:
+        RemoteProtocolError: cut off, or of a kind that is not supported.
+    """
+    parsed = AacConfig.parse(config)
+    return Facts(
+        f"mp4a.40.{parsed.extension or parsed.object_type}",
+        TITLES[parsed.extension],
+        sample_rate=parsed.sample_rate,
+        channels=parsed.channels,
+        frame=Fraction(TIMESCALE * parsed.core_samples, parsed.core_rate),
+    )
+
+
 class BitWriter:
     """Collects fields, most significant bit first."""
 
@@ -201,16 +239,6 @@ def read_sync_extension(reader: BitReader) -> tuple[int, int]:
     if reader.left >= 12 and reader.bits(11) == SYNC_EXTENSION_PS and reader.flag():
         return PS, rate
     return SBR, rate
-
-
-def codec_string(config: bytes) -> str:
-    """The RFC 6381 name of an AudioSpecificConfig, such as ``mp4a.40.2``.
-
-    Raises:
-        RemoteProtocolError: cut off, or of a kind that is not supported.
-    """
-    parsed = AacConfig.parse(config)
-    return f"mp4a.40.{parsed.extension or parsed.object_type}"
 
 
 def adts_template(config: AacConfig) -> int:

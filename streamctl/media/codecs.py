@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from fractions import Fraction
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
 from streamctl.media import aac, h264
 from streamctl.media.packet import TIMESCALE, Codec, Media, Track
-from streamctl.media.timestamps import rescale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamctl.media.unit import Facts
+
+FACTS: dict[Codec, Callable[[bytes], Facts]] = {
+    Codec.H264: h264.facts,
+    Codec.AAC: aac.facts,
+}
+"""Reads what a configuration tells, by codec; may raise ``RemoteProtocolError``."""
 
 CODEC_STRINGS = {
     Codec.MP3: "mp4a.40.34",
@@ -22,7 +33,7 @@ CODEC_STRINGS = {
 """RFC 6381 names that don't depend on the configuration."""
 
 FRAME_SAMPLES = {Codec.MP3: 1152, Codec.MP2: 1152, Codec.AC3: 1536, Codec.EAC3: 1536}
-"""Samples per frame of codecs without a configuration; MP3 below 32 kHz has half of it."""
+"""Samples per frame where no configuration tells; MP3 below 32 kHz has half of it."""
 
 MPEG1_LOWEST_RATE = 32_000
 
@@ -45,29 +56,25 @@ TITLES = {
     Codec.DATA: "data",
 }
 
-H264_PROFILES = {
-    66: "Baseline",
-    77: "Main",
-    88: "Extended",
-    100: "High",
-    110: "High 10",
-    122: "High 4:2:2",
-    244: "High 4:4:4",
-}
-AAC_TITLES = {0: "AAC", aac.SBR: "HE-AAC", aac.PS: "HE-AAC v2"}
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+
+
+@lru_cache(maxsize=64)
+def facts(codec: Codec, config: bytes | None) -> Facts | None:
+    """What a configuration tells; None when it is missing or can't be read."""
+    read = FACTS.get(codec)
+    if read is None or not config:
+        return None
+    try:
+        return read(config)
+    except ProtocolError:
+        return None
 
 
 def codec_string(track: Track) -> str:
     """The RFC 6381 name of a track; empty while it can't be told."""
-    try:
-        if track.codec is Codec.H264 and track.config:
-            return h264.codec_string(track.config)
-        if track.codec is Codec.AAC and track.config:
-            return aac.codec_string(track.config)
-    except ProtocolError:
-        return ""
-    return CODEC_STRINGS.get(track.codec, "")
+    told = facts(track.codec, track.config)
+    return told.name if told else CODEC_STRINGS.get(track.codec, "")
 
 
 def complete(track: Track) -> Track:
@@ -76,18 +83,21 @@ def complete(track: Track) -> Track:
     What the config doesn't tell stays as the source declared it; an unreadable config tells
     nothing.
     """
-    try:
-        if track.codec is Codec.H264 and track.config:
-            sps = h264.parse_sps(h264.AvcConfig.parse(track.config).sps[0])
-            return replace(
-                track, width=sps.width, height=sps.height, fps=track.fps or round(sps.fps, 3)
-            )
-        if track.codec is Codec.AAC and track.config:
-            config = aac.AacConfig.parse(track.config)
-            return replace(track, sample_rate=config.sample_rate, channels=config.channels)
-    except ProtocolError:
-        pass
-    return track
+    told = facts(track.codec, track.config)
+    return told.complete(track) if told else track
+
+
+def frame_period(track: Track) -> Fraction:
+    """Exact ticks of one access unit; 0 when the track doesn't tell, or they differ."""
+    if track.media is Media.VIDEO:
+        return TIMESCALE / Fraction(track.fps) if track.fps > 0 else Fraction(0)
+    told = facts(track.codec, track.config)
+    if told is not None and told.frame is not None:
+        return told.frame
+    samples = FRAME_SAMPLES.get(track.codec, 0)
+    if track.codec is Codec.MP3 and track.sample_rate < MPEG1_LOWEST_RATE:
+        samples //= 2
+    return Fraction(samples * TIMESCALE, track.sample_rate) if track.sample_rate else Fraction(0)
 
 
 @lru_cache(maxsize=64)
@@ -97,18 +107,7 @@ def frame_duration(track: Track) -> int:
     The rounded duration is good for the end of a single unit; where many follow each other,
     their positions are to be taken from samples.
     """
-    if track.media is Media.VIDEO:
-        return round(TIMESCALE / track.fps) if track.fps > 0 else 0
-    if track.codec is Codec.AAC and track.config:
-        try:
-            config = aac.AacConfig.parse(track.config)
-        except ProtocolError:
-            return 0
-        return rescale(config.core_samples, config.core_rate, TIMESCALE)
-    samples = FRAME_SAMPLES.get(track.codec, 0)
-    if track.codec is Codec.MP3 and track.sample_rate < MPEG1_LOWEST_RATE:
-        samples //= 2
-    return rescale(samples, track.sample_rate, TIMESCALE) if track.sample_rate > 0 else 0
+    return round(frame_period(track))
 
 
 def describe(track: Track) -> str:
@@ -129,13 +128,5 @@ def describe(track: Track) -> str:
 
 def title(track: Track) -> str:
     """The codec with its profile and level, as far as the config tells them."""
-    try:
-        if track.codec is Codec.H264 and track.config:
-            config = h264.AvcConfig.parse(track.config)
-            profile = H264_PROFILES.get(config.profile, f"profile {config.profile}")
-            return f"H.264 {profile} {config.level / 10:.1f}"
-        if track.codec is Codec.AAC and track.config:
-            return AAC_TITLES[aac.AacConfig.parse(track.config).extension]
-    except ProtocolError:
-        pass
-    return TITLES[track.codec]
+    told = facts(track.codec, track.config)
+    return told.title if told else TITLES[track.codec]

@@ -12,7 +12,7 @@ from streamctl.media.aac import (
     AacConfig,
     AdtsFrame,
     adts_header,
-    codec_string,
+    facts,
     silence,
     split_adts,
 )
@@ -52,7 +52,7 @@ def test_configurations_are_read_and_written_back(
     assert AacConfig.parse(asc) == config
     assert config.serialize() == asc
     assert (config.sample_rate, config.channels, config.frame_samples) == (rate, channels, samples)
-    assert codec_string(asc) == name
+    assert facts(asc).name == name
 
 
 @pytest.mark.parametrize(
