@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tests.support.media import Recipe
+
 PAIR_S = 0.5
 """A flash and a beep further apart than this do not belong together."""
 TAIL = 4
@@ -48,6 +50,8 @@ class Verdict:
     """Length of the pictures, the last one's duration included."""
     numbers: list[int] = field(default_factory=list)
     """Frame numbers in presentation order, unreadable ones left out."""
+    times: list[float] = field(default_factory=list)
+    """When each numbered frame is shown, seconds."""
     unreadable: int = 0
     missing: int = 0
     """Frame numbers skipped; the last pictures are not counted."""
@@ -121,7 +125,7 @@ def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> N
     with container:
         least = 0 if container.format.name == "flv" else 1
         streams = [s for s in container.streams if s.type in ("video", "audio")]
-        verdict.codecs = tuple(s.codec_context.name for s in streams)
+        verdict.codecs = tuple(s.codec_context.codec.canonical_name for s in streams)
         for stream in streams:
             stream.codec_context.thread_count = 1
             if stream.type == "video" and stream.average_rate:
@@ -157,12 +161,9 @@ def take(packet: av.Packet[Any], verdict: Verdict, evidence: Evidence) -> None:
             plane = brightness(frame)
             evidence.video.append((frame.time, read_number(plane), is_lit(plane)))
         elif isinstance(frame, av.AudioFrame):
-            samples = frame.to_ndarray().astype(np.float32)
-            if frame.format.is_planar:
-                samples = samples[0]
             evidence.sample_rate = frame.sample_rate
             evidence.audio.append((frame.time, frame.samples / frame.sample_rate))
-            evidence.sound.append(samples)
+            evidence.sound.append(loudness(frame))
             evidence.sound_times.append(frame.time)
 
 
@@ -173,10 +174,20 @@ def brightness(frame: av.VideoFrame) -> NDArray[np.uint8]:
     return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
+def loudness(frame: av.AudioFrame) -> NDArray[np.float32]:
+    """The samples of the first channel between -1 and 1, whatever their format."""
+    samples = frame.to_ndarray()
+    first = samples[0] if frame.format.is_planar else samples[0][:: len(frame.layout.channels)]
+    scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.itemsize - 1)
+    level: NDArray[np.float32] = first.astype(np.float32) / np.float32(scale)
+    return level
+
+
 def weigh_numbers(verdict: Verdict, evidence: Evidence) -> None:
     """Compare each frame number with the one before."""
     verdict.unreadable = sum(number is None for _, number, _ in evidence.video)
     verdict.numbers = [number for _, number, _ in evidence.video if number is not None]
+    verdict.times = [time for time, number, _ in evidence.video if number is not None]
     ends = run_ends(verdict.numbers)
     for place, (before, number) in enumerate(pairwise(verdict.numbers)):
         if number == before:
@@ -251,6 +262,16 @@ def beep_times(evidence: Evidence) -> list[float]:
             elif level < BEEP_LEVEL and loud:
                 loud, quiet_since = False, at
     return found
+
+
+def unevenness(verdict: Verdict, recipe: Recipe) -> float:
+    """How far the pictures are from the rhythm they were made in, seconds; also for varying rates.
+
+    Only for recordings without restarts.
+    """
+    pairs = zip(verdict.numbers, verdict.times, strict=True)
+    late = [time - float(recipe.time_of(number)) for number, time in pairs]
+    return max(late) - min(late) if late else 0.0
 
 
 def summary(verdicts: dict[str, Verdict]) -> str:

@@ -11,18 +11,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 
+from tests.support.encoders import add_audio, add_video
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from av.audio.stream import AudioStream
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
     Plane = NDArray[np.uint8]
@@ -37,6 +37,8 @@ FLASH_FRAMES = 2
 BEEP_HZ = 1000
 BEEP_S = 0.06
 WHITE, BLACK, GREY = 235, 16, 70
+MUXERS = {"ts": "mpegts", "mkv": "matroska"}
+"""Where libav calls a container by another name than its files."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class Recipe:
 
     seconds: float = 6.0
     container: str = "mp4"
-    """mp4, flv or ts."""
+    """mp4, flv, ts, mkv or webm."""
     width: int = 320
     height: int = 180
     fps: Fraction = Fraction(25)
+    steps: tuple[int, ...] = (1,)
+    """For how many frame times pictures are shown, in turn: other than 1, the rate varies."""
     gop: int = 25
     """Frames from one IDR to the next."""
     bframes: int = 0
@@ -59,6 +63,10 @@ class Recipe:
     audio_kbps: int = 96
     video: bool = True
     audio: bool = True
+    video_codec: str = "h264"
+    """h264, hevc, av1 or vp9."""
+    audio_codec: str = "aac"
+    """aac, mp3, opus, ac3, eac3 or flac."""
     audio_shift_s: float = 0.0
     """Plants a fault: the sound is late by this much."""
     drop_frames: tuple[int, ...] = ()
@@ -67,7 +75,17 @@ class Recipe:
     @property
     def frames(self) -> int:
         """Pictures of one pass, dropped ones included."""
-        return int(self.seconds * self.fps)
+        rounds, rest = divmod(int(self.seconds * self.fps), sum(self.steps))
+        return rounds * len(self.steps) + sum(at <= rest for at in accumulate(self.steps))
+
+    def tick(self, number: int) -> int:
+        """When a picture is shown, in frame times."""
+        rounds, place = divmod(number, len(self.steps))
+        return rounds * sum(self.steps) + sum(self.steps[:place])
+
+    def time_of(self, number: int) -> Fraction:
+        """When a picture is shown, in seconds."""
+        return self.tick(number) / self.fps
 
     @property
     def key(self) -> str:
@@ -101,7 +119,7 @@ class MediaCache:
 
 def make(recipe: Recipe, path: Path) -> None:
     """Encode a recipe into a file."""
-    muxer = {"ts": "mpegts"}.get(recipe.container, recipe.container)
+    muxer = MUXERS.get(recipe.container, recipe.container)
     with av.open(str(path), "w", format=muxer) as out:
         video = add_video(out, recipe) if recipe.video else None
         audio = add_audio(out, recipe) if recipe.audio else None
@@ -129,38 +147,6 @@ def due(frame: av.VideoFrame | av.AudioFrame) -> Fraction:
     return frame.pts * frame.time_base
 
 
-def add_video(out: OutputContainer, recipe: Recipe) -> VideoStream:
-    """The H.264 stream of a recipe."""
-    options = {
-        "preset": "ultrafast" if recipe.bframes == 0 else "veryfast",
-        "g": str(recipe.gop),
-        "keyint_min": str(recipe.gop),
-        "sc_threshold": "0",
-        "bf": str(recipe.bframes),
-        "threads": "1",
-        "x264-params": "b-adapt=0:weightp=0",
-    }
-    if recipe.video_kbps:
-        rate = f"{recipe.video_kbps}k"
-        options |= {"maxrate": rate, "bufsize": rate, "b": rate}
-    else:
-        options["crf"] = "23"
-    stream = out.add_stream("libx264", rate=recipe.fps, options=options)
-    stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, "yuv420p"
-    if recipe.video_kbps:
-        stream.bit_rate = recipe.video_kbps * 1000
-    stream.codec_context.time_base = 1 / recipe.fps
-    return stream
-
-
-def add_audio(out: OutputContainer, recipe: Recipe) -> AudioStream:
-    """The AAC stream of a recipe."""
-    layout = "mono" if recipe.channels == 1 else "stereo"
-    stream = out.add_stream("aac", rate=recipe.sample_rate, layout=layout)
-    stream.bit_rate = recipe.audio_kbps * 1000
-    return stream
-
-
 def draw(recipe: Recipe) -> Iterator[av.VideoFrame]:
     """The pictures in order."""
     noise = noise_texture(recipe)
@@ -174,7 +160,7 @@ def draw(recipe: Recipe) -> Iterator[av.VideoFrame]:
         chroma = np.full((recipe.height // 2, recipe.width // 2), 128, np.uint8)
         fill(frame, 1, chroma)
         fill(frame, 2, chroma)
-        frame.pts = number
+        frame.pts = recipe.tick(number)
         frame.time_base = 1 / recipe.fps
         yield frame
 
@@ -215,18 +201,17 @@ def fill(frame: av.VideoFrame, index: int, pixels: Plane) -> None:
 
 def flash_frames(recipe: Recipe) -> list[int]:
     """Numbers of the first lit picture of each full second."""
-    seconds = range(1, int(recipe.seconds) + 1)
-    firsts = [-(-second * recipe.fps.numerator // recipe.fps.denominator) for second in seconds]
-    return [first for first in firsts if first < recipe.frames]
+    numbers = range(1, recipe.frames)
+    return [n for n in numbers if int(recipe.time_of(n)) > int(recipe.time_of(n - 1))]
 
 
 def play(recipe: Recipe) -> Iterator[av.AudioFrame]:
-    """The sound in blocks of one AAC frame."""
+    """The sound in short blocks."""
     rate = recipe.sample_rate
     samples = np.zeros(int(recipe.seconds * rate), np.float32)
     burst = np.sin(2 * np.pi * BEEP_HZ * np.arange(int(BEEP_S * rate)) / rate)
     for first in flash_frames(recipe):
-        start = round((first / recipe.fps + Fraction(recipe.audio_shift_s)) * rate)
+        start = round((recipe.time_of(first) + Fraction(recipe.audio_shift_s)) * rate)
         end = min(start + len(burst), len(samples))
         if start < end:
             samples[start:end] = 0.5 * burst[: end - start]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.judge import judge, run_ends
+from tests.support.encoders import AUDIO, VIDEO
+from tests.support.judge import judge, run_ends, unevenness
 from tests.support.media import MediaCache, Recipe
 
 if TYPE_CHECKING:
@@ -49,6 +50,33 @@ def test_good_media_is_clean(
     assert verdict.duration_s == pytest.approx(4, abs=0.1)
     assert len(verdict.offsets_ms) == 3
     assert verdict.worst_offset_ms < 3
+
+
+@pytest.mark.parametrize("codec", sorted(VIDEO))
+def test_pictures_of_every_codec_are_judged(media: MediaCache, codec: str) -> None:
+    recipe = Recipe(seconds=3, video_codec=codec, bframes=2 if codec in ("h264", "hevc") else 0)
+    verdict = judge(media(recipe).path)
+    assert_clean(verdict)
+    assert verdict.codecs == (codec, "aac")
+    assert verdict.numbers == list(range(75))
+    assert verdict.worst_offset_ms < 3
+
+
+@pytest.mark.parametrize("codec", sorted(AUDIO))
+def test_sound_of_every_codec_is_judged(media: MediaCache, codec: str) -> None:
+    verdict = judge(media(Recipe(seconds=3, audio_codec=codec)).path)
+    assert_clean(verdict)
+    assert verdict.codecs == ("h264", codec)
+    assert len(verdict.offsets_ms) == 2
+    assert verdict.worst_offset_ms < 3
+
+
+def test_a_varying_rate_is_even_by_its_recipe_only(media: MediaCache) -> None:
+    recipe = Recipe(seconds=3, fps=Fraction(30), steps=(1, 2, 5), bframes=2)
+    verdict = judge(media(recipe).path)
+    assert verdict.missing == 0
+    assert unevenness(verdict, recipe) < 0.001
+    assert unevenness(verdict, Recipe(seconds=3, fps=Fraction(30))) > 0.5
 
 
 def test_sound_alone_is_clean(media: MediaCache) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pytest
 
+from tests.support.encoders import VIDEO
 from tests.support.media import CELLS, MediaCache, Recipe, flash_frames, number_bits, read_number
 
 if TYPE_CHECKING:
@@ -57,6 +59,25 @@ def test_key_frames_stand_where_asked(media: MediaCache) -> None:
     with av.open(str(made.path)) as container:
         keys = [i for i, p in enumerate(container.demux(video=0)) if p.is_keyframe and p.size]
     assert keys == [0, 50]
+
+
+@pytest.mark.parametrize("codec", sorted(VIDEO))
+def test_every_codec_has_its_key_frames_where_asked(media: MediaCache, codec: str) -> None:
+    made = media(Recipe(seconds=2, gop=20, video_codec=codec, container="mkv"))
+    with av.open(str(made.path)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == codec
+        keys = [i for i, p in enumerate(container.demux(video=0)) if p.is_keyframe and p.size]
+    assert keys == [0, 20, 40]
+
+
+def test_a_varying_rate_shows_each_picture_as_long_as_asked(media: MediaCache) -> None:
+    recipe = Recipe(seconds=2, fps=Fraction(30), steps=(1, 3, 2))
+    with av.open(str(media(recipe).path)) as container:
+        times = sorted(p.pts * p.time_base for p in container.demux(video=0) if p.pts is not None)
+    shown = [round((after - before) * 30) for before, after in pairwise(times)]
+    assert shown[:6] == [1, 3, 2, 1, 3, 2]
+    assert len(times) == recipe.frames == 30
+    assert [recipe.tick(number) for number in range(5)] == [0, 1, 4, 6, 7]
 
 
 def test_a_wanted_rate_is_reached(media: MediaCache) -> None:
