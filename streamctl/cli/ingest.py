@@ -1,8 +1,9 @@
-"""``streamctl ingest``: take a source in without a configuration, and say what arrives."""
+"""``streamctl ingest``: take a source in without a configuration; show, serve or record it."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,47 +15,79 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from streamctl.cli.intake import Intake
     from streamctl.cli.job import Report
     from streamctl.engine.job import JobStatus
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 # an option of the command line each
     source: Annotated[str, typer.Argument(metavar="URL|FILE", help="Where the media comes from.")],
-    json: Json = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve it over RTMP and HTTP, and say where.")
+    ] = False,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it to a .ts, .flv, .mp4 or .mkv.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option(metavar="CODE", help="What to serve it as; default: from the source.")
+    ] = "",
+    rtmp: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to serve RTMP; default :1935 or free.")
+    ] = "",
+    http: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to serve HTTP; default :8888 or free.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file to be written.")] = False,
+    max_mb: Annotated[
+        float, typer.Option(metavar="MB", min=0, help="Stop at this size of the file; 0 = never.")
+    ] = 0.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin a file again at its end.")] = False,
     duration: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Stop after this time; 0 = never.")
     ] = 0.0,
     retries: Annotated[
         int, typer.Option(metavar="N", min=0, help="Attempts after one that failed.")
     ] = 0,
+    json: Json = False,
 ) -> None:
     """Take in a source and show its tracks, bitrate and frame rate while it runs.
 
-    It runs until the source ends, for --duration, or until Ctrl-C. Elsewhere than on a terminal
-    it prints a line a second, with --json a document a line.
+    With --serve viewers can watch it meanwhile, with --record it is written to a file, which is
+    whole when the command ends. It runs until the source ends, for --duration, or until Ctrl-C.
+    Elsewhere than on a terminal it prints a line a second, with --json a document a line.
     """
     from streamctl.cli import location
+    from streamctl.cli.intake import Intake
     from streamctl.cli.job import run
-    from streamctl.engine.job import Job, JobOptions
+    from streamctl.engine.job import JobOptions
     from streamctl.engine.push import Retry
     from streamctl.registry import Registry
 
     url = location.source(source)
-    options = JobOptions(retry=Retry(retries))
+    options = JobOptions(loop=loop, retry=Retry(retries))
     registry = Registry()
     # Imports block: they come before the event loop.
     registry.load_all()
-    with reporting(json) as report:
-        run(lambda: Job(registry, url, options=options), report, duration_s=duration)
+    intake = Intake(registry, url, options)
+    if serve or rtmp or http or name:
+        intake.serve(name, rtmp, http)
+    if record is not None:
+        intake.record(record, force=force, max_bytes=int(max_mb * 1_000_000))
+    try:
+        with reporting(json, intake) as report:
+            run(intake.job, report, duration_s=duration)
+    finally:
+        intake.conclude()
+    intake.check()
 
 
 @contextmanager
-def reporting(json: bool) -> Iterator[Report]:
+def reporting(json: bool, intake: Intake) -> Iterator[Report]:
     """A report for programs, for a terminal, or for a file."""
     from streamctl.cli.output import console, print_json, print_lines
 
     if json:
-        yield lambda status: print_json(document(status), compact=True)
+        yield lambda status: print_json(document(status) | intake.facts(), compact=True)
         return
     to = console()
     if not to.is_terminal:

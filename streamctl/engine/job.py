@@ -7,7 +7,7 @@ has taken the rest, or when nothing is left that could go on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -28,12 +28,16 @@ from streamctl.sdk.url import StreamURL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anyio.abc import TaskGroup
+
     from streamctl.registry import Registry
     from streamctl.schema import StreamStatus
     from streamctl.sdk.context import Clock
 
 CODE = "job"
 TICK_S = 1.0
+PEERS = 10_000
+"""Viewers of a job that serves its source; as many as a server takes."""
 
 
 @dataclass(slots=True)
@@ -67,7 +71,25 @@ class JobOptions:
     loop: bool = False
     """Play a file over and over."""
     retry: Retry = field(default_factory=Retry)
+    code: str = CODE
+    """The code of the stream."""
+    outputs: tuple[str, ...] | None = ()
+    """Kinds that viewers may use; None = all."""
     media_roots: tuple[str, ...] = (".", "/")
+
+
+class Part(Protocol):
+    """Something that a job does with its stream beside pushing it."""
+
+    async def open(self, job: Job, tasks: TaskGroup) -> None:
+        """Get ready before media flows; ``tasks`` is cancelled when the job is over.
+
+        Raises:
+            StreamctlError: it can't be done, so the job must not begin.
+        """
+
+    async def finish(self) -> None:
+        """Return when everything of the stream, which has come to its end, is dealt with."""
 
 
 class Job:
@@ -89,7 +111,7 @@ class Job:
         if Cap.PULL not in plugin.caps:
             raise Unsupported(f"`{url.redacted}` can't be a source", hint="name a file or a URL")
         plugins = {kind: registry.load(kind) for kind in registry.names()}
-        sessions = Sessions(self.clock, total=1, per_ip=1)
+        sessions = Sessions(self.clock, total=PEERS, per_ip=PEERS)
         services = Services(
             clock=self.clock,
             plugins=plugins,
@@ -100,17 +122,22 @@ class Job:
             media_roots=self.options.media_roots,
         )
         known = plugin.InputOptions.model_fields
+        if self.options.loop and "loop" not in known:
+            raise Unsupported(f"`{url.redacted}` can't be looped", hint="only files can")
         given = {"loop": self.options.loop} if "loop" in known else {}
         config = StreamConfig(
-            code=CODE,
+            code=self.options.code,
             inputs=(InputConfig(url=url, options=plugin.InputOptions(**given)),),
-            outputs=(),
+            outputs=self.options.outputs,
         )
         self.stream = Stream(config, services)
         self.pushes = [
             self._push(registry, StreamURL.parse(text).as_destination()) for text in destinations
         ]
+        self.parts: list[Part] = []
+        """What else is done with the stream; to be filled before :meth:`run`."""
         self.failure: StreamctlError | None = None
+        self._pulling = anyio.CancelScope()
 
     async def run(self) -> None:
         """Run until the source has ended and every destination is done.
@@ -121,10 +148,16 @@ class Job:
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tick)
+            for part in self.parts:
+                await part.open(self, tasks)
             async with anyio.create_task_group() as pushing:
                 for push in self.pushes:
                     pushing.start_soon(self._send, push, pushing.cancel_scope)
-                await self._pull()
+                with self._pulling:
+                    await self._pull()
+                self.stream.graph.finish()
+            for part in self.parts:
+                await part.finish()
             tasks.cancel_scope.cancel()
         self.stream.close("the job is done")
         failed = next((push for push in self.pushes if push.state is PushState.FAILED), None)
@@ -132,6 +165,10 @@ class Job:
             self.failure = failed.failure
         if self.failure is not None:
             raise self.failure
+
+    def stop(self) -> None:
+        """Let go of the source; what has come from it is still dealt with."""
+        self._pulling.cancel()
 
     def status(self) -> JobStatus:
         """Where the job stands."""
@@ -177,7 +214,6 @@ class Job:
                 self.failure = pull.error
                 break
             await self.clock.sleep(self.options.retry.wait_s)
-        self.stream.graph.finish()
 
     async def _send(self, push: Push, scope: anyio.CancelScope) -> None:
         """Push to one destination; a source that nobody takes any more is let go."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,8 +19,11 @@ pytestmark = pytest.mark.anyio
 class FakeJob:
     """A job that ends when it is told to."""
 
-    def __init__(self, failure: Exception | None = None, *, pushes: int = 0) -> None:
+    def __init__(
+        self, failure: Exception | None = None, *, pushes: int = 0, obedient: bool = True
+    ) -> None:
         self.failure = failure
+        self.obedient = obedient
         self.pushes = [None] * pushes
         self.end = anyio.Event()
 
@@ -27,6 +31,10 @@ class FakeJob:
         await self.end.wait()
         if self.failure is not None:
             raise self.failure
+
+    def stop(self) -> None:
+        if self.obedient:
+            self.end.set()
 
     def status(self) -> JobStatus:
         return job_status()
@@ -49,7 +57,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_reports_until_the_end() -> None:
     reports: list[JobStatus] = []
-    assert await run(FakeJob(), reports)
+    assert not await run(FakeJob(), reports)
     assert len(reports) == 3
 
 
@@ -63,3 +71,43 @@ async def test_reports_once_more_when_something_was_sent() -> None:
 
 async def test_stops_after_its_time() -> None:
     assert not await run(FakeJob(), [], duration_s=0.001)
+
+
+async def interrupt(fake: FakeJob, number: signal.Signals) -> bool:
+    """Run until a signal; whether that is told."""
+    ended: list[bool] = []
+
+    async def running() -> None:
+        ended.append(await run(fake, [], 0.0))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(running)
+        await anyio.wait_all_tasks_blocked()
+        signal.raise_signal(number)
+        if not fake.obedient:
+            await anyio.wait_all_tasks_blocked()
+            signal.raise_signal(number)
+    return ended == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_it_in_order(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "REPORT_S", 60)
+    fake = FakeJob()
+    assert await interrupt(fake, number)
+    assert fake.end.is_set()
+
+
+async def test_a_second_signal_stops_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "REPORT_S", 60)
+    fake = FakeJob(obedient=False)
+    assert await interrupt(fake, signal.SIGINT)
+    assert not fake.end.is_set()
+
+
+async def test_what_does_not_stop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "REPORT_S", 60)
+    monkeypatch.setattr(job, "STOP_S", 0.01)
+    assert not await run(FakeJob(obedient=False), [], duration_s=0.001)
