@@ -3,7 +3,7 @@ PYTEST = $(PYTHON) -m pytest
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test bench-rtmp generate lock
+.PHONY: help lint check test bench-rtmp bench-http generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ test: lint ## lint, then all tests, real servers and clients included
 
 bench-rtmp: ## CPU per Gbit against nginx-rtmp; BENCH="--runs 1 --only 50" for a quick look
 	$(PYTHON) tests/bench/bench_rtmp.py $(BENCH)
+
+bench-http: ## segments and playlists against nginx, HTTP-TS against RTMP viewers
+	$(PYTHON) tests/bench/bench_http.py $(BENCH)
 
 generate: ## write man/ and completions/ anew
 	$(PYTHON) -m streamctl generate

@@ -151,6 +151,29 @@ class Players:
             pending += self.buffer[:count]
             self.read_stamps(pending, time.monotonic_ns())
 
+    def report(self, seconds: float) -> None:
+        """Measure for that long; ``begin`` and ``end`` around it, then a JSON line."""
+        self.late_ms.clear()
+        before = dict(self.received)
+        print("begin", flush=True)
+        started = time.monotonic()
+        self.run(seconds)
+        elapsed = time.monotonic() - started
+        print("end", flush=True)
+        bits = [(self.received[n] - before[n]) * 8 / elapsed for n in self.sockets]
+        cuts = quantiles(self.late_ms, n=100) if len(self.late_ms) > 1 else [0.0] * 99
+        report = {
+            "viewers": len(bits),
+            "closed": self.closed,
+            "gbit": sum(bits) * elapsed / 1e9,
+            "mbps_mean": sum(bits) / len(bits) / 1e6,
+            "mbps_min": min(bits) / 1e6,
+            "stamps": len(self.late_ms),
+            "p50_ms": cuts[49],
+            "p99_ms": cuts[98],
+        }
+        print(json.dumps(report), flush=True)
+
     def read_stamps(self, pending: bytearray, now_ns: int) -> None:
         """Compare each whole stamp with the clock and forget what was searched.
 
@@ -178,26 +201,7 @@ def play(port: int, warmup_s: float, seconds: float, probes: int, names: list[st
         players.add(open_player(port, name), probe=index in chosen)
         players.run(CONNECT_GAP_S)
     players.run(warmup_s)
-    players.late_ms.clear()
-    before = dict(players.received)
-    print("begin", flush=True)
-    started = time.monotonic()
-    players.run(seconds)
-    elapsed = time.monotonic() - started
-    print("end", flush=True)
-    bits = [(players.received[n] - before[n]) * 8 / elapsed for n in players.sockets]
-    cuts = quantiles(players.late_ms, n=100) if len(players.late_ms) > 1 else [0.0] * 99
-    report = {
-        "viewers": len(order),
-        "closed": players.closed,
-        "gbit": sum(bits) * elapsed / 1e9,
-        "mbps_mean": sum(bits) / len(bits) / 1e6,
-        "mbps_min": min(bits) / 1e6,
-        "stamps": len(players.late_ms),
-        "p50_ms": cuts[49],
-        "p99_ms": cuts[98],
-    }
-    print(json.dumps(report), flush=True)
+    players.report(seconds)
 
 
 def count_of(spec: str) -> int:
