@@ -218,7 +218,8 @@ class Connection(asyncio.BufferedProtocol):
     def _end_sending(self) -> None:
         """End our side of the stream if nothing is left to flush."""
         transport = self._transport
-        if self._lost or transport.get_write_buffer_size():
+        # A TLS transport that the peer has ended can't even be asked what it holds.
+        if self._lost or transport.is_closing() or transport.get_write_buffer_size():
             return
         if not transport.can_write_eof():
             transport.close()

@@ -25,9 +25,9 @@ from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Sequence
 
+    from streamctl.net.tls import ServerTls
     from streamctl.sdk.context import Clock, Timer
     from streamctl.sdk.endpoints import Address, Reply
     from streamctl.sdk.lane import Wire
@@ -103,7 +103,7 @@ async def serve_http(
     app: HttpApp,
     *,
     ready: Callable[[Address], None],
-    tls: ssl.SSLContext | None = None,
+    tls: ServerTls | None = None,
     cors: Sequence[str] = ("*",),
     limits: HttpLimits | None = None,
 ) -> None:

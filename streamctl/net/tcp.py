@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from streamctl.net.address import listening_sockets, show
 from streamctl.net.connection import Connection, Connections
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from streamctl.net.tls import ServerTls
     from streamctl.sdk.endpoints import Address, Peer
 
 STOP_S = 1.0
@@ -44,17 +46,21 @@ async def serve_tcp(
     factory: Callable[[], Peer],
     *,
     ready: Callable[[Address], None],
-    tls: ssl.SSLContext | None = None,
+    tls: ServerTls | None = None,
     backlog: int = 1024,
     key: str = "address",
 ) -> None:
     """Accept connections until cancelled; then close all of them.
 
-    ``ready`` gets the bound address; ``key`` is the setting that errors name.
+    ``ready`` gets the bound address; ``key`` is the setting that errors name. The files of
+    ``tls`` are followed as long as this runs.
 
     Raises:
         ConnectionFailed: the address can't be bound.
+        ConfigError: the certificate can't be used.
     """
+    if tls is not None:
+        await to_thread.run_sync(tls.load)
     connections = Connections()
     sockets = await listening_sockets(address, backlog=backlog, key=key)
     try:
@@ -64,6 +70,8 @@ async def serve_tcp(
                     acceptor = Acceptor(listening, factory, connections, tasks, tls)
                     stack.callback(acceptor.close)
                     acceptor.accept()
+                if tls is not None:
+                    tasks.start_soon(tls.watch)
                 ready((address[0], sockets[0].getsockname()[1]))
                 await anyio.sleep_forever()
     finally:
@@ -79,7 +87,7 @@ class Acceptor:
         factory: Callable[[], Peer],
         connections: Connections,
         tasks: TaskGroup,
-        tls: ssl.SSLContext | None,
+        tls: ServerTls | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listening = listening
@@ -120,7 +128,7 @@ class Acceptor:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 accepted,
-                ssl=self._tls,
+                ssl=self._tls.context if self._tls else None,
                 ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
             )
         except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,7 +11,9 @@ import anyio.to_thread
 import httpx
 import pytest
 
+from streamctl.net.tls import ServerTls
 from tests.streamctl.net.site import LARGE, SMALL, Pages, serving
+from tests.support.certificates import self_signed
 from tests.support.tools import tool
 
 if TYPE_CHECKING:
@@ -51,20 +52,10 @@ async def test_curl_reads_an_endless_response_as_it_comes() -> None:
 
 @pytest.mark.anyio
 async def test_tls_serves_the_same(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    await anyio.run_process(
-        [
-            *(tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-days", "1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    trust = ssl.create_default_context(cafile=str(certificate))
+    pair = await anyio.to_thread.run_sync(self_signed, tmp_path)
+    trust = ssl.create_default_context(cafile=str(pair.cert))
     async with (
-        serving(Pages(), tls=context) as (host, port),
+        serving(Pages(), tls=ServerTls(pair.cert, pair.key)) as (host, port),
         httpx.AsyncClient(verify=trust) as client,
     ):
         assert (await client.get(f"https://{host}:{port}/large")).content == LARGE

@@ -14,6 +14,7 @@ from streamctl.net.tcp import serve_tcp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from streamctl.net.tls import ServerTls
     from streamctl.sdk.endpoints import Address, Peer
     from streamctl.sdk.lane import Wire
 
@@ -57,7 +58,9 @@ class RecordingPeer:
 
 
 @asynccontextmanager
-async def serving(factory: Callable[[], Peer]) -> AsyncIterator[Address]:
+async def serving(
+    factory: Callable[[], Peer], *, tls: ServerTls | None = None
+) -> AsyncIterator[Address]:
     """A listener on 127.0.0.1 that stops with the context."""
     bound: list[Address] = []
     up = anyio.Event()
@@ -69,7 +72,7 @@ async def serving(factory: Callable[[], Peer]) -> AsyncIterator[Address]:
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:
-            await serve_tcp(("127.0.0.1", 0), factory, ready=ready)
+            await serve_tcp(("127.0.0.1", 0), factory, ready=ready, tls=tls)
 
         tasks.start_soon(run)
         await up.wait()

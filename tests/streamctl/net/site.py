@@ -16,9 +16,9 @@ from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable
 
+    from streamctl.net.tls import ServerTls
     from streamctl.sdk.endpoints import Address, Reply
     from streamctl.sdk.lane import Wire
     from streamctl.sdk.session import Refusal
@@ -178,7 +178,7 @@ def parse(response: bytes) -> Parsed:
 
 @asynccontextmanager
 async def serving(
-    app: Pages, *, tls: ssl.SSLContext | None = None, limits: HttpLimits | None = None
+    app: Pages, *, tls: ServerTls | None = None, limits: HttpLimits | None = None
 ) -> AsyncIterator[Address]:
     """A real server around the app on a free port of 127.0.0.1, until the context ends."""
     bound: list[Address] = []

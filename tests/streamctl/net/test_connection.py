@@ -181,6 +181,9 @@ class BrokenTransport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         assert high == low == 0
 
+    def is_closing(self) -> bool:
+        return bool(self.calls)
+
     def get_write_buffer_size(self) -> int:
         return 0
 
