@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 from streamctl.errors import ConfigError, UnknownScheme
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from importlib.metadata import EntryPoint
+
+    from pydantic import BaseModel
 
     from streamctl.schema import PluginStatus
     from streamctl.sdk.plugin import ProtocolPlugin
@@ -105,6 +107,22 @@ class Registry:
             plugin = self.loaded[kind] = self.instance(kind)
         return plugin
 
+    def listener(self, name: str) -> tuple[ProtocolPlugin, type[BaseModel]]:
+        """The plugin behind ``[listeners.<name>]``, and the model of its keys.
+
+        Raises:
+            UnknownScheme: nothing that is installed has a listener of the name.
+            ConfigError: installed but broken, or claimed by several distributions.
+        """
+        if name in self.catalog.entries:
+            plugin = self.load(name)
+            return plugin, plugin.ListenerOptions
+        plugins, _ = self.load_all()
+        for plugin in plugins:
+            if name in plugin.listeners:
+                return plugin, plugin.listeners[name]
+        raise self.unknown(name, (*self.names(), *(n for p in plugins for n in p.listeners)))
+
     def load_all(self) -> tuple[tuple[ProtocolPlugin, ...], tuple[str, ...]]:
         """Every plugin that works, and one line for every one that doesn't."""
         plugins: list[ProtocolPlugin] = []
@@ -164,9 +182,9 @@ class Registry:
         except Exception as error:
             raise broken(kind, owner, f"{type(error).__name__}: {error}") from error
 
-    def unknown(self, kind: str) -> UnknownScheme:
+    def unknown(self, kind: str, known: Sequence[str] = ()) -> UnknownScheme:
         """The error for a kind that nobody provides."""
-        names = self.names()
+        names = sorted(known or self.names())
         near = difflib.get_close_matches(kind, names, 1)
         listing = ", ".join(f"`{name}`" for name in names) or "none"
         hint = (

@@ -33,7 +33,7 @@ def test_loads_as_it_is() -> None:
 
 def test_loads_with_every_inactive_line_active() -> None:
     config = parse(COMPLETE, "streams.toml", REGISTRY, {})
-    assert list(config.streams) == ["news", "region/secure", "loop"]
+    assert list(config.streams) == ["news", "region/secure", "relay", "loop"]
 
 
 def test_needs_no_file_and_no_other_host() -> None:
@@ -65,7 +65,9 @@ def keys() -> Iterator[tuple[str, str]]:
     for plugin in REGISTRY.load_all()[0]:
         models[f"{plugin.kind} input"] = plugin.InputOptions
         models[f"{plugin.kind} output"] = plugin.OutputOptions
+        models[f"{plugin.kind} push"] = plugin.PushOptions
         models[f"{plugin.kind} listener"] = plugin.ListenerOptions
+        models |= {f"{name} listener": model for name, model in plugin.listeners.items()}
     for name, model in models.items():
         for key in model.model_fields.keys() - {"options"}:
             yield name, key

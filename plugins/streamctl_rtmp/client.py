@@ -8,25 +8,29 @@ connection into one error. What is done with media is left to
 from __future__ import annotations
 
 import secrets
-import ssl
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from streamctl.errors import ConnectionFailed, StreamctlError
 from streamctl.net.tcp import connect_tcp
+from streamctl.net.tls import client_context
 from streamctl_rtmp.address import port, target
 from streamctl_rtmp.wire.client import ClientConnection, Role
 from streamctl_rtmp.wire.events import Refused, Started, StreamEnded
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from streamctl.sdk.context import Context
     from streamctl.sdk.endpoints import Address
     from streamctl.sdk.lane import Wire
     from streamctl.sdk.url import StreamURL
+    from streamctl_rtmp.options import ClientOptions
     from streamctl_rtmp.wire.events import Event
 
 
@@ -115,19 +119,33 @@ class RtmpClient:
             self.wire.write(data)
 
 
+async def trust(options: ClientOptions) -> ssl.SSLContext:
+    """Whom a connection over TLS trusts; the system's authorities take a while to read.
+
+    Raises:
+        ConfigError: `tls_ca` can't be used.
+    """
+    return await to_thread.run_sync(
+        partial(client_context, options.tls_ca, verify=not options.tls_insecure)
+    )
+
+
 def nothing() -> None:
     """Nobody waits for a failure yet."""
 
 
 @asynccontextmanager
-async def opened(client: RtmpClient, url: StreamURL, ctx: Context) -> AsyncIterator[None]:
+async def opened(
+    client: RtmpClient, url: StreamURL, options: ClientOptions, ctx: Context
+) -> AsyncIterator[None]:
     """A connection on which media may flow; its failure cancels the body and is raised.
 
     Raises:
         ConnectionFailed: not reachable, refused, silent for ``handshake_s``, or closed.
         RemoteProtocolError: the server broke the protocol.
+        ConfigError: `tls_ca` can't be used.
     """
-    tls = ssl.create_default_context() if url.secure else None
+    tls = await trust(options) if url.secure else None
     await connect_tcp(url.host, port(url), client, tls=tls, timeout_s=ctx.handshake_s)
     silence = ConnectionFailed(f"`{url.redacted}` gave no answer within {ctx.handshake_s:g} s")
     deadline = ctx.clock.call_later(ctx.handshake_s, lambda: client.fail(silence))

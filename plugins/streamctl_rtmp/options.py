@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import model_validator
-
 from streamctl.sdk.plugin import Options
 
 
-class ListenerOptions(Options):
-    """Keys of ``[listeners.rtmp]`` and ``[listeners.rtmps]`` beside ``address``."""
+class TlsListenerOptions(Options):
+    """Keys of ``[listeners.rtmps]`` beside ``address``."""
 
-    tls_cert: Path | None = None
-    """Certificate chain in PEM; with it the port speaks RTMPS only."""
-    tls_key: Path | None = None
-    """Private key in PEM."""
+    tls_cert: Path
+    """Certificate chain in PEM; loaded again when the file changes."""
+    tls_key: Path
+    """Private key in PEM, without a password."""
 
-    @model_validator(mode="after")
-    def _both_or_none(self) -> ListenerOptions:
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("`tls_cert` and `tls_key` belong together")
-        return self
+
+class ClientOptions(Options):
+    """Keys beside ``url`` of an input that is pulled, and of a destination."""
+
+    tls_ca: Path | None = None
+    """Certificates in PEM that are trusted beside those of the system."""
+    tls_insecure: bool = False
+    """Take any certificate of any host: whoever sits between can read and change everything."""

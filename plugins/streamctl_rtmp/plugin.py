@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.media.flv_packer import CODECS
 from streamctl.media.packet import Format
+from streamctl.net.tls import ServerTls
 from streamctl.sdk.plugin import Cap, ConverterSpec, ProtocolPlugin
 from streamctl_rtmp import options as keys
 from streamctl_rtmp.converter import RtmpConverter
@@ -14,7 +15,7 @@ from streamctl_rtmp.sink import RtmpSink
 from streamctl_rtmp.source import RtmpSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address, Listener, Sink, Source
     from streamctl.sdk.url import StreamURL
 
+TLS_LISTENER = "rtmps"
+
 
 class RtmpPlugin(ProtocolPlugin):
-    """RTMP and RTMPS: one port for publishers and players, pull and push."""
+    """RTMP and RTMPS: one port each for publishers and players, pull and push."""
 
     kind = "rtmp"
     summary = "RTMP and RTMPS: publish, play, pull and push H.264 with AAC"
@@ -32,16 +35,22 @@ class RtmpPlugin(ProtocolPlugin):
     caps = Cap.PULL | Cap.PUSH | Cap.LISTEN | Cap.CONVERT
     play_format: ClassVar[Format | None] = Format.RTMP
     url_template = "rtmp://{host}:{port}/live/{code}"
-    ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
+    InputOptions: ClassVar[type[BaseModel]] = keys.ClientOptions
+    PushOptions: ClassVar[type[BaseModel]] = keys.ClientOptions
+    listeners: ClassVar[Mapping[str, type[BaseModel]]] = {TLS_LISTENER: keys.TlsListenerOptions}
 
-    def source(self, url: StreamURL, options: BaseModel, ctx: Context) -> Source:
-        return RtmpSource(url, ctx)
+    def source(self, url: StreamURL, options: keys.ClientOptions, ctx: Context) -> Source:
+        return RtmpSource(url, options, ctx)
 
-    def sink(self, url: StreamURL, options: BaseModel, ctx: Context) -> Sink:
-        return RtmpSink(url, ctx)
+    def sink(self, url: StreamURL, options: keys.ClientOptions, ctx: Context) -> Sink:
+        return RtmpSink(url, options, ctx)
 
-    def listener(self, address: Address, options: keys.ListenerOptions, ctx: Context) -> Listener:
-        return RtmpListener(address, options, ctx)
+    def listener(self, address: Address, options: BaseModel, ctx: Context) -> Listener:
+        tls = None
+        if isinstance(options, keys.TlsListenerOptions):
+            setting = f"listeners.{TLS_LISTENER}"
+            tls = ServerTls(options.tls_cert, options.tls_key, setting=setting)
+        return RtmpListener(address, ctx, tls)
 
     def converters(self) -> Sequence[ConverterSpec]:
         return (ConverterSpec(Format.PACKETS, Format.RTMP, CODECS, RtmpConverter),)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import Cursor
     from streamctl.sdk.url import StreamURL
+    from streamctl_rtmp.options import ClientOptions
     from streamctl_rtmp.wire.events import Event
 
 
@@ -28,8 +29,9 @@ class RtmpSink:
 
     wants = Format.PACKETS
 
-    def __init__(self, url: StreamURL, ctx: Context) -> None:
+    def __init__(self, url: StreamURL, options: ClientOptions, ctx: Context) -> None:
         self.url = url
+        self.options = options
         self.ctx = ctx
         self.client = RtmpClient(Role.PUBLISH, url, ignore)
 
@@ -46,7 +48,7 @@ class RtmpSink:
             RemoteProtocolError: the server broke the protocol.
         """
         client = self.client
-        async with opened(client, self.url, self.ctx):
+        async with opened(client, self.url, self.options, self.ctx):
             connected()
             await send(client, cursor)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
+    from streamctl_rtmp.options import ClientOptions
     from streamctl_rtmp.wire.events import Event
 
 
@@ -27,8 +28,9 @@ class RtmpSource:
     duration_s = 0.0
     """A live stream has no length."""
 
-    def __init__(self, url: StreamURL, ctx: Context) -> None:
+    def __init__(self, url: StreamURL, options: ClientOptions, ctx: Context) -> None:
         self.url = url
+        self.options = options
         self.ctx = ctx
 
     async def run(self, out: EpochWriter) -> None:
@@ -54,5 +56,5 @@ class RtmpSource:
             ingest.flush(now)
 
         client = RtmpClient(Role.PLAY, self.url, take)
-        async with opened(client, self.url, self.ctx):
+        async with opened(client, self.url, self.options, self.ctx):
             await anyio.sleep_forever()

@@ -28,7 +28,7 @@ from streamctl.config.model import (
     StreamConfig,
 )
 from streamctl.config.stream import Reading, merge, read_stream
-from streamctl.errors import ConfigError
+from streamctl.errors import ConfigError, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty
 
 if TYPE_CHECKING:
@@ -207,8 +207,10 @@ def read_listeners(tables: Mapping[str, Any], reading: Reading) -> dict[str, Lis
     listeners: dict[str, ListenerConfig] = {}
     for kind, table in tables.items():
         path: Path = ("listeners", kind)
-        plugin = reading.plugin(kind, path)
-        if plugin is None:
+        try:
+            plugin, model = reading.registry.listener(kind)
+        except StreamctlError as error:
+            reading.fault(path, error)
             continue
         if Cap.LISTEN not in plugin.caps:
             reading.fault(path, f"`{kind}` has no listener of its own")
@@ -217,7 +219,7 @@ def read_listeners(tables: Mapping[str, Any], reading: Reading) -> dict[str, Lis
             reading.fault(path, "write a table")
             continue
         rest = {key: value for key, value in table.items() if key != "address"}
-        options = reading.model(plugin.ListenerOptions, rest, path, beside=("address",))
+        options = reading.model(model, rest, path, beside=("address",))
         written = {key: value for key, value in table.items() if key == "address"}
         listener = reading.model(ListenerConfig, {**written, "options": options or Empty()}, path)
         if listener is not None:

@@ -42,15 +42,17 @@ class Doors:
         gate: Gate,
         plugin: ProtocolPlugin,
         config: ListenerConfig,
+        *,
+        name: str = "",
     ) -> None:
-        """Open the listener of a plugin.
+        """Open a listener of a plugin: the one called ``name``, or the one that every kind has.
 
         Raises:
             StreamctlError: it could not start.
         """
         context = self.services.context(plugin.kind)
         listener = plugin.listener(config.address, config.options, context)
-        await self.open(tasks, plugin.kind, lambda ready: listener.serve(gate, ready=ready))
+        await self.open(tasks, name or plugin.kind, lambda ready: listener.serve(gate, ready=ready))
 
     async def open(self, tasks: anyio.abc.TaskGroup, kind: str, service: Service) -> None:
         """Start a service and wait until its address is bound.

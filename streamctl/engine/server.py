@@ -293,8 +293,9 @@ class Server:
     async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         config = self.config
         self.gate.disabled = disabled(config)
-        for kind, listener in config.listeners.items():
-            await self.doors.listen(tasks, self.gate, self.registry.load(kind), listener)
+        for name, listener in config.listeners.items():
+            plugin, _ = self.registry.listener(name)
+            await self.doors.listen(tasks, self.gate, plugin, listener, name=name)
         if any(Cap.HTTP in plugin.caps for plugin in self.services.plugins.values()):
             await self.doors.open(tasks, "http", self._serve_http)
         for kind, service in self._extra.items():
@@ -347,7 +348,7 @@ class Server:
     async def _carry_out(self, code: str, action: str, config: Config, reason: str) -> None:
         log.info("stream %s: %s: %s", code, action, reason)
         if action == "update":
-            self.running[code].config = config.streams[code]
+            self.running[code].update(config.streams[code])
             return
         if action in {"stop", "restart"}:
             await self._stop_stream(code, f"stream {reason}")

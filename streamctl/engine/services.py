@@ -100,10 +100,14 @@ class Services:
 
     def url_of(self, plugin: ProtocolPlugin, code: str, host: str = "HOST") -> str:
         """How viewers of a plugin reach a stream; empty if nothing listens for it."""
-        port = self.ports.get("http" if Cap.HTTP in plugin.caps else plugin.kind)
-        if not port or not plugin.url_template:
+        names = ["http"] if Cap.HTTP in plugin.caps else [plugin.kind, *plugin.listeners]
+        name = next((name for name in names if name in self.ports), "")
+        if not name or not plugin.url_template:
             return ""
+        port = self.ports[name]
         template = plugin.url_template
+        if name in plugin.listeners:
+            template = template.replace(f"{plugin.kind}://", f"{name}://")
         if "/" in code:
             template = template.replace("/live/", "/")
         return template.format(host=host, port=port, code=code)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from streamctl.errors import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streamctl.media.packet import Codec, Format, Item
     from streamctl.sdk.context import Context, StreamView
@@ -39,6 +39,10 @@ class Options(BaseModel):
     """Base of option models: unknown keys are refused, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    live: ClassVar[frozenset[str]] = frozenset()
+    """Keys of an output that its viewers don't see change: the output is
+    :class:`~streamctl.sdk.endpoints.Adjustable`."""
 
 
 class Empty(Options):
@@ -83,8 +87,12 @@ class ProtocolPlugin(ABC):
     """Keys allowed beside ``url`` in an input of this kind."""
     OutputOptions: ClassVar[type[BaseModel]] = Empty
     """Keys allowed in ``[streams.<code>.<kind>]``."""
+    PushOptions: ClassVar[type[BaseModel]] = Empty
+    """Keys allowed in a ``[[streams.<code>.push]]`` of this kind beside those of every push."""
     ListenerOptions: ClassVar[type[BaseModel]] = Empty
     """Keys allowed in ``[listeners.<kind>]`` beside ``address``."""
+    listeners: ClassVar[Mapping[str, type[BaseModel]]] = {}
+    """Further listeners, such as ``rtmps``: keys of ``[listeners.<name>]`` by name."""
 
     def source(self, url: StreamURL, options: Any, ctx: Context) -> Source:
         """A source that pulls ``url``.
@@ -96,7 +104,7 @@ class ProtocolPlugin(ABC):
         raise Unsupported(f"`{self.kind}` can't be used as an input: `{url.redacted}`")
 
     def sink(self, url: StreamURL, options: Any, ctx: Context) -> Sink:
-        """A sink that pushes to ``url``.
+        """A sink that pushes to ``url``; ``options`` is one of ``PushOptions``.
 
         Raises:
             Unsupported: the kind can't be pushed to.
@@ -104,7 +112,7 @@ class ProtocolPlugin(ABC):
         raise Unsupported(f"`{self.kind}` can't be pushed to: `{url.redacted}`")
 
     def listener(self, address: tuple[str, int], options: Any, ctx: Context) -> Listener:
-        """A listener on ``address``.
+        """A listener on ``address``; the class of ``options`` tells which, if there are several.
 
         Raises:
             Unsupported: the kind has no listener.

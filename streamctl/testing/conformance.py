@@ -98,7 +98,7 @@ def refuses(plugin: ProtocolPlugin, method: str) -> bool:
 
 def option_models(plugin: ProtocolPlugin) -> Iterator[str]:
     """Options refuse unknown keys, are frozen, and each has a default."""
-    for place in ("InputOptions", "OutputOptions", "ListenerOptions"):
+    for place in ("InputOptions", "OutputOptions", "PushOptions", "ListenerOptions"):
         model: Any = getattr(plugin, place)
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             yield f"{place} is no pydantic model"

@@ -12,6 +12,7 @@ from streamctl.engine.lane import LaneCursor
 from streamctl.media.packet import Chunk, Packet
 from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
+from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.sink import RtmpSink
 from streamctl_rtmp.source import RtmpSource
 from streamctl_rtmp.wire.connection import OUT_CHUNK_SIZE
@@ -137,11 +138,11 @@ async def test_another_server_is_pushed_to_and_pulled_from(
                 connected = anyio.Event()
 
                 async def push() -> None:
-                    await RtmpSink(url, context).run(cursor, connected=connected.set)
+                    await RtmpSink(url, ClientOptions(), context).run(cursor, connected=connected.set)
 
                 tasks.start_soon(push)
                 await connected.wait()
-                tasks.start_soon(RtmpSource(url, context).run, back)
+                tasks.start_soon(RtmpSource(url, ClientOptions(), context).run, back)
                 await until(lambda: len(back.packets) > 200, 20)
                 tasks.cancel_scope.cancel()
     sent = {item.data for item in world.packets.items if isinstance(item, Packet)}

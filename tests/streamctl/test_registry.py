@@ -8,10 +8,17 @@ import pytest
 
 from streamctl.errors import ConfigError, UnknownScheme
 from streamctl.registry import COMMANDS, PROTOCOLS, Catalog, Registry
-from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl.sdk.plugin import Cap, Empty, Options, ProtocolPlugin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from pydantic import BaseModel
+
+
+class Secure(Options):
+    cert: str
 
 
 class Good(ProtocolPlugin):
@@ -19,6 +26,7 @@ class Good(ProtocolPlugin):
     summary = "A good one"
     schemes: ClassVar[tuple[str, ...]] = ("good", "goods")
     caps = Cap.PULL | Cap.HTTP
+    listeners: ClassVar[Mapping[str, type[BaseModel]]] = {"goods": Secure}
 
 
 class Future(ProtocolPlugin):
@@ -50,6 +58,16 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_import_nothing() -> None:
     registry = Registry([EntryPoint("b", "absent.module:X", PROTOCOLS), entry("a")])
     assert registry.names() == ("a", "b")
+
+
+def test_finds_listeners_by_the_names_that_plugins_give() -> None:
+    registry = Registry([entry("good"), entry("failing")])
+    plugin = registry.load("good")
+    assert registry.listener("good") == (plugin, Empty)
+    assert registry.listener("goods") == (plugin, Secure)
+    with pytest.raises(UnknownScheme, match="no plugin for `godos`") as caught:
+        registry.listener("godos")
+    assert "did you mean `goods`" in caught.value.hint
 
 
 def test_loads_a_plugin_once() -> None:

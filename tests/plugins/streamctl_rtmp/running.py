@@ -9,12 +9,12 @@ import anyio
 
 from streamctl.net.clock import LoopClock
 from streamctl_rtmp.listener import RtmpListener
-from streamctl_rtmp.options import ListenerOptions
 from tests.plugins.streamctl_rtmp.world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from streamctl.net.tls import ServerTls
     from streamctl.sdk.endpoints import Address
 
 HOST = "127.0.0.1"
@@ -22,11 +22,11 @@ HOST = "127.0.0.1"
 
 @asynccontextmanager
 async def serving(
-    options: ListenerOptions | None = None, *, first_timestamp: int | None = None
+    *, tls: ServerTls | None = None, first_timestamp: int | None = None
 ) -> AsyncIterator[tuple[World, int]]:
     """The world and the port that leads into it."""
     world = World(LoopClock(), first_timestamp=first_timestamp)
-    listener = RtmpListener((HOST, 0), options or ListenerOptions(), world.ctx.as_context)
+    listener = RtmpListener((HOST, 0), world.ctx.as_context, tls)
     bound: list[Address] = []
     up = anyio.Event()
 

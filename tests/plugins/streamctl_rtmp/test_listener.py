@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio import to_thread
 
 from streamctl.errors import ConfigError, ConnectionFailed
 from streamctl.net.clock import LoopClock
-from streamctl_rtmp.listener import RtmpListener, tls_context
-from streamctl_rtmp.options import ListenerOptions
+from streamctl.net.tls import ServerTls
+from streamctl_rtmp.listener import RtmpListener
 from tests.plugins.streamctl_rtmp.running import HOST, serving, until
 from tests.plugins.streamctl_rtmp.world import World
-from tests.support.tools import tool
+from tests.support.certificates import self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def test_a_taken_port_is_said_with_its_key() -> None:
     world = World(LoopClock())
     with socket.create_server((HOST, 0)) as taken:
-        listener = RtmpListener(taken.getsockname(), ListenerOptions(), world.ctx.as_context)
+        listener = RtmpListener(taken.getsockname(), world.ctx.as_context)
         with pytest.raises(ConnectionFailed) as caught:
             await listener.serve(world, ready=lambda address: None)
     assert "listeners.rtmp" in f"{caught.value} {caught.value.hint}"
@@ -44,21 +44,23 @@ async def test_garbage_closes_its_own_connection_only() -> None:
     assert world.connections == []
 
 
-def test_certificate_and_key_belong_together(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="belong together"):
-        ListenerOptions(tls_cert=tmp_path / "cert.pem")
-    assert tls_context(ListenerOptions()) is None
+@pytest.mark.anyio
+async def test_a_certificate_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+    tls = ServerTls(tmp_path / "cert.pem", tmp_path / "key.pem", setting="listeners.rtmps")
+    world = World(LoopClock())
+    listener = RtmpListener((HOST, 0), world.ctx.as_context, tls)
+    with pytest.raises(ConfigError, match=r"cert\.pem") as caught:
+        await listener.serve(world, ready=lambda address: None)
+    assert caught.value.key == "listeners.rtmps.tls_cert"
 
 
-def test_a_certificate_that_can_not_be_loaded_is_named(tmp_path: Path) -> None:
-    options = ListenerOptions(tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
-    with pytest.raises(ConfigError, match=r"cert\.pem"):
-        tls_context(options)
-
-
-def test_a_certificate_makes_the_port_speak_tls(tmp_path: Path) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    assert tls_context(ListenerOptions(tls_cert=cert, tls_key=key)) is not None
+@pytest.mark.anyio
+async def test_a_taken_tls_port_is_said_with_its_key(tmp_path: Path) -> None:
+    pair = await to_thread.run_sync(self_signed, tmp_path)
+    world = World(LoopClock())
+    tls = ServerTls(pair.cert, pair.key)
+    with socket.create_server((HOST, 0)) as taken:
+        listener = RtmpListener(taken.getsockname(), world.ctx.as_context, tls)
+        with pytest.raises(ConnectionFailed) as caught:
+            await listener.serve(world, ready=lambda address: None)
+    assert "listeners.rtmps" in f"{caught.value} {caught.value.hint}"

@@ -7,7 +7,7 @@ from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.converter import RtmpConverter
 from streamctl_rtmp.listener import RtmpListener
-from streamctl_rtmp.options import ListenerOptions
+from streamctl_rtmp.options import ClientOptions, TlsListenerOptions
 from streamctl_rtmp.plugin import RtmpPlugin
 from streamctl_rtmp.sink import RtmpSink
 from streamctl_rtmp.source import RtmpSource
@@ -20,10 +20,23 @@ def test_it_does_what_its_capabilities_say() -> None:
     plugin = RtmpPlugin()
     context = FakeContext().as_context
     assert plugin.caps == Cap.PULL | Cap.PUSH | Cap.LISTEN | Cap.CONVERT
-    assert isinstance(plugin.source(URL, plugin.InputOptions(), context), RtmpSource)
-    assert isinstance(plugin.sink(URL, plugin.OutputOptions(), context), RtmpSink)
-    listener = plugin.listener(("", 1935), ListenerOptions(), context)
-    assert isinstance(listener, RtmpListener)
+    assert isinstance(plugin.source(URL, ClientOptions(), context), RtmpSource)
+    assert isinstance(plugin.sink(URL, ClientOptions(), context), RtmpSink)
+
+
+def test_it_listens_in_the_clear_and_over_tls() -> None:
+    plugin = RtmpPlugin()
+    context = FakeContext().as_context
+    plain = plugin.listener(("", 1935), plugin.ListenerOptions(), context)
+    assert isinstance(plain, RtmpListener)
+    assert plain.tls is None
+    pair = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
+    options = plugin.listeners["rtmps"].model_validate(pair)
+    assert isinstance(options, TlsListenerOptions)
+    secure = plugin.listener(("", 1936), options, context)
+    assert isinstance(secure, RtmpListener)
+    assert secure.tls is not None
+    assert (str(secure.tls.cert), secure.tls.setting) == ("cert.pem", "listeners.rtmps")
 
 
 def test_it_brings_its_converter() -> None:

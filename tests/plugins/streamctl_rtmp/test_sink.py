@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from streamctl.engine.lane import LaneCursor
 from streamctl.errors import ConnectionFailed, NotReady
 from streamctl.media.packet import Boundary, Format, Init, InitChange, Packet, Skipped, Track
 from streamctl.net.clock import LoopClock
+from streamctl.net.tls import ServerTls
 from streamctl.sdk.url import StreamURL
+from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.sink import Publication, RtmpSink
 from tests.plugins.streamctl_rtmp.running import HOST, serving, until
 from tests.plugins.streamctl_rtmp.test_packer import parse
@@ -24,10 +27,13 @@ from tests.plugins.streamctl_rtmp.world import (
     picture,
     sound,
 )
+from tests.support.certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+PLAIN = ClientOptions()
 START = 25 * 96
 """A stream that is pushed has been running for a while."""
 
@@ -47,9 +53,12 @@ def cursor(source: World) -> LaneCursor:
     return made
 
 
-def sink(port: int, path: str = "live/news") -> RtmpSink:
+def sink(
+    port: int, path: str = "live/news", *, scheme: str = "rtmp", options: ClientOptions = PLAIN
+) -> RtmpSink:
     context = FakeContext(LoopClock(), 5.0)
-    return RtmpSink(StreamURL.parse(f"rtmp://{HOST}:{port}/{path}"), context.as_context)
+    url = StreamURL.parse(f"{scheme}://{HOST}:{port}/{path}")
+    return RtmpSink(url, options, context.as_context)
 
 
 def count(world: World) -> Callable[[], int]:
@@ -79,6 +88,19 @@ async def test_a_stream_is_pushed_from_zero() -> None:
         assert pushing.bytes_sent > 0
         here.packets.close()
     assert [reason for _, reason in there.ended] == ["the client said FCUnpublish"]
+
+
+@pytest.mark.anyio
+async def test_a_server_over_tls_must_be_trusted(tmp_path: Path) -> None:
+    pair = await to_thread.run_sync(self_signed, tmp_path)
+    async with serving(tls=ServerTls(pair.cert, pair.key)) as (_, port):
+        with pytest.raises(ConnectionFailed, match="certificate not trusted"):
+            await sink(port, scheme="rtmps").run(cursor(world()), connected=lambda: None)
+        for options in (ClientOptions(tls_ca=pair.cert), ClientOptions(tls_insecure=True)):
+            with anyio.CancelScope() as taken:
+                pushing = sink(port, scheme="rtmps", options=options)
+                await pushing.run(cursor(world()), connected=taken.cancel)
+            assert taken.cancelled_caught
 
 
 @pytest.mark.anyio

@@ -13,6 +13,7 @@ from streamctl.media.packet import Boundary, Init
 from streamctl.net.clock import LoopClock
 from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.url import StreamURL
+from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.source import RtmpSource
 from tests.plugins.streamctl_rtmp.running import HOST, serving, until
 from tests.plugins.streamctl_rtmp.world import (
@@ -37,7 +38,8 @@ pytestmark = pytest.mark.anyio
 
 def source(port: int, path: str = "live/news", *, handshake_s: float = 5.0) -> RtmpSource:
     context = FakeContext(LoopClock(), handshake_s)
-    return RtmpSource(StreamURL.parse(f"rtmp://{HOST}:{port}/{path}"), context.as_context)
+    url = StreamURL.parse(f"rtmp://{HOST}:{port}/{path}")
+    return RtmpSource(url, ClientOptions(), context.as_context)
 
 
 def begin(world: World) -> None:

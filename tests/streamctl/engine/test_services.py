@@ -8,11 +8,14 @@ import pytest
 from streamctl.engine.services import TRUNK, Services, converter_specs
 from streamctl.errors import ConfigError
 from streamctl.media.packet import Format
-from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl.sdk.plugin import Cap, Empty, ProtocolPlugin
 from tests.streamctl.engine.rig import Rig, ScriptPlugin, WordsPlugin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 
 @pytest.fixture
@@ -114,6 +117,7 @@ class Listening(ProtocolPlugin):
 
     kind = "listening"
     caps = Cap.LISTEN
+    listeners: ClassVar[Mapping[str, type[BaseModel]]] = {"listenings": Empty}
     url_template: ClassVar[str] = "listening://{host}:{port}/live/{code}"
 
 
@@ -148,3 +152,8 @@ def test_a_context_carries_the_services_of_the_process() -> None:
     assert context.avworker is made.avworker
     assert context.handshake_s == made.handshake_s
     assert context.log.name == "streamctl.words"
+
+
+def test_without_a_plain_port_urls_name_the_secure_one() -> None:
+    secure = services(listenings=9)
+    assert secure.url_of(Listening(), "news", "h") == "listenings://h:9/live/news"
