@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Item, Skipped
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Item, Rejoin, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,6 +121,8 @@ class LaneFanOut:
                 flush = flush or item.flush
             elif isinstance(item, Boundary):
                 flush = True
+            elif isinstance(item, Rejoin):
+                self.dismiss(item.reason)
         if not self._pending:
             self.position = self.lane.head
         elif flush and not self.merge_s:

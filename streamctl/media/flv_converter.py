@@ -17,6 +17,7 @@ from streamctl.media.packet import (
     Item,
     Kind,
     Packet,
+    Rejoin,
 )
 
 if TYPE_CHECKING:
@@ -34,12 +35,22 @@ AUDIO_RAP_SPACING = TIMESCALE // 2
 class TagConverter:
     """Implements :class:`streamctl.sdk.plugin.Converter` with the packer of a format."""
 
-    def __init__(self, make: Callable[[int], TagPacker], first_timestamp: int = BASE_LEAD) -> None:
+    def __init__(
+        self,
+        make: Callable[[int], TagPacker],
+        first_timestamp: int = BASE_LEAD,
+        *,
+        last_timestamp: int | None = None,
+    ) -> None:
         self.make = make
         """A packer for the media time that becomes 0 ms."""
         self.first_timestamp = first_timestamp
         """Where on the wire's timeline the lane starts, 90 kHz."""
+        self.last_timestamp = last_timestamp
+        """Where it begins again at the latest, for the sake of viewers who can neither follow a
+        timestamp that wraps nor expect another medium than they were told of; None = they can."""
         self.packer: TagPacker | None = None
+        self._told = (False, False)
         self._prefix_due = False
         self._init: Boundary | InitChange | None = None
         self._last_rap: int | None = None
@@ -49,9 +60,7 @@ class TagConverter:
         out: list[Item] = []
         for item in items:
             if isinstance(item, Packet):
-                chunk = self._chunk(item)
-                if chunk is not None:
-                    out.append(chunk)
+                self._pack(item, out)
             elif isinstance(item, (Boundary, InitChange)):
                 self._init = item
                 self._prefix_due = True
@@ -65,17 +74,20 @@ class TagConverter:
         """Nothing: every access unit leaves at once."""
         return []
 
-    def _chunk(self, packet: Packet) -> Chunk | None:
+    def _pack(self, packet: Packet, out: list[Item]) -> None:
+        """Add the chunk of one access unit, unless its track is left out."""
         packer = self.packer or self._start(packet)
         if packer is None:
-            return None
-        data = packer.message(packet)
-        if not data:
-            return None
+            return
         time = packet.dts
         video = packer.video
         is_video = video is not None and packet.track == video.id
+        if not is_video and (packer.audio is None or packet.track != packer.audio.id):
+            return
         rap = packet.kind is Kind.KEY if video is not None else self._audio_rap(time)
+        if rap and self.last_timestamp is not None:
+            self._begin_anew(packer, time, out)
+        data = packer.message(packet)
         join = packer.headers(time) if rap else b""
         if self._prefix_due:
             self._prefix_due = False
@@ -83,7 +95,18 @@ class TagConverter:
             # The headers stand in the chunk already; a joiner must not get them twice.
             join = b""
         flush = is_video or video is None
-        return Chunk(data, time, time, rap, flush, packet.epoch, join)
+        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join))
+
+    def _begin_anew(self, packer: TagPacker, time: int, out: list[Item]) -> None:
+        """Send viewers away where nothing else keeps the promise of their first bytes."""
+        assert self.last_timestamp is not None
+        media = (packer.video is not None, packer.audio is not None)
+        if time - packer.base > self.last_timestamp:
+            packer.base = time - self.first_timestamp
+            out.append(Rejoin("the timestamps begin anew"))
+        elif media != self._told:
+            out.append(Rejoin("the stream goes on with other tracks"))
+        self._told = media
 
     def _start(self, packet: Packet) -> TagPacker | None:
         """Set the base by the first packet."""
@@ -91,6 +114,7 @@ class TagConverter:
             return None
         self.packer = self.make(packet.dts - self.first_timestamp)
         self.packer.use(self._init.init)
+        self._told = (self.packer.video is not None, self.packer.audio is not None)
         return self.packer
 
     def _audio_rap(self, time: int) -> bool:

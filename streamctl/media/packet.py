@@ -193,6 +193,14 @@ class InitChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejoin:
+    """What follows in a byte lane doesn't go on from what its viewers have: they must come anew."""
+
+    reason: str
+    """A sentence for the viewers, who are closed with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A cursor fell off the tail and was moved; what it lost."""
 
@@ -201,5 +209,5 @@ class Skipped:
     """Lost media time, 90 kHz."""
 
 
-Item = Packet | Chunk | Boundary | InitChange | Skipped
+Item = Packet | Chunk | Boundary | InitChange | Rejoin | Skipped
 """Whatever a lane or cursor can hand out."""

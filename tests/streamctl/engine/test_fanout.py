@@ -6,7 +6,7 @@ import pytest
 
 from streamctl.engine.fanout import AUDIO_HOLD_S, PIECE_BYTES, LaneFanOut
 from streamctl.engine.lane import Bounds, Lane, LaneCursor
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Codec, Format, Init, Track
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Codec, Format, Init, Rejoin, Track
 from streamctl.sdk.session import Action, Session
 from streamctl.testing.clock import FakeClock
 
@@ -348,3 +348,14 @@ def test_who_falls_onto_a_picture_that_is_not_sent_yet_gets_its_join_bytes_too()
     rig.clock.advance(1.0)
     assert wire.bytes == b"J,K0,J,K25,"
     assert session.skips == 1
+
+
+def test_viewers_who_must_come_anew_are_closed_wherever_they_stand() -> None:
+    rig = Rig()
+    rig.viewer()
+    _, session = rig.viewer()
+    rig.video()
+    rig.fanout.park(session)
+    rig.viewer()
+    rig.lane.append([Rejoin("come anew")])
+    assert rig.closed == ["come anew"] * 3

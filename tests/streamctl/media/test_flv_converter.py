@@ -142,3 +142,11 @@ def test_bytes_are_shared_by_all_who_read() -> None:
     [chunk] = chunks(converter().convert([boundary(), picture(0, key=True)]))
     assert type(chunk.data) is bytes
     assert type(chunk.join) is bytes
+
+
+def test_only_those_who_ask_are_told_to_come_anew() -> None:
+    """RTMP players follow a timestamp that wraps, and tracks that come and go."""
+    made = converter()
+    made.convert([boundary(), picture(0, key=True)])
+    out = made.convert([boundary(VIDEO), picture(1 << 32, key=True)])
+    assert [type(item) for item in out] == [Boundary, Chunk]
