@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.schema import Plan, PlanStep
+from streamctl.sdk.plugin import Options
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -15,6 +16,7 @@ LIVE_SECTIONS = frozenset({"log", "limits"})
 """Sections whose changes take effect while the server runs."""
 UNNOTICED_KEYS = frozenset({"title"})
 """Keys of a stream that change without anybody noticing."""
+OUTPUTS_OPTIONS = "outputs_options"
 
 
 def changed(old: BaseModel, new: BaseModel) -> list[str]:
@@ -55,7 +57,36 @@ def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -
     keys = changed(old, new)
     if not keys:
         return None
-    reason = f"changed: {', '.join(keys)}"
-    if set(keys) <= UNNOTICED_KEYS:
-        return PlanStep(stream=code, action="update", reason=reason, notices="nobody")
-    return PlanStep(stream=code, action="restart", reason=reason, notices=everybody)
+    outputs = output_changes(old, new)
+    named = [key for key in keys if key != OUTPUTS_OPTIONS]
+    named += [f"{kind}.{key}" for kind, inner in outputs.items() for key in inner]
+    reason = f"changed: {', '.join(named)}"
+    if not set(keys) <= {*UNNOTICED_KEYS, OUTPUTS_OPTIONS}:
+        return PlanStep(stream=code, action="restart", reason=reason, notices=everybody)
+    noticing = [kind for kind in outputs if not adjustable(kind, old, new)]
+    notices = f"its viewers over {' and '.join(noticing)} start anew" if noticing else "nobody"
+    return PlanStep(stream=code, action="update", reason=reason, notices=notices)
+
+
+def output_changes(old: StreamConfig, new: StreamConfig) -> dict[str, list[str]]:
+    """The keys of outputs that differ, by kind."""
+    found = {}
+    for kind in sorted({*old.outputs_options, *new.outputs_options}):
+        keys = changed(*both(kind, old, new))
+        if keys:
+            found[kind] = keys
+    return found
+
+
+def adjustable(kind: str, old: StreamConfig, new: StreamConfig) -> bool:
+    """Whether an output goes on under its viewers with what changed of its options."""
+    was, will = both(kind, old, new)
+    return isinstance(will, Options) and set(changed(was, will)) <= will.live
+
+
+def both(kind: str, old: StreamConfig, new: StreamConfig) -> tuple[BaseModel, BaseModel]:
+    """The options of one output before and after; defaults where the file says nothing."""
+    was, will = old.outputs_options.get(kind), new.outputs_options.get(kind)
+    known = was or will
+    assert known is not None
+    return was or type(known)(), will or type(known)()

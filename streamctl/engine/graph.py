@@ -274,10 +274,15 @@ class Graph:
 
     def tick(self, now: float) -> None:
         """Look after slow viewers and broken converters; called about once a second."""
+        working = set()
         for entry in self.derived.values():
             entry.fanout.tick(now)
-            if now - self.broken.get(entry.name, now) > RECOVERED_S:
-                del self.broken[entry.name]
+            working.add(entry.name)
+        for lane in self.lanes():
+            working.update(type(reader).__name__ for reader in lane.readers)
+        for name, at in list(self.broken.items()):
+            if name in working and now - at > RECOVERED_S:
+                del self.broken[name]
 
     def finish(self) -> None:
         """The stream came to its end: cursors may take the rest, then their waiting ends."""

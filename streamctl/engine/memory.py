@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
+from streamctl.sdk.endpoints import MediaHolder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 
 
 def held(stream: Stream) -> int:
-    """Bytes that the lanes of a stream hold."""
-    return sum(lane.bytes for lane in stream.graph.lanes())
+    """Bytes that the lanes of a stream and its outputs hold."""
+    lanes = sum(lane.bytes for lane in stream.graph.lanes())
+    return lanes + sum(holder.memory_bytes for holder in holders(stream))
+
+
+def holders(stream: Stream) -> list[MediaHolder]:
+    """The outputs that hold media beside the lanes."""
+    return [output for output in stream.outputs.values() if isinstance(output, MediaHolder)]
 
 
 def enforce(streams: Collection[Stream], *, limit: int, stream_limit: int) -> int:
@@ -44,9 +51,15 @@ def enforce(streams: Collection[Stream], *, limit: int, stream_limit: int) -> in
 
 
 def shrink(stream: Stream, limit: int) -> int:
-    """Evict from one stream's lanes, the largest first; the bytes gained."""
+    """Evict from one stream's outputs, then its lanes, the largest first; the bytes gained.
+
+    What outputs can spare is older than anything in the lanes.
+    """
     gained = 0
     size = held(stream)
+    for holder in holders(stream):
+        if size - gained > limit:
+            gained += holder.shrink(size - gained - limit)
     while size - gained > limit:
         lanes = sorted(stream.graph.lanes(), key=lambda lane: lane.bytes, reverse=True)
         freed = next((freed for lane in lanes if (freed := lane.evict_oldest())), 0)

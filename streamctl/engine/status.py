@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Literal
 
 from streamctl.engine import causes as cause
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from streamctl.engine.stream import Stream
     from streamctl.media.packet import Track
     from streamctl.schema import IngestState
+    from streamctl.sdk.endpoints import HttpOutput
     from streamctl.sdk.session import Session
+
+log = logging.getLogger("streamctl.status")
 
 InputState = Literal["idle", "connecting", "active", "degraded", "stopped"]
 
@@ -269,10 +273,19 @@ def outputs(stream: Stream) -> list[OutputStatus]:
                 url=stream.services.url_of(plugin, stream.code),
                 viewers=sum(s.protocol == kind for s in sessions),
                 running=plugin.play_format is not None and stream.lane_running(plugin.play_format),
-                details=dict(output.status()) if output else {},
+                details=output_details(output) if output else {},
             )
         )
     return rows
+
+
+def output_details(output: HttpOutput) -> dict[str, object]:
+    """What an output says of itself; its failure to do so is its own."""
+    try:
+        return dict(output.status())
+    except Exception as error:
+        log.exception("no status of %s", type(output).__name__)
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def stopped_status(config: StreamConfig) -> StreamStatus:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
 from streamctl.engine.causes import Causes
+from streamctl.engine.diff import adjustable, output_changes
 from streamctl.engine.epoch import Epoch, EpochHost
 from streamctl.engine.graph import Graph, GraphSettings
 from streamctl.engine.ingest import PullInput
@@ -22,6 +23,7 @@ from streamctl.engine.timeline import Timeline
 from streamctl.engine.view import EngineView
 from streamctl.errors import StreamctlError
 from streamctl.media.packet import Format
+from streamctl.sdk.endpoints import Adjustable
 from streamctl.sdk.plugin import Cap
 
 if TYPE_CHECKING:
@@ -96,22 +98,53 @@ class Stream:
         for kind, plugin in self.services.plugins.items():
             if Cap.HTTP not in plugin.caps or not self.config.serves(kind):
                 continue
-            try:
-                self._start_output(plugin, view)
-            except Exception as error:
-                log.exception("stream %s: %s can't be served", self.code, kind)
-                self.note(kind, f"can't be served: {error}")
+            self._start_output(plugin, view)
         if self.takes_publisher:
             self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
         self.services.events.emit("stream.started", self.code)
 
     def _start_output(self, plugin: ProtocolPlugin, view: EngineView) -> None:
-        options = self.config.output_options(plugin)
-        output = plugin.http_output(view, options, self.services.context(plugin.kind))
-        routes = {suffix: (plugin.kind, handler) for suffix, handler in output.routes().items()}
-        output.start()
-        self.outputs[plugin.kind] = output
+        kind = plugin.kind
+        try:
+            options = self.config.output_options(plugin)
+            output = plugin.http_output(view, options, self.services.context(kind))
+            routes = {suffix: (kind, handler) for suffix, handler in output.routes().items()}
+            output.start()
+        except Exception as error:
+            log.exception("stream %s: %s can't be served", self.code, kind)
+            self.note(kind, f"can't be served: {error}")
+            return
+        self.outputs[kind] = output
         self.routes.update(routes)
+
+    def update(self, config: StreamConfig) -> None:
+        """Go on with a configuration that differs in what a running stream can change.
+
+        Outputs that can't adjust to their new options begin anew.
+        """
+        old, self.config = self.config, config
+        for kind in output_changes(old, config):
+            output = self.outputs.get(kind)
+            plugin = self.services.plugins[kind]
+            if isinstance(output, Adjustable) and adjustable(kind, old, config):
+                output.adjust(config.output_options(plugin))
+            elif output is not None:
+                self._restart_output(plugin, output)
+
+    def _restart_output(self, plugin: ProtocolPlugin, output: HttpOutput) -> None:
+        del self.outputs[plugin.kind]
+        self.routes = {
+            suffix: route for suffix, route in self.routes.items() if route[0] != plugin.kind
+        }
+        self._stop_output(plugin.kind, output)
+        self.generation = max(self.generation + 1, int(self.clock.wall() * 1000))
+        self._start_output(plugin, EngineView(self))
+
+    def _stop_output(self, kind: str, output: HttpOutput) -> None:
+        try:
+            output.stop()
+        except Exception:
+            log.exception("stream %s: %s did not stop well", self.code, kind)
 
     async def run(self) -> None:
         """Pull the input until it is over for good; returns at once for ``publish:``."""
@@ -233,10 +266,7 @@ class Stream:
         for session in self.services.sessions.of(self.code):
             session.close(reason)
         for kind, output in self.outputs.items():
-            try:
-                output.stop()
-            except Exception:
-                log.exception("stream %s: %s did not stop well", self.code, kind)
+            self._stop_output(kind, output)
         self.end(reason)
         self.graph.close()
         self.services.events.emit("stream.stopped", self.code, reason=reason)
@@ -249,6 +279,13 @@ class Stream:
             self.notes[name] = text
         else:
             self.notes.pop(name, None)
+
+    def degrade(self, name: str, text: str) -> None:
+        """Set a cause that an output found; an empty text removes it."""
+        if not text:
+            self.causes.clear(name)
+        elif self.causes.set(name, text):
+            log.warning("stream %s: %s", self.code, text)
 
     def on_air(self) -> bool:
         """Whether an epoch is writing."""

@@ -51,3 +51,7 @@ class EngineView:
     def note(self, name: str, text: str) -> None:
         """Show a named remark in the stream's status."""
         self._stream.note(name, text)
+
+    def degrade(self, cause: str, text: str) -> None:
+        """Call the stream degraded for a named cause."""
+        self._stream.degrade(cause, text)

@@ -75,6 +75,9 @@ class StreamView(Protocol):
     def note(self, name: str, text: str) -> None:
         """Show a named remark in the stream's status; an empty text removes it."""
 
+    def degrade(self, cause: str, text: str) -> None:
+        """Call the stream degraded for a named cause; an empty text removes it."""
+
 
 class Demuxer(Protocol):
     """A running demux of a file in a child process."""

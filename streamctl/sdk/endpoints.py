@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import anyio
@@ -206,6 +206,26 @@ class HttpOutput(Protocol):
 
     def status(self) -> Mapping[str, object]:
         """Measured facts for the stream's status, JSON-ready."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """An HTTP output that takes changes of the keys in ``Options.live`` while it runs."""
+
+    def adjust(self, options: Any) -> None:
+        """Go on with these options; viewers stay."""
+
+
+@runtime_checkable
+class MediaHolder(Protocol):
+    """An HTTP output that holds media of its own, which counts against the memory limits."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of media held in memory."""
+
+    def shrink(self, wanted: int) -> int:
+        """Let up to about ``wanted`` bytes of the oldest media go; the bytes gained."""
 
 
 HttpOutputFactory = Callable[["StreamView"], HttpOutput]

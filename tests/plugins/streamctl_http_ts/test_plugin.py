@@ -43,6 +43,9 @@ class View:
     def note(self, name: str, text: str) -> None:
         raise AssertionError(name)
 
+    def degrade(self, cause: str, text: str) -> None:
+        raise AssertionError(cause)
+
 
 def output(view: View) -> HttpOutput:
     return HttpTsPlugin().http_output(view, Empty(), CONTEXT)

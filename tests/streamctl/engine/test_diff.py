@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from streamctl.config.address import Address
 from streamctl.config.model import ApiConfig, Config, LogConfig
 from streamctl.engine.diff import diff
+from streamctl.sdk.plugin import Options
 from tests.streamctl.engine.rig import stream_config
 
 
@@ -57,3 +58,45 @@ def test_sections_that_need_a_restart_are_named() -> None:
     old = Config()
     new = Config(api=ApiConfig(address=Address("127.0.0.1", 1)), log=LogConfig(level="debug"))
     assert diff(old, new).restart_required == ["api.address"]
+
+
+class Tuned(Options):
+    """Options of which one changes under viewers."""
+
+    live: ClassVar[frozenset[str]] = frozenset({"window"})
+    window: int = 12
+    segment_s: int = 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason", "notices"),
+    [
+        ({}, {"hls": Tuned(window=5)}, "changed: hls.window", "nobody"),
+        ({"hls": Tuned(window=5)}, {}, "changed: hls.window", "nobody"),
+        (
+            {"hls": Tuned()},
+            {"hls": Tuned(window=5, segment_s=4)},
+            "changed: hls.window, hls.segment_s",
+            "its viewers over hls start anew",
+        ),
+    ],
+)
+def test_options_of_an_output_concern_its_viewers_at_most(
+    old: dict[str, Any], new: dict[str, Any], reason: str, notices: str
+) -> None:
+    was, will = config(a={"outputs_options": old}), config(a={"outputs_options": new})
+    (step,) = diff(was, will).steps
+    assert (step.action, step.reason, step.notices) == ("update", reason, notices)
+
+
+def test_spelling_a_default_out_changes_nothing_for_viewers() -> None:
+    was, will = config(a={}), config(a={"outputs_options": {"hls": Tuned()}})
+    assert [step.notices for step in diff(was, will).steps] in ([], ["nobody"])
+
+
+def test_other_keys_beside_options_restart_the_stream() -> None:
+    was = config(a={})
+    will = config(a={"outputs_options": {"hls": Tuned(window=5)}, "merge_ms": 100})
+    (step,) = diff(was, will).steps
+    assert step.action == "restart"
+    assert "hls.window" in step.reason

@@ -389,6 +389,9 @@ def test_a_converter_that_works_again_is_no_longer_broken() -> None:
     rig.clock.advance(RECOVERED_S * 10)
     rig.graph.tick(rig.clock.now())
     assert list(rig.graph.broken) == ["Recorder"]
+    rig.graph.attach(Format.RTMP, Recorder())
+    rig.graph.tick(rig.clock.now())
+    assert rig.graph.broken == {}
 
 
 @pytest.mark.anyio

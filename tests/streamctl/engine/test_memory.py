@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from streamctl.engine import causes as cause
 from streamctl.engine.memory import enforce, held
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamctl.sdk.endpoints import Handler
 
 
 def filled(rig: Rig, code: str, seconds: int) -> None:
@@ -67,3 +74,40 @@ def test_who_has_nothing_to_give_is_not_blamed_once_the_others_gave_enough() -> 
     limit = sum(map(held, rig.streams.values())) - 1
     enforce(rig.streams.values(), limit=limit, stream_limit=10**9)
     assert not any(cause.OUT_OF_MEMORY in stream.causes for stream in rig.streams.values())
+
+
+class Hoarder:
+    """An output that holds media and gives a thousand bytes at a time."""
+
+    memory_bytes = 5000
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def routes(self) -> Mapping[str, Handler]:
+        return {}
+
+    def status(self) -> Mapping[str, object]:
+        return {}
+
+    def shrink(self, wanted: int) -> int:
+        freed = min(wanted, self.memory_bytes - 2000)
+        self.memory_bytes -= freed
+        return freed
+
+
+def test_outputs_count_and_give_before_the_lanes() -> None:
+    rig = Rig()
+    filled(rig, "a", 8)
+    stream = rig.streams["a"]
+    lanes = held(stream)
+    hoarder = stream.outputs["hoarder"] = Hoarder()
+    assert held(stream) == lanes + 5000
+    assert enforce([stream], limit=10**9, stream_limit=lanes + 4000) == 1000
+    assert held(stream) == lanes + 4000
+    enforce([stream], limit=10**9, stream_limit=lanes)
+    assert hoarder.memory_bytes == 2000
+    assert held(stream) <= lanes

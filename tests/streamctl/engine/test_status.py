@@ -281,3 +281,14 @@ def test_every_document_is_json() -> None:
     watch(rig, stream)
     document: dict[str, Any] = stream_status(stream).model_dump(mode="json")
     assert document["media"]["lanes"][1]["format"] == Format.RTMP.value
+
+
+def test_an_output_that_can_not_tell_its_status_spares_the_document() -> None:
+    _, stream, _, _ = playing(1)
+
+    def broken() -> dict[str, object]:
+        raise RuntimeError("a bug")
+
+    stream.outputs["words"].status = broken  # type: ignore[method-assign]
+    (row,) = (row for row in stream_status(stream).outputs if row.kind == "words")
+    assert row.details == {"error": "RuntimeError: a bug"}

@@ -1,21 +1,32 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from streamctl.engine import causes as cause
 from streamctl.errors import StaleEpoch
 from streamctl.media.packet import Format
-from streamctl.sdk.plugin import Cap
+from streamctl.sdk.plugin import Cap, Options
 from streamctl.sdk.session import Grant, Session
-from tests.streamctl.engine.rig import FRAME, SOUND, VIDEO, Rig, WordsPlugin, gop, request
+from tests.streamctl.engine.rig import (
+    FRAME,
+    SOUND,
+    VIDEO,
+    FakeOutput,
+    Rig,
+    WordsPlugin,
+    gop,
+    request,
+)
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from streamctl.config.model import StreamConfig
     from streamctl.engine.stream import Stream
     from streamctl.sdk.context import Context, StreamView
     from streamctl.sdk.lane import EpochWriter
-    from tests.streamctl.engine.rig import FakeOutput
 
 
 class Wire:
@@ -253,3 +264,66 @@ def test_an_output_that_can_not_stop_does_not_keep_the_stream() -> None:
 def test_a_stream_serves_only_the_outputs_that_are_configured() -> None:
     rig = Rig()
     assert rig.stream(outputs=("rtmp",)).outputs == {}
+
+
+class TunedOptions(Options):
+    """One key that changes under viewers, one that doesn't."""
+
+    live: ClassVar[frozenset[str]] = frozenset({"window"})
+    window: int = 12
+    segment_s: int = 2
+
+
+class TunedOutput(FakeOutput):
+    """Takes new options."""
+
+    def adjust(self, options: Any) -> None:
+        self.log.append(f"adjust {options}")
+
+
+class TunedPlugin(WordsPlugin):
+    """An output with options."""
+
+    kind = "tuned"
+    caps = Cap.HTTP
+    OutputOptions: ClassVar[type[BaseModel]] = TunedOptions
+
+    def http_output(self, view: StreamView, options: Any, ctx: Context) -> FakeOutput:
+        output = TunedOutput(view)
+        output.log.append(f"made {options} {view.generation}")
+        return output
+
+
+def tuned(stream: Stream, **options: int) -> StreamConfig:
+    return stream.config.model_copy(update={"outputs_options": {"tuned": TunedOptions(**options)}})
+
+
+def test_an_output_takes_what_it_can_while_it_runs() -> None:
+    stream = Rig(TunedPlugin()).stream()
+    output = stream.outputs["tuned"]
+    stream.update(tuned(stream, window=5))
+    assert stream.outputs["tuned"] is output
+    assert output.status() == {
+        "log": [
+            f"made {TunedOptions()} {stream.generation}",
+            "start",
+            "adjust window=5 segment_s=2",
+        ]
+    }
+
+
+def test_an_output_begins_anew_for_other_options_and_no_other_notices() -> None:
+    rig = Rig(TunedPlugin())
+    stream = rig.stream()
+    generation = stream.generation
+    words, old = stream.outputs["words"], stream.outputs["tuned"]
+    stream.update(tuned(stream, segment_s=4))
+    assert old.status()["log"][-1] == "stop"  # type: ignore[index]
+    new = stream.outputs["tuned"]
+    assert new is not old
+    assert stream.generation > generation
+    log = [f"made window=12 segment_s=4 {stream.generation}", "start"]
+    assert new.status() == {"log": log}
+    assert stream.outputs["words"] is words
+    assert words.status() == {"log": ["start"]}
+    assert {kind for kind, _ in stream.routes.values()} == {"tuned"}

@@ -92,3 +92,13 @@ def test_notes_are_shown_until_their_text_is_empty() -> None:
     view.note("hls", "")
     view.note("hls", "")
     assert stream.notes == {}
+
+
+def test_an_output_can_call_the_stream_degraded() -> None:
+    stream = Rig().stream()
+    view = EngineView(stream)
+    view.degrade("hls_storage", "no space left")
+    view.degrade("hls_storage", "still none")
+    assert stream.causes.active["hls_storage"][0] == "still none"
+    view.degrade("hls_storage", "")
+    assert "hls_storage" not in stream.causes
