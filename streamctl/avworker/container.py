@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
-FILE_FORMATS = "mov,mpegts,flv,live_flv,matroska,aac"
-PROBED_FORMATS = (
-    FILE_FORMATS + ",hls,avi,asf,ogg,wav,mp3,flac,ac3,eac3,h264,hevc,obu,ivf,mpeg,mpegvideo"
-)
+FILE_FORMATS = "mov,mpegts,flv,live_flv,matroska,ogg,ivf,mp3,aac,flac,ac3,eac3"
+PROBED_FORMATS = FILE_FORMATS + ",hls,dash,avi,asf,wav,h264,hevc,obu,mpeg,mpegvideo"
 """A probe also says what is in files that can't go on air."""
 NETWORK_PROTOCOLS = "http,https,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,rtsp,httpproxy,crypto,data"
 LEGACY = int(av.__version__.partition(".")[0]) < 19

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from streamctl.avworker import wire
 from streamctl.avworker.container import codec_name, open_file, quiet
 from streamctl.avworker.continuity import Continuity
-from streamctl.avworker.elementary import READERS
 from streamctl.avworker.entry import Entry
 from streamctl.avworker.interleave import Interleaver
-from streamctl.avworker.source import Source, carried, codec_of
+from streamctl.avworker.source import Source, carried
 from streamctl.avworker.wire import MAX_PACKETS, DemuxJob, Opened, Record, RecordType
 from streamctl.errors import MediaError
 from streamctl.media.packet import Media
+from streamctl.media.reader import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,9 +109,8 @@ class Demux:
         chosen, notes = carried(container)
         source = Source(container)
         for stream in chosen:
-            codec = codec_of(stream)
-            if codec is not None and stream.index not in self.excluded:
-                source.add(stream, READERS[codec])
+            if stream.index not in self.excluded:
+                source.add(stream)
         if not source.readers:
             raise self._nothing(container)
         self.notes = [*notes, *(note for note in self.notes if note not in notes)]
@@ -121,7 +120,7 @@ class Demux:
         if self.excluded:
             return MediaError(f"no track of `{self.job.path}` has a decoder configuration")
         found = ", ".join(sorted({codec_name(stream) for stream in container.streams}))
-        supported = ", ".join(sorted(READERS))
+        supported = ", ".join(sorted(CODECS))
         return MediaError(
             f"no track of `{self.job.path}` can be put on air: found {found or 'none'}",
             hint=f"supported are {supported}",

@@ -1,20 +1,20 @@
 """Turns libav's packets into access units as lanes carry them, one reader per track.
 
-Containers store H.264 length-prefixed or as Annex B and AAC raw or in ADTS; the readers tell by
-what they find and yield the one form of :class:`streamctl.media.packet.Packet`, with the
-source's own timestamps in ticks. They run where ``av`` is loaded but only look at its objects.
+What a codec's frames are is known to :mod:`streamctl.media.reader`; the readers here add what
+libav knows, the source's own timestamps in ticks, damage and configurations that came aside. They
+run where ``av`` is loaded but only look at its objects.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from streamctl.avworker.decode_time import DecodeTimes
 from streamctl.errors import RemoteProtocolError
-from streamctl.media import aac, codecs, h264
-from streamctl.media.nal import split_annexb
-from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind, Packet, Track
+from streamctl.media import aac, codecs
+from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind, Media, Packet, Track
+from streamctl.media.reader import CODECS, open_reader
 from streamctl.media.timestamps import Unwrapper, rescale
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ NEW_EXTRADATA: Final = "new_extradata"
 """Side data of a packet from which on another decoder configuration is valid."""
 WRAPPING = frozenset({"mpegts", "hls"})
 """Formats whose timestamps are 33-bit counters of the program."""
+START_CODES = (b"\0\0\1", b"\0\0\0\1")
 MAX_REORDER = 10 * TIMESCALE
 """Sixteen pictures at two a second; a larger distance of PTS and DTS is a damaged one."""
 MAX_DURATION = 3600 * TIMESCALE
@@ -83,12 +84,6 @@ class Reader:
         """What still waited when the source ended."""
         return []
 
-    def _adopt(self, config: bytes) -> None:
-        if config == self.track.config:
-            return
-        self.changes += self.track.config is not None
-        self.track = codecs.complete(replace(self.track, config=config))
-
     def _timed(self, raw: RawPacket, data: bytes, kind: Kind, flags: int) -> list[Packet]:
         pts = raw.dts if raw.pts is None else raw.pts
         if pts is None:
@@ -109,110 +104,95 @@ class Reader:
         return [Packet(self.track.id, shown, decoded, kind, flags, data, duration)]
 
 
-class H264Reader(Reader):
-    """H.264 in either framing; keeps the configuration up to date with in-band sets."""
+class UnitReader(Reader):
+    """A track that goes on air, in whatever form the container holds its frames."""
 
     def __init__(self, track: Track, stream: Stream, clock: Clock) -> None:
         super().__init__(track, stream, clock)
-        self.config: h264.AvcConfig | None = None
-        self.length_size = 0
-        """0 = Annex B."""
+        self.declared = track
+        self.units = open_reader(track.codec, byte_stream=True)
         self.decode_times = DecodeTimes()
-        self._configure(stream.codec_context.extradata or b"")
+        extradata = stream.codec_context.extradata or b""
+        # Parameter sets that libav collected from a byte stream will come again in their place.
+        if extradata and not extradata.startswith(START_CODES):
+            self._configure(extradata)
 
     def read(self, raw: RawPacket) -> list[Packet]:
         if raw.has_sidedata(NEW_EXTRADATA):
             self._configure(bytes(raw.get_sidedata(NEW_EXTRADATA)))
+        if raw.is_discard and self.track.media is Media.AUDIO:
+            # Encoder priming, which the container's edit list cuts off.
+            return []
         try:
-            unit = self._unit(bytes(raw))
-            if (unit.sps or unit.pps) and not (raw.is_corrupt and self.config):
-                self._in_band(unit.sps, unit.pps)
+            packets = self._units(raw)
         except RemoteProtocolError:
             self.damaged += 1
             return []
-        if not unit.data:
-            return []
-        packets = self._timed(raw, unit.data, unit.kind, unit.flags)
         return self.decode_times.fill(packets, known=raw.dts is not None)
 
     def flush(self) -> list[Packet]:
         return self.decode_times.flush()
 
-    def _unit(self, data: bytes) -> h264.AccessUnit:
-        if self.length_size:
-            return h264.normalize_prefixed(data, self.length_size)
-        return h264.normalize(split_annexb(data))
+    def _units(self, raw: RawPacket) -> list[Packet]:
+        return self._unit(raw, bytes(raw))
 
-    def _configure(self, extradata: bytes) -> None:
-        """Take a decoder configuration, in either of its forms."""
+    def _unit(self, raw: RawPacket, data: bytes) -> list[Packet]:
+        before = copy(self.units) if raw.is_corrupt else None
+        unit = self.units.unit(data)
+        if unit.config is not None:
+            if before is not None and before.config is not None:
+                # Damage to parameter sets must not reach the decoders.
+                self.units = before
+            else:
+                self.in_band = True
+                self._adopt(unit.config)
+        if not unit.data:
+            return []
+        packets = self._timed(raw, unit.data, unit.kind, unit.flags)
+        for packet in packets:
+            # Containers shorten the last frame to what the encoder was fed; decoders don't.
+            packet.dur = unit.dur or packet.dur
+        return packets
+
+    def _configure(self, record: bytes) -> None:
+        """Take a configuration, unless it is of a kind that nothing here can carry."""
         try:
-            if extradata[:1] == b"\1":
-                record = h264.AvcConfig.parse(extradata)
-                self.length_size = record.length_size
-                self._take(replace(record, length_size=4))
-            elif extradata:
-                sets = h264.normalize(split_annexb(extradata))
-                self._take(h264.AvcConfig.from_parameter_sets(sets.sps, sets.pps))
+            config = self.units.configure(record)
         except RemoteProtocolError:
             self.damaged += 1
+        else:
+            if config is not None:
+                self._adopt(config)
 
-    def _in_band(self, sps: tuple[bytes, ...], pps: tuple[bytes, ...]) -> None:
-        self.in_band = True
-        if self.config is not None:
-            self._take(self.config.with_parameter_sets(sps, pps))
-        elif sps:
-            self._take(h264.AvcConfig.from_parameter_sets(sps, pps))
-
-    def _take(self, config: h264.AvcConfig) -> None:
-        if config != self.config:
-            self.config = config
-            self._adopt(config.serialize())
+    def _adopt(self, config: bytes) -> None:
+        self.changes += self.track.config not in {None, config}
+        self.track = self.units.track(self.declared)
 
 
-class AacReader(Reader):
-    """AAC, raw with a configuration aside or in ADTS."""
+class AacReader(UnitReader):
+    """AAC, which some containers hold with an ADTS header on each frame."""
 
     def __init__(self, track: Track, stream: Stream, clock: Clock) -> None:
         super().__init__(track, stream, clock)
-        extradata = stream.codec_context.extradata
-        self.adts = not extradata
+        self.adts = not stream.codec_context.extradata
         self.config: aac.AacConfig | None = None
-        self.frame_ticks = 0
+        """What the headers say."""
         self.candidate: aac.AacConfig | None = None
-        """What the last frame said."""
-        if extradata:
-            self._configure(extradata)
+        """What the last one said."""
 
-    def read(self, raw: RawPacket) -> list[Packet]:
-        if raw.is_discard:
-            # Encoder priming, which the container's edit list cuts off.
-            return []
-        if raw.has_sidedata(NEW_EXTRADATA):
-            self._configure(bytes(raw.get_sidedata(NEW_EXTRADATA)))
-        try:
-            return self._split(raw) if self.adts else self._frame(raw, bytes(raw))
-        except RemoteProtocolError:
-            self.damaged += 1
-            return []
-
-    def _split(self, raw: RawPacket) -> list[Packet]:
+    def _units(self, raw: RawPacket) -> list[Packet]:
+        if not self.adts:
+            return self._unit(raw, bytes(raw))
         self.in_band = True
         packets: list[Packet] = []
         for frame in aac.split_adts(bytes(raw)):
             if not self._accepts(frame.config):
                 self.damaged += 1
                 continue
-            for packet in self._frame(raw, frame.data):
+            for packet in self._unit(raw, frame.data):
                 packet.pts += packet.dur * len(packets)
                 packet.dts += packet.dur * len(packets)
                 packets.append(packet)
-        return packets
-
-    def _frame(self, raw: RawPacket, data: bytes) -> list[Packet]:
-        packets = self._timed(raw, data, Kind.AUDIO, 0)
-        for packet in packets:
-            # Containers shorten the last frame to what the encoder was fed; decoders don't.
-            packet.dur = self.frame_ticks or packet.dur
         return packets
 
     def _accepts(self, config: aac.AacConfig) -> bool:
@@ -227,22 +207,12 @@ class AacReader(Reader):
         if self.config is not None and not repeated:
             return False
         self.config = config
-        self._adopt(config.serialize())
+        self._configure(config.serialize())
         return True
 
-    def _adopt(self, config: bytes) -> None:
-        super()._adopt(config)
-        self.frame_ticks = codecs.frame_duration(self.track)
 
-    def _configure(self, config: bytes) -> None:
-        """Take an AudioSpecificConfig unless it is of a kind that nothing here can carry."""
-        try:
-            self.config = aac.AacConfig.parse(config)
-        except RemoteProtocolError:
-            self.damaged += 1
-        else:
-            self._adopt(config)
-
-
-READERS: dict[Codec, type[Reader]] = {Codec.H264: H264Reader, Codec.AAC: AacReader}
-"""Codecs that streamctl puts on air from a file."""
+def reader_of(codec: Codec | None) -> type[Reader]:
+    """What reads a stream of that codec."""
+    if codec is Codec.AAC:
+        return AacReader
+    return UnitReader if codec in CODECS else Reader

@@ -6,13 +6,13 @@ report says what there is and the findings say what to change.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
 from av.video.stream import VideoStream
 
 from streamctl.avworker.container import codec_name, context_of, open_file, open_url, quiet
-from streamctl.avworker.elementary import READERS, H264Reader, Reader
 from streamctl.avworker.findings import judge
 from streamctl.avworker.measure import SkewMeter, TrackMeter, VideoMeter
 from streamctl.avworker.report import (
@@ -22,22 +22,31 @@ from streamctl.avworker.report import (
     TrackReport,
     VideoReport,
 )
-from streamctl.avworker.source import Source, codec_of
+from streamctl.avworker.source import Source
 from streamctl.avworker.wire import ProbeJob, Record, RecordType
 from streamctl.errors import MediaError
 from streamctl.media import codecs
 from streamctl.media.packet import TIMESCALE
+from streamctl.media.reader import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from av.stream import Stream
 
+    from streamctl.avworker.elementary import Reader
     from streamctl.media.packet import Packet
 
 OPEN_SHARE = 0.25
 """Share of the time-out that libav may take to connect, and again to find the tracks."""
 WRAP_BITS = 33
+LEVELS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+    (re.compile(r"avc[13]\.....(..)"), lambda text: f"{int(text, 16) / 10:.1f}"),
+    (re.compile(r"h[ve][vc]1\..*\.[LH](\d+)"), lambda text: f"{int(text) / 30:.1f}"),
+    (re.compile(r"av01\.\d\.(\d\d)"), lambda text: f"{2 + int(text) // 4}.{int(text) % 4}"),
+    (re.compile(r"vp09\.\d\d\.(\d\d)"), lambda text: f"{int(text) / 10:.1f}"),
+)
+"""Where names have the level, and how it is meant there."""
 MEASURED = frozenset({"video", "audio"})
 
 
@@ -76,8 +85,7 @@ class Analysis:
         self.begin: int | None = None
         for stream in source.container.streams:
             if stream.type in MEASURED and context_of(stream) is not None:
-                codec = codec_of(stream)
-                source.add(stream, READERS.get(codec, Reader) if codec else Reader)
+                source.add(stream)
                 self.meters[len(self.meters)] = meter_of(stream)
 
     def read(self, deadline: float) -> None:
@@ -133,15 +141,16 @@ class Analysis:
     def _track(self, reader: Reader, meter: TrackMeter) -> TrackReport:
         stream, track = reader.stream, reader.track
         span = meter.span / TIMESCALE
-        carried = type(reader) is not Reader
+        carried = track.codec in CODECS
+        name = codecs.codec_string(track) if carried and track.config is not None else ""
         return TrackReport(
             id=track.id,
             media="video" if stream.type == "video" else "audio",
             codec=codec_name(stream),
             carried=carried,
-            codec_string=codecs.codec_string(track) if carried and track.config else "",
+            codec_string=name,
             profile=stream.profile or "",
-            level=level_of(reader),
+            level=level_of(name),
             language=track.language,
             bitrate_kbps=kbps(meter.bytes, span),
             packets=meter.packets,
@@ -151,7 +160,7 @@ class Analysis:
             audio=audio_report(reader),
             timestamps=meter.timestamps(),
             parameter_sets=ParameterSetReport(
-                present=bool(track.config), in_band=reader.in_band, changes=reader.changes
+                present=track.config is not None, in_band=reader.in_band, changes=reader.changes
             ),
         )
 
@@ -180,11 +189,12 @@ def audio_report(reader: Reader) -> AudioReport | None:
     return AudioReport(sample_rate=reader.track.sample_rate, channels=reader.track.channels)
 
 
-def level_of(reader: Reader) -> str:
-    """An H.264 level in its usual spelling."""
-    if not isinstance(reader, H264Reader) or reader.config is None:
-        return ""
-    return f"{reader.config.level / 10:.1f}"
+def level_of(name: str) -> str:
+    """The level that an RFC 6381 name tells, in its usual spelling."""
+    for pattern, level in LEVELS:
+        if found := pattern.match(name):
+            return level(found[1])
+    return ""
 
 
 def start_offset_ms(tracks: list[TrackReport]) -> float | None:

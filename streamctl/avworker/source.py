@@ -9,8 +9,9 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from streamctl.avworker.container import codec_name, raw_packets
-from streamctl.avworker.elementary import READERS, Clock, Reader
-from streamctl.media.packet import Codec, Track
+from streamctl.avworker.elementary import Clock, Reader, reader_of
+from streamctl.media.packet import Codec, Media, Track
+from streamctl.media.reader import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +40,10 @@ class Source:
         self.readers: dict[int, Reader] = {}
         """By index of the stream in the container."""
 
-    def add(self, stream: Stream, reader: type[Reader]) -> None:
+    def add(self, stream: Stream) -> None:
         """Read this stream, as the next track."""
         track = declared_track(stream, len(self.readers))
+        reader = reader_of(codec_of(stream))
         self.readers[stream.index] = reader(track, stream, self.clock)
 
     @property
@@ -65,14 +67,11 @@ class Source:
 def carried(container: InputContainer) -> tuple[list[Stream], list[str]]:
     """The streams that go on air, video first, and remarks on the others.
 
-    One video track, because viewers of every protocol expect one; all AAC tracks of the same
-    source, because the first is the default and the others are languages.
+    One video track, because viewers of every protocol expect one; all audio tracks, because the
+    first is the default and the others are languages.
     """
-    picture = container.streams.best("video")
-    if picture is None or codec_of(picture) is not Codec.H264:
-        picture = next((s for s in container.streams.video if codec_of(s) is Codec.H264), None)
-    chosen: list[Stream] = [] if picture is None else [picture]
-    chosen += [stream for stream in container.streams.audio if codec_of(stream) in READERS]
+    pictures = preferred(container, Media.VIDEO)[:1]
+    chosen = [*pictures, *preferred(container, Media.AUDIO)]
     indexes = {stream.index for stream in chosen}
     notes = [
         f"left out: {stream.type} track {stream.index} (`{codec_name(stream)}`)"
@@ -80,6 +79,13 @@ def carried(container: InputContainer) -> tuple[list[Stream], list[str]]:
         if stream.index not in indexes
     ]
     return chosen, notes
+
+
+def preferred(container: InputContainer, media: Media) -> list[Stream]:
+    """The streams of a medium that can go on air, the one first that the container prefers."""
+    best = container.streams.best(media.value)
+    found = [s for s in container.streams if s.type == media.value and codec_of(s) in CODECS]
+    return sorted(found, key=lambda stream: stream is not best)
 
 
 def codec_of(stream: Stream) -> Codec | None:

@@ -11,8 +11,9 @@ from streamctl.avworker.elementary import (
     MAX_DURATION,
     AacReader,
     Clock,
-    H264Reader,
     Reader,
+    UnitReader,
+    reader_of,
     to_ticks,
 )
 from streamctl.media import aac
@@ -43,8 +44,8 @@ def raw(data: bytes, pts: int | None, dts: int | None = None, duration: int = 0)
     return packet
 
 
-def h264(extradata: bytes = b"", clock: str = "mp4") -> H264Reader:
-    return H264Reader(Track(0, Codec.H264, fps=25), stream("video", extradata), Clock(clock))
+def h264(extradata: bytes = b"", clock: str = "mp4") -> UnitReader:
+    return UnitReader(Track(0, Codec.H264, fps=25), stream("video", extradata), Clock(clock))
 
 
 def sound(extradata: bytes = b"") -> AacReader:
@@ -84,7 +85,6 @@ def test_a_program_wraps_once_whatever_libav_made_of_it() -> None:
 
 def test_h264_from_files_is_configured_by_the_container() -> None:
     reader = h264(AVCC)
-    assert reader.length_size == 2
     (packet,) = reader.read(raw(len(IDR).to_bytes(2, "big") + IDR, 10, 5, 3600))
     expected = Packet(0, 10, 5, Kind.KEY, 0, join_length_prefixed([IDR]), 3600)
     assert packet == expected
@@ -113,6 +113,36 @@ def test_broken_units_are_counted_and_dropped() -> None:
 def test_a_broken_configuration_is_counted() -> None:
     reader = h264(b"\1\0")
     assert (reader.damaged, reader.track.config) == (1, None)
+
+
+def test_sets_that_libav_collected_are_taken_where_they_stand() -> None:
+    start = b"\0\0\0\1"
+    reader = h264(start + SPS + start + PPS)
+    assert reader.track.config is None
+    reader.read(raw(start + SPS + start + PPS + start + IDR, 0))
+    assert reader.track.config is not None
+    assert (reader.in_band, reader.changes) == (True, 0)
+
+
+def test_damaged_parameter_sets_change_nothing() -> None:
+    start = b"\0\0\0\1"
+    reader = h264()
+    reader.read(raw(start + SPS + start + PPS + start + IDR, 0))
+    config = reader.track.config
+    packet = raw(start + SPS[:-1] + b"\x55" + start + PPS + start + IDR, 3600)
+    packet.is_corrupt = True
+    (unit,) = reader.read(packet)
+    assert unit.flags & Flag.CORRUPT
+    assert (reader.track.config, reader.changes) == (config, 0)
+    reader.read(raw(start + SPS + start + PPS + start + IDR, 7200))
+    assert (reader.track.config, reader.changes) == (config, 0)
+
+
+def test_every_codec_has_its_reader() -> None:
+    assert reader_of(Codec.AAC) is AacReader
+    assert reader_of(Codec.H264) is UnitReader
+    assert reader_of(Codec.MPEG2) is Reader
+    assert reader_of(None) is Reader
 
 
 def test_aac_from_files_is_raw() -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.avworker.container import open_file
-from streamctl.avworker.elementary import READERS
 from streamctl.avworker.source import Source, carried, codec_of, short_format
 from streamctl.media.packet import Codec
 from tests.support.media import Recipe
@@ -31,7 +30,7 @@ def test_tracks_are_declared_and_then_known(media: MediaCache) -> None:
         source = Source(container)
         chosen, notes = carried(container)
         for stream in chosen:
-            source.add(stream, READERS[codec_of(stream) or Codec.DATA])
+            source.add(stream)
         units = list(source.packets())
         video, audio = source.tracks
     assert notes == []

@@ -30,7 +30,7 @@ async def test_the_stream_has_a_door_while_the_job_runs() -> None:
 
     await job(Serving({HTTP: ANY}, opened=opened)).run()
     assert ports[0] > 0
-    with pytest.raises(OSError, match="refused|failed"):
+    with pytest.raises(OSError, match=r"refused|failed"):
         await anyio.connect_tcp("127.0.0.1", ports[0])
 
 
