@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
-from streamctl.media import aac, h264
+from streamctl.media import aac, h264, hevc
 from streamctl.media.packet import TIMESCALE, Codec, Media, Track
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FACTS: dict[Codec, Callable[[bytes], Facts]] = {
     Codec.H264: h264.facts,
+    Codec.HEVC: hevc.facts,
     Codec.AAC: aac.facts,
 }
 """Reads what a configuration tells, by codec; may raise ``RemoteProtocolError``."""

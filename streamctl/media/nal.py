@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 START_CODE = b"\0\0\0\1"
 SHORT_START_CODE = b"\0\0\1"
@@ -74,6 +74,45 @@ def split_annexb(data: bytes) -> list[bytes]:
             nals.append(data[start:end])
         start = code + 3
     return nals
+
+
+def byte_stream(head: bytes, data: bytes) -> bytes:
+    """The units of a ``Packet.data`` behind start codes, and all that behind ``head``.
+
+    Raises:
+        RemoteProtocolError: a length points past the end.
+    """
+    out = bytearray(head + data)
+    offset = len(head) - len(START_CODE)
+    for start, _ in prefixed_spans(data):
+        out[offset + start : offset + start + 4] = START_CODE
+    return bytes(out)
+
+
+def read_sets(data: bytes, position: int, count: int) -> tuple[tuple[bytes, ...], int]:
+    """That many sets behind 16-bit lengths, without empty ones, and where they end.
+
+    Raises:
+        RemoteProtocolError: cut off.
+    """
+    sets = []
+    for _ in range(count):
+        start = position + 2
+        position = start + int.from_bytes(data[position:start], "big")
+        if start > len(data) or position > len(data):
+            raise RemoteProtocolError("a decoder configuration record is cut off")
+        if position > start:
+            sets.append(data[start:position])
+    return tuple(sets), position
+
+
+def merge_sets(
+    known: tuple[bytes, ...], found: Iterable[bytes], key: Callable[[bytes], int]
+) -> tuple[bytes, ...]:
+    """The known sets, replaced by found ones of the same id, and then the new ones."""
+    table = {key(one): one for one in known}
+    table.update((key(one), one) for one in found)
+    return tuple(table.values())
 
 
 def unescape(nal: bytes) -> bytes:

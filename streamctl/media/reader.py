@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import Unsupported
 from streamctl.media.aac import AacReader
 from streamctl.media.h264 import H264Reader
+from streamctl.media.hevc import HevcReader
 from streamctl.media.packet import Codec
 from streamctl.media.unit import TrackReader, Unit
 
@@ -22,11 +23,13 @@ __all__ = ["CODECS", "TrackReader", "Unit", "open_reader"]
 
 READERS: dict[Codec, Callable[[], TrackReader]] = {
     Codec.H264: H264Reader,
+    Codec.HEVC: HevcReader,
     Codec.AAC: AacReader,
 }
 
 BYTE_STREAMS: dict[Codec, Callable[[], TrackReader]] = {
     Codec.H264: lambda: H264Reader(byte_stream=True),
+    Codec.HEVC: lambda: HevcReader(byte_stream=True),
 }
 """Codecs that some containers hold in byte stream form (Annex B)."""
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.h264.sps import parse_sps
-from streamctl.media.nal import START_CODE, BitReader, unescape
+from streamctl.media.nal import START_CODE, BitReader, merge_sets, read_sets, unescape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 PLAIN_PROFILES = frozenset({66, 77, 88})
 """Baseline, Main and Extended; records of other profiles end with chroma and bit depths."""
@@ -115,32 +115,6 @@ def codec_string(config: bytes) -> str:
     if len(config) < 4:
         raise RemoteProtocolError("an H.264 decoder configuration record is cut off")
     return f"avc1.{config[1:4].hex()}"
-
-
-def read_sets(data: bytes, position: int, count: int) -> tuple[tuple[bytes, ...], int]:
-    """That many sets behind 16-bit lengths, without empty ones, and where they end.
-
-    Raises:
-        RemoteProtocolError: cut off.
-    """
-    sets = []
-    for _ in range(count):
-        start = position + 2
-        position = start + int.from_bytes(data[position:start], "big")
-        if start > len(data) or position > len(data):
-            raise RemoteProtocolError("an H.264 decoder configuration record is cut off")
-        if position > start:
-            sets.append(data[start:position])
-    return tuple(sets), position
-
-
-def merge_sets(
-    known: tuple[bytes, ...], found: Iterable[bytes], key: Callable[[bytes], int]
-) -> tuple[bytes, ...]:
-    """The known sets, replaced by found ones of the same id, and then the new ones."""
-    table = {key(one): one for one in known}
-    table.update((key(one), one) for one in found)
-    return tuple(table.values())
 
 
 def sps_id(nal: bytes) -> int:

@@ -14,6 +14,7 @@ from streamctl.errors import RemoteProtocolError
 from streamctl.media.nal import (
     START_CODE,
     BitReader,
+    byte_stream,
     join_length_prefixed,
     prefixed_spans,
     unescape,
@@ -111,11 +112,7 @@ def annexb(data: bytes, prefix: bytes = b"") -> bytes:
     Raises:
         RemoteProtocolError: a length points past the end.
     """
-    out = bytearray(DELIMITER + prefix + data)
-    offset = len(out) - len(data) - len(START_CODE)
-    for start, _ in prefixed_spans(data):
-        out[offset + start : offset + start + 4] = START_CODE
-    return bytes(out)
+    return byte_stream(DELIMITER + prefix, data)
 
 
 def first_slice_types() -> tuple[str, ...]:

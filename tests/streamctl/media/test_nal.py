@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.nal import (
     BitReader,
+    byte_stream,
     join_length_prefixed,
+    merge_sets,
     prefixed_spans,
+    read_sets,
     split_annexb,
     split_length_prefixed,
     unescape,
@@ -123,3 +126,15 @@ def test_reading_past_the_end_is_refused() -> None:
     reader.bits(5)
     with pytest.raises(RemoteProtocolError):
         reader.bits(4)
+
+
+def test_sets_behind_lengths_are_merged_by_their_number() -> None:
+    data = b"?\0\2ab\0\0\0\1c!"
+    assert read_sets(data, 1, 3) == ((b"ab", b"c"), 10)
+    with pytest.raises(RemoteProtocolError):
+        read_sets(data, 1, 4)
+    assert merge_sets((b"a1", b"b1"), [b"b2", b"c1"], lambda one: one[0]) == (b"a1", b"b2", b"c1")
+
+
+def test_lengths_become_start_codes_behind_the_head() -> None:
+    assert byte_stream(b"head", b"\0\0\0\2ab\0\0\0\1c") == b"head\0\0\0\1ab\0\0\0\1c"

@@ -17,8 +17,8 @@ def test_a_reader_begins_without_a_configuration(codec: Codec) -> None:
 
 @pytest.mark.parametrize("codec", sorted(BYTE_STREAMS))
 def test_byte_streams_have_a_reader_of_their_own(codec: Codec) -> None:
-    unit = open_reader(codec, byte_stream=True).unit(b"\0\0\1\x41")
-    assert unit.data == b"\0\0\0\1\x41"
+    unit = open_reader(codec, byte_stream=True).unit(b"\0\0\1\x02\x01")
+    assert unit.data == b"\0\0\0\2\x02\x01"
 
 
 def test_codecs_without_start_codes_ignore_the_difference() -> None:
