@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FAULTY = 1
 """The exit code when a finding is an error: the source can be read but not be put on air."""
+EXPLAIN_S = 5.0
+"""How long a server that gave nothing is asked why."""
 GOP_COLUMNS = ("TRACK", "KEYFRAMES", "GOP MIN/AVG/MAX", "FRAMES", "OPEN", "B-FRAMES", "REORDER")
 TIME_COLUMNS = ("TRACK", "FIRST PTS", "FIRST DTS", "DISORDER", "GAPS", "LARGEST")
 SEVERITY_STYLE = {"error": "bold red", "warning": "yellow", "info": "cyan"}
@@ -42,12 +44,24 @@ def probe(
 
     from streamctl.avworker.client import AvWorkerClient
     from streamctl.cli import location
+    from streamctl.cli.explain import refusal
     from streamctl.cli.output import print_json, print_text
+    from streamctl.errors import ConnectionFailed
+    from streamctl.registry import Registry
 
     target = location.source(source)
+    registry = Registry()
+    # Imports block: they come before the event loop.
+    registry.load_all()
 
     async def probing() -> ProbeReport:
-        return await AvWorkerClient().probe(target, duration_s=duration or None, timeout_s=timeout)
+        try:
+            return await AvWorkerClient().probe(
+                target, duration_s=duration or None, timeout_s=timeout
+            )
+        except ConnectionFailed as failure:
+            said = await refusal(registry, target, min(timeout, EXPLAIN_S))
+            raise said or failure from None
 
     report = anyio.run(probing)
     if json:

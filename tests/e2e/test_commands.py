@@ -116,6 +116,12 @@ def test_probe_of_what_is_no_media_fails(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_probe_says_what_the_server_said(server: Streamctl) -> None:
+    done = run(None, "probe", server.rtmp("nope"))
+    assert done.returncode == 3
+    assert "no stream `live/nope`" in done.stderr
+
+
 def test_probe_reads_a_live_stream(on_air: Streamctl) -> None:
     report = document(run(None, "probe", "--json", "--duration", "3", on_air.rtmp()))
     assert "h264" in json.dumps(report)

@@ -1,0 +1,75 @@
+"""Learns from a server why it gives nothing, where libav keeps only an error number.
+
+The source of the plugin that would pull the URL asks once more, and what comes is thrown away.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.avworker.client import AvWorkerClient
+from streamctl.engine.services import PluginContext
+from streamctl.errors import ConnectionFailed, StreamctlError
+from streamctl.net.clock import LoopClock
+from streamctl.sdk.plugin import Cap
+from streamctl.sdk.url import StreamURL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.media.packet import Packet, Track
+    from streamctl.registry import Registry
+
+
+class Enough(StreamctlError):
+    """The server gives media after all."""
+
+
+class Nowhere:
+    """Implements :class:`streamctl.sdk.lane.EpochWriter` for nobody."""
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        """There is media."""
+        raise Enough("tracks came")
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        """There is media."""
+        raise Enough("packets came")
+
+    def put_ts(self, data: bytes | memoryview, now: float) -> None:
+        """There is media."""
+        raise Enough("packets came")
+
+    def discontinuity(self, reason: str) -> None:
+        """Nothing to interrupt."""
+
+
+async def refusal(registry: Registry, target: str, timeout_s: float) -> ConnectionFailed | None:
+    """What the server says against giving the stream; None if it has nothing against it."""
+    try:
+        url = StreamURL.parse(target)
+        plugin = registry.load(url.kind)
+    except StreamctlError:
+        return None
+    if Cap.PULL not in plugin.caps:
+        return None
+    context = PluginContext(
+        clock=LoopClock(),
+        log=logging.getLogger(f"streamctl.{url.kind}"),
+        avworker=AvWorkerClient(),
+        handshake_s=timeout_s,
+        media_roots=(),
+    )
+    try:
+        with anyio.fail_after(timeout_s):
+            await plugin.source(url, plugin.InputOptions(), context).run(Nowhere())
+    except ConnectionFailed as error:
+        return error
+    except TimeoutError:
+        return ConnectionFailed(f"`{url.redacted}` sends nothing", hint="is anybody publishing?")
+    except StreamctlError:
+        return None
+    return None

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.cli.explain import Enough, Nowhere, refusal
+from streamctl.errors import ConnectionFailed
+from streamctl.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.anyio
+REGISTRY = Registry()
+REGISTRY.load_all()
+
+
+async def test_what_the_server_says_is_told() -> None:
+    said = await refusal(REGISTRY, "rtmp://127.0.0.1:1/live/x", 5)
+    assert isinstance(said, ConnectionFailed)
+    assert "refused" in str(said)
+
+
+async def test_a_server_that_sends_nothing_is_told() -> None:
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        said = await refusal(REGISTRY, f"rtmp://127.0.0.1:{port}/live/x?key=s3cret", 0.2)
+    assert said is not None
+    assert "sends nothing" in str(said) or "no answer" in str(said)
+    assert "s3cret" not in str(said)
+
+
+@pytest.mark.parametrize("target", ["nothing", "udp://127.0.0.1:1", "http-ts+http://127.0.0.1:1/x"])
+async def test_whom_no_plugin_pulls_has_nothing_to_add(target: str) -> None:
+    assert await refusal(REGISTRY, target, 1) is None
+
+
+def test_media_is_all_that_was_asked_for() -> None:
+    nowhere = Nowhere()
+    nowhere.discontinuity("x")
+    asks: tuple[Callable[[], None], ...] = (
+        lambda: nowhere.tracks([]),
+        lambda: nowhere.put([], 0),
+        lambda: nowhere.put_ts(b"", 0),
+    )
+    for ask in asks:
+        with pytest.raises(Enough):
+            ask()
