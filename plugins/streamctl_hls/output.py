@@ -1,4 +1,4 @@
-"""The HLS side of one stream: feeds the segmenter, keeps the window, answers requests.
+"""The HLS side of one stream: answers requests for what the packager made.
 
 A playlist is rendered once per segment, at its first request, and shared. With ``on_demand``
 the packager works from the first request until ``pin_s`` after the last one: HLS viewers come
@@ -10,32 +10,30 @@ Access control, CORS, conditional requests and byte ranges are the HTTP server's
 from __future__ import annotations
 
 from binascii import crc32
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.errors import Unsupported
 from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, Wait
+from streamctl_hls.packager import Packager
 from streamctl_hls.page import HLS_JS, player_page
 from streamctl_hls.playlist import (
     CONTENT_TYPE,
+    Listing,
     media_playlist,
     multivariant_playlist,
-    segment_number,
     with_key,
 )
-from streamctl_hls.segmenter import Segmenter
-from streamctl_hls.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from streamctl.media.packet import Item
     from streamctl.sdk.context import Context, StreamView, Timer
     from streamctl.sdk.endpoints import Handler, HttpRequest, Reply
-    from streamctl.sdk.lane import Attachment
     from streamctl_hls.options import HlsOptions
+    from streamctl_hls.segment import Segment
 
 FIRST_SEGMENT_S = 10.0
 """How long a playlist request may wait for the first segment."""
@@ -43,32 +41,25 @@ PIN_S = 30.0
 """Least time that an on-demand packager works on after the last request."""
 PIN_TARGETS = 3
 """The same in target durations."""
-SEQUENCE_EPOCH = 1_700_000_000
-"""Unix time from which sequence numbers count. Media sequences start at the seconds since then:
-with at most one segment a second they never go back over a restart, and they fit in 32 bits."""
-DISCONTINUITY_STEP_S = 600
-"""Discontinuity sequences start at this coarser age, for the same reason. They have to stay
-small: hls.js uses them as indices of arrays that it copies, and stands still at 10^8."""
 FOLDER = "hls/"
 """Where segments lie, relative to the playlists."""
-MEDIA_PLAYLIST = "main_stream.m3u8"
+MEDIA = "main_stream.m3u8"
+DVR_MEDIA = "dvr_stream.m3u8"
+PLAYLISTS = ("index.m3u8", MEDIA, "dvr.m3u8", DVR_MEDIA)
 PLAYLIST_HEADERS = {"Cache-Control": "max-age=1"}
 SEGMENT_HEADERS = {"Cache-Control": "max-age=86400, immutable"}
 GONE_HEADERS = {"Cache-Control": "no-store", "Retry-After": "2"}
+TEXT = "text/plain; charset=utf-8"
 
 
 class HlsOutput:
-    """Implements :class:`streamctl.sdk.endpoints.HttpOutput` and a lane reader."""
+    """Implements :class:`streamctl.sdk.endpoints.HttpOutput`."""
 
     def __init__(self, view: StreamView, options: HlsOptions, ctx: Context) -> None:
         self.view = view
         self.options = options
         self.clock = ctx.clock
-        self.generation = view.generation
-        age = max(0, int(ctx.clock.wall()) - SEQUENCE_EPOCH)
-        self.segmenter = Segmenter(options.segment_s, first_number=age)
-        self.window = Window(options.window, discontinuity_sequence=age // DISCONTINUITY_STEP_S)
-        self._attachment: Attachment | None = None
+        self.packager = Packager(view, options, ctx.clock, self._renew)
         self._ready = anyio.Event()
         self._rendered: dict[str, str] = {}
         self._replies: dict[str, Bytes] = {}
@@ -76,25 +67,38 @@ class HlsOutput:
         self._pin: Timer | None = None
         self._page = player_page(view.code, view.title)
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of segments in memory."""
+        return self.packager.memory_bytes
+
     def start(self) -> None:
         """Begin to package, unless it is done on demand."""
         if self.options.start == "always":
-            self._attach()
+            self.packager.attach()
 
     def stop(self) -> None:
         """Release everything; requests that wait are answered."""
-        self._detach()
+        self._unpin()
+        self.packager.close()
+        self._forget_playlists()
         self._ready.set()
 
-    def feed(self, items: Sequence[Item]) -> None:
-        """Take the items of one write of the ``mpegts`` lane."""
-        segments = self.segmenter.feed(items, self.clock.wall())
-        if segments:
-            self.window.add(segments, self.segmenter.target_s)
-            self._rendered.clear()
-            self._replies.clear()
-            if self.segmenter.target_s:
-                self._ready.set()
+    def adjust(self, options: HlsOptions) -> None:
+        """Take the options that may change under viewers."""
+        started = options.start != self.options.start
+        self.options = options
+        self.packager.adjust(options)
+        if started and options.start == "always":
+            self._unpin()
+            if not self.packager.running:
+                self.packager.attach()
+        elif started:
+            self._touch()
+
+    def shrink(self, wanted: int) -> int:
+        """Free memory by letting the oldest segments go; the bytes gained."""
+        return self.packager.shrink(wanted)
 
     def routes(self) -> Mapping[str, Handler]:
         """Handlers by suffix after the stream's code."""
@@ -102,40 +106,21 @@ class HlsOutput:
             "": lambda _: self._page,
             "/": lambda _: self._page,
             "/hls.js": lambda _: HLS_JS,
-            "/index.m3u8": lambda request: self._playlist("index", request),
-            f"/{MEDIA_PLAYLIST}": lambda request: self._playlist("media", request),
+            **{f"/{name}": partial(self._playlist, name) for name in PLAYLISTS},
             f"/{FOLDER}*": self._segment,
         }
 
     def status(self) -> Mapping[str, object]:
         """Measured facts."""
-        window, grown = self.window, self.segmenter.open
-        last = window.listed[-1].duration if window.listed else 0.0
-        return {
-            "segments": len(window.listed),
-            "window_s": round(window.duration, 3),
-            "target_duration": self.segmenter.target_s,
-            "discontinuities": window.discontinuities,
-            "bytes": window.bytes + (grown.size if grown is not None else 0),
-            "last_segment_s": round(last, 3),
-            "forced_cuts": self.segmenter.forced_cuts,
-        }
+        return self.packager.status()
 
-    def _attach(self) -> None:
-        try:
-            self._attachment = self.view.attach(Format.MPEGTS, self)
-        except Unsupported as error:
-            self.view.note("hls", error.message)
+    def _renew(self) -> None:
+        """The packager has new segments."""
+        self._forget_playlists()
+        if self.packager.target_s:
+            self._ready.set()
 
-    def _detach(self) -> None:
-        if self._pin is not None:
-            self._pin.cancel()
-            self._pin = None
-        if self._attachment is not None:
-            self._attachment.detach()
-            self._attachment = None
-        self.segmenter.discard()
-        self.window.clear()
+    def _forget_playlists(self) -> None:
         self._rendered.clear()
         self._replies.clear()
 
@@ -144,46 +129,60 @@ class HlsOutput:
         if self.options.start == "always":
             return
         self._last_request = self.clock.now()
-        if self._attachment is None:
-            self._attach()
+        if not self.packager.running:
+            self.packager.attach()
         if self._pin is None:
             self._pin = self.clock.call_later(self._pin_s(), self._look_at_pin)
 
     def _pin_s(self) -> float:
-        return max(PIN_S, PIN_TARGETS * self.segmenter.target_s)
+        return max(PIN_S, PIN_TARGETS * self.packager.target_s)
 
     def _look_at_pin(self) -> None:
         left = self._last_request + self._pin_s() - self.clock.now()
         if left > 0:
             self._pin = self.clock.call_later(left, self._look_at_pin)
             return
-        self._detach()
+        self._unpin()
+        self.packager.detach()
+        self._forget_playlists()
         self._ready = anyio.Event()
 
+    def _unpin(self) -> None:
+        if self._pin is not None:
+            self._pin.cancel()
+            self._pin = None
+
     def _playlist(self, name: str, request: HttpRequest) -> Reply:
+        refusal = self.view.refusal(Format.MPEGTS)
+        if refusal:
+            return sentence(refusal, 406)
         self._touch()
         answer = self._answer(name, request)
         if answer is not None:
             return answer
-        if self._attachment is None:
-            return gone(f"`{self.view.code}` can't be served as HLS")
+        if not self.packager.running:
+            return sentence(f"`{self.view.code}` can't be served as HLS")
         if not self.view.on_air():
-            return gone(f"`{self.view.code}` is not on air yet")
-        return Wait(
-            self._ready,
-            FIRST_SEGMENT_S,
-            lambda: self._answer(name, request) or gone(self._why_late()),
-        )
+            return sentence(f"`{self.view.code}` is not on air yet")
+        return Wait(self._ready, FIRST_SEGMENT_S, partial(self._late, name, request))
 
-    def _why_late(self) -> str:
+    def _late(self, name: str, request: HttpRequest) -> Bytes:
+        """The answer after a wait."""
+        return self._answer(name, request) or self._why_late()
+
+    def _why_late(self) -> Bytes:
+        code = self.view.code
+        refusal = self.view.refusal(Format.MPEGTS)
+        if refusal:
+            return sentence(refusal, 406)
         init = self.view.init(Format.MPEGTS)
         if init is not None and not init.tracks:
-            return f"`{self.view.code}` has no track that MPEG-TS can carry"
-        return f"`{self.view.code}` has no complete segment yet: waiting for a keyframe"
+            return sentence(f"`{code}` has no track that MPEG-TS can carry")
+        return sentence(f"`{code}` has no complete segment yet: waiting for a keyframe")
 
     def _answer(self, name: str, request: HttpRequest) -> Bytes | None:
         """The playlist as it is now; None before the first segment."""
-        if not self.segmenter.target_s or not self.window.listed:
+        if not self.packager.target_s or not self.packager.window.listed:
             return None
         if key := request.query.get("key", ""):
             return playlist_reply(with_key(self._text(name), key))
@@ -195,43 +194,43 @@ class HlsOutput:
     def _text(self, name: str) -> str:
         text = self._rendered.get(name)
         if text is None:
-            text = self._rendered[name] = RENDER[name](self)
+            text = self._rendered[name] = self._render(name)
         return text
 
-    def media_playlist(self) -> str:
-        """The media playlist as text."""
-        return media_playlist(
-            self.window,
-            target_s=self.segmenter.target_s,
-            independent=not self.segmenter.forced_cuts,
-            generation=self.generation,
-            folder=FOLDER,
-        )
-
-    def multivariant_playlist(self) -> str:
-        """The multivariant playlist as text."""
+    def _render(self, name: str) -> str:
+        window = self.packager.window
+        if name == MEDIA:
+            return self._media(window.listed)
+        if name == DVR_MEDIA:
+            return self._media(window.dvr())
         return multivariant_playlist(
             self.view.init(Format.MPEGTS),
-            peak_bps=self.window.peak_bps,
-            average_bps=self.window.average_bps,
-            uri=MEDIA_PLAYLIST,
+            peak_bps=window.peak_bps,
+            average_bps=window.average_bps,
+            uri=DVR_MEDIA if name == "dvr.m3u8" else MEDIA,
+        )
+
+    def _media(self, segments: Sequence[Segment]) -> str:
+        packager = self.packager
+        return media_playlist(
+            Listing(segments, packager.target_s, packager.window.independent), FOLDER
         )
 
     def _segment(self, request: HttpRequest) -> Reply:
         self._touch()
         name = request.path.rpartition("/")[2]
-        number = segment_number(name, self.generation)
-        segment = self.window.get(number) if number is not None else None
+        segment = self.packager.window.get(name)
         if segment is None:
-            return gone(f"no such segment: `{name}`")
-        headers = {**SEGMENT_HEADERS, "ETag": f'"{name}"'}
-        return Bytes(segment.parts, content_type="video/mp2t", headers=headers)
+            return sentence(f"no such segment: `{name}`")
+        if segment.parts or self.packager.store is None:
+            return segment_reply(name, segment.parts)
+        return self.packager.store.reply(segment, partial(segment_reply, name), unavailable)
 
 
-RENDER: Mapping[str, Callable[[HlsOutput], str]] = {
-    "index": HlsOutput.multivariant_playlist,
-    "media": HlsOutput.media_playlist,
-}
+def segment_reply(name: str, body: bytes | Sequence[bytes]) -> Bytes:
+    """A segment as a response."""
+    headers = {**SEGMENT_HEADERS, "ETag": f'"{name}"'}
+    return Bytes(body, content_type="video/mp2t", headers=headers)
 
 
 def playlist_reply(text: str) -> Bytes:
@@ -241,11 +240,11 @@ def playlist_reply(text: str) -> Bytes:
     return Bytes(body, content_type=CONTENT_TYPE, headers=headers)
 
 
-def gone(text: str) -> Bytes:
-    """A 404 that says why."""
-    return Bytes(
-        f"{text}\n".encode(),
-        status=404,
-        content_type="text/plain; charset=utf-8",
-        headers=GONE_HEADERS,
-    )
+def sentence(text: str, status: int = 404) -> Bytes:
+    """An answer that says why there is nothing."""
+    return Bytes(f"{text}\n".encode(), status=status, content_type=TEXT, headers=GONE_HEADERS)
+
+
+def unavailable(text: str) -> Bytes:
+    """The answer for a segment that can't be had now."""
+    return sentence(text, 503)

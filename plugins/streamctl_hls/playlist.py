@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,48 +12,61 @@ from streamctl.media.codecs import codec_string
 from streamctl.media.packet import Media
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from streamctl.media.packet import Init
     from streamctl_hls.segment import Segment
-    from streamctl_hls.window import Window
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 HEADROOM = 1.2
 """BANDWIDTH is read once, at the start, and has to cover segments yet to come; what was measured
 so far may be a single segment."""
+START_TARGETS = 3
+START_INSIDE_S = 0.01
+"""Players seek to the very offset, which rounding must not put before the keyframe."""
 
 
-def segment_name(generation: int, number: int) -> str:
-    """The file name of a segment; no other segment of this stream ever has it."""
-    return f"s{generation}_{number}.ts"
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a media playlist says."""
+
+    segments: Sequence[Segment]
+    target_s: int
+    independent: bool
+    """Every segment that this playlist ever listed starts with a random-access point."""
 
 
-def segment_number(name: str, generation: int) -> int | None:
-    """The number in a name of :func:`segment_name`; None for every other name."""
-    number = name.removeprefix(f"s{generation}_").removesuffix(".ts")
-    if not (number.isascii() and number.isdecimal() and len(number) < 20):
-        return None
-    return int(number) if name == segment_name(generation, int(number)) else None
-
-
-def media_playlist(
-    window: Window, *, target_s: int, independent: bool, generation: int, folder: str
-) -> str:
-    """A live media playlist of the window's listed segments."""
-    first = window.listed[0]
+def media_playlist(listing: Listing, folder: str) -> str:
+    """A live media playlist of segments that lie in ``folder``."""
+    first = listing.segments[0]
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:3",
-        f"#EXT-X-TARGETDURATION:{target_s}",
+        f"#EXT-X-TARGETDURATION:{listing.target_s}",
         f"#EXT-X-MEDIA-SEQUENCE:{first.number}",
-        f"#EXT-X-DISCONTINUITY-SEQUENCE:{window.discontinuity_sequence}",
+        f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.discontinuity_sequence - first.discontinuity}",
     ]
-    if independent:
+    if listing.independent:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
-    for segment in window.listed:
-        lines += _segment_lines(segment, f"{folder}{segment_name(generation, segment.number)}")
+    elif offset := start_offset(listing):
+        lines.append(f"#EXT-X-START:TIME-OFFSET=-{offset:.3f}")
+    for segment in listing.segments:
+        lines += _segment_lines(segment, f"{folder}{segment.name}")
     return "\n".join(lines) + "\n"
+
+
+def start_offset(listing: Listing) -> float:
+    """Where a joiner finds a picture at once, in seconds before the end; 0 = nowhere.
+
+    The newest random-access point that keeps the distance of three target durations which RFC
+    8216 4.3.5.2 asks for.
+    """
+    before_end = 0.0
+    for segment in reversed(listing.segments):
+        before_end += segment.duration
+        if segment.independent and before_end >= START_TARGETS * listing.target_s:
+            return before_end - START_INSIDE_S
+    return 0.0
 
 
 def _segment_lines(segment: Segment, uri: str) -> Iterable[str]:

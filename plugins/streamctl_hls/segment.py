@@ -6,6 +6,7 @@ A segment is the tuple of its chunks' ``data``: nothing is copied. MPEG-TS itsel
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,20 @@ if TYPE_CHECKING:
 PACKET_BYTES = 188
 """Size of a transport packet (ISO/IEC 13818-1 2.4.3.2)."""
 PAT_PID = 0
+NAME = re.compile(r"s[0-9]{1,20}_[0-9]{1,20}\.ts")
+"""What :func:`segment_name` makes."""
 
 
-@dataclass(frozen=True, slots=True)
+def segment_name(generation: int, number: int) -> str:
+    """The file name of a segment; no other segment of this stream ever has it."""
+    return f"s{generation}_{number}.ts"
+
+
+@dataclass(slots=True, eq=False)
 class Segment:
     """A run of media that starts and ends on chunk boundaries."""
 
+    name: str
     number: int
     """Media sequence number."""
     start: int
@@ -30,6 +39,7 @@ class Segment:
     end: int
     """Media time where the next segment takes over, or where the media ends, 90 kHz."""
     parts: tuple[bytes, ...]
+    """The bytes while they are held in memory; empty when they lie on the disk alone."""
     size: int
     """Bytes of all parts."""
     wall: float
@@ -38,6 +48,8 @@ class Segment:
     """Nothing connects this segment with the one before it."""
     independent: bool
     """It starts with a random-access point."""
+    discontinuity_sequence: int = 0
+    """How many discontinuities there were up to this segment, its own included."""
 
     @property
     def duration(self) -> float:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Init, InitChange, Skipped
-from streamctl_hls.segment import Segment, tables
+from streamctl_hls.segment import Segment, segment_name, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,8 +150,10 @@ class Growing:
 class Segmenter:
     """Turns the items of an ``mpegts`` lane into segments."""
 
-    def __init__(self, segment_s: float, first_number: int) -> None:
+    def __init__(self, segment_s: float, first_number: int, generation: int = 0) -> None:
         self.segment_s = segment_s
+        self.generation = generation
+        """Part of the names of segments."""
         self.target_s = 0
         """EXT-X-TARGETDURATION; 0 until it is known, fixed from then on."""
         self.next_number = first_number
@@ -166,7 +168,23 @@ class Segmenter:
         self._anchor = 0.0
         self._batch_anchor = 0.0
         self._wall_end = 0.0
+        self._not_before: int | None = None
         self._closed: list[Segment] = []
+
+    def successor(self, generation: int, last: Segment | None) -> Segmenter:
+        """A fresh segmenter for the same stream, which goes on after the segment ``last``.
+
+        It takes nothing that was in that segment, although its input may begin earlier.
+        """
+        number = last.number + 1 if last is not None else self.next_number
+        fresh = Segmenter(self.segment_s, number, generation)
+        fresh.target_s = self.target_s
+        fresh.forced_cuts = self.forced_cuts
+        fresh._produced = fresh._break_next = self._produced
+        if last is not None:
+            fresh._not_before = last.end
+            fresh._wall_end = last.wall + last.duration
+        return fresh
 
     def feed(self, items: Sequence[Item], wall: float) -> list[Segment]:
         """Take the items of one write at Unix time ``wall``; return the segments they ended."""
@@ -211,7 +229,7 @@ class Segmenter:
 
     def _chunk(self, chunk: Chunk) -> None:
         grown = self.open
-        if grown is None and not chunk.rap:
+        if grown is None and not self._opens(chunk):
             self._dropped = True
             return
         while grown is not None and chunk.flush:
@@ -223,6 +241,10 @@ class Segmenter:
             grown = self._begin(chunk)
         self.open = grown
         grown.add(chunk, grown.start + self._target() * TIMESCALE)
+
+    def _opens(self, chunk: Chunk) -> bool:
+        """Whether a segment that nothing precedes can begin here."""
+        return chunk.rap and (self._not_before is None or chunk.start >= self._not_before)
 
     def _target(self) -> int:
         return self.target_s or max(FIRST_LIMIT_S, 2 * math.ceil(self.segment_s))
@@ -273,6 +295,7 @@ class Segmenter:
     def _close(self, grown: Growing, end: int, split: Split | None = None) -> None:
         wall = max(self._anchor + grown.start / TIMESCALE, self._wall_end)
         segment = Segment(
+            name=segment_name(self.generation, self.next_number),
             number=self.next_number,
             start=grown.start,
             end=max(end, grown.start + 1),

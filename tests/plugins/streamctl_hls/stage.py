@@ -48,6 +48,8 @@ class FakeView:
     history: list[Item] = field(default_factory=list)
     reader: Reader | None = None
     notes: dict[str, str] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
+    refused: str = ""
 
     def on_air(self) -> bool:
         return self.live
@@ -56,7 +58,7 @@ class FakeView:
         return self.tracks
 
     def refusal(self, fmt: Format) -> str:
-        return ""
+        return self.refused
 
     def attach(self, fmt: Format, reader: Reader) -> FakeAttachment:
         if not self.convertible:
@@ -68,6 +70,12 @@ class FakeView:
 
     def note(self, name: str, text: str) -> None:
         self.notes[name] = text
+
+    def degrade(self, cause: str, text: str) -> None:
+        if text:
+            self.causes[cause] = text
+        else:
+            self.causes.pop(cause, None)
 
 
 class NoWorker:

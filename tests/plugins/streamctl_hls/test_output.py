@@ -161,7 +161,7 @@ def test_discontinuity_sequences_stay_small_for_years() -> None:
     stage = Stage()
     stage.clock.advance(10 * 365 * 86_400)
     again = Stage(clock=stage.clock)
-    assert again.output.window.discontinuity_sequence < 1_000_000
+    assert again.output.packager.window.discontinuity_sequence < 1_000_000
 
 
 def test_a_listed_segment_keeps_its_discontinuity_sequence() -> None:
@@ -181,9 +181,12 @@ def test_status_tells_the_figures() -> None:
     stage = on_air()
     status = dict(stage.output.status())
     stored = status.pop("bytes")
+    assert status.pop("memory_bytes") == stored == stage.output.memory_bytes
+    assert status.pop("disk_bytes") == 0
     assert status == {
         "segments": 4,
         "window_s": 8.0,
+        "history_s": 0.0,
         "target_duration": 2,
         "discontinuities": 0,
         "last_segment_s": 2.0,
@@ -221,6 +224,62 @@ def test_a_stream_without_fitting_tracks_says_so() -> None:
     answer = wait.then()
     assert isinstance(answer, Bytes)
     assert b"no track" in answer.body
+
+
+def test_a_codec_that_segments_can_not_carry_is_refused_with_its_sentence() -> None:
+    stage = on_air()
+    stage.view.refused = "MPEG-TS can't carry AV1 video: use rtmp"
+    for suffix in ("/index.m3u8", "/main_stream.m3u8", "/dvr.m3u8"):
+        reply = stage.get(suffix)
+        assert isinstance(reply, Bytes)
+        assert reply.status == 406
+        assert reply.body == b"MPEG-TS can't carry AV1 video: use rtmp\n"
+    stage.view.refused = ""
+    assert text(stage, "/index.m3u8")
+
+
+def test_who_waits_for_a_codec_that_can_not_be_carried_hears_of_it() -> None:
+    stage = Stage()
+    stage.output.start()
+    wait = stage.get("/index.m3u8")
+    assert isinstance(wait, Wait)
+    stage.view.refused = "MPEG-TS can't carry VP9 video"
+    answer = wait.then()
+    assert isinstance(answer, Bytes)
+    assert answer.status == 406
+
+
+def test_viewers_can_seek_back_behind_the_window() -> None:
+    stage = Stage(HlsOptions(window=3, history_s=20))
+    stage.output.start()
+    stage.play([boundary(1), *pictures(1001, 50)])
+    assert uris(text(stage, "/dvr.m3u8")) == ["dvr_stream.m3u8"]
+    live, dvr = text(stage, "/main_stream.m3u8"), text(stage, "/dvr_stream.m3u8")
+    assert len(uris(live)) == 3
+    assert uris(dvr)[-3:] == uris(live)
+    assert len(uris(dvr)) == 9
+    for uri in uris(dvr):
+        reply = stage.get(f"/{uri}")
+        assert isinstance(reply, Bytes)
+        assert reply.status == 200
+    assert number("MEDIA-SEQUENCE", dvr) == number("MEDIA-SEQUENCE", live) - 6
+    assert uris(text(stage, "/dvr.m3u8", {"key": "k"})) == ["dvr_stream.m3u8?key=k"]
+
+
+def test_joiners_find_a_keyframe_after_longer_groups_of_pictures_came() -> None:
+    stage = Stage()
+    stage.output.start()
+    stage.play([boundary(1), *pictures(100, 50), *pictures(900, 150, start=100 * FRAME)])
+    playlist = text(stage, "/main_stream.m3u8")
+    assert "INDEPENDENT" not in playlist
+    found = re.search(r"#EXT-X-START:TIME-OFFSET=-([0-9.]+)", playlist)
+    assert found
+    packager = stage.output.packager
+    end = packager.window.listed[-1].end
+    at = end - float(found[1]) * 90_000
+    begun = [s for s in packager.window.listed if s.start <= at < s.end]
+    assert [segment.independent for segment in begun] == [True]
+    assert float(found[1]) >= 5.9
 
 
 def test_on_demand_works_from_the_first_request_until_nobody_asked_for_long() -> None:

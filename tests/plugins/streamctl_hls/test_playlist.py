@@ -6,15 +6,12 @@ import pytest
 
 from streamctl.media.packet import Codec, Init, Track
 from streamctl_hls.playlist import (
+    Listing,
     media_playlist,
     multivariant_playlist,
-    segment_name,
-    segment_number,
     with_key,
 )
-from streamctl_hls.segment import Segment
-from streamctl_hls.window import Window
-from tests.plugins.streamctl_hls.chunks import AUDIO_ONLY, AV
+from tests.plugins.streamctl_hls.chunks import AUDIO_ONLY, AV, segment
 
 MEDIA = """\
 #EXTM3U
@@ -33,24 +30,50 @@ hls/s5_42.ts
 """
 
 
-def window() -> Window:
-    first = Segment(41, 0, 180_180, (b"x",), 1, 1.7e9, discontinuity=False, independent=True)
-    second = Segment(
-        42, 900_000, 903_003, (b"x",), 1, 1.7e9 + 11.25, discontinuity=True, independent=True
-    )
-    window = Window(12, 9)
-    window.add([first, second], 2)
-    return window
+def listing(*, independent: bool = True) -> Listing:
+    first = segment(41, end=180_180, wall=1.7e9)
+    second = segment(42, start=900_000, end=903_003, wall=1.7e9 + 11.25, cut=True)
+    first.discontinuity_sequence, second.discontinuity_sequence = 9, 10
+    return Listing([first, second], 2, independent=independent)
 
 
 def test_a_media_playlist_says_what_is_listed() -> None:
-    text = media_playlist(window(), target_s=2, independent=True, generation=5, folder="hls/")
-    assert text == MEDIA
+    assert media_playlist(listing(), "hls/") == MEDIA
+
+
+def test_the_discontinuity_sequence_counts_what_left() -> None:
+    both = listing()
+    later = Listing(both.segments[1:], 2, independent=True)
+    assert "#EXT-X-DISCONTINUITY-SEQUENCE:9\n#EXT" in media_playlist(later, "")
 
 
 def test_independence_is_not_claimed_after_a_forced_cut() -> None:
-    text = media_playlist(window(), target_s=2, independent=False, generation=5, folder="hls/")
-    assert "INDEPENDENT" not in text
+    assert "INDEPENDENT" not in media_playlist(listing(independent=False), "hls/")
+
+
+@pytest.mark.parametrize(
+    ("keys", "offset"),
+    [
+        ([1, 0, 1, 0, 0, 1, 0], "-9.990"),
+        ([1, 0, 1, 1, 0, 0, 1], "-7.990"),
+        ([0, 0, 0, 0, 1, 0, 0], "-5.990"),
+        ([0, 0, 0, 0, 0, 1, 0], ""),
+        ([0, 0, 0], ""),
+    ],
+)
+def test_joiners_are_sent_to_the_newest_keyframe_that_is_old_enough(
+    keys: list[int], offset: str
+) -> None:
+    segments = [segment(number, key=bool(key)) for number, key in enumerate(keys)]
+    text = media_playlist(Listing(segments, 2, independent=False), "")
+    tag = f"#EXT-X-START:TIME-OFFSET={offset}\n" if offset else ""
+    assert tag in text
+    assert text.count("#EXT-X-START") == bool(tag)
+
+
+def test_joiners_begin_anywhere_while_every_segment_starts_with_a_keyframe() -> None:
+    segments = [segment(number) for number in range(8)]
+    assert "#EXT-X-START" not in media_playlist(Listing(segments, 2, independent=True), "")
 
 
 def test_the_multivariant_playlist_describes_the_tracks() -> None:
@@ -81,26 +104,6 @@ def test_what_is_unknown_is_left_out() -> None:
     assert "CODECS" not in empty
     bare = multivariant_playlist(None, peak_bps=0, average_bps=0, uri="m")
     assert "CODECS" not in bare
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("s5_42.ts", 42),
-        ("s5_042.ts", None),
-        ("s6_42.ts", None),
-        ("s5_42", None),
-        ("s5_.ts", None),
-        ("s5_²2.ts", None),
-        ("s5_" + "9" * 5000 + ".ts", None),
-        ("../s5_42.ts", None),
-        ("", None),
-    ],
-)
-def test_only_the_exact_name_of_a_segment_is_one(name: str, number: int | None) -> None:
-    assert segment_number(name, 5) == number
-    if number is not None:
-        assert segment_name(5, number) == name
 
 
 def test_a_key_follows_to_every_uri_and_nowhere_else() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -19,13 +21,42 @@ def test_the_plugin_serves_over_http_only() -> None:
         "/hls.js",
         "/index.m3u8",
         "/main_stream.m3u8",
+        "/dvr.m3u8",
+        "/dvr_stream.m3u8",
         "/hls/*",
     }
 
 
 @pytest.mark.parametrize(
-    "keys", [{"segment_s": 0}, {"window": 2}, {"start": "never"}, {"variant": "ts"}]
+    "keys",
+    [
+        {"segment_s": 0},
+        {"window": 2},
+        {"start": "never"},
+        {"storage": "tape"},
+        {"history_s": -1},
+        {"memory_bytes": 1},
+        {"variant": "dash"},
+    ],
 )
 def test_options_out_of_range_are_refused(keys: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         HlsOptions.model_validate(keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"variant": "ll"}, "segments are MPEG-TS: write `ts`"),
+        ({"variant": "fmp4"}, "not available in this version"),
+        ({"part_ms": 200}, "`part_ms` is not available in this version"),
+        ({"storage": "disk"}, "needs a `directory`"),
+    ],
+)
+def test_what_can_not_be_done_is_said(keys: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        HlsOptions.model_validate(keys)
+
+
+def test_the_keys_that_change_under_viewers_are_keys() -> None:
+    assert HlsOptions.live < set(HlsOptions.model_fields)
