@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from streamctl_rtmp.wire.events import Event
 
 PROTOCOL = "rtmp"
+PUBLISH_DENIED = "NetStream.Publish.Denied"
+"""What is published can't be taken; nothing is wrong with the stream's name."""
 PLAY_FAILED = "NetStream.Play.Failed"
 """The stream is there, but not in a form that RTMP carries."""
 MAX_REPLY_BYTES = 65_536
@@ -90,7 +92,9 @@ class RtmpSession:
                     self._handle(event)
             if self.ingest is not None:
                 self.ingest.flush(now)
-        except (StaleEpoch, Unsupported) as error:
+        except Unsupported as error:
+            self._refuse(error.message, PUBLISH_DENIED)
+        except StaleEpoch as error:
             self._refuse(error.message)
         self._reply()
 

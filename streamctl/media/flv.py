@@ -2,8 +2,9 @@
 
 Parsing gives values and never raises, because live sources send odd tags and go on: what can't
 be read is ``TagKind.OTHER``. Both forms are read, the one with codec numbers and the one with
-FourCCs (Enhanced RTMP); which codecs are accepted is left to whoever reads. Script data is
-:mod:`streamctl.media.amf0`, how access units become tags :mod:`streamctl.media.flv_packer`.
+FourCCs (Enhanced RTMP); which codecs are accepted is left to whoever reads. What script data says
+is :mod:`streamctl.media.flv_metadata`, how access units become tags
+:mod:`streamctl.media.flv_packer`.
 
 Specifications: Adobe FLV 10.1 annex E.4, Enhanced RTMP v2 ("Enhanced Video", "Enhanced Audio").
 """
@@ -12,14 +13,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from streamctl.media.packet import Codec, Media
+from streamctl.media.packet import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from streamctl.media.packet import Track
+    from collections.abc import Callable
 
 
 class TagKind(enum.IntEnum):
@@ -33,10 +33,14 @@ class TagKind(enum.IntEnum):
     """The end of a sequence."""
     OTHER = 3
     """Nothing to play: a command frame, colour metadata, or bytes that can't be read."""
+    SEVERAL = 4
+    """Units of several tracks; see ``Tag.parts``."""
 
 
-TAG_KINDS = tuple(TagKind)
-"""By packet type: a look-up instead of a call for every tag."""
+CONFIG, FRAME, END, OTHER = TagKind.CONFIG, TagKind.FRAME, TagKind.END, TagKind.OTHER
+"""Names of the module: looking a member up in its enum costs as much as a call."""
+TAG_KINDS = (CONFIG, FRAME, END)
+"""By packet type."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,48 @@ class Tag:
     cts: int
     """Composition time offset in milliseconds."""
     body: bytes
+    track: int = 0
+    """Number of the track within its medium; 0 is the default one."""
+    nanos: int = 0
+    """What the message's timestamp lacks to the real one, in nanoseconds: less than 1 ms."""
+    parts: tuple[Tag, ...] = ()
+
+
+class VideoPacketType(enum.IntEnum):
+    """Packet types of video tags with a FourCC."""
+
+    SEQUENCE_START = 0
+    CODED_FRAMES = 1
+    SEQUENCE_END = 2
+    CODED_FRAMES_X = 3
+    """Coded frames whose composition time offset is 0 and left out."""
+    METADATA = 4
+    MPEG2TS_SEQUENCE_START = 5
+    MULTITRACK = 6
+    MOD_EX = 7
+
+
+CODED_FRAMES_X = VideoPacketType.CODED_FRAMES_X
+CODED = frozenset({VideoPacketType.CODED_FRAMES, CODED_FRAMES_X})
+
+
+class AudioPacketType(enum.IntEnum):
+    """Packet types of audio tags with a FourCC."""
+
+    SEQUENCE_START = 0
+    CODED_FRAMES = 1
+    SEQUENCE_END = 2
+    MULTICHANNEL_CONFIG = 4
+    MULTITRACK = 5
+    MOD_EX = 7
+
+
+class MultitrackType(enum.IntEnum):
+    """Layouts of messages that name their tracks."""
+
+    ONE_TRACK = 0
+    MANY_TRACKS = 1
+    MANY_TRACKS_MANY_CODECS = 2
 
 
 VIDEO_CODECS: dict[int, tuple[Codec | None, str]] = {
@@ -79,7 +125,6 @@ AUDIO_CODECS: dict[int, tuple[Codec | None, str]] = {
     8: (Codec.G711U, "G.711 mu-law"),
     10: (Codec.AAC, "AAC"),
     11: (None, "Speex"),
-    13: (Codec.OPUS, "Opus"),
     14: (Codec.MP3, "MP3"),
 }
 """``SoundFormat`` of AudioTagHeader."""
@@ -100,19 +145,24 @@ FOURCCS: dict[bytes, tuple[Codec, str]] = {
 
 COMPOSED = frozenset({Codec.H264, Codec.HEVC})
 """Codecs whose coded frames have a composition time offset in the FourCC form."""
-PACKETED = frozenset({7, 12, 10})
-"""Codec numbers, of either medium, that have a packet type in their second byte."""
+PACKETED_VIDEO = frozenset({7, 12})
+"""Numbers of the video codecs that have a packet type in their second byte."""
+AAC = 10
+"""``SoundFormat`` of the only audio codec that has one."""
 
+KEY_FRAME = 1
+"""``FrameType`` of key frames."""
 COMMAND_FRAME = 5
 """``FrameType`` of frames that hold a command instead of a picture."""
 EX_AUDIO = 9
 """``SoundFormat`` that stands for the FourCC form."""
-AVC_KEY = b"\x17\x01"
-AVC_INTER = b"\x27\x01"
-AVC_CONFIG = b"\x17\x00\x00\x00\x00"
-AAC_FRAME = b"\xaf\x01"
-"""AAC always says 44.1 kHz, 16 bits, stereo; decoders go by the configuration (E.4.2.1)."""
-AAC_CONFIG = b"\xaf\x00"
+MOD_EX = 7
+"""The packet type, of either medium, that announces more to read before the real one."""
+TIMESTAMP_NANOS = 0
+"""The one kind of such additions that is defined."""
+NANOS_PER_MS = 1_000_000
+MAX_PARTS = 256
+"""Units in one message: track numbers have one byte."""
 
 
 def parse_video(data: bytes, rest: bytes = b"") -> Tag:
@@ -126,37 +176,45 @@ def parse_video(data: bytes, rest: bytes = b"") -> Tag:
     if first & 0x80:
         return parse_ex_video(data, rest)
     number = first & 0x0F
-    codec, name = VIDEO_CODECS.get(number, (None, f"video codec {number}"))
-    key = first >> 4 == 1
-    if first >> 4 == COMMAND_FRAME:
-        return Tag(TagKind.OTHER, codec, name, False, 0, b"")
-    if number not in PACKETED:
-        return Tag(TagKind.FRAME, codec, name, key, 0, data[1:] + rest)
+    codec, name = VIDEO_CODECS.get(number) or (None, f"video codec {number}")
+    frame_type = first >> 4
+    key = frame_type == KEY_FRAME
+    if frame_type == COMMAND_FRAME:
+        return Tag(OTHER, codec, name, False, 0, b"")
+    if number not in PACKETED_VIDEO:
+        return Tag(FRAME, codec, name, key, 0, data[1:] + rest)
     packet_type = data[1]
-    if packet_type > TagKind.END or len(data) < 5:
-        return Tag(TagKind.OTHER, codec, name, key, 0, b"")
+    if packet_type > 2 or len(data) < 5:
+        return Tag(OTHER, codec, name, key, 0, b"")
     return Tag(TAG_KINDS[packet_type], codec, name, key, signed24(data, 2), data[5:] + rest)
 
 
 def parse_ex_video(data: bytes, rest: bytes = b"") -> Tag:
     """The body of a video tag with a FourCC; in two parts as for :func:`parse_video`."""
-    key = (data[0] >> 4) & 7 == 1
+    frame_type = (data[0] >> 4) & 7
     packet_type = data[0] & 0x0F
-    codec, name = fourcc(data[1:5])
-    body = data[5:] + rest
-    match packet_type:
-        case 0:
-            return Tag(TagKind.CONFIG, codec, name, key, 0, body)
-        case 1 if codec in COMPOSED:
-            if len(body) < 3:
-                return Tag(TagKind.OTHER, codec, name, key, 0, b"")
-            return Tag(TagKind.FRAME, codec, name, key, signed24(body, 0), body[3:])
-        case 1 | 3:
-            return Tag(TagKind.FRAME, codec, name, key, 0, body)
-        case 2:
-            return Tag(TagKind.END, codec, name, key, 0, b"")
-        case _:
-            return Tag(TagKind.OTHER, codec, name, key, 0, b"")
+    key = frame_type == KEY_FRAME
+    if frame_type == COMMAND_FRAME and packet_type != VideoPacketType.METADATA:
+        return unreadable("video")
+    if packet_type >= VideoPacketType.MULTITRACK:
+        unit = partial(video_unit, key)
+        return parse_extended(data + rest, VideoPacketType.MULTITRACK, unit)
+    return video_unit(key, packet_type, data[1:5], data[5:] + rest)
+
+
+def video_unit(key: bool, packet_type: int, code: bytes, body: bytes) -> Tag:
+    """One track's part of a video tag with a FourCC."""
+    codec, name = fourcc(code)
+    if packet_type in CODED:
+        if packet_type == CODED_FRAMES_X or codec not in COMPOSED:
+            return Tag(FRAME, codec, name, key, 0, body)
+        if len(body) >= 3:
+            return Tag(FRAME, codec, name, key, signed24(body, 0), body[3:])
+    elif packet_type == VideoPacketType.SEQUENCE_START:
+        return Tag(CONFIG, codec, name, key, 0, body)
+    elif packet_type == VideoPacketType.SEQUENCE_END:
+        return Tag(END, codec, name, key, 0, b"")
+    return Tag(OTHER, codec, name, key, 0, b"")
 
 
 def parse_audio(data: bytes) -> Tag:
@@ -166,22 +224,101 @@ def parse_audio(data: bytes) -> Tag:
     number = data[0] >> 4
     if number == EX_AUDIO:
         return parse_ex_audio(data)
-    codec, name = AUDIO_CODECS.get(number, (None, f"audio codec {number}"))
-    if number not in PACKETED:
-        return Tag(TagKind.FRAME, codec, name, True, 0, data[1:])
+    codec, name = AUDIO_CODECS.get(number) or (None, f"audio codec {number}")
+    if number != AAC:
+        return Tag(FRAME, codec, name, True, 0, data[1:])
     packet_type = data[1]
-    if packet_type > TagKind.FRAME:
-        return Tag(TagKind.OTHER, codec, name, True, 0, b"")
+    if packet_type > 1:
+        return Tag(OTHER, codec, name, True, 0, b"")
     return Tag(TAG_KINDS[packet_type], codec, name, True, 0, data[2:])
 
 
 def parse_ex_audio(data: bytes) -> Tag:
     """The body of an audio tag with a FourCC."""
     packet_type = data[0] & 0x0F
-    codec, name = fourcc(data[1:5])
-    if packet_type > TagKind.END:
-        return Tag(TagKind.OTHER, codec, name, True, 0, b"")
-    return Tag(TagKind(packet_type), codec, name, True, 0, data[5:])
+    if packet_type >= AudioPacketType.MULTITRACK:
+        return parse_extended(data, AudioPacketType.MULTITRACK, audio_unit)
+    return audio_unit(packet_type, data[1:5], data[5:])
+
+
+def audio_unit(packet_type: int, code: bytes, body: bytes) -> Tag:
+    """One track's part of an audio tag with a FourCC."""
+    codec, name = fourcc(code)
+    if packet_type > AudioPacketType.SEQUENCE_END:
+        return Tag(OTHER, codec, name, True, 0, b"")
+    return Tag(TAG_KINDS[packet_type], codec, name, True, 0, body)
+
+
+def parse_extended(data: bytes, multitrack: int, unit: Callable[[int, bytes, bytes], Tag]) -> Tag:
+    """A tag with additions before its packet type (``ModEx``), or with numbered tracks."""
+    packet_type = data[0] & 0x0F
+    at = 1
+    nanos = 0
+    try:
+        while packet_type == MOD_EX:
+            size = data[at] + 1
+            at += 1
+            if size == 256:
+                size = (data[at] << 8 | data[at + 1]) + 1
+                at += 2
+            addition = data[at : at + size]
+            at += size
+            kind, packet_type = data[at] >> 4, data[at] & 0x0F
+            at += 1
+            if kind == TIMESTAMP_NANOS and size >= 3:
+                nanos = int.from_bytes(addition[:3], "big")
+        if packet_type == multitrack:
+            parts = parse_tracks(data, at, multitrack, unit)
+        else:
+            parts = [unit(packet_type, data[at : at + 4], data[at + 4 :])]
+    except IndexError:
+        parts = []
+    if nanos < NANOS_PER_MS:
+        for part in parts:
+            part.nanos = nanos
+    if len(parts) == 1:
+        return parts[0]
+    tag = unreadable("several tracks")
+    if parts:
+        tag.kind = TagKind.SEVERAL
+        tag.parts = tuple(parts)
+    return tag
+
+
+def parse_tracks(
+    data: bytes, at: int, multitrack: int, unit: Callable[[int, bytes, bytes], Tag]
+) -> list[Tag]:
+    """The parts of a tag with numbered tracks; what is cut off at its end is left out.
+
+    Raises:
+        IndexError: the tag ends inside a header.
+    """
+    kind, packet_type = data[at] >> 4, data[at] & 0x0F
+    at += 1
+    parts: list[Tag] = []
+    if kind > MultitrackType.MANY_TRACKS_MANY_CODECS or packet_type >= multitrack:
+        return parts
+    code = b""
+    if kind != MultitrackType.MANY_TRACKS_MANY_CODECS:
+        code = data[at : at + 4]
+        at += 4
+    while at < len(data) and len(parts) < MAX_PARTS:
+        if kind == MultitrackType.MANY_TRACKS_MANY_CODECS:
+            code = data[at : at + 4]
+            at += 4
+        track = data[at]
+        at += 1
+        end = len(data)
+        if kind != MultitrackType.ONE_TRACK:
+            end = at + 3 + (data[at] << 16 | data[at + 1] << 8 | data[at + 2])
+            at += 3
+        if end > len(data):
+            break
+        part = unit(packet_type, code, data[at:end])
+        part.track = track
+        parts.append(part)
+        at = end
+    return parts
 
 
 def fourcc(code: bytes) -> tuple[Codec | None, str]:
@@ -191,82 +328,10 @@ def fourcc(code: bytes) -> tuple[Codec | None, str]:
 
 def unreadable(name: str) -> Tag:
     """A tag that is too short to say anything."""
-    return Tag(TagKind.OTHER, None, name, False, 0, b"")
+    return Tag(OTHER, None, name, False, 0, b"")
 
 
 def signed24(data: bytes, at: int) -> int:
     """A signed 24-bit integer."""
     value = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
     return value - 0x1000000 if value & 0x800000 else value
-
-
-def video_header(key: bool, cts: int) -> bytes:
-    """What stands before the NAL units of an H.264 access unit."""
-    return (AVC_KEY if key else AVC_INTER) + (cts & 0xFFFFFF).to_bytes(3, "big")
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """The facts of ``onMetaData`` that matter before the configurations are known."""
-
-    video: bool
-    """H.264 video is announced."""
-    audio: bool
-    """AAC audio is announced."""
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-    video_bitrate: int = 0
-    audio_bitrate: int = 0
-
-
-def metadata(values: Mapping[str, Any]) -> Metadata:
-    """The facts in the properties of ``onMetaData`` (E.5), whatever types a source gave them."""
-    return Metadata(
-        video=announced(values.get("videocodecid"), 7, "avc1"),
-        audio=announced(values.get("audiocodecid"), 10, "mp4a"),
-        width=int(number(values, "width", 65_535)),
-        height=int(number(values, "height", 65_535)),
-        fps=number(values, "framerate", 1000) or number(values, "videoframerate", 1000),
-        video_bitrate=int(1000 * number(values, "videodatarate", 10_000_000)),
-        audio_bitrate=int(1000 * number(values, "audiodatarate", 10_000_000)),
-    )
-
-
-def announced(value: object, codec_id: int, code: str) -> bool:
-    """Whether a codec property names the codec, by its number or its FourCC in either form."""
-    # A tuple, not a set: the value may be of any type, hashable or not.
-    return value in (codec_id, code, int.from_bytes(code.encode("ascii"), "big"))
-
-
-def number(values: Mapping[str, Any], name: str, limit: float) -> float:
-    """A property between 0 and ``limit``; 0 if it is absent or anything else."""
-    value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return 0.0
-    return float(value) if 0 < value <= limit else 0.0
-
-
-def build_metadata(tracks: Sequence[Track]) -> dict[str, Any]:
-    """The properties of ``onMetaData`` for the first video and the first audio track."""
-    values: dict[str, Any] = {}
-    video = next((track for track in tracks if track.media is Media.VIDEO), None)
-    audio = next((track for track in tracks if track.media is Media.AUDIO), None)
-    if video is not None:
-        values |= {"width": video.width, "height": video.height, "videocodecid": 7}
-        if video.fps:
-            values["framerate"] = video.fps
-        if video.bitrate:
-            values["videodatarate"] = video.bitrate / 1000
-    if audio is not None:
-        values |= {
-            "audiocodecid": 10,
-            "audiosamplerate": audio.sample_rate,
-            "audiosamplesize": 16,
-            "audiochannels": audio.channels,
-            "stereo": audio.channels > 1,
-        }
-        if audio.bitrate:
-            values["audiodatarate"] = audio.bitrate / 1000
-    values["encoder"] = "streamctl"
-    return values

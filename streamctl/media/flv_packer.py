@@ -14,15 +14,19 @@ import enum
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from streamctl.media import amf0, flv
-from streamctl.media.packet import Codec, Init, Kind, Media, Packet
+from streamctl.media import amf0
+from streamctl.media.flv_head import CODECS, Heads, heads
+from streamctl.media.flv_metadata import build_metadata
+from streamctl.media.packet import Init, Kind, Media, Packet
 from streamctl.media.timestamps import ticks_to_ms
 
 if TYPE_CHECKING:
     from streamctl.media.packet import Track
 
-CODECS = frozenset({Codec.H264, Codec.AAC})
-"""What this form of FLV carries."""
+__all__ = ["CODECS", "TagPacker", "TagType", "wrap"]
+
+MAX_TRACKS = 256
+"""Tracks of one medium: their numbers have one byte."""
 
 
 class TagType(enum.IntEnum):
@@ -34,15 +38,20 @@ class TagType(enum.IntEnum):
 
 
 class TagPacker(ABC):
-    """Makes the tags of one epoch's first video and first audio track."""
+    """Makes the tags of one epoch's first video and first audio track, or of all its tracks."""
 
-    def __init__(self, *, base: int) -> None:
+    def __init__(self, *, base: int, multitrack: bool = False) -> None:
         self.base = base
         """Media time that becomes 0 ms, 90 kHz; may be set anew between tags."""
+        self.multitrack = multitrack
+        """Further tracks are sent too, with their numbers, for readers that know these."""
         self.video: Track | None = None
         self.audio: Track | None = None
+        self.tracks: list[Track] = []
+        """What is sent: video before audio, the default track of each first."""
         self.metadata_names: tuple[str, ...] = ("onMetaData",)
         """What stands before the properties in script data."""
+        self._heads: dict[int, Heads] = {}
 
     @abstractmethod
     def tag(self, kind: TagType, timestamp: int, head: bytes, data: bytes) -> bytes:
@@ -50,9 +59,18 @@ class TagPacker(ABC):
 
     def use(self, init: Init) -> None:
         """Take the tracks of an epoch; those that FLV can't carry are left out."""
+        most = MAX_TRACKS if self.multitrack else 1
         tracks = [track for track in init.tracks if track.codec in CODECS]
-        self.video = next((track for track in tracks if track.media is Media.VIDEO), None)
-        self.audio = next((track for track in tracks if track.media is Media.AUDIO), None)
+        video = [track for track in tracks if track.media is Media.VIDEO][:most]
+        audio = [track for track in tracks if track.media is Media.AUDIO][:most]
+        self.tracks = video + audio
+        self.video = video[0] if video else None
+        self.audio = audio[0] if audio else None
+        self._heads = {
+            track.id: heads(track, number)
+            for medium in (video, audio)
+            for number, track in enumerate(medium)
+        }
 
     def headers(self, time: int) -> bytes:
         """Metadata and sequence headers, as they must stand before media of that time.
@@ -61,28 +79,26 @@ class TagPacker(ABC):
         time for the first sample of a subtitle track, and waits for more.
         """
         timestamp = self.timestamp(time)
-        video, audio = self.video, self.audio
-        tracks = [track for track in (video, audio) if track is not None]
-        values = amf0.EcmaArray(flv.build_metadata(tracks))
+        values = amf0.EcmaArray(build_metadata(self.tracks))
         parts = [self.tag(TagType.SCRIPT, 0, b"", amf0.encode(*self.metadata_names, values))]
-        if video is not None and video.config:
-            parts.append(self.tag(TagType.VIDEO, timestamp, flv.AVC_CONFIG, video.config))
-        if audio is not None and audio.config:
-            parts.append(self.tag(TagType.AUDIO, timestamp, flv.AAC_CONFIG, audio.config))
+        for track in self.tracks:
+            start = self._heads[track.id].start
+            if start:
+                kind = TagType.VIDEO if track.media is Media.VIDEO else TagType.AUDIO
+                parts.append(self.tag(kind, timestamp, b"", start))
         return b"".join(parts)
 
     def message(self, packet: Packet) -> bytes:
         """The tag of one access unit; empty for tracks that are left out."""
-        number = packet.track
-        if self.video is not None and number == self.video.id:
-            timestamp = ticks_to_ms(packet.dts - self.base)
-            cts = ticks_to_ms(packet.pts - self.base) - timestamp
-            head = flv.video_header(packet.kind is Kind.KEY, cts)
-            return self.tag(TagType.VIDEO, wrap(timestamp), head, packet.data)
-        if self.audio is not None and number == self.audio.id:
-            timestamp = self.timestamp(packet.pts)
-            return self.tag(TagType.AUDIO, timestamp, flv.AAC_FRAME, packet.data)
-        return b""
+        heads = self._heads.get(packet.track)
+        if heads is None:
+            return b""
+        if packet.kind is Kind.AUDIO:
+            return self.tag(TagType.AUDIO, self.timestamp(packet.pts), heads.key, packet.data)
+        shown = ticks_to_ms(packet.pts - self.base)
+        timestamp = ticks_to_ms(packet.dts - self.base) if heads.composed else shown
+        head = heads.head(packet.kind is Kind.KEY, shown - timestamp)
+        return self.tag(TagType.VIDEO, wrap(timestamp), head, packet.data)
 
     def timestamp(self, time: int) -> int:
         """The timestamp of a tag for a media time."""

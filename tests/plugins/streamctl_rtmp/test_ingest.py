@@ -11,9 +11,12 @@ from streamctl_rtmp.ingest import Ingest
 from streamctl_rtmp.wire.events import DataReceived
 from streamctl_rtmp.wire.messages import Message, MessageType
 from tests.plugins.streamctl_rtmp.world import ASC, IDR, PPS, SLICE, SPS, World, Writer, avcc
+from tests.streamctl.media.hevc.test_config import HVCC
 
 AVC = b"\x17\x00\0\0\0" + avcc()
 AAC = b"\xaf\x00" + ASC
+TRAIL = b"\0\0\0\x04\x02\x01\xd0\x19"
+"""One length-prefixed slice of an HEVC picture that others may refer to."""
 METADATA = DataReceived("onMetaData", ({"videocodecid": 7.0, "audiocodecid": 10.0},), 0)
 
 
@@ -193,17 +196,106 @@ def test_empty_sound_is_dropped(ingest: Ingest) -> None:
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        (video(b"\x90hvc1\x01"), "HEVC video"),
-        (video(b"\x1c\x00\0\0\0\x01"), "HEVC video"),
-        (video(b"\x91av01\x01"), "AV1 video"),
+        (video(b"\x90vp08\x01"), "VP8 video .*: use H.264.*HEVC"),
+        (video(b"\x91vvc1\x01"), "vvc1 video"),
         (video(b"\x22\x00\x01"), r"Sorenson H.263 video"),
-        (audio(b"\x2f\xff\xfb"), "MP3 audio"),
-        (audio(b"\x91Opusx"), "Opus audio"),
+        (audio(b"\xb2\x00"), "Speex audio .*AAC"),
+        (audio(b"\x76\xd5"), "G.711 A-law audio"),
     ],
 )
 def test_other_codecs_are_refused_by_name(ingest: Ingest, message: Message, text: str) -> None:
     with pytest.raises(Unsupported, match=text):
         ingest.take(message, 0.0)
+
+
+def config(body: bytes) -> Message:
+    return video(b"\x90hvc1" + body)
+
+
+def test_further_tracks_have_numbers_of_their_own(ingest: Ingest, writer: Writer) -> None:
+    give(
+        ingest,
+        video(AVC),
+        audio(AAC),
+        video(b"\x96\x00avc1\x01" + avcc()),
+        audio(b"\x95\x10mp4a\x01\x00\x00\x02" + ASC + b"\x02\x00\x00\x02" + ASC),
+        video(b"\x96\x01avc1\x01\0\0\x28" + IDR, 40),
+        audio(b"\x95\x11mp4a\x00\0\0\x01a\x01\0\0\x01b\x02\0\0\x01c", 40),
+    )
+    assert [track.id for track in writer.announced[-1]] == [0, 1, 2, 3, 5]
+    assert [(p.track, p.pts, p.data) for p in writer.packets] == [
+        (2, 7200, IDR),
+        (1, 3600, b"a"),
+        (3, 3600, b"b"),
+        (5, 3600, b"c"),
+    ]
+
+
+def test_tracks_beyond_the_limit_are_dropped(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, audio(b"\x95\x00mp4a\x10" + ASC))
+    ingest.metadata(
+        DataReceived(
+            "onMetaData",
+            (
+                {
+                    "audioTrackIdInfoMap": {"16": METADATA},
+                },
+            ),
+            0,
+        )
+    )
+    assert ingest.dropped == 1
+    assert not writer.announced
+
+
+def test_metadata_announces_further_tracks_with_what_it_says(
+    ingest: Ingest, writer: Writer
+) -> None:
+    further = {"1": {"audiocodecid": 10.0, "audiodatarate": 64.0}, "2": {"audiocodecid": 11.0}}
+    values = {"audiocodecid": 10.0, "audioTrackIdInfoMap": further}
+    ingest.metadata(DataReceived("onMetaData", (values,), 0))
+    [tracks] = writer.announced
+    assert [(track.id, track.codec, track.bitrate) for track in tracks] == [
+        (1, Codec.AAC, 0),
+        (3, Codec.AAC, 64_000),
+    ]
+
+
+def test_nobody_waits_for_tracks_that_metadata_does_not_name(
+    ingest: Ingest, writer: Writer
+) -> None:
+    ingest.metadata(DataReceived("onMetaData", ({"audiocodecid": 10.0},), 0))
+    give(ingest, audio(AAC))
+    assert [[track.config for track in tracks] for tracks in writer.announced] == [[None], [ASC]]
+
+
+def test_the_codec_may_be_another_than_announced(ingest: Ingest, writer: Writer) -> None:
+    ingest.metadata(DataReceived("onMetaData", ({"videocodecid": float(0x68766331)},), 0))
+    give(ingest, video(AVC))
+    assert [[track.codec for track in tracks] for tracks in writer.announced] == [
+        [Codec.HEVC],
+        [Codec.H264],
+    ]
+
+
+def test_a_new_sequence_header_changes_the_codec(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC), picture(0, key=True), config(HVCC), picture(40))
+    assert ingest.dropped == 1
+    give(ingest, video(b"\xa3hvc1" + TRAIL, 80), video(AVC), picture(120, key=True))
+    assert [tracks[0].codec for tracks in writer.announced] == [Codec.H264, Codec.HEVC, Codec.H264]
+    assert [(p.dts // 90, p.data) for p in writer.packets] == [(0, IDR), (80, TRAIL), (120, IDR)]
+
+
+def test_a_sequence_header_that_can_not_be_read_is_dropped(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, config(b"\x01"), video(b"\xa3hvc1" + TRAIL))
+    assert ingest.dropped == 2
+    assert not writer.announced
+
+
+def test_nanoseconds_are_added_to_the_timestamp(ingest: Ingest, writer: Writer) -> None:
+    half = (500_000).to_bytes(3, "big")
+    give(ingest, audio(AAC), audio(b"\x97\x02" + half + b"\x01mp4aframe", 10))
+    assert [p.pts for p in writer.packets] == [945]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.media import amf0, flv
+from streamctl.media import amf0, flv_head
 from streamctl.media.packet import Codec, Init, Kind, Packet, Track
 from streamctl_rtmp.packer import Packer
 from streamctl_rtmp.wire.chunk import ChunkParser
@@ -34,8 +34,8 @@ def test_headers_come_before_media() -> None:
     name, values = amf0.decode(metadata.body)
     assert name == "onMetaData"
     assert (values["width"], values["audiosamplerate"]) == (320.0, 48_000.0)
-    assert video.body == flv.AVC_CONFIG + avcc()
-    assert audio.body == flv.AAC_CONFIG + ASC
+    assert video.body == flv_head.AVC_CONFIG + avcc()
+    assert audio.body == flv_head.AAC_CONFIG + ASC
 
 
 def test_a_server_is_asked_to_keep_the_metadata() -> None:
@@ -98,7 +98,7 @@ def test_extended_timestamps_stand_in_every_chunk() -> None:
 
 
 def test_other_tracks_are_left_out() -> None:
-    made = packer(Track(4, Codec.HEVC, b""), Track(5, Codec.H264, avcc()), Track(6, Codec.OPUS))
+    made = packer(Track(4, Codec.VP8, b""), Track(5, Codec.H264, avcc()), Track(6, Codec.MP2))
     assert made.audio is None
     for number in (4, 6, 9):
         assert made.message(Packet(number, 0, 0, Kind.P, 0, b"x")) == b""

@@ -228,10 +228,11 @@ def test_losing_the_race_for_the_epoch_is_a_refusal(world: World) -> None:
 
 def test_a_codec_that_can_not_be_carried_is_named(world: World) -> None:
     client = Client(world, Role.PUBLISH).run()
-    client.send(MessageType.VIDEO, 0, b"\x90hvc1\x01")
+    client.send(MessageType.VIDEO, 0, b"\x90vp08\x01")
     client.run()
-    assert "HEVC" in client.refusal()
-    assert "HEVC" in client.wire.closed
+    assert "VP8" in client.refusal()
+    assert "VP8" in client.wire.closed
+    assert client.events[-1].code == "NetStream.Publish.Denied"
     assert len(world.ended) == 1
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.media import flv
-from streamctl.media.flv import Metadata, Tag, TagKind
-from streamctl.media.packet import Codec, Track
+from streamctl.media.flv import Tag, TagKind
+from streamctl.media.packet import Codec
 
 VIDEO: list[tuple[str, Tag]] = [
     ("17 00 000000 0164", Tag(TagKind.CONFIG, Codec.H264, "H.264", True, 0, b"\x01\x64")),
@@ -31,6 +29,9 @@ VIDEO: list[tuple[str, Tag]] = [
     ("a3 61766331 aa", Tag(TagKind.FRAME, Codec.H264, "H.264", False, 0, b"\xaa")),
     ("a1 61763031 aa", Tag(TagKind.FRAME, Codec.AV1, "AV1", False, 0, b"\xaa")),
     ("92 76703039", Tag(TagKind.END, Codec.VP9, "VP9", True, 0, b"")),
+    ("95 61763031 aa", Tag(TagKind.OTHER, Codec.AV1, "AV1", True, 0, b"")),
+    ("d1 00", Tag(TagKind.OTHER, None, "video", False, 0, b"")),
+    ("d4 61763031 aa", Tag(TagKind.OTHER, Codec.AV1, "AV1", False, 0, b"")),
     ("94 61766331 aa", Tag(TagKind.OTHER, Codec.H264, "H.264", True, 0, b"")),
     ("91 78787878 aa", Tag(TagKind.FRAME, None, "xxxx", True, 0, b"\xaa")),
     ("91 ff", Tag(TagKind.FRAME, None, "\\xff", True, 0, b"")),
@@ -47,7 +48,9 @@ AUDIO: list[tuple[str, Tag]] = [
     ("90 6d703461 1190", Tag(TagKind.CONFIG, Codec.AAC, "AAC", True, 0, b"\x11\x90")),
     ("91 4f707573 aa", Tag(TagKind.FRAME, Codec.OPUS, "Opus", True, 0, b"\xaa")),
     ("92 6d703461", Tag(TagKind.END, Codec.AAC, "AAC", True, 0, b"")),
-    ("95 6d703461 aa", Tag(TagKind.OTHER, Codec.AAC, "AAC", True, 0, b"")),
+    ("94 6d703461 aa", Tag(TagKind.OTHER, Codec.AAC, "AAC", True, 0, b"")),
+    ("76 aa", Tag(TagKind.FRAME, Codec.G711A, "G.711 A-law", True, 0, b"\xaa")),
+    ("e2 aabb", Tag(TagKind.FRAME, Codec.MP3, "MP3", True, 0, b"\xaa\xbb")),
     ("af", Tag(TagKind.OTHER, None, "audio", False, 0, b"")),
 ]
 
@@ -68,78 +71,81 @@ def test_nothing_raises(data: bytes) -> None:
     flv.parse_audio(data)
 
 
-@given(st.booleans(), st.integers(-0x800000, 0x7FFFFF), st.binary(max_size=20))
-def test_frames_survive_a_round_trip(key: bool, cts: int, body: bytes) -> None:
-    tag = flv.parse_video(flv.video_header(key, cts) + body)
-    assert tag == Tag(TagKind.FRAME, Codec.H264, "H.264", key, cts, body)
+def av1(body: str, track: int = 0, nanos: int = 0) -> Tag:
+    data = bytes.fromhex(body)
+    return Tag(TagKind.FRAME, Codec.AV1, "AV1", False, 0, data, track, nanos)
 
 
-def test_headers_are_read_as_what_they_are() -> None:
-    assert flv.parse_video(flv.AVC_CONFIG + b"c").kind is TagKind.CONFIG
-    assert flv.parse_audio(flv.AAC_CONFIG + b"c").kind is TagKind.CONFIG
-    assert flv.parse_audio(flv.AAC_FRAME + b"f").body == b"f"
+def opus(body: str, track: int = 0, nanos: int = 0) -> Tag:
+    return Tag(TagKind.FRAME, Codec.OPUS, "Opus", True, 0, bytes.fromhex(body), track, nanos)
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, Metadata(False, False)),
-        (
-            {
-                "videocodecid": 7.0,
-                "audiocodecid": 10.0,
-                "width": 640.0,
-                "height": 360.0,
-                "framerate": 29.97,
-                "videodatarate": 2500.0,
-                "audiodatarate": 128.0,
-            },
-            Metadata(True, True, 640, 360, 29.97, 2_500_000, 128_000),
-        ),
-        ({"videocodecid": "avc1", "audiocodecid": "mp4a"}, Metadata(True, True)),
-        ({"videocodecid": float(0x61766331)}, Metadata(True, False)),
-        ({"videocodecid": 12.0, "audiocodecid": 2.0}, Metadata(False, False)),
-        ({"videocodecid": {"a": 1}, "audiocodecid": [10.0]}, Metadata(False, False)),
-        ({"videoframerate": 25.0}, Metadata(False, False, fps=25.0)),
-        (
-            {"width": "640", "height": -1.0, "framerate": float("nan"), "videodatarate": True},
-            Metadata(False, False),
-        ),
-        ({"width": float("inf"), "framerate": 1e9}, Metadata(False, False)),
-    ],
-)
-def test_the_facts_of_metadata(values: dict[str, Any], expected: Metadata) -> None:
-    assert flv.metadata(values) == expected
+def several(*parts: Tag) -> Tag:
+    return Tag(TagKind.SEVERAL, None, "several tracks", False, 0, b"", parts=parts)
 
 
-def test_metadata_describes_the_first_track_of_each_medium() -> None:
-    values = flv.build_metadata(
-        [
-            Track(1, Codec.AAC, b"", sample_rate=44_100, channels=1, bitrate=96_000),
-            Track(0, Codec.H264, b"", width=640, height=360, fps=25.0, bitrate=2_000_000),
-            Track(2, Codec.AAC, b"", sample_rate=48_000, channels=2),
-        ]
-    )
-    assert values == {
-        "width": 640,
-        "height": 360,
-        "videocodecid": 7,
-        "framerate": 25.0,
-        "videodatarate": 2000.0,
-        "audiocodecid": 10,
-        "audiosamplerate": 44_100,
-        "audiosamplesize": 16,
-        "audiochannels": 1,
-        "stereo": False,
-        "audiodatarate": 96.0,
-        "encoder": "streamctl",
-    }
-    assert flv.metadata(values).video
+UNREADABLE = Tag(TagKind.OTHER, None, "several tracks", False, 0, b"")
+EXTENDED_VIDEO: list[tuple[str, Tag]] = [
+    # One track, with a number.
+    ("a6 01 61763031 02 aa", av1("aa", 2)),
+    ("96 00 61763031 02 81", Tag(TagKind.CONFIG, Codec.AV1, "AV1", True, 0, b"\x81", 2)),
+    ("96 01 68766331 01 000028 aa", Tag(TagKind.FRAME, Codec.HEVC, "HEVC", True, 40, b"\xaa", 1)),
+    # Several of one codec.
+    ("a6 11 61763031 00 000001 aa 01 000002 bbbb", several(av1("aa"), av1("bbbb", 1))),
+    ("a6 11 61763031 03 000001 aa", av1("aa", 3)),
+    # Several of several codecs, of which the second is cut off.
+    (
+        "a6 21 61763031 00 000001 aa 76703039 01 000001 bb",
+        several(av1("aa"), Tag(TagKind.FRAME, Codec.VP9, "VP9", False, 0, b"\xbb", 1)),
+    ),
+    ("a6 21 61763031 00 000001 aa 76703039 01 000009 bb", av1("aa")),
+    ("a6 21 61763031 00 000001 aa 76703039 01 00", UNREADABLE),
+    # Layouts and nestings that don't exist.
+    ("a6 31 61763031 00 aa", UNREADABLE),
+    ("a6 06 61763031 00 aa", UNREADABLE),
+    ("a6 07 61763031 00 aa", UNREADABLE),
+    ("a6 01 61763031", UNREADABLE),
+    ("a6", Tag(TagKind.OTHER, None, "video", False, 0, b"")),
+    # Additions: a time, an unknown one, a long one, both before a numbered track.
+    ("a7 02 0f423f 01 61763031 aa", av1("aa", nanos=999_999)),
+    ("a7 02 0f4240 01 61763031 aa", av1("aa")),
+    ("a7 02 000001 11 61763031 aa", av1("aa")),
+    ("a7 00 00 07 02 000005 01 61763031 aa", av1("aa", nanos=5)),
+    ("a7 ff 0100" + "00" * 257 + "01 61763031 aa", av1("aa")),
+    ("a7 02 000007 06 01 61763031 02 aa", av1("aa", 2, 7)),
+    ("a7 02 000007", UNREADABLE),
+    ("a7 ff", UNREADABLE),
+    ("d7 02 000007 01 61763031 aa", Tag(TagKind.OTHER, None, "video", False, 0, b"")),
+]
+EXTENDED_AUDIO: list[tuple[str, Tag]] = [
+    ("95 01 4f707573 01 aa", opus("aa", 1)),
+    ("95 11 4f707573 00 000001 aa 01 000001 bb", several(opus("aa"), opus("bb", 1))),
+    ("95 04 4f707573 01 00", Tag(TagKind.OTHER, Codec.OPUS, "Opus", True, 0, b"", 1)),
+    ("95 05 4f707573 01 aa", UNREADABLE),
+    ("97 02 000064 01 4f707573 aa", opus("aa", nanos=100)),
+    ("97 02", UNREADABLE),
+]
 
 
-def test_metadata_leaves_out_what_is_unknown() -> None:
-    assert flv.build_metadata([]) == {"encoder": "streamctl"}
-    values = flv.build_metadata([Track(0, Codec.H264, b"")])
-    assert "framerate" not in values
-    assert "audiocodecid" not in values
-    assert "audiodatarate" not in flv.build_metadata([Track(0, Codec.AAC, b"")])
+@pytest.mark.parametrize(("octets", "tag"), EXTENDED_VIDEO)
+def test_video_of_numbered_tracks_and_with_additions(octets: str, tag: Tag) -> None:
+    data = bytes.fromhex(octets)
+    assert flv.parse_video(data) == tag
+    if len(data) > 5:
+        assert flv.parse_video(data[:5], data[5:]) == tag
+
+
+@pytest.mark.parametrize(("octets", "tag"), EXTENDED_AUDIO)
+def test_audio_of_numbered_tracks_and_with_additions(octets: str, tag: Tag) -> None:
+    assert flv.parse_audio(bytes.fromhex(octets)) == tag
+
+
+def test_a_message_holds_no_more_tracks_than_there_are_numbers() -> None:
+    tag = flv.parse_video(b"\xa6\x11av01" + b"\x00\x00\x00\x00" * 1000)
+    assert len(tag.parts) == flv.MAX_PARTS
+
+
+@given(st.sampled_from([b"\xa6", b"\xa7", b"\x96", b"\x97"]), st.binary(max_size=40))
+def test_no_addition_and_no_layout_raises(first: bytes, data: bytes) -> None:
+    flv.parse_video(first + data)
+    flv.parse_audio(first + data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamctl.media import amf0, flv
+from streamctl.media import amf0, flv_head
 from streamctl.media.flv_packer import TagPacker, TagType, wrap
 from streamctl.media.packet import Codec, Init, Kind, Packet, Track
 from tests.streamctl.media.tags import PlainPacker, read
@@ -11,8 +11,8 @@ VIDEO = Track(0, Codec.H264, b"avcC", 320, 240)
 AUDIO = Track(1, Codec.AAC, b"asc", sample_rate=48_000, channels=2)
 
 
-def packer(*tracks: Track, base: int = 0) -> TagPacker:
-    made = PlainPacker(base=base)
+def packer(*tracks: Track, base: int = 0, multitrack: bool = False) -> TagPacker:
+    made = PlainPacker(base=base, multitrack=multitrack)
     made.use(Init(1, 1, tracks or (VIDEO, AUDIO)))
     return made
 
@@ -22,8 +22,8 @@ def test_headers_are_metadata_and_configurations() -> None:
     assert (script.kind, script.timestamp) == (TagType.SCRIPT, 0)
     name, values = amf0.decode(script.body)
     assert (name, values["width"], values["audiosamplerate"]) == ("onMetaData", 320.0, 48_000.0)
-    assert (video.timestamp, video.body) == (1234, flv.AVC_CONFIG + b"avcC")
-    assert (audio.timestamp, audio.body) == (1234, flv.AAC_CONFIG + b"asc")
+    assert (video.timestamp, video.body) == (1234, flv_head.AVC_CONFIG + b"avcC")
+    assert (audio.timestamp, audio.body) == (1234, flv_head.AAC_CONFIG + b"asc")
 
 
 def test_tracks_without_a_configuration_have_no_header() -> None:
@@ -54,3 +54,29 @@ def test_timestamps_have_32_bits_and_never_lie_before_the_base() -> None:
     assert wrap(-1) == 0
     assert wrap((1 << 32) + 7) == 7
     assert packer(base=90_000).timestamp(0) == 0
+
+
+def test_codecs_that_are_never_reordered_carry_presentation_time() -> None:
+    made = packer(Track(0, Codec.AV1, b"av1C"))
+    [tag] = read(made.message(Packet(0, 4500, 2700, Kind.P, 0, b"tu")))
+    assert (tag.timestamp, tag.body) == (50, b"\xa1av01tu")
+
+
+def test_further_tracks_are_sent_with_their_numbers_to_those_who_know_them() -> None:
+    further = Track(2, Codec.AAC, b"asc2"), Track(3, Codec.VP9, b"vpcC"), Track(4, Codec.MP2)
+    tracks = VIDEO, AUDIO, *further
+    sound = Packet(2, 0, 0, Kind.AUDIO, 0, b"aac")
+    assert packer(*tracks).message(sound) == b""
+    made = packer(*tracks, multitrack=True)
+    script, *starts = read(made.headers(0))
+    assert [tag.body for tag in starts] == [
+        flv_head.AVC_CONFIG + b"avcC",
+        b"\x96\x00vp09\x01vpcC",
+        flv_head.AAC_CONFIG + b"asc",
+        b"\x95\x00mp4a\x01asc2",
+    ]
+    values = amf0.decode(script.body)[1]
+    assert list(values["audioTrackIdInfoMap"]) == ["1"]
+    assert values["videoTrackIdInfoMap"]["1"]["videocodecid"] == 0x76703039
+    assert read(made.message(sound))[0].body == b"\x95\x01mp4a\x01aac"
+    assert made.message(Packet(4, 0, 0, Kind.AUDIO, 0, b"mp2")) == b""
