@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.config.load import SECTIONS, parse
-from streamctl.config.model import Config, ListenerConfig, StreamKeys, TokenConfig
+from streamctl.config.model import Config, ListenerConfig, PushKeys, StreamKeys, TokenConfig
 from streamctl.errors import ConfigError
 from streamctl.registry import Registry
 
@@ -49,6 +49,9 @@ def test_shows_defaults_where_it_says_so() -> None:
     assert complete.log == default.log
     assert complete.limits == default.limits
     assert complete.http == default.http
+    [push] = complete.streams["relay"].push
+    for key in ("retry_s", "retries", "hold"):
+        assert getattr(push, key) == PushKeys.model_fields[key].default
     news = complete.streams["news"]
     same = {"packet_timeout_s", "slow_viewer_timeout_s", "buffer_s", "buffer_bytes", "merge_ms"}
     for key in same:
@@ -60,6 +63,7 @@ def keys() -> Iterator[tuple[str, str]]:
         **SECTIONS,
         "token": TokenConfig,
         "stream": StreamKeys,
+        "push": PushKeys,
         "listener": ListenerConfig,
     }
     for plugin in REGISTRY.load_all()[0]:
@@ -72,6 +76,7 @@ def keys() -> Iterator[tuple[str, str]]:
         for key in model.model_fields.keys() - {"options"}:
             yield name, key
     yield "input", "url"
+    yield "push", "url"
     yield "stream", "inputs"
 
 

@@ -9,6 +9,7 @@ from streamctl.media.packet import Format
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.plugin import Cap, ConverterSpec, ProtocolPlugin
 from streamctl_rtmp import options as keys
+from streamctl_rtmp.address import PORT, TLS_PORT
 from streamctl_rtmp.converter import RtmpConverter
 from streamctl_rtmp.listener import RtmpListener
 from streamctl_rtmp.sink import RtmpSink
@@ -32,6 +33,7 @@ class RtmpPlugin(ProtocolPlugin):
     kind = "rtmp"
     summary = "RTMP and RTMPS: publish, play, pull and push H.264 with AAC"
     schemes: ClassVar[tuple[str, ...]] = ("rtmp", "rtmps")
+    ports: ClassVar[Mapping[str, int]] = {"rtmp": PORT, "rtmps": TLS_PORT}
     caps = Cap.PULL | Cap.PUSH | Cap.LISTEN | Cap.CONVERT
     play_format: ClassVar[Format | None] = Format.RTMP
     url_template = "rtmp://{host}:{port}/live/{code}"

@@ -17,6 +17,7 @@ from streamctl.config.code import shadowed
 from streamctl.config.environ import override
 from streamctl.config.faults import ConfigErrors, Fault, dotted, unknown_key
 from streamctl.config.lines import line_of, scan
+from streamctl.config.loops import check_loops
 from streamctl.config.model import (
     ApiConfig,
     Config,
@@ -116,6 +117,9 @@ def read_document(
     reading = Reading(registry, os.environ if environ is None else environ)
     stream = read_stream(code, dict(document), config.defaults, reading)
     check_shadows({*config.streams, code}, reading)
+    if stream is not None:
+        streams = {**config.streams, code: stream}
+        check_loops(config.model_copy(update={"streams": streams}), reading)
     if stream is None or reading.faults:
         raise ConfigErrors(Source("", {}, {}).errors(reading.faults))
     return stream
@@ -178,6 +182,7 @@ def read(data: dict[str, Any], reading: Reading) -> Config:
     )
     check_api(config, reading)
     check_addresses(config, reading)
+    check_loops(config, reading)
     return config
 
 

@@ -132,6 +132,28 @@ class InputConfig(Section):
     """The plugin's ``InputOptions``."""
 
 
+class PushKeys(Section):
+    """The keys of a ``[[streams.<code>.push]]`` that are the same for every protocol."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    """What status and metrics call the destination."""
+    retry_s: Seconds = 5.0
+    """Pause before the second attempt; it doubles from one failure to the next, up to a minute."""
+    retries: Annotated[int, Number, Field(ge=0)] = 0
+    """Attempts after the first in a row without success; 0 = for ever."""
+    hold: bool = True
+    """Stay connected while the stream is off air, so that the destination sees one broadcast."""
+
+
+class PushConfig(PushKeys):
+    """One destination of a stream."""
+
+    url: InstanceOf[StreamURL]
+    """Its path, query and fragment may hold a stream key."""
+    options: SerializeAsAny[InstanceOf[BaseModel]]
+    """The plugin's ``PushOptions``."""
+
+
 class StreamKeys(Section):
     """The keys of a stream that are the same for every protocol."""
 
@@ -166,6 +188,8 @@ class StreamConfig(StreamKeys):
     """In order of priority; never empty."""
     outputs_options: Mapping[str, SerializeAsAny[InstanceOf[BaseModel]]] = {}
     """The plugins' ``OutputOptions`` by kind, as far as the file names them."""
+    push: tuple[PushConfig, ...] = ()
+    """Destinations that the stream is sent to."""
 
     def serves(self, kind: str) -> bool:
         """Whether viewers may use this kind."""

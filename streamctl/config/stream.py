@@ -1,4 +1,4 @@
-"""Reads one ``[streams.<code>]`` table: common keys, inputs, and one table per output kind.
+"""Reads one ``[streams.<code>]`` table: common keys, inputs, pushes, one table per output kind.
 
 The tables of a protocol are judged by its plugin's option models, so that the valid keys are
 those of what is installed.
@@ -20,6 +20,7 @@ from streamctl.config.faults import (
     unknown_key,
 )
 from streamctl.config.model import InputConfig, StreamConfig, StreamKeys
+from streamctl.config.push import read_pushes
 from streamctl.errors import StreamctlError
 from streamctl.sdk.plugin import Cap, Empty
 from streamctl.sdk.url import StreamURL
@@ -88,6 +89,7 @@ def read_stream(
     known = len(reading.faults)
     table = merge(defaults, own)
     inputs = read_inputs(table.pop("inputs", None), (*place, "inputs"), reading)
+    pushes = read_pushes(table.pop("push", None), (*place, "push"), reading)
     options = read_options(table, place, reading)
     keys = reading.model(StreamKeys, table, place)
     if keys is not None:
@@ -95,7 +97,9 @@ def read_stream(
     reading.faults[known:] = [settle(fault, own, defaults) for fault in reading.faults[known:]]
     if keys is None or len(reading.faults) > known:
         return None
-    return StreamConfig(code=code, inputs=inputs, outputs_options=options, **dict(keys))
+    return StreamConfig(
+        code=code, inputs=inputs, push=pushes, outputs_options=options, **dict(keys)
+    )
 
 
 def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +197,7 @@ def read_options(table: dict[str, Any], path: Path, reading: Reading) -> dict[st
             found[kind] = options
     for key in [key for key in table if key not in StreamKeys.model_fields]:
         del table[key]
-        valid = [*StreamKeys.model_fields, "inputs", *output_kinds(reading)]
+        valid = [*StreamKeys.model_fields, "inputs", "push", *output_kinds(reading)]
         reading.faults.append(unknown_key((*path, key), valid))
     return found
 

@@ -78,6 +78,8 @@ class ProtocolPlugin(ABC):
     summary: ClassVar[str] = ""
     """One line for ``streamctl plugins``."""
     schemes: ClassVar[tuple[str, ...]] = ()
+    ports: ClassVar[Mapping[str, int]] = {}
+    """The port of each scheme, for URLs that name none."""
     caps: ClassVar[Cap] = Cap.NONE
     play_format: ClassVar[Format | None] = None
     """The lane that viewers of this protocol read, if it has viewers."""

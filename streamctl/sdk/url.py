@@ -27,14 +27,16 @@ KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http
 SECRET_QUERY = frozenset({"key", "pass", "passphrase", "password", "token", "secret"})
 LOGIN = re.compile(r"(//[^/?#:]*:)[^/?#]*@")
 SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)
-KEY_LENGTH = 12
+KEY_LENGTH = 6
 """Last segments of destinations that are this long are taken for stream keys."""
+KEY_LENGTH_SHOWN = 12
+"""Keys that are this long show their beginning."""
 KEY_SHOWN = 4
 """So much of a stream key tells two destinations apart and opens nothing."""
 OPAQUE = frozenset({"file", "publish"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StreamURL:
     """A parsed URL; :meth:`parse` is the only way to make one."""
 
@@ -136,15 +138,22 @@ class StreamURL:
         netloc, path = parts.netloc, parts.path
         head, _, name = path.rpartition("/")
         if self.names_key and len(name) >= KEY_LENGTH:
-            path = f"{head}/{name[:KEY_SHOWN]}***"
+            shown = name[:KEY_SHOWN] if len(name) >= KEY_LENGTH_SHOWN else ""
+            path = f"{head}/{shown}***"
         if "@" in netloc:
             login, _, where = netloc.rpartition("@")
             netloc = f"{login.partition(':')[0]}:***@{where}" if ":" in login else netloc
         query = "&".join(
-            f"{name}=***" if name.lower() in SECRET_QUERY else f"{name}={value}"
-            for name, value in self.query
+            f"{name}={'***' if self.hides(name) else value}" for name, value in self.query
         )
         return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+    def __repr__(self) -> str:
+        return f"StreamURL({self.redacted!r})"
+
+    def hides(self, name: str) -> bool:
+        """Whether a value of the query is a secret: of destinations, every one."""
+        return self.names_key or name.lower() in SECRET_QUERY
 
 
 def masked(text: str) -> str:

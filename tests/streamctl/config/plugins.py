@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -11,10 +11,17 @@ from streamctl.media.packet import Format
 from streamctl.registry import PROTOCOLS, Registry
 from streamctl.sdk.plugin import Cap, Options, ProtocolPlugin
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class PullOptions(Options):
     timeout_s: float = Field(5.0, gt=0)
     transport: str = "tcp"
+
+
+class PushOptions(Options):
+    tls: bool = False
 
 
 class ListenOptions(Options):
@@ -28,9 +35,11 @@ class SegmentOptions(Options):
 
 class Rtmp(ProtocolPlugin):
     kind = "rtmp"
-    caps = Cap.LISTEN | Cap.PULL
+    ports: ClassVar[Mapping[str, int]] = {"rtmp": 1935}
+    caps = Cap.LISTEN | Cap.PULL | Cap.PUSH
     play_format: ClassVar[Format | None] = Format.RTMP
     InputOptions: ClassVar[type[BaseModel]] = PullOptions
+    PushOptions: ClassVar[type[BaseModel]] = PushOptions
     ListenerOptions: ClassVar[type[BaseModel]] = ListenOptions
 
 

@@ -169,5 +169,8 @@ def test_stream_keys_in_destinations_are_hidden_and_names_are_not() -> None:
     key = StreamURL.parse("rtmps://a.example/live2/abcd-efgh-ijkl-mnop")
     assert key.as_destination().redacted == "rtmps://a.example/live2/abcd***"
     assert key.redacted == key.raw
+    assert "efgh" not in repr(key.as_destination())
+    short = StreamURL.parse("rtmp://a.example/live2/k3y-42?a=secret#more")
+    assert short.as_destination().redacted == "rtmp://a.example/live2/***?a=***"
     name = StreamURL.parse("rtmp://a.example/live/news")
     assert name.as_destination().redacted == name.raw

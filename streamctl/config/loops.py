@@ -1,0 +1,78 @@
+"""Finds streams that would be fed with themselves, by pushes and inputs on this server.
+
+Only what is written shows here: a host name that leads back from outside does not, and neither
+does a stream that another program hands on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.config.address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streamctl.config.lines import Path
+    from streamctl.config.model import Config
+    from streamctl.config.stream import Reading
+    from streamctl.sdk.url import StreamURL
+
+WILDCARDS = frozenset({"0.0.0.0", "::"})
+
+
+def check_loops(config: Config, reading: Reading) -> None:
+    """Note the first push or input of every loop."""
+    feeds = {code: dict(targets(code, config, reading)) for code in config.streams}
+    noted: set[frozenset[str]] = set()
+    for code in feeds:
+        loop = way_back(code, feeds)
+        if not loop or frozenset(loop) in noted:
+            continue
+        noted.add(frozenset(loop))
+        path = feeds[code][loop[1]]
+        if len(loop) == 2:
+            reading.fault(path, f"leads `{code}` back into itself", "name another server or stream")
+        else:
+            shown = " → ".join(f"`{one}`" for one in loop)
+            reading.fault(path, f"makes a loop of streams: {shown}", "take one of them out")
+
+
+def targets(code: str, config: Config, reading: Reading) -> Iterator[tuple[str, Path]]:
+    """Streams of this server that ``code`` is pushed to or pulled by, and where that is written."""
+    for number, push in enumerate(config.streams[code].push):
+        if (target := own_code(push.url, config, reading)) is not None:
+            yield target, ("streams", code, "push", number, "url")
+    for other, stream in config.streams.items():
+        for number, entry in enumerate(stream.inputs):
+            if own_code(entry.url, config, reading) == code:
+                yield other, ("streams", other, "inputs", number)
+
+
+def own_code(url: StreamURL, config: Config, reading: Reading) -> str | None:
+    """The stream of this server that a URL means; None if it leads elsewhere."""
+    if not url.host or not (Address(url.host, 0).loopback or url.host in WILDCARDS):
+        return None
+    port = url.port or reading.registry.load(url.kind).ports.get(url.scheme, 0)
+    if all(listener.address.port != port for listener in config.listeners.values()):
+        return None
+    return code_of(url.path, config.streams)
+
+
+def code_of(path: str, streams: Mapping[str, object]) -> str | None:
+    """The stream that a client's path means: itself first, then without ``live/``."""
+    path = path.strip("/")
+    return next((code for code in (path, path.removeprefix("live/")) if code in streams), None)
+
+
+def way_back(start: str, feeds: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """The shortest way from a stream to itself, both ends included; empty if there is none."""
+    ways = [[start, target] for target in feeds[start]]
+    seen: set[str] = set()
+    for way in ways:
+        if way[-1] == start:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways += [[*way, target] for target in feeds[way[-1]]]
+    return []

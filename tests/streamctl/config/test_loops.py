@@ -1,0 +1,76 @@
+"""Streams that would be fed with themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamctl.config.faults import ConfigErrors
+from streamctl.config.load import parse, read_document
+from tests.streamctl.config.plugins import registry
+
+LISTENER = '[listeners.rtmp]\naddress = ":1935"\n'
+
+
+def stream(code: str, url: str = "", source: str = "publish:") -> str:
+    push = f'[[streams."{code}".push]]\nname = "p"\nurl = "{url}"\n' if url else ""
+    return f'[streams."{code}"]\ninputs = ["{source}"]\n{push}'
+
+
+def loops(*streams: str) -> list[str]:
+    try:
+        parse(LISTENER + "".join(streams), "x.toml", registry(), {})
+    except ConfigErrors as caught:
+        return [f"{error.line} {error.key}: {error.message}" for error in caught.errors]
+    return []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtmp://127.0.0.1/live/news",
+        "rtmp://localhost:1935/news",
+        "rtmp://[::1]/live/news?key=x",
+        "rtmp://0.0.0.0/live/news/",
+    ],
+)
+def test_a_push_into_its_own_stream_is_named(url: str) -> None:
+    [found] = loops(stream("news", url))
+    assert found == "7 streams.news.push[0].url: leads `news` back into itself"
+
+
+def test_an_input_from_its_own_stream_is_named() -> None:
+    [found] = loops(stream("news", source="rtmp://127.0.0.1/live/news"))
+    assert found == "4 streams.news.inputs[0]: leads `news` back into itself"
+
+
+def test_a_loop_over_several_streams_is_named_once() -> None:
+    found = loops(
+        stream("a", "rtmp://127.0.0.1/live/b"),
+        stream("b"),
+        stream("c", "rtmp://127.0.0.1/live/a", source="rtmp://localhost/b"),
+    )
+    assert found == ["7 streams.a.push[0].url: makes a loop of streams: `a` → `b` → `c` → `a`"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtmp://elsewhere.example/live/news",
+        "rtmp://127.0.0.1:1936/live/news",
+        "rtmp://127.0.0.1/live/other",
+        "rtmp://127.0.0.1/live/unknown",
+    ],
+)
+def test_what_leads_elsewhere_is_none(url: str) -> None:
+    assert loops(stream("news", url), stream("other")) == []
+
+
+def test_a_document_of_the_api_may_not_close_a_loop() -> None:
+    text = LISTENER + stream("a", "rtmp://127.0.0.1/live/b") + stream("b")
+    config = parse(text, "x.toml", registry(), {})
+    document = {
+        "inputs": ["publish:"],
+        "push": [{"name": "back", "url": "rtmp://127.0.0.1/live/a"}],
+    }
+    with pytest.raises(ConfigErrors, match="makes a loop"):
+        read_document("b", document, config, registry(), {})
