@@ -120,6 +120,7 @@ class SessionStatus(BaseModel):
     skips: int = 0
     skipped_items: int = 0
     skipped_s: float = 0.0
+    last_request_at: str = Field("", description="of viewers who ask for every piece, such as HLS")
 
 
 class StreamStatus(BaseModel):

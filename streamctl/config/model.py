@@ -101,6 +101,8 @@ class HttpConfig(Section):
     address: Bind = Address("", 8888)
     cors: tuple[str, ...] = ("*",)
     """Origins whose pages may read media; ``*`` = any."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Reverse proxies whose ``X-Forwarded-For`` tells who the client is."""
 
 
 class LimitsConfig(Section):
@@ -175,6 +177,8 @@ class StreamKeys(Section):
     buffer_bytes: Bytes = 209_715_200
     merge_ms: Annotated[int, Number, Field(ge=0, le=1000)] = 0
     """Send to viewers at most this often, at the price of as much delay."""
+    max_viewers: Annotated[int, Number, Field(ge=0)] = 0
+    """Viewers at the same time, over all protocols; 0 = any number."""
     outputs: tuple[str, ...] | None = None
     """Kinds that viewers may use; None = all that are installed."""
     disabled: bool = False

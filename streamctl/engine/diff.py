@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LIVE_SECTIONS = frozenset({"log", "limits"})
 """Sections whose changes take effect while the server runs."""
-UNNOTICED_KEYS = frozenset({"title"})
+UNNOTICED_KEYS = frozenset({"title", "max_viewers"})
 """Keys of a stream that change without anybody noticing."""
 OUTPUTS_OPTIONS = "outputs_options"
 

@@ -51,11 +51,14 @@ class EngineGate:
         self._log_second = 0
         self._logged = 0
 
-    def admit(self, protocol: str, ip: str) -> Refusal | None:
-        """Count a new connection against the limits; None = let in."""
+    def admit(self, protocol: str, ip: str, *, shared: bool = False) -> Refusal | None:
+        """Count a new connection against the limits; None = let in.
+
+        Any number may come from a ``shared`` address.
+        """
         if self.closing:
             return Refusal(RefusalCode.SHUTDOWN, "the server is shutting down")
-        refusal = self.sessions.admit(ip)
+        refusal = self.sessions.admit(ip, shared=shared)
         if refusal is not None:
             self._count(protocol, ip, refusal)
         return refusal
@@ -95,6 +98,7 @@ class EngineGate:
             raise stopped(grant.code)
         session = self.sessions.open(grant, close)
         self._owners[session] = stream
+        stream.viewers += session.action is Action.PLAY
         stream.services.events.emit(
             "session.opened",
             grant.code,
@@ -104,6 +108,11 @@ class EngineGate:
             peer=session.peer,
         )
         return session
+
+    def vacancy(self, grant: Grant) -> Refusal | None:
+        """Whether the place that a viewer was granted was taken while they waited."""
+        stream = self.streams.get(grant.code)
+        return None if stream is None else seat(stream, grant.request)
 
     def publish(self, grant: Grant, session: Session) -> Epoch:
         """Begin an epoch with this publisher.
@@ -136,6 +145,7 @@ class EngineGate:
         stream = self._owners.pop(session, None)
         if stream is None:
             return
+        stream.viewers -= session.action is Action.PLAY
         stream.leave(session, reason)
         self.sessions.close(session, reason)
         told = session.reason != reason or reason.startswith("too slow")
@@ -176,8 +186,8 @@ class EngineGate:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
         decide = publishing if request.action is Action.PUBLISH else playing
         refusal = decide(stream.config, request)
-        if refusal is None and request.action is Action.PUBLISH:
-            refusal = vacancy(stream)
+        if refusal is None:
+            refusal = vacancy(stream) if request.action is Action.PUBLISH else seat(stream, request)
         return refusal or Grant(code, request)
 
     def _count(self, protocol: str, ip: str, refusal: Refusal, code: str = "") -> None:
@@ -220,6 +230,14 @@ def vacancy(stream: Stream) -> Refusal | None:
     if stream.publisher is not None and not stream.holder_is_silent():
         return Refusal(RefusalCode.BUSY, f"stream `{stream.code}` already has a publisher")
     return None
+
+
+def seat(stream: Stream, request: Request) -> Refusal | None:
+    """Whether the stream has no place for another viewer."""
+    allowed = stream.config.max_viewers
+    if not allowed or stream.viewers < allowed or request.returning:
+        return None
+    return Refusal(RefusalCode.LIMIT, f"stream `{stream.code}` takes {allowed} viewers at most")
 
 
 def address(networks: tuple[Network, ...], request: Request) -> Refusal | None:

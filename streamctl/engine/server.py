@@ -23,6 +23,7 @@ from streamctl.engine.events import EventLog, rfc3339
 from streamctl.engine.gate import EngineGate
 from streamctl.engine.looplag import LoopLag
 from streamctl.engine.memory import enforce
+from streamctl.engine.proxies import Proxies
 from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
 from streamctl.engine.status import counters, session_status, stopped_status, stream_status
@@ -84,7 +85,7 @@ class Server:
         )
         self.running: dict[str, Stream] = {}
         self.gate = EngineGate(self.running, self.sessions_table)
-        self.web = WebApp(self.gate, self.clock)
+        self.web = WebApp(self.gate, self.clock, Proxies(config.http.trusted_proxies))
         self.lag = LoopLag(self.clock)
         self.doors = Doors(self.services, self._door_failed)
         self.addresses = self.doors.addresses

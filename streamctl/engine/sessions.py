@@ -30,11 +30,11 @@ class Sessions:
         self.refused = 0
         self._by_ip: Counter[str] = Counter()
 
-    def admit(self, ip: str) -> Refusal | None:
-        """Count a connection; None = let in."""
+    def admit(self, ip: str, *, shared: bool = False) -> Refusal | None:
+        """Count a connection; None = let in. Any number may come from a ``shared`` address."""
         if self.connections >= self.total:
             return self._refuse(f"the server takes {self.total} connections at most")
-        if self._by_ip[ip] >= self.per_ip:
+        if self._by_ip[ip] >= self.per_ip and not shared:
             return self._refuse(f"{self.per_ip} connections at most from {ip}")
         self.connections += 1
         self._by_ip[ip] += 1

@@ -57,6 +57,7 @@ def session_status(session: Session, wall: float) -> SessionStatus:
         skips=session.skips,
         skipped_items=session.skipped_items,
         skipped_s=round(session.skipped_time / TIMESCALE, 3),
+        last_request_at=rfc3339(session.asked_at) if session.asked_at else "",
     )
 
 

@@ -70,6 +70,8 @@ class Stream:
         self.epoch: Epoch | None = None
         self.epochs = 0
         self.publisher: Session | None = None
+        self.viewers = 0
+        """Open sessions of viewers."""
         self.outputs: dict[str, HttpOutput] = {}
         self.routes: dict[str, tuple[str, Handler]] = {}
         """Handlers with the kind that owns them, by suffix after the code."""

@@ -1,29 +1,29 @@
 """The media HTTP server's application: from a path to the handler of a stream's output.
 
 A path is ``/<code><suffix>``, with or without a leading ``live/``; codes may contain ``/``, so the
-longest code that exists wins. Live answers become sessions of their connection. Answers of
-polling protocols (playlists, segments) are counted in one session per viewer, told apart by
-address, user agent and stream, which ends when the viewer has asked for nothing for a while.
+longest code that exists wins. Live answers become sessions of their connection, answers of
+polling protocols (playlists, segments) are counted in the sessions of ``pollers``.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
+from streamctl.engine.pollers import Pollers, fingerprint
+from streamctl.engine.proxies import Proxies
 from streamctl.errors import StreamctlError
-from streamctl.net.http_response import problem, refused
+from streamctl.net.http_response import OK, problem, refused, selection
 from streamctl.sdk.endpoints import Bytes, Live, Wait
-from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
+from streamctl.sdk.session import Action, Grant, Refusal, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from streamctl.engine.gate import EngineGate
+    from streamctl.engine.pollers import Fingerprint
     from streamctl.engine.stream import Stream
     from streamctl.sdk.context import Clock
     from streamctl.sdk.endpoints import Handler, HttpRequest, Playback, Reply
@@ -33,20 +33,10 @@ if TYPE_CHECKING:
 PROTOCOL = "http"
 CODE_CHARACTERS = 128
 """No code is longer, so that a long path costs no more look-ups than a short one."""
-IDLE_S = 30.0
-"""A polling viewer that has asked for nothing this long has left."""
-BAN_S = 60.0
-"""A kicked polling viewer is refused this long; its player would simply ask again."""
 MEDIA_TYPES = ("video/", "audio/", "application/vnd.apple.mpegurl", "application/dash+xml")
 """Answers that make their reader a viewer; pages and scripts don't."""
-
-
-@dataclass(slots=True)
-class Poller:
-    """A viewer that comes back for every piece."""
-
-    session: Session
-    seen: float
+PARTIAL_HEADERS = ("range", "if-none-match")
+"""Requests for less than a whole body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +74,14 @@ class LiveViewer:
 class WebApp:
     """Implements ``streamctl.net.http.HttpApp`` over the streams."""
 
-    def __init__(self, gate: EngineGate, clock: Clock) -> None:
+    def __init__(self, gate: EngineGate, clock: Clock, proxies: Proxies | None = None) -> None:
         self.gate = gate
-        self.clock = clock
-        self.pollers: dict[tuple[str, str, str, str], Poller] = {}
-        self.banned: dict[tuple[str, str, str, str], float] = {}
-        self._by_ip: Counter[str] = Counter()
-        """Polling viewers by address: a peer may call itself whatever it likes."""
+        self.pollers = Pollers(gate, clock)
+        self.proxies = proxies or Proxies()
 
     def admit(self, ip: str) -> Refusal | None:
-        """Count a connection against the limits."""
-        return self.gate.admit(PROTOCOL, ip)
+        """Count a connection against the limits; a proxy may have any number."""
+        return self.gate.admit(PROTOCOL, ip, shared=self.proxies.trusts(ip))
 
     def release(self, ip: str) -> None:
         """A connection is gone."""
@@ -102,19 +89,20 @@ class WebApp:
 
     def handle(self, request: HttpRequest) -> Reply:
         """Answer one request from memory."""
+        request = self.proxies.seen_through(request)
         target = self._route(request.path)
         if target is None:
             return problem(404, f"nothing at `{request.path[:200]}`")
-        grant = self._grant(target, request)
+        who = fingerprint(target.stream.code, target.kind, request)
+        grant = self._grant(target, request, returning=who in self.pollers.known)
         if isinstance(grant, Refusal):
             return refused(grant)
-        fingerprint = (grant.code, target.kind, request.ip, request.headers.get("user-agent", ""))
-        if self.banned.get(fingerprint, 0.0) > self.clock.now():
+        if self.pollers.denies(who):
             return problem(403, "this viewer was disconnected by the operator")
         reply = target.handler(request)
         if isinstance(reply, Live) and (refusal := target.stream.refusal(reply.fmt)):
             return problem(406, refusal)
-        return self._counted(reply, grant, fingerprint)
+        return self._counted(reply, grant, who, request)
 
     def live(
         self, request: HttpRequest, reply: Live, wire: Wire, close: Callable[[str], None]
@@ -124,6 +112,7 @@ class WebApp:
         Raises:
             StreamctlError: the stream was stopped since, or nothing makes that format.
         """
+        request = self.proxies.seen_through(request)
         target = self._route(request.path)
         if target is None:
             raise StreamctlError(f"nothing at `{request.path[:200]}`")
@@ -141,19 +130,12 @@ class WebApp:
         return viewer
 
     def tick(self, now: float) -> None:
-        """End the sessions of pollers that have left; called about once a second."""
-        for fingerprint, poller in list(self.pollers.items()):
-            if now - poller.seen > IDLE_S:
-                self._forget(fingerprint, "idle")
-        for fingerprint, until in list(self.banned.items()):
-            if until <= now:
-                del self.banned[fingerprint]
+        """Look after polling viewers; called about once a second."""
+        self.pollers.tick(now)
 
     def ban(self, session: Session) -> None:
         """Refuse a polling viewer for a while: closing a session alone would not stop it."""
-        for fingerprint, poller in self.pollers.items():
-            if poller.session is session:
-                self.banned[fingerprint] = self.clock.now() + BAN_S
+        self.pollers.ban(session)
 
     def _route(self, path: str) -> Target | None:
         path = path.removeprefix("/")
@@ -167,7 +149,9 @@ class WebApp:
                 end = cut(base, end)
         return None
 
-    def _grant(self, target: Target, request: HttpRequest) -> Grant | Refusal:
+    def _grant(
+        self, target: Target, request: HttpRequest, *, returning: bool = False
+    ) -> Grant | Refusal:
         user, password = basic(request.headers.get("authorization", ""))
         return self.gate.check(
             Request(
@@ -181,50 +165,40 @@ class WebApp:
                 password=password,
                 query=request.query,
                 user_agent=request.headers.get("user-agent", ""),
+                returning=returning,
             )
         )
 
-    def _counted(self, reply: Reply, grant: Grant, fingerprint: tuple[str, str, str, str]) -> Reply:
+    def _counted(self, reply: Reply, grant: Grant, who: Fingerprint, request: HttpRequest) -> Reply:
+        """The reply, counted in the session of its viewer."""
         if isinstance(reply, Wait):
             then = reply.then
             return Wait(
-                reply.event, reply.timeout_s, lambda: self._counted(then(), grant, fingerprint)
+                reply.event,
+                reply.timeout_s,
+                lambda: self._counted(then(), grant, who, request),
             )
         if isinstance(reply, Bytes) and reply.content_type.startswith(MEDIA_TYPES):
             try:
-                session = self._poller(grant, fingerprint)
+                session = self.pollers.session(who, grant)
             except StreamctlError as error:
                 return problem(404, str(error))
             if isinstance(session, Refusal):
                 return refused(session)
-            body = reply.body
-            size = len(body) if isinstance(body, bytes) else sum(map(len, body))
-            session.bytes_out += size
+            session.bytes_out += sent(request, reply)
         return reply
 
-    def _poller(self, grant: Grant, fingerprint: tuple[str, str, str, str]) -> Session | Refusal:
-        poller = self.pollers.get(fingerprint)
-        if poller is None:
-            ip = grant.request.ip
-            table = self.gate.sessions
-            if len(self.pollers) >= table.total or self._by_ip[ip] >= table.per_ip:
-                self.gate.refused[grant.request.protocol, RefusalCode.LIMIT.value] += 1
-                return Refusal(RefusalCode.LIMIT, f"too many viewers, {self._by_ip[ip]} from {ip}")
-            session = self.gate.open(grant, partial(self._forget, fingerprint))
-            poller = self.pollers[fingerprint] = Poller(session, 0.0)
-            self._by_ip[ip] += 1
-        poller.seen = self.clock.now()
-        return poller.session
 
-    def _forget(self, fingerprint: tuple[str, str, str, str], reason: str) -> None:
-        poller = self.pollers.pop(fingerprint, None)
-        if poller is None:
-            return
-        ip = poller.session.ip
-        self._by_ip[ip] -= 1
-        if not self._by_ip[ip]:
-            del self._by_ip[ip]
-        self.gate.close(poller.session, reason)
+def sent(request: HttpRequest, reply: Bytes) -> int:
+    """The bytes of a body that go to the client."""
+    body = reply.body
+    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    if request.method == "HEAD":
+        return 0
+    if reply.status == OK and not request.headers.keys().isdisjoint(PARTIAL_HEADERS):
+        _, first, end = selection(request, reply, size)
+        return end - first
+    return size
 
 
 def cut(base: str, end: int) -> int:

@@ -33,6 +33,8 @@ class Request:
     password: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     user_agent: str = ""
+    returning: bool = False
+    """The viewer has an open session, and asks for the next piece."""
 
 
 class RefusalCode(enum.StrEnum):
@@ -88,6 +90,8 @@ class Session:
     """Media time that the viewer lost by skips, 90 kHz."""
     lag: float = 0.0
     """Seconds of media that the viewer is behind the newest item, as last measured."""
+    asked_at: float = 0.0
+    """Unix time of the last request of a viewer who asks for every piece."""
     reason: str = ""
     """Why the session ended; empty while it is open."""
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 from typing import Any
 
 import anyio
 import pytest
 
+from streamctl.engine.pollers import BAN_S, IDLE_S
+from streamctl.engine.proxies import Proxies
 from streamctl.engine.stream import Stream
-from streamctl.engine.web import BAN_S, CODE_CHARACTERS, IDLE_S, WebApp, basic
+from streamctl.engine.web import CODE_CHARACTERS, WebApp, basic
 from streamctl.errors import StreamctlError
 from streamctl.media.packet import Codec, Format, Track
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Reply, Wait
@@ -289,3 +292,97 @@ def test_polling_viewers_are_told_apart_by_the_stream_and_end_with_it() -> None:
     session.close("kicked")
     session.close("kicked again")
     assert stream.bytes_sent == 5
+
+
+def test_only_what_is_sent_is_counted() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    stream.routes["/whole"] = (
+        "words",
+        lambda request: Bytes(b"12345678", content_type="video/x", headers={"ETag": '"e"'}),
+    )
+    web = app(rig)
+
+    def ask(method: str = "GET", **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        web.handle(HttpRequest(method, "/news/whole", {}, named, "10.0.0.1"))
+
+    ask()
+    (session,) = rig.sessions.of("news")
+    counts = [session.bytes_out]
+    for method, headers in (
+        ("HEAD", {}),
+        ("GET", {"if_none_match": '"e"'}),
+        ("GET", {"range": "bytes=2-4"}),
+        ("GET", {"range": "bytes=90-"}),
+        ("GET", {"if_none_match": '"other"'}),
+    ):
+        ask(method, **headers)
+        counts.append(session.bytes_out)
+    assert counts == [8, 8, 8, 11, 11, 19]
+
+
+def test_a_stream_takes_so_many_viewers_and_lets_those_go_on_who_watch() -> None:
+    rig = Rig()
+    stream = rig.stream(max_viewers=1)
+    web = app(rig)
+    assert status(web.handle(get("/news/pieces/1"))) == 200
+    assert status(web.handle(get("/news/pieces/1", agent="b"))) == 503
+    assert status(web.handle(get("/news.ts", agent="b"))) == 503
+    assert status(web.handle(get("/news/pieces/2"))) == 200
+    rig.clock.advance(IDLE_S + 1)
+    web.tick(rig.clock.now())
+    assert stream.viewers == 0
+    assert status(web.handle(get("/news/pieces/1", agent="b"))) == 200
+    assert rig.gate.refused["words", "limit"] == 2
+
+
+def test_viewers_who_wait_together_do_not_pass_the_limit_together() -> None:
+    rig = Rig()
+    stream = rig.stream(max_viewers=2)
+    web = app(rig)
+    stream.routes["/later"] = (
+        "words",
+        lambda request: Wait(anyio.Event(), 1.0, lambda: Bytes(b"1", content_type="video/x")),
+    )
+    waits = [web.handle(get("/news/later", agent=agent)) for agent in "abc"]
+    answers = [wait.then() for wait in waits if isinstance(wait, Wait)]
+    assert [status(answer) for answer in answers] == [200, 200, 503]
+
+
+def test_a_session_knows_when_it_asked_last() -> None:
+    rig = Rig()
+    rig.stream()
+    web = app(rig)
+    web.handle(get("/news/pieces/1"))
+    (session,) = rig.sessions.of("news")
+    rig.clock.advance(7)
+    web.handle(get("/news/pieces/2"))
+    assert session.asked_at == rig.clock.wall() == session.opened_at + 7
+
+
+def test_a_long_user_agent_is_one_viewer_by_its_beginning() -> None:
+    rig = Rig()
+    rig.stream()
+    web = app(rig)
+    for tail in "abc":
+        web.handle(get("/news/pieces/1", agent="x" * 1000 + tail))
+    assert len(rig.sessions.of("news")) == 1
+
+
+def test_viewers_behind_a_proxy_are_told_apart_and_judged_by_their_own_address() -> None:
+    rig = Rig(per_ip=1)
+    rig.stream(read_from=("192.0.2.0/24",))
+    web = WebApp(rig.gate, rig.clock, Proxies([ipaddress.ip_network("10.0.0.0/8")]))
+
+    def ask(client: str, ip: str = "10.0.0.1") -> int:
+        headers = {"x-forwarded-for": client}
+        return status(web.handle(HttpRequest("GET", "/news/pieces/1", {}, headers, ip)))
+
+    assert [ask("192.0.2.1"), ask("192.0.2.2"), ask("192.0.2.1")] == [200, 200, 200]
+    assert sorted(session.ip for session in rig.sessions.of("news")) == ["192.0.2.1", "192.0.2.2"]
+    assert ask("198.51.100.1") == 403
+    assert ask("192.0.2.1", ip="198.51.100.1") == 403
+    assert [web.admit("10.0.0.1") for _ in range(3)] == [None] * 3
+    assert web.admit("192.0.2.9") is None
+    assert web.admit("192.0.2.9") is not None
