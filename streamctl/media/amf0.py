@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError
+from streamctl.media import amf3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +123,7 @@ class Decoder:
         self.count = 0
         self.complex: list[Any] = []
         """Targets of references (section 2.9), in the order in which they began."""
+        self.amf3: amf3.Decoder | None = None
 
     def value(self) -> Any:
         """The next value.
@@ -155,6 +157,15 @@ class Decoder:
         """A double."""
         number: float = NUMBER.unpack(self.take(8))[0]
         return number
+
+    def avmplus(self) -> Any:
+        """One value in AMF3; its references may lead to earlier ones of the message."""
+        if self.amf3 is None:
+            self.amf3 = amf3.Decoder(self.data)
+        self.amf3.position = self.position
+        value = self.amf3.value()
+        self.position = self.amf3.position
+        return value
 
     def boolean(self) -> bool:
         """One byte; everything but zero is true."""
@@ -244,6 +255,7 @@ READERS: dict[int, Callable[[Decoder], Any]] = {
     Marker.UNSUPPORTED: lambda _: Special.UNSUPPORTED,
     Marker.XML_DOCUMENT: Decoder.xml,
     Marker.TYPED_OBJECT: Decoder.typed_object,
+    Marker.AVMPLUS: Decoder.avmplus,
 }
 
 

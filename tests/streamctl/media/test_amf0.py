@@ -91,7 +91,6 @@ def test_text_that_is_not_utf8_is_replaced() -> None:
     [
         "04",  # movie clip: reserved
         "0e",  # record set: reserved
-        "11 04 01",  # AMF3
         "ff",
         "07 0000",  # a reference to nothing
         "03 0001 61",  # the value is missing
