@@ -38,6 +38,7 @@ PIECE_BYTES = 256 * 1024
 BODY_BUFFER_BYTES = 1024 * 1024
 """For bodies that have an end the kernel may hold more than of live media: a segment that fits
 costs a third less than one that has to be sent in turns."""
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PIPELINE_MAX = 64
 """Requests that may wait for an earlier answer; clients that pipeline send a few."""
 
@@ -219,6 +220,9 @@ class HttpPeer:
                 self._queue.clear()
                 return
             self._current = self._queue.popleft()
+            if self._current.interim:
+                self._wire.write(CONTINUE)
+                continue
             self._last = not self._current.keep_alive
             if self._current.refusal is not None:
                 self._answer(self._current.refusal)

@@ -3,6 +3,10 @@
 Sans-IO around ``httptools``: :meth:`RequestReader.feed` takes whatever arrived and returns the
 requests that it completed. A request that must not reach a handler carries its ``refusal``
 instead; after one the reader takes no more, because what follows can't be trusted to be framed.
+
+What two servers in a row could frame differently is refused: two lengths, a length beside chunks,
+folded lines, line ends without CR (all by the strict parser), chunks in HTTP/1.0, and more or less
+than one ``Host``. Bodies have no meaning here; small ones are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +29,11 @@ if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address, Bytes
 
 BODY_MAX_BYTES = 8192
-"""Bodies have no meaning here; a small one that some client sends anyway is skipped."""
+"""A small body that some client sends anyway is skipped."""
+FRAMED_BODY_MAX_BYTES = 65_536
+"""The same with the frames of chunks, their extensions and trailers."""
+TARGET_MAX_BYTES = 8192
+"""What RFC 9112 asks of servers; the queries of players have a few hundred."""
 QUERY_MAX_FIELDS = 64
 """Players send a handful; the limit bounds the work that one request can cause."""
 REMEMBERED_MAX_BYTES = 2048
@@ -41,6 +49,10 @@ NO_QUERY: Mapping[str, str] = MappingProxyType({})
 ABSOLUTE_FORM = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
 METHOD_TOKEN = re.compile(rb"[A-Z][A-Z-]{0,30} ")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
+CONTINUE = "100-continue"
+CHUNKED = "chunked"
 
 
 @dataclass(slots=True)
@@ -52,6 +64,8 @@ class Incoming:
     """Whether the client expects to go on using the connection."""
     refusal: Bytes | None = None
     """The answer that takes the handler's place."""
+    interim: bool = False
+    """The client waits for ``100 Continue`` before it sends the rest of the request."""
 
 
 class RequestReader:
@@ -73,6 +87,7 @@ class RequestReader:
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
         self._fed_bytes = 0
+        self._body_bytes = 0
         self._in_head = False
         self._parser = httptools.HttpRequestParser(self)
 
@@ -92,16 +107,24 @@ class RequestReader:
                 self._refuse(400, "this port speaks HTTP/1.1")
         except httptools.HttpParserError:
             self._refuse(400, "malformed request")
+        if self.partial and not self.failed:
+            self._measure(data)
         complete = self._complete
         self._complete = []
-        if self._in_head and not complete and not self.failed:
-            # What the parser holds back of an unfinished header line is in no callback yet.
-            self._fed_bytes += len(data)
-            if self._fed_bytes > self._max_header_bytes:
-                return [self._too_large()]
         if between and len(complete) == 1 and len(data) <= REMEMBERED_MAX_BYTES:
             self._remember(data, complete)
         return complete
+
+    def _measure(self, data: bytes) -> None:
+        """Bound what belongs to an unfinished request and is in no callback yet."""
+        if self._complete:
+            return
+        self._fed_bytes += len(data)
+        if self._in_head:
+            if self._fed_bytes > self._max_header_bytes:
+                self._too_large()
+        elif self._fed_bytes > self._max_header_bytes + FRAMED_BODY_MAX_BYTES:
+            self._refuse(413, "no request here takes a body")
 
     def _remember(self, data: bytes, complete: list[Incoming]) -> None:
         """Spare the parser the same bytes: players repeat the request for a playlist."""
@@ -129,43 +152,70 @@ class RequestReader:
         self.partial = self._in_head = True
         self._url = b""
         self._headers = {}
-        self._head_bytes = self._fed_bytes = 0
+        self._head_bytes = self._fed_bytes = self._body_bytes = 0
 
     def on_url(self, part: bytes) -> None:
         self._url += part
         self._head_bytes += len(part)
+        if len(self._url) > TARGET_MAX_BYTES:
+            self._refuse(414, f"more than {TARGET_MAX_BYTES} bytes of request target")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # A trailer: nothing here has a use for one, and it must not pass for a header.
+            return
         self._head_bytes += len(name) + len(value)
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
         if key in self._headers:
+            if key == "host":
+                self._refuse(400, "more than one Host")
             text = f"{self._headers[key]}, {text}"
         self._headers[key] = text
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self.failed:
-            return
+        headers = self._headers
+        version = self._parser.get_http_version()
+        host = headers.get("host")
         if self._head_bytes > self._max_header_bytes:
-            self._complete.append(self._too_large())
-        elif "transfer-encoding" in self._headers:
-            self._refuse(411, "no request here takes a body")
+            self._too_large()
+        elif version not in VERSIONS:
+            self._refuse(505, "this port speaks HTTP/1.1")
+        elif self._parser.get_method() not in METHODS:
+            self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
+        elif host is None:
+            if version == "1.1":
+                self._refuse(400, "no Host")
+        elif not HOST.fullmatch(host):
+            self._refuse(400, "malformed Host")
+        if "content-length" in headers or "transfer-encoding" in headers:
+            self._on_body_announced(version)
+
+    def _on_body_announced(self, version: str) -> None:
+        coding = self._headers.get("transfer-encoding")
+        if coding is not None and version != "1.1":
+            self._refuse(400, "chunks need HTTP/1.1")
+        elif coding is not None and coding.lower() != CHUNKED:
+            self._refuse(501, "no other transfer coding than chunked")
         elif int(self._headers.get("content-length", "0")) > BODY_MAX_BYTES:
+            self._refuse(413, "no request here takes a body")
+        elif version == "1.1" and "expect" in self._headers:
+            if self._headers["expect"].lower() != CONTINUE:
+                self._refuse(417, "nothing but 100-continue can be expected")
+            elif not self.failed:
+                self._complete.append(Incoming(self._nothing, keep_alive=True, interim=True))
+
+    def on_body(self, part: bytes) -> None:
+        self._body_bytes += len(part)
+        if self._body_bytes > BODY_MAX_BYTES:
             self._refuse(413, "no request here takes a body")
 
     def on_message_complete(self) -> None:
         if self.failed:
             return
         self.partial = False
-        version = self._parser.get_http_version()
-        if version not in VERSIONS:
-            self._refuse(505, "this port speaks HTTP/1.1")
-            return
-        method = METHODS.get(self._parser.get_method())
-        if method is None:
-            self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
-            return
+        method = METHODS[self._parser.get_method()]
         try:
             path, query = split_target(self._url)
             if path == "*" and method != "OPTIONS":
@@ -180,14 +230,12 @@ class RequestReader:
             self._headers,
             self._ip,
             self._port,
-            version,
+            self._parser.get_http_version(),
         )
         self._complete.append(Incoming(request, self._parser.should_keep_alive()))
 
-    def _too_large(self) -> Incoming:
-        self.failed = True
-        text = f"more than {self._max_header_bytes} bytes of request header"
-        return Incoming(self._nothing, keep_alive=False, refusal=problem(431, text))
+    def _too_large(self) -> None:
+        self._refuse(431, f"more than {self._max_header_bytes} bytes of request header")
 
     def _refuse(self, status: int, text: str, headers: Mapping[str, str] = NO_QUERY) -> None:
         if self.failed:
@@ -213,6 +261,8 @@ def split_target(target: bytes) -> tuple[str, Mapping[str, str]]:
         elif target != b"*":
             raise ValueError("malformed request target")
     encoded, _, query = target.partition(b"?")
+    if LONE_PERCENT.search(encoded) or b"#" in target:
+        raise ValueError("malformed request target")
     try:
         path = unquote_to_bytes(encoded).decode("utf-8")
     except UnicodeDecodeError:

@@ -45,7 +45,9 @@ def test_a_head_request_gets_the_length_without_the_body() -> None:
 
 def test_pipelined_requests_are_answered_in_order() -> None:
     client = Client()
-    data = client.ask("".join(f"GET /{page} HTTP/1.1\n\n" for page in ("parts", "x", "small")))
+    data = client.ask(
+        "".join(f"GET /{page} HTTP/1.1\nHost: a\n\n" for page in ("parts", "x", "small"))
+    )
     parts, missing, small = data.split(b"HTTP/1.1 ")[1:]
     assert parts.endswith(b"abcdefghij")
     assert missing.startswith(b"404")
@@ -69,6 +71,14 @@ def test_the_client_decides_whether_the_connection_stays(
     assert (client.reason == "") is stays
     said = response.headers.get("connection", "keep-alive")
     assert said == ("keep-alive" if stays else "close")
+
+
+def test_a_client_that_waits_for_leave_to_send_a_body_gets_it_in_its_turn() -> None:
+    client = Client()
+    head = "Expect: 100-continue\nContent-Length: 3\n\n"
+    sent = client.ask(f"GET /small HTTP/1.1\nHost: a\n\nGET /parts HTTP/1.1\nHost: a\n{head}")
+    assert sent.endswith(SMALL + b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert parse(client.ask("abc")).body == b"abcdefghij"
 
 
 def test_nothing_is_served_after_the_last_answer() -> None:
@@ -144,7 +154,7 @@ def test_a_connection_closes_only_when_its_last_body_has_left() -> None:
 def test_too_many_pipelined_requests_end_the_connection() -> None:
     client = Client()
     client.room = 0
-    client.ask("GET /small HTTP/1.1\n\n" * (PIPELINE_MAX + 2))
+    client.ask("GET /small HTTP/1.1\nHost: a\n\n" * (PIPELINE_MAX + 2))
     assert client.reason == "too many requests at once"
 
 
@@ -297,7 +307,7 @@ def test_a_live_viewer_hears_of_its_wire() -> None:
 
 def test_requests_behind_one_for_an_endless_response_are_dropped() -> None:
     client = Client()
-    client.ask("GET /live HTTP/1.1\n\nGET /small HTTP/1.1\n\n")
+    client.ask("GET /live HTTP/1.1\nHost: a\n\nGET /small HTTP/1.1\nHost: a\n\n")
     assert [request.path for request in client.app.requests] == ["/live"]
 
 
@@ -374,7 +384,7 @@ async def test_a_client_that_stalls_in_a_large_body_holds_one_piece() -> None:
     app = Pages()
     async with serving(app) as address:
         with socket.create_connection(address, timeout=5) as client:
-            client.sendall(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n" * 3)
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" * 3)
             await app.asked.wait()
             response = await anyio.to_thread.run_sync(read_to_end, client)
             assert parse(response).body == LARGE
@@ -396,7 +406,7 @@ async def test_half_a_request_is_timed_out_with_an_answer() -> None:
     [
         (b"\x03" + bytes(100_000), 400),
         (b"GET / HTTP/1.1\r\nA: " + b"a" * 1_000_000, 431),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000), 413),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000), 405),
     ],
 )
 async def test_bad_clients_can_read_why_they_are_refused(sent: bytes, status: int) -> None:
