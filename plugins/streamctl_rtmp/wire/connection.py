@@ -30,6 +30,7 @@ OUT_CHUNK_SIZE = 65_536
 """Announced to every peer: nearly every frame is one chunk, so nothing has to be cut."""
 WINDOW_BYTES = 2_500_000
 """The acknowledgement window that is asked of peers and kept until they ask for another."""
+DATA_TYPES = frozenset({MessageType.DATA_AMF0, MessageType.DATA_AMF3})
 MIN_WINDOW_BYTES = 4096
 """Peers that ask for a smaller window are acknowledged at this distance: answers cost too."""
 MAX_COMMAND_BYTES = 65_536
@@ -144,7 +145,7 @@ class Connection(ABC):
                 for inner in split_aggregate(message):
                     if inner.type == MessageType.VIDEO or inner.type == MessageType.AUDIO:
                         events.append(inner)
-                    elif inner.type == MessageType.DATA_AMF0:
+                    elif inner.type in DATA_TYPES:
                         self._data(inner, events)
             case MessageType.WINDOW_ACK_SIZE:
                 self.window = max(parse_uint32(message.data), MIN_WINDOW_BYTES)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.media import amf0
+from streamctl.media import amf0, amf3
 
 STREAM_ID = 1
 """The only message stream: ``createStream`` always answers it, so that bytes can be shared."""
@@ -38,6 +38,12 @@ class MessageType(enum.IntEnum):
     SHARED_OBJECT_AMF0 = 19
     COMMAND_AMF0 = 20
     AGGREGATE = 22
+
+
+AMF3_TYPES = frozenset({MessageType.COMMAND_AMF3, MessageType.DATA_AMF3})
+AMF0_FORMAT = b"\x00"
+AMF0_STRING = b"\x02"
+"""Every command and every data message begins with a string."""
 
 
 class UserControl(enum.IntEnum):
@@ -112,15 +118,10 @@ class Command:
     def parse(cls, message: Message) -> Command:
         """The command in a message of either command type.
 
-        The AMF3 form begins with a format byte; its values are AMF0 with every known client.
-
         Raises:
-            RemoteProtocolError: not AMF0, or without a name.
+            RemoteProtocolError: not AMF, or without a name.
         """
-        body = message.data
-        if message.type == MessageType.COMMAND_AMF3 and body[:1] == b"\0":
-            body = body[1:]
-        values = amf0.decode(body)
+        values = parse_data(message)
         name = values[0] if values else None
         transaction = values[1] if len(values) > 1 else 0.0
         if not isinstance(name, str) or not isinstance(transaction, float):
@@ -148,14 +149,20 @@ def status(level: str, code: str, description: str, **more: Any) -> Command:
 
 
 def parse_data(message: Message) -> list[Any]:
-    """The values of a data message (section 7.1.2).
+    """The values of a command or data message (section 7.1.2).
+
+    The AMF3 form begins with a format byte, of which only 0 is defined: AMF0, with single values in
+    AMF3 behind a marker. Bodies without it are taken for what their first value is.
 
     Raises:
-        RemoteProtocolError: not AMF0.
+        RemoteProtocolError: not AMF.
     """
     body = message.data
-    if message.type == MessageType.DATA_AMF3 and body[:1] == b"\0":
-        body = body[1:]
+    if message.type in AMF3_TYPES:
+        if body[:1] == AMF0_FORMAT:
+            return amf0.decode(body[1:])
+        if body[:1] != AMF0_STRING:
+            return amf3.decode(body)
     return amf0.decode(body)
 
 

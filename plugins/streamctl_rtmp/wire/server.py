@@ -15,6 +15,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError
+from streamctl_rtmp.wire import enhanced
 from streamctl_rtmp.wire.chunk import MAX_MESSAGE_BYTES
 from streamctl_rtmp.wire.connection import MAX_COMMAND_BYTES, WINDOW_BYTES, Connection
 from streamctl_rtmp.wire.events import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 FMS_VERSION = "FMS/3,5,7,7009"
 """Players decide by this version what a server can do; the value that most servers give."""
 CAPABILITIES = 31
+AMF3 = 3
+"""``objectEncoding`` of clients that send AMF3 too."""
 MAX_NAME = 1024
 """Longest application or stream name: the limit of ffmpeg's own tcUrl."""
 
@@ -215,7 +218,9 @@ class ServerConnection(Connection):
                 "level": "status",
                 "code": "NetConnection.Connect.Success",
                 "description": "connection succeeded",
-                "objectEncoding": 0,
+                # AMF0 is understood by clients of either encoding; they want to see theirs.
+                "objectEncoding": AMF3 if properties.get("objectEncoding") == AMF3 else 0,
+                **enhanced.answer(properties),
             },
             properties={"fmsVer": FMS_VERSION, "capabilities": CAPABILITIES},
         )

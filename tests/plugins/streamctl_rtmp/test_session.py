@@ -452,7 +452,7 @@ def test_refusals_are_logged_once_with_the_address(
 ) -> None:
     caplog.set_level(logging.INFO, "streamctl.rtmp")
     client = publisher(world)
-    client.send(MessageType.AUDIO, 0, b"\x2f\xff\xfb")
+    client.send(MessageType.AUDIO, 0, b"\xb2\xff\xfb")
     client.run()
     [record] = caplog.records
     assert record.getMessage().startswith("rtmp 127.0.0.1:5000: MP3 audio")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamctl.media import amf0
-from streamctl_rtmp.wire.connection import MIN_WINDOW_BYTES
+from streamctl_rtmp.wire.connection import MIN_WINDOW_BYTES, WINDOW_BYTES
 from streamctl_rtmp.wire.events import DataReceived, PlayRequested
 from streamctl_rtmp.wire.messages import (
     Command,
@@ -49,11 +49,11 @@ def test_metadata_is_reported_with_and_without_its_wrapper(peer: Peer) -> None:
     assert peer.send(MessageType.DATA_AMF3, b"\0" + wrapped, timestamp=5) == [expected]
 
 
-@pytest.mark.parametrize("body", [b"", amf0.encode(5), amf0.encode("@setDataFrame"), b"\x11\0"])
+@pytest.mark.parametrize("body", [b"", amf0.encode(5), amf0.encode("@setDataFrame"), b"\x04\0"])
 def test_odd_data_is_passed_over(peer: Peer, body: bytes) -> None:
     peer.publish()
     assert peer.send(MessageType.DATA_AMF0, body) == []
-    assert peer.server.ignored == (body == b"\x11\0")
+    assert peer.server.ignored == (body == b"\x04\0")
 
 
 def test_an_aggregate_is_taken_apart(peer: Peer) -> None:
@@ -62,10 +62,12 @@ def test_an_aggregate_is_taken_apart(peer: Peer) -> None:
     def tag(kind: int, data: bytes) -> bytes:
         return bytes([kind]) + len(data).to_bytes(3, "big") + bytes(7) + data + bytes(4)
 
-    body = tag(9, b"v") + tag(8, b"a") + tag(18, amf0.encode("onCuePoint", 1)) + tag(99, b"?")
+    data = amf0.encode("onCuePoint", 1)
+    body = tag(9, b"v") + tag(8, b"a") + tag(18, data) + tag(15, b"\0" + data) + tag(99, b"?")
     assert peer.send(MessageType.AGGREGATE, body, timestamp=9) == [
         Message(9, 9, 1, b"v"),
         Message(8, 9, 1, b"a"),
+        DataReceived("onCuePoint", (1.0,), 9),
         DataReceived("onCuePoint", (1.0,), 9),
     ]
 
@@ -91,6 +93,16 @@ def test_received_bytes_are_acknowledged_by_the_window_of_the_peer(peer: Peer) -
     # A tiny window would cost an answer per message.
     peer.send(MessageType.WINDOW_ACK_SIZE, (1).to_bytes(4, "big"))
     assert peer.server.window == MIN_WINDOW_BYTES
+
+
+def test_acknowledgements_count_on_past_32_bits(peer: Peer) -> None:
+    peer.publish()
+    peer.server.bytes_received = peer.server.acknowledged = 2**32 - WINDOW_BYTES
+    peer.send(MessageType.AUDIO, bytes(WINDOW_BYTES))
+    [ack] = peer.answers()
+    assert int.from_bytes(ack.data, "big") == peer.server.bytes_received - 2**32
+    assert peer.send(MessageType.AUDIO, bytes(90_000)) != []
+    assert peer.answers() == []
 
 
 def test_a_limit_of_our_output_is_answered_by_a_window(peer: Peer) -> None:

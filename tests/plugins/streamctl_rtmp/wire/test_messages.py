@@ -44,6 +44,18 @@ def test_the_amf3_form_is_amf0_behind_a_byte() -> None:
     assert Command.parse(message(MessageType.COMMAND_AMF3, body)) == command
 
 
+def test_values_in_amf3_may_stand_in_either_form() -> None:
+    info = bytes.fromhex("0a0b01 0b 7769647468 0485 00 01")
+    behind_marker = b"\0" + amf0.encode("@setDataFrame", "onMetaData") + b"\x11" + info
+    values = ["@setDataFrame", "onMetaData", {"width": 640.0}]
+    assert parse_data(message(MessageType.DATA_AMF3, behind_marker)) == values
+    # The number of the transaction is an integer there, the missing object null.
+    play = bytes.fromhex("06 09 706c6179 0404 01 06 09 6e657773")
+    assert Command.parse(message(MessageType.COMMAND_AMF3, play)) == Command(
+        "play", 4.0, None, ("news",)
+    )
+
+
 def test_a_command_may_lack_everything_but_its_name() -> None:
     assert Command.parse(message(MessageType.COMMAND_AMF0, amf0.encode("x"))) == Command("x", 0.0)
 

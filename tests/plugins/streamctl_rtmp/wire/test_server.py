@@ -53,7 +53,19 @@ def test_connect_is_answered_as_players_and_encoders_expect() -> None:
     assert result.object == {"fmsVer": "FMS/3,5,7,7009", "capabilities": 31}
     assert result.info()["code"] == "NetConnection.Connect.Success"
     assert result.info()["objectEncoding"] == 0
+    assert "fourCcList" not in result.info()
     assert peer.parser.chunk_size == OUT_CHUNK_SIZE
+
+
+def test_a_peer_that_speaks_of_enhanced_rtmp_learns_what_the_server_knows() -> None:
+    peer = Peer()
+    peer.command("connect", 1, obj={"app": "live", "fourCcList": ["hvc1"], "objectEncoding": 3})
+    [result] = peer.commands()
+    info = result.info()
+    assert {"hvc1", "av01", "vp09", "Opus", "fLaC", "ac-3", "ec-3"} <= set(info["fourCcList"])
+    assert info["videoFourCcInfoMap"]["hvc1"] == info["audioFourCcInfoMap"]["Opus"] == 4
+    assert "Opus" not in info["videoFourCcInfoMap"]
+    assert (info["capsEx"], info["objectEncoding"]) == (14, 3)
 
 
 def test_a_connect_without_properties_is_a_connect() -> None:
