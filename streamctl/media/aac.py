@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from streamctl.errors import RemoteProtocolError, Unsupported
-from streamctl.media.nal import BitReader
+from streamctl.media.bits import BitReader, BitWriter
 from streamctl.media.packet import TIMESCALE, Kind
 from streamctl.media.unit import Facts, TrackReader, Unit
 
@@ -176,26 +176,6 @@ def facts(config: bytes) -> Facts:
         channels=parsed.channels,
         frame=Fraction(TIMESCALE * parsed.core_samples, parsed.core_rate),
     )
-
-
-class BitWriter:
-    """Collects fields, most significant bit first."""
-
-    __slots__ = ("count", "value")
-
-    def __init__(self) -> None:
-        self.value = 0
-        self.count = 0
-
-    def bits(self, value: int, count: int) -> None:
-        """Append ``count`` bits."""
-        self.value = self.value << count | value
-        self.count += count
-
-    def data(self) -> bytes:
-        """Everything so far, filled with zeros to a whole byte."""
-        fill = -self.count % 8
-        return (self.value << fill).to_bytes((self.count + fill) // 8, "big")
 
 
 def read_object_type(reader: BitReader) -> int:

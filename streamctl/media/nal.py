@@ -1,4 +1,4 @@
-"""NAL units: the three ways to delimit them, emulation prevention, and bits.
+"""NAL units: the three ways to delimit them, and emulation prevention.
 
 Shared by H.264 (ITU-T H.264 §7.3, §7.4.1, Annex B) and the codecs that inherited its framing;
 what the units mean is left to the codec's own module.
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 START_CODE = b"\0\0\0\1"
 SHORT_START_CODE = b"\0\0\1"
-
-MAX_EXP_GOLOMB_ZEROS = 31
-"""Leading zeros of an Exp-Golomb code: every syntax element of the codecs fits in 32 bits."""
 
 
 def prefixed_spans(data: bytes, size: int = 4) -> list[tuple[int, int]]:
@@ -118,53 +115,3 @@ def merge_sets(
 def unescape(nal: bytes) -> bytes:
     """The payload without ``emulation_prevention_three_byte`` (§7.4.1)."""
     return nal.replace(b"\0\0\3", b"\0\0")
-
-
-class BitReader:
-    """Reads the fields of a payload whose emulation prevention has been undone."""
-
-    __slots__ = ("left", "value")
-
-    def __init__(self, data: bytes) -> None:
-        self.value = int.from_bytes(data, "big")
-        self.left = len(data) * 8
-
-    def bits(self, count: int) -> int:
-        """The next ``count`` bits as an unsigned number.
-
-        Raises:
-            RemoteProtocolError: fewer bits are left.
-        """
-        left = self.left - count
-        if left < 0:
-            raise RemoteProtocolError("a bit stream ends in the middle of a field")
-        self.left = left
-        return (self.value >> left) & ((1 << count) - 1)
-
-    def flag(self) -> bool:
-        """The next bit.
-
-        Raises:
-            RemoteProtocolError: no bit is left.
-        """
-        return self.bits(1) == 1
-
-    def ue(self) -> int:
-        """The next unsigned Exp-Golomb code (§9.1).
-
-        Raises:
-            RemoteProtocolError: cut off, or longer than any syntax element.
-        """
-        zeros = self.left - (self.value & ((1 << self.left) - 1)).bit_length()
-        if zeros > MAX_EXP_GOLOMB_ZEROS:
-            raise RemoteProtocolError("an Exp-Golomb code is longer than 63 bits")
-        return self.bits(2 * zeros + 1) - 1
-
-    def se(self) -> int:
-        """The next signed Exp-Golomb code (§9.1.1).
-
-        Raises:
-            RemoteProtocolError: cut off, or longer than any syntax element.
-        """
-        code = self.ue()
-        return (code + 1) // 2 if code & 1 else -(code // 2)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
+from streamctl.media.bits import BitReader
 from streamctl.media.h264.sps import parse_sps
-from streamctl.media.nal import START_CODE, BitReader, merge_sets, read_sets, unescape
+from streamctl.media.nal import START_CODE, merge_sets, read_sets, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

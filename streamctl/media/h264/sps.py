@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.media.nal import BitReader, unescape
+from streamctl.media.bits import BitReader
+from streamctl.media.nal import unescape
 
 CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 """Profiles whose SPS carries chroma format, bit depths and scaling lists."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
+from streamctl.media.bits import BitReader
 from streamctl.media.nal import (
     START_CODE,
-    BitReader,
     byte_stream,
     join_length_prefixed,
     prefixed_spans,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.media.nal import BitReader, unescape
+from streamctl.media.bits import BitReader
+from streamctl.media.nal import unescape
 
 MAX_SET_BYTES = 8192
 """Sets with 64 reference picture sets and every scaling list are below 4 KiB."""

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.nal import (
-    BitReader,
     byte_stream,
     join_length_prefixed,
     merge_sets,
@@ -29,17 +28,6 @@ def escape(payload: bytes) -> bytes:
         out.append(byte)
         zeros = zeros + 1 if byte == 0 else 0
     return bytes(out)
-
-
-def golomb(value: int) -> str:
-    """The bits of an unsigned Exp-Golomb code."""
-    bits = f"{value + 1:b}"
-    return "0" * (len(bits) - 1) + bits
-
-
-def packed(bits: str) -> bytes:
-    bits += "0" * (-len(bits) % 8)
-    return int(bits or "0", 2).to_bytes(len(bits) // 8, "big")
 
 
 nals = st.lists(
@@ -96,36 +84,6 @@ def test_a_cut_off_unit_is_refused(cut: int) -> None:
 @given(st.binary(max_size=60))
 def test_emulation_prevention_is_undone(payload: bytes) -> None:
     assert unescape(escape(payload)) == payload
-
-
-@given(st.lists(st.integers(0, (1 << 32) - 2), max_size=10))
-def test_exp_golomb_codes_are_read(values: list[int]) -> None:
-    reader = BitReader(packed("".join(map(golomb, values))))
-    assert [reader.ue() for _ in values] == values
-
-
-def test_signed_codes_alternate() -> None:
-    reader = BitReader(packed("".join(map(golomb, range(5)))))
-    assert [reader.se() for _ in range(5)] == [0, 1, -1, 2, -2]
-
-
-def test_bits_are_read_most_significant_first() -> None:
-    reader = BitReader(b"\xa5\x0f")
-    assert (reader.bits(4), reader.flag(), reader.bits(0), reader.bits(11)) == (10, False, 0, 0x50F)
-    assert reader.left == 0
-
-
-@pytest.mark.parametrize("data", [b"", b"\0", b"\x01", b"\0\0\0\0\x80", b"\0\0\0\0\0\xff\xff\xff"])
-def test_a_torn_or_endless_code_is_refused(data: bytes) -> None:
-    with pytest.raises(RemoteProtocolError):
-        BitReader(data).ue()
-
-
-def test_reading_past_the_end_is_refused() -> None:
-    reader = BitReader(b"\xff")
-    reader.bits(5)
-    with pytest.raises(RemoteProtocolError):
-        reader.bits(4)
 
 
 def test_sets_behind_lengths_are_merged_by_their_number() -> None:
