@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
-from streamctl.media import aac, h264, hevc
+from streamctl.media import aac, ac3, eac3, flac, h264, hevc, opus
 from streamctl.media.packet import TIMESCALE, Codec, Media, Track
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ FACTS: dict[Codec, Callable[[bytes], Facts]] = {
     Codec.H264: h264.facts,
     Codec.HEVC: hevc.facts,
     Codec.AAC: aac.facts,
+    Codec.OPUS: opus.facts,
+    Codec.AC3: ac3.facts,
+    Codec.EAC3: eac3.facts,
+    Codec.FLAC: flac.facts,
 }
 """Reads what a configuration tells, by codec; may raise ``RemoteProtocolError``."""
 

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import Unsupported
 from streamctl.media.aac import AacReader
+from streamctl.media.ac3 import Ac3Reader
+from streamctl.media.eac3 import Eac3Reader
+from streamctl.media.flac import FlacReader
 from streamctl.media.h264 import H264Reader
 from streamctl.media.hevc import HevcReader
+from streamctl.media.mpegaudio import MpegAudioReader
+from streamctl.media.opus import OpusReader
 from streamctl.media.packet import Codec
 from streamctl.media.unit import TrackReader, Unit
 
@@ -25,6 +30,12 @@ READERS: dict[Codec, Callable[[], TrackReader]] = {
     Codec.H264: H264Reader,
     Codec.HEVC: HevcReader,
     Codec.AAC: AacReader,
+    Codec.OPUS: OpusReader,
+    Codec.MP3: MpegAudioReader,
+    Codec.MP2: MpegAudioReader,
+    Codec.AC3: Ac3Reader,
+    Codec.EAC3: Eac3Reader,
+    Codec.FLAC: FlacReader,
 }
 
 BYTE_STREAMS: dict[Codec, Callable[[], TrackReader]] = {
