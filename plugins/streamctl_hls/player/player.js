@@ -2,9 +2,11 @@
 (() => {
   const RETRY_MS = 2000;
   const STALL_MS = 3000;
-  // A stream that has just begun lists one segment: playing it at once would end in a stall.
-  const ENOUGH_SEGMENTS = 3;
+  // A stream that has just begun lists one segment. It is played a little slower, or it would be
+  // over before the next arrives, until there is enough ahead.
+  const SCARCE_RATE = 0.8;
   const ENOUGH_TARGETS = 1.5;
+  const FULL_SEGMENTS = 5;
   const video = document.getElementById("video");
   const notice = document.getElementById("notice");
   const live = document.getElementById("live");
@@ -49,14 +51,18 @@
     hls.on(Hls.Events.ERROR, failed);
     let details = null;
     let begun = false;
+    let enough = false;
     hls.on(Hls.Events.LEVEL_LOADED, (_event, data) => {
       details = data.details;
       newestSegment = details.endSN;
     });
     hls.on(Hls.Events.FRAG_BUFFERED, () => {
-      if (begun || !details || !video.buffered.length) return;
-      const ahead = video.buffered.end(video.buffered.length - 1) - video.buffered.start(0);
-      if (details.fragments.length < ENOUGH_SEGMENTS && ahead < ENOUGH_TARGETS * details.targetduration) return;
+      if (enough || !details || !video.buffered.length) return;
+      const from = Math.max(video.currentTime, video.buffered.start(0));
+      const ahead = video.buffered.end(video.buffered.length - 1) - from;
+      enough = details.fragments.length >= FULL_SEGMENTS || ahead >= ENOUGH_TARGETS * details.targetduration;
+      video.playbackRate = enough ? 1 : SCARCE_RATE;
+      if (begun) return;
       begun = true;
       play();
     });
