@@ -12,5 +12,5 @@ from streamctl_rtmp.packer import Packer
 class RtmpConverter(TagConverter):
     """Implements :class:`streamctl.sdk.plugin.Converter`."""
 
-    def __init__(self, first_timestamp: int = BASE_LEAD) -> None:
-        super().__init__(lambda base: Packer(base=base), first_timestamp)
+    def __init__(self, first_timestamp: int = BASE_LEAD, *, multitrack: bool = False) -> None:
+        super().__init__(lambda base: Packer(base=base, multitrack=multitrack), first_timestamp)

@@ -19,10 +19,17 @@ CHUNK_STREAMS = {
 
 
 class Packer(TagPacker):
-    """Makes the messages of one epoch's first video and first audio track."""
+    """Makes the messages of one epoch's first video and first audio track, or of all its tracks."""
 
-    def __init__(self, *, base: int, stream_id: int = STREAM_ID, publishing: bool = False) -> None:
-        super().__init__(base=base)
+    def __init__(
+        self,
+        *,
+        base: int,
+        stream_id: int = STREAM_ID,
+        publishing: bool = False,
+        multitrack: bool = False,
+    ) -> None:
+        super().__init__(base=base, multitrack=multitrack)
         self.stream_id = stream_id
         if publishing:
             # Servers ask for it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.media.flv_packer import CODECS
@@ -31,7 +32,7 @@ class RtmpPlugin(ProtocolPlugin):
     """RTMP and RTMPS: one port each for publishers and players, pull and push."""
 
     kind = "rtmp"
-    summary = "RTMP and RTMPS: publish, play, pull and push H.264 with AAC"
+    summary = "RTMP and RTMPS: publish, play, pull and push"
     schemes: ClassVar[tuple[str, ...]] = ("rtmp", "rtmps")
     ports: ClassVar[Mapping[str, int]] = {"rtmp": PORT, "rtmps": TLS_PORT}
     caps = Cap.PULL | Cap.PUSH | Cap.LISTEN | Cap.CONVERT
@@ -55,4 +56,8 @@ class RtmpPlugin(ProtocolPlugin):
         return RtmpListener(address, ctx, tls)
 
     def converters(self) -> Sequence[ConverterSpec]:
-        return (ConverterSpec(Format.PACKETS, Format.RTMP, CODECS, RtmpConverter),)
+        multitrack = partial(RtmpConverter, multitrack=True)
+        return (
+            ConverterSpec(Format.PACKETS, Format.RTMP, CODECS, RtmpConverter),
+            ConverterSpec(Format.PACKETS, Format.RTMP_MULTITRACK, CODECS, multitrack),
+        )

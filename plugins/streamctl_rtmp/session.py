@@ -16,6 +16,7 @@ from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, Request
 from streamctl_rtmp.address import Location
 from streamctl_rtmp.ingest import Ingest
+from streamctl_rtmp.wire import enhanced
 from streamctl_rtmp.wire.events import (
     Connected,
     DataReceived,
@@ -182,7 +183,10 @@ class RtmpSession:
         self.connection.accept_publish()
 
     def _play(self, grant: Grant, session: Session) -> None:
-        self.playback = self.gate.play(grant, session, Format.RTMP)
+        known = enhanced.capabilities(self.hello.properties)
+        further = enhanced.Capability.MULTITRACK in known
+        fmt = Format.RTMP_MULTITRACK if further else Format.RTMP
+        self.playback = self.gate.play(grant, session, fmt)
         self.connection.accept_play()
         self._reply()
         self._join(self.playback, session)

@@ -22,6 +22,7 @@ FORMAT_TITLES = {
     Format.PACKETS: "this lane",
     Format.MPEGTS: "MPEG-TS",
     Format.RTMP: "RTMP",
+    Format.RTMP_MULTITRACK: "RTMP",
     Format.FLV: "FLV",
     Format.RTP: "RTP",
     Format.CMAF: "CMAF",

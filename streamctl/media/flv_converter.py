@@ -77,14 +77,12 @@ class TagConverter:
     def _pack(self, packet: Packet, out: list[Item]) -> None:
         """Add the chunk of one access unit, unless its track is left out."""
         packer = self.packer or self._start(packet)
-        if packer is None:
+        if packer is None or not packer.carries(packet.track):
             return
         time = packet.dts
         video = packer.video
         is_video = video is not None and packet.track == video.id
-        if not is_video and (packer.audio is None or packet.track != packer.audio.id):
-            return
-        rap = packet.kind is Kind.KEY if video is not None else self._audio_rap(time)
+        rap = packet.kind is Kind.KEY and is_video if video is not None else self._audio_rap(time)
         if rap and self.last_timestamp is not None:
             self._begin_anew(packer, time, out)
         data = packer.message(packet)

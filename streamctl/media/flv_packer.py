@@ -72,6 +72,10 @@ class TagPacker(ABC):
             for number, track in enumerate(medium)
         }
 
+    def carries(self, track: int) -> bool:
+        """Whether access units of that track are sent."""
+        return track in self._heads
+
     def headers(self, time: int) -> bytes:
         """Metadata and sequence headers, as they must stand before media of that time.
 

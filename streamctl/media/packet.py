@@ -20,6 +20,8 @@ class Format(enum.StrEnum):
     PACKETS = "packets"
     MPEGTS = "mpegts"
     RTMP = "rtmp"
+    RTMP_MULTITRACK = "rtmp-multitrack"
+    """RTMP with further tracks, for peers that say that they know them."""
     FLV = "flv"
     RTP = "rtp"
     CMAF = "cmaf"

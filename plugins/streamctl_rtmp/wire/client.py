@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamctl.errors import LocalProtocolError
+from streamctl_rtmp.wire import enhanced
 from streamctl_rtmp.wire.chunk import MAX_MESSAGE_BYTES
 from streamctl_rtmp.wire.connection import WINDOW_BYTES, Connection
 from streamctl_rtmp.wire.events import (
@@ -83,6 +84,8 @@ class ClientConnection(Connection):
         self.target = target
         self.stream_id = 0
         self.started = False
+        self.capabilities = enhanced.OURS
+        """Said to the server: what this side can read beyond RTMP 1.0."""
 
     def open(self) -> None:
         """Queue the first bytes."""
@@ -114,6 +117,7 @@ class ClientConnection(Connection):
             "app": self.target.app,
             "flashVer": agent,
             "tcUrl": self.target.tc_url,
+            **enhanced.introduction(self.capabilities),
         }
         if self.role is Role.PUBLISH:
             properties["type"] = "nonprivate"

@@ -44,16 +44,19 @@ def capabilities(properties: Mapping[str, Any]) -> Capability:
     return Capability(int(value) & 0x0F)
 
 
-def answer(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What the server says of itself to a peer that speaks of Enhanced RTMP; else nothing."""
-    if NAMES.isdisjoint(properties):
-        return {}
+def introduction(ours: Capability = OURS) -> dict[str, Any]:
+    """What a peer says of itself, be it a client or a server."""
     return {
         "fourCcList": [code(codec) for codec in sorted(CODECS)],
         "videoFourCcInfoMap": forwarded(Media.VIDEO),
         "audioFourCcInfoMap": forwarded(Media.AUDIO),
-        "capsEx": int(OURS),
+        "capsEx": int(ours),
     }
+
+
+def answer(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What the server says of itself to a peer that speaks of Enhanced RTMP; else nothing."""
+    return {} if NAMES.isdisjoint(properties) else introduction()
 
 
 def forwarded(media: Media) -> dict[str, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamctl.media.packet import Boundary, Chunk, Init, Item
 from streamctl_rtmp.converter import RtmpConverter
 from tests.plugins.streamctl_rtmp.test_packer import parse
-from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, picture, sound
+from tests.plugins.streamctl_rtmp.world import AUDIO, IDR, VIDEO, picture, sound
 
 
 def test_access_units_become_messages_behind_their_headers() -> None:
@@ -23,3 +25,15 @@ def test_the_lane_starts_where_it_is_told() -> None:
     [_, chunk] = RtmpConverter(0xFFFFFF * 90).convert([boundary, picture(0, key=True)])
     assert isinstance(chunk, Chunk)
     assert parse(chunk.data)[-1].timestamp == 0xFFFFFF
+
+
+def test_further_tracks_are_sent_but_nobody_joins_at_them() -> None:
+    boundary = Boundary(1, Init(1, 1, (VIDEO, AUDIO, replace(VIDEO, id=2))), "test")
+    items: list[Item] = [boundary, picture(0, key=True), replace(picture(0, key=True), track=2)]
+    assert len(RtmpConverter().convert(items)) == 2
+    _, first, second = RtmpConverter(multitrack=True).convert(items)
+    assert isinstance(first, Chunk)
+    assert isinstance(second, Chunk)
+    assert (first.rap, first.flush, second.rap, second.flush) == (True, True, False, False)
+    [message] = parse(second.data)
+    assert message.body == b"\x96\x01avc1\x01\0\0\0" + IDR

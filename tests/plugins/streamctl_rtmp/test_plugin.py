@@ -40,11 +40,13 @@ def test_it_listens_in_the_clear_and_over_tls() -> None:
 
 
 def test_it_brings_its_converter() -> None:
-    [spec] = RtmpPlugin().converters()
+    spec, further = RtmpPlugin().converters()
     assert (spec.source, spec.target) == (Format.PACKETS, Format.RTMP)
     assert spec.codecs >= {Codec.H264, Codec.HEVC, Codec.AV1, Codec.VP9, Codec.AAC, Codec.FLAC}
     assert Codec.VP8 not in spec.codecs
     assert isinstance(spec.factory(), RtmpConverter)
+    assert (further.target, further.codecs) == (Format.RTMP_MULTITRACK, spec.codecs)
+    assert isinstance(further.factory(), RtmpConverter)
 
 
 def test_viewers_find_it() -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from streamctl.errors import NotCarried, RemoteProtocolError, StreamctlError
 from streamctl.media import amf0
+from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl.testing.clock import FakeClock
 from streamctl_rtmp.session import MAX_REPLY_BYTES, RtmpSession
 from streamctl_rtmp.wire.chunk import serialize
 from streamctl_rtmp.wire.client import ClientConnection, Role, Target
+from streamctl_rtmp.wire.enhanced import Capability
 from streamctl_rtmp.wire.events import DataReceived, Refused, Started
 from streamctl_rtmp.wire.messages import (
     ChunkStream,
@@ -124,6 +126,23 @@ def test_a_player_learns_why_it_gets_nothing(
     client = Client(world, Role.PLAY).run()
     assert client.events[-1] == Refused(code, error.message)
     assert client.wire.closed == error.message
+
+
+@pytest.mark.parametrize(
+    ("known", "fmt"),
+    [
+        (Capability.MULTITRACK | Capability.MOD_EX, Format.RTMP_MULTITRACK),
+        (Capability.MOD_EX, Format.RTMP),
+        (Capability(0), Format.RTMP),
+    ],
+)
+def test_players_that_know_numbered_tracks_get_all(
+    world: World, known: Capability, fmt: Format
+) -> None:
+    client = Client(world, Role.PLAY)
+    client.connection.capabilities = known
+    assert client.run().started()
+    assert world.formats == [fmt]
 
 
 def test_media_reaches_the_epoch_and_is_counted(world: World) -> None:
@@ -455,7 +474,7 @@ def test_refusals_are_logged_once_with_the_address(
     client.send(MessageType.AUDIO, 0, b"\xb2\xff\xfb")
     client.run()
     [record] = caplog.records
-    assert record.getMessage().startswith("rtmp 127.0.0.1:5000: MP3 audio")
+    assert record.getMessage().startswith("rtmp 127.0.0.1:5000: Speex audio")
 
 
 def test_a_player_whose_wire_is_full_joins_when_it_drains(world: World) -> None:

@@ -158,6 +158,8 @@ class World:
         self.ended: list[tuple[Session, str]] = []
         self.writer: Writer | None = None
         self.publish_error: StreamctlError | None = None
+        self.formats: list[Format] = []
+        """What players were given."""
         self.play_error: StreamctlError | None = None
         self.epochs = 0
         bounds = Bounds(10, 100_000_000)
@@ -217,6 +219,7 @@ class World:
         return self.writer
 
     def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
+        self.formats.append(fmt)
         if self.play_error is not None:
             raise self.play_error
         return Playback(self.lane.init, LaneCursor(self.lane, lambda: None), self.fanout)
