@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
-from streamctl.media import aac, ac3, eac3, flac, h264, hevc, opus
+from streamctl.media import aac, ac3, av1, eac3, flac, h264, hevc, opus, vp9
 from streamctl.media.packet import TIMESCALE, Codec, Media, Track
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FACTS: dict[Codec, Callable[[bytes], Facts]] = {
     Codec.H264: h264.facts,
     Codec.HEVC: hevc.facts,
+    Codec.AV1: av1.facts,
+    Codec.VP9: vp9.facts,
     Codec.AAC: aac.facts,
     Codec.OPUS: opus.facts,
     Codec.AC3: ac3.facts,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import Unsupported
 from streamctl.media.aac import AacReader
 from streamctl.media.ac3 import Ac3Reader
+from streamctl.media.av1 import Av1Reader
 from streamctl.media.eac3 import Eac3Reader
 from streamctl.media.flac import FlacReader
 from streamctl.media.h264 import H264Reader
@@ -20,6 +21,7 @@ from streamctl.media.mpegaudio import MpegAudioReader
 from streamctl.media.opus import OpusReader
 from streamctl.media.packet import Codec
 from streamctl.media.unit import TrackReader, Unit
+from streamctl.media.vp9 import Vp9Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,8 @@ __all__ = ["CODECS", "TrackReader", "Unit", "open_reader"]
 READERS: dict[Codec, Callable[[], TrackReader]] = {
     Codec.H264: H264Reader,
     Codec.HEVC: HevcReader,
+    Codec.AV1: Av1Reader,
+    Codec.VP9: Vp9Reader,
     Codec.AAC: AacReader,
     Codec.OPUS: OpusReader,
     Codec.MP3: MpegAudioReader,

@@ -25,6 +25,7 @@ WITHOUT = [Track(0, Codec.H264), Track(1, Codec.AAC), Track(1, Codec.AAC, b"")]
         (Track(0, Codec.MP3, b""), "mp4a.40.34"),
         (Track(0, Codec.OPUS), "opus"),
         (Track(0, Codec.HEVC, b"\x01"), ""),
+        (Track(0, Codec.VP9, bytes.fromhex("01000000000b820202020000")), "vp09.00.11.08"),
         *((track, "") for track in TORN + WITHOUT),
     ],
 )
