@@ -15,7 +15,8 @@ from streamctl.avworker.wire import (
     DemuxJob,
     Failure,
     FailureKind,
-    ProbeJob,
+    Job,
+    MuxJob,
     failed_record,
     hello,
 )
@@ -40,12 +41,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def run(job: DemuxJob | ProbeJob, channel: Channel) -> None:
+def run(job: Job, channel: Channel) -> None:
     """Do the job; libav is loaded here, behind HELLO and the first heartbeat."""
     if isinstance(job, DemuxJob):
         from streamctl.avworker.demux import demux
 
         demux(job, channel.send)
+    elif isinstance(job, MuxJob):
+        from streamctl.avworker.mux import mux
+
+        mux(job, channel)
     else:
         from streamctl.avworker.probe import probe
 

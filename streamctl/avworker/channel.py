@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ class Channel:
         self.sock = socket.socket(fileno=descriptor)
         self.sock.setblocking(True)
         self.lock = threading.Lock()
+        self.reader = RecordReader()
+        self.records: deque[Record] = deque()
 
     def send(self, record: Record) -> None:
         """Send a record, waiting for the parent to make room.
@@ -46,22 +49,30 @@ class Channel:
             raise ParentGone from None
 
     def receive_job(self) -> Job:
-        """The parent's first and only record.
+        """The parent's first record.
 
         Raises:
             ParentGone: the parent closed instead.
             RemoteProtocolError: it sent something else.
         """
-        reader = RecordReader()
-        while True:
+        return parse_job(self.receive())
+
+    def receive(self) -> Record:
+        """The parent's next record.
+
+        Raises:
+            ParentGone: there is no parent any more.
+            RemoteProtocolError: it sent something else.
+        """
+        while not self.records:
             try:
                 data = self.sock.recv(READ_BYTES)
             except OSError:
                 data = b""
             if not data:
                 raise ParentGone
-            for record in reader.receive_data(data):
-                return parse_job(record)
+            self.records.extend(self.reader.receive_data(data))
+        return self.records.popleft()
 
     @contextmanager
     def heartbeat(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What the server and the commands know of avworker: demux a file, probe a source.
+"""What the server and the commands know of avworker: demux a file, mux one, probe a source.
 
 No libav here: each call runs one child process and translates its records. Implements
 :class:`streamctl.sdk.context.AvWorker`.
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from streamctl.avworker import wire
 from streamctl.avworker.process import start
 from streamctl.avworker.report import ProbeReport
-from streamctl.avworker.wire import DemuxJob, Opened, ProbeJob, RecordType
+from streamctl.avworker.wire import DemuxJob, MuxJob, Opened, ProbeJob, RecordType
 from streamctl.errors import ConnectionFailed, MediaError, RemoteProtocolError
 from streamctl.sdk.url import SCHEME, StreamURL
 
@@ -82,6 +82,37 @@ class RunningDemuxer:
             self.tracks = wire.parse_tracks_record(record)
 
 
+class RunningMuxer:
+    """A child that makes a file of packets; both directions must be driven at the same time."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+
+    async def send(self, records: bytes) -> None:
+        """Hand over tracks, packets, and the end, as ``wire`` writes them.
+
+        Raises:
+            MediaError: the child process died.
+        """
+        await self.child.send(records)
+
+    async def written(self) -> tuple[int, bytes] | None:
+        """The next bytes of the file and where they stand; None when it is whole.
+
+        Raises:
+            MediaError: the format can't hold the tracks, or the child process died.
+        """
+        record = await self.child.receive()
+        if record.type is RecordType.END:
+            return None
+        try:
+            if record.type is not RecordType.WRITE:
+                raise RemoteProtocolError(f"unexpected {record.type.name}")
+            return wire.parse_write(record)
+        except RemoteProtocolError as error:
+            raise MediaError(f"the media process sent nonsense: {error}") from None
+
+
 class AvWorkerClient:
     """Runs child processes for whoever needs libav."""
 
@@ -97,6 +128,16 @@ class AvWorkerClient:
         job = DemuxJob(str(await anyio.Path(path).absolute()), loop, start_s)
         async with start(job) as child:
             yield RunningDemuxer(child, await opened(child))
+
+    @asynccontextmanager
+    async def mux(self, fmt: str) -> AsyncIterator[RunningMuxer]:
+        """Make a file of one of libav's formats in a child process that ends with the context.
+
+        Raises:
+            MediaError: the child can't be started.
+        """
+        async with start(MuxJob(fmt)) as child:
+            yield RunningMuxer(child)
 
     async def probe(
         self, target: str | Path, *, duration_s: float | None = None, timeout_s: float = 60.0

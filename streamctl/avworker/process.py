@@ -83,14 +83,14 @@ class Child:
         except RemoteProtocolError as error:
             raise MediaError(f"the media process sent nonsense: {error}") from None
 
-    async def send(self, record: Record) -> None:
-        """Send a record to the child.
+    async def send(self, records: bytes) -> None:
+        """Send records to the child.
 
         Raises:
             MediaError: the child died.
         """
         try:
-            await asyncio.get_running_loop().sock_sendall(self.sock, record.serialize())
+            await asyncio.get_running_loop().sock_sendall(self.sock, records)
         except OSError:
             raise MediaError(await self._obituary()) from None
 
@@ -121,7 +121,7 @@ async def start(job: wire.Job) -> AsyncIterator[Child]:
     try:
         child = await spawn(words)
         try:
-            await child.send(wire.job_record(job))
+            await child.send(wire.job_record(job).serialize())
             wire_check(await child.receive())
             yield child
         finally:

@@ -3,13 +3,16 @@
 ::
 
     record   = type (1 byte)  length (4 bytes, big endian)  payload
-    parent → child   JOB                                     one, first
+    parent → child   JOB                                     first
     child → parent   HELLO  HEARTBEAT*  then by job
                      demux:  OPENED (TRACKS | PACKETS)* END
                      probe:  REPORT
+                     mux:    WRITE* END
                      or at any point FAILED
+    parent → child   mux:    (TRACKS | PACKETS)* END
 
-Payloads are JSON, except PACKETS: a count, then all packet heads, then all packet bytes.
+Payloads are JSON, except PACKETS: a count, then all packet heads, then all packet bytes; and
+WRITE: an offset in the file, then bytes.
 HELLO carries the version, because an upgrade of the package may put another child beside a
 server that still runs the old code. The child handles hostile media, so the parent trusts
 nothing: whatever does not parse is a :class:`~streamctl.errors.RemoteProtocolError`.
@@ -29,9 +32,10 @@ from streamctl.media.packet import Codec, Kind, Packet, Track
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 1
+VERSION = 2
 HEADER = struct.Struct(">BI")
 COUNT = struct.Struct(">H")
+OFFSET = struct.Struct(">Q")
 PACKET = struct.Struct(">HqqIBBI")
 MAX_RECORD_BYTES = 32 << 20
 """An intra-coded 8K access unit stays below 16 MiB; anything beyond is a broken child."""
@@ -53,6 +57,7 @@ class RecordType(enum.IntEnum):
     END = 7
     FAILED = 8
     REPORT = 9
+    WRITE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +152,20 @@ class ProbeJob:
     """Longest wait for the source, and for the whole probe."""
 
 
-Job = DemuxJob | ProbeJob
-JOBS: dict[str, type[DemuxJob] | type[ProbeJob]] = {"demux": DemuxJob, "probe": ProbeJob}
+@dataclass(frozen=True, slots=True)
+class MuxJob:
+    """Make a file of packets that the parent sends."""
+
+    format: str
+    """Name of one of libav's muxers."""
+
+
+Job = DemuxJob | ProbeJob | MuxJob
+JOBS: dict[str, type[DemuxJob] | type[ProbeJob] | type[MuxJob]] = {
+    "demux": DemuxJob,
+    "probe": ProbeJob,
+    "mux": MuxJob,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +328,23 @@ def parse_packets(record: Record) -> list[Packet]:
     if at != len(payload):
         raise RemoteProtocolError("PACKETS with bytes behind the last packet")
     return packets
+
+
+def write_record(offset: int, data: bytes) -> Record:
+    """WRITE: bytes and where they stand in the file."""
+    return Record(RecordType.WRITE, OFFSET.pack(offset) + data)
+
+
+def parse_write(record: Record) -> tuple[int, bytes]:
+    """Offset and bytes of WRITE.
+
+    Raises:
+        RemoteProtocolError: malformed.
+    """
+    if len(record.payload) < OFFSET.size:
+        raise RemoteProtocolError("WRITE without an offset")
+    (offset,) = OFFSET.unpack_from(record.payload)
+    return offset, record.payload[OFFSET.size :]
 
 
 def track_values(track: Track) -> dict[str, Any]:

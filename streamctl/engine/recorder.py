@@ -1,8 +1,8 @@
-"""Records the stream of a job into one file, bytes as the lanes have them.
+"""Records the stream of a job into one file.
 
-The writer runs in a thread beside the loop: a slow disk delays nobody, until what waits for it
-passes a bound. Containers are left to the converters of the lanes; what makes a lane's bytes a
-file is that every lane says at its first random-access point what a joiner needs.
+The disk is written to beside the loop: a slow one delays nobody, until what waits for it passes a
+bound. How the stream becomes the bytes of a file is left to the makers, names and the safety of
+files to :class:`~streamctl.engine.recording.RecordingFile`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import anyio
 from anyio import to_thread
 
 from streamctl.engine.recording import RecordingFile
-from streamctl.errors import MediaError, StreamctlError, Unsupported
+from streamctl.engine.recordmaker import maker_of
+from streamctl.errors import MediaError, StreamctlError
 from streamctl.media.codecs import TITLES
-from streamctl.media.packet import Boundary, Chunk, Format, InitChange, Media
+from streamctl.media.packet import Boundary, InitChange, Media
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from streamctl.engine.stream import Stream
     from streamctl.media.packet import Init, Item
 
-FORMATS = {".ts": Format.MPEGTS, ".flv": Format.FLV}
-"""What recordings are made of, by the ending of their name."""
 WAITING_BYTES = 128 << 20
 """Media that may wait for the disk: the better part of a minute at the rates of live streams."""
 
@@ -37,11 +36,10 @@ class Recorder:
     """Implements :class:`streamctl.engine.job.Part`."""
 
     def __init__(self, path: Path, *, force: bool = False, max_bytes: int = 0) -> None:
-        self.format = format_of(path)
         self.file = RecordingFile(path, force=force)
+        self.maker = maker_of(self.file)
         self.max_bytes = max_bytes
         """Stop the job at this size; 0 = never."""
-        self.joined = False
         self.full = False
         """The recording has reached its size, or the disk took no more."""
         self.remarks: list[str] = []
@@ -64,16 +62,17 @@ class Recorder:
         self._job = job
         self._stream = job.stream
         await to_thread.run_sync(self.file.open)
-        job.stream.graph.attach(self.format, self)
+        await self.maker.open(tasks)
+        job.stream.graph.attach(self.maker.format, self)
         tasks.start_soon(self._run)
 
     def feed(self, items: Sequence[Item]) -> None:
         """Take items of the lane, in order."""
         for item in items:
-            if isinstance(item, Chunk):
-                self._take(item)
-            elif isinstance(item, (Boundary, InitChange)):
-                self._check(item.init)
+            if isinstance(item, (Boundary, InitChange)):
+                self._announce(item.init)
+        for data in self.maker.pack(items):
+            self._take(data)
         if self._waiting_bytes > WAITING_BYTES:
             self._fail(StreamctlError(f"the disk is too slow for `{self.file.path}`"))
         self._wake.set()
@@ -84,31 +83,35 @@ class Recorder:
         self._wake.set()
         await self._done.wait()
 
-    def _take(self, chunk: Chunk) -> None:
-        if self.full or not (self.joined or chunk.rap):
+    def _take(self, data: bytes) -> None:
+        if self.full or not data:
             return
-        data = chunk.data if self.joined else chunk.join + chunk.data
         size = self.file.size + self._waiting_bytes + len(data)
         if self.max_bytes and size > self.max_bytes:
             self.full = True
             self._job.stop()
             return
-        self.joined = True
         self._waiting.append(data)
         self._waiting_bytes += len(data)
 
-    def _check(self, init: Init) -> None:
-        """Refuse a stream of which the picture would be missing."""
-        spec = self._stream.graph.entry(self.format).spec
-        source = self._stream.graph.base.init or init
-        video = source.first(Media.VIDEO)
-        if video is not None and video.codec not in spec.codecs:
-            name = self.file.path.suffix
-            self._fail(MediaError(f"`{name}` can't hold {TITLES[video.codec]}"))
-        for track in source.tracks:
-            remark = f"left out: track {track.id}, {TITLES[track.codec]}"
-            if track.codec not in spec.codecs and remark not in self.remarks:
-                self.remarks.append(remark)
+    def _announce(self, init: Init) -> None:
+        """Take new tracks; refuse a stream of which the picture would be missing."""
+        graph = self._stream.graph
+        tracks = (graph.base.init or init).tracks
+        kept = self.maker.kept(graph, tracks)
+        lost = [track for track in tracks if track not in kept]
+        if not any(track.media is Media.VIDEO for track in kept):
+            for track in lost:
+                if track.media is Media.VIDEO:
+                    ending = self.file.path.suffix
+                    self._fail(MediaError(f"`{ending}` can't hold {TITLES[track.codec]}"))
+                    return
+        remarks = [f"left out: track {track.id}, {TITLES[track.codec]}" for track in lost]
+        self.remarks += [remark for remark in remarks if remark not in self.remarks]
+        try:
+            self._take(self.maker.announce(init.tracks))
+        except StreamctlError as error:
+            self._fail(error)
 
     def _fail(self, error: StreamctlError) -> None:
         """Take no more, and end the job with an error."""
@@ -134,7 +137,7 @@ class Recorder:
         waiting, self._waiting = self._waiting, []
         data = b"".join(waiting)
         try:
-            await to_thread.run_sync(self.file.write, data)
+            await self.maker.write(data)
         except StreamctlError as error:
             self._waiting.clear()
             self._fail(error)
@@ -146,21 +149,10 @@ class Recorder:
         try:
             if self._waiting:
                 await self._write()
+            await self.maker.close()
+        except StreamctlError as error:
+            self._failure = self._failure or error
+        try:
             await to_thread.run_sync(self.file.commit)
         except StreamctlError as error:
             self._failure = self._failure or error
-
-
-def format_of(path: Path) -> Format:
-    """The format that a file of this name has.
-
-    Raises:
-        Unsupported: no recording can be made of it.
-    """
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
-        known = ", ".join(sorted(FORMATS))
-        raise Unsupported(
-            f"can't tell what to record from the name `{path}`", hint=f"names end in {known}"
-        )
-    return found

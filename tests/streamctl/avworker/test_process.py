@@ -77,7 +77,7 @@ async def test_the_end_of_the_channel_tells_how_the_child_ended(
     with pytest.raises(MediaError, match="ended with code 3: MemoryError"):
         await child.receive()
     with pytest.raises(MediaError, match="ended with code 3"):
-        await child.send(Record(RecordType.JOB))
+        await child.send(Record(RecordType.JOB).serialize())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from streamctl.avworker.wire import (
     DemuxJob,
     Failure,
     FailureKind,
+    MuxJob,
     Opened,
     ProbeJob,
     Record,
@@ -37,6 +38,7 @@ OPENED = Opened(TRACKS, 12.5, "mpegts", ("left out: mp2",))
 JOBS = [
     DemuxJob("/a.mp4", loop=True, start_s=1.5),
     ProbeJob("rtmp://h/a?key=x", "rtmp://h/a?key=***", network=True, duration_s=10, timeout_s=60),
+    MuxJob("mp4"),
 ]
 RECORDS = [
     wire.hello(),
@@ -100,7 +102,7 @@ def test_hello_is_checked_for_the_version() -> None:
         wire.check_hello(Record(RecordType.END))
 
 
-@pytest.mark.parametrize("job", JOBS, ids=["demux", "probe"])
+@pytest.mark.parametrize("job", JOBS, ids=["demux", "probe", "mux"])
 def test_jobs_survive_the_trip(job: wire.Job) -> None:
     assert wire.parse_job(wire.job_record(job)) == job
 
@@ -168,3 +170,9 @@ def test_only_protocol_errors_escape_on_mutations(data: st.DataObject) -> None:
                     continue
     except ProtocolError:
         return
+
+
+def test_bytes_of_a_file_have_their_place() -> None:
+    assert wire.parse_write(wire.write_record(7, b"abc")) == (7, b"abc")
+    with pytest.raises(RemoteProtocolError):
+        wire.parse_write(Record(RecordType.WRITE, b"short"))

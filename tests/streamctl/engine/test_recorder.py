@@ -1,20 +1,22 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from streamctl.engine import recorder as module
+from streamctl.engine import recordmaker
 from streamctl.engine.job import Job
-from streamctl.engine.recorder import Recorder, format_of
-from streamctl.errors import MediaError, StreamctlError, Unsupported
+from streamctl.engine.recorder import Recorder
+from streamctl.errors import MediaError, StreamctlError
 from streamctl.media.packet import Codec, Format, Track
 from tests.streamctl.engine.rig import SOUND, VIDEO, ScriptPlugin, WordsPlugin, gop
 from tests.streamctl.engine.test_job import FakeRegistry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamctl.sdk.lane import EpochWriter
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Record the lane of words, which every rig has."""
-    monkeypatch.setitem(module.FORMATS, ".ts", Format.RTMP)
+    monkeypatch.setitem(recordmaker.LANES, ".ts", Format.RTMP)
 
 
 async def seconds(out: EpochWriter) -> None:
@@ -110,11 +112,3 @@ async def test_a_job_that_is_cut_short_leaves_a_whole_file(tmp_path: Path) -> No
             await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert (tmp_path / "a.ts").read_bytes().count(b"AUDIO") == 100
-
-
-def test_the_name_tells_the_format() -> None:
-    assert format_of(Path("x/a.FLV")) is Format.FLV
-    with pytest.raises(Unsupported, match=r"`x/a\.avi`") as caught:
-        format_of(Path("x/a.avi"))
-    assert ".flv" in caught.value.hint
-    assert ".ts" in caught.value.hint
