@@ -26,8 +26,8 @@ MAX_TRACKS = 16
 """Of one medium: renditions and languages of a broadcaster. The wire allows 256."""
 USABLE = CARRIED & READ
 """Codecs that have a name in FLV and can be read."""
-SELF_TOLD = frozenset({Codec.MP3, Codec.AC3, Codec.EAC3})
-"""Codecs whose frames need no configuration; a sequence may start without saying so."""
+SELF_TOLD = frozenset({Codec.MP3, Codec.AC3, Codec.EAC3, Codec.VP9})
+"""Codecs whose frames tell their configuration; a sequence may start without saying so."""
 OPUS_STEREO = b"OpusHead\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"
 """What an empty Opus sequence start means: one stream, mono or stereo (RFC 7845 section 5.1)."""
 NANOS_PER_TICK = Fraction(1_000_000_000, TIMESCALE)
@@ -69,8 +69,6 @@ class IncomingTrack:
         Raises:
             RemoteProtocolError: it can't be read.
         """
-        if self.codec in SELF_TOLD:
-            return False
         if not record and self.codec is Codec.OPUS:
             record = OPUS_STEREO
         return self.reader.configure(record) is not None
