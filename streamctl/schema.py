@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 StreamState = Literal["stopped", "active", "degraded"]
+PushStateName = Literal["waiting", "starting", "active", "reconnecting", "failed", "done"]
 IngestState = Literal["connecting", "active", "paused", "error", "closed"]
 
 
@@ -66,6 +67,30 @@ class OutputStatus(BaseModel):
     viewers: int = 0
     running: bool = Field(False, description="whether the lane behind it is being produced")
     details: dict[str, object] = Field(default_factory=dict)
+
+
+class PushStatus(BaseModel):
+    """One destination that a stream is sent to."""
+
+    name: str
+    url: str = Field(description="secrets, such as stream keys, replaced by ***")
+    kind: str
+    state: PushStateName
+    attempt: int = Field(0, description="since it last took media; 0 while it does")
+    next_attempt_s: float = Field(0.0, description="until the next attempt; 0 = none is awaited")
+    connected_since: str = Field("", description="also while a held connection waits")
+    connections: int = Field(0, description="how often it began to take media")
+    bitrate_kbps: float = Field(0.0, description="measured over the last 3 s")
+    bytes_sent: int = 0
+    packets_sent: int = 0
+    lag_s: float = Field(0.0, description="media that it has not been sent yet")
+    skips: int = Field(0, description="how often it was too slow and was moved forward")
+    skipped_packets: int = 0
+    skipped_s: float = 0.0
+    last_error: str = Field("", description="the newest failure, also after it was overcome")
+    errors: list[str] = Field(
+        default_factory=list, description="failures since it last took media, newest last"
+    )
 
 
 class LaneStatus(BaseModel):
@@ -143,6 +168,7 @@ class StreamStatus(BaseModel):
     causes: list[Cause] = Field(default_factory=list)
     inputs: list[InputStatus] = Field(default_factory=list)
     outputs: list[OutputStatus] = Field(default_factory=list)
+    pushes: list[PushStatus] = Field(default_factory=list)
     sessions: list[SessionStatus] = Field(default_factory=list)
     media: MediaStatus = Field(default_factory=MediaStatus)
 
@@ -151,6 +177,14 @@ class StreamList(BaseModel):
     """``GET /api/v1/streams``."""
 
     streams: list[StreamStatus]
+    count: int
+    time: str
+
+
+class PushList(BaseModel):
+    """``GET /api/v1/streams/{code}/pushes``."""
+
+    pushes: list[PushStatus]
     count: int
     time: str
 
@@ -255,6 +289,18 @@ class Problem(BaseModel):
 
 
 @dataclass(slots=True)
+class PushCounters:
+    """One destination's numbers for a scrape."""
+
+    name: str
+    state: PushStateName
+    bytes_sent: int
+    packets_sent: int
+    skips: int
+    connections: int
+
+
+@dataclass(slots=True)
 class StreamCounters:
     """One stream's numbers for a scrape."""
 
@@ -276,6 +322,7 @@ class StreamCounters:
     fps: float = 0.0
     memory_bytes: int = 0
     """Bytes that the stream's lanes hold."""
+    pushes: list[PushCounters] = field(default_factory=list)
 
 
 @dataclass(slots=True)

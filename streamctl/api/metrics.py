@@ -7,12 +7,13 @@ those. Specification: Prometheus text exposition format and OpenMetrics 1.0.
 from __future__ import annotations
 
 import resource
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from streamctl import __version__
+from streamctl.schema import PushStateName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +38,14 @@ STREAM_METRICS = (
     ("memory_bytes", "gauge", "Bytes that the stream's lanes hold.", "memory_bytes"),
 )
 """Name after ``streamctl_stream_``, type, help and the counter that each shows."""
+PUSH_METRICS = (
+    ("bytes_sent", "counter", "Bytes sent to the destination.", "bytes_sent"),
+    ("packets_sent", "counter", "Packets sent to the destination.", "packets_sent"),
+    ("skips", "counter", "Times a slow destination was moved forward.", "skips"),
+    ("connections", "counter", "Times the destination began to take media.", "connections"),
+)
+"""The same after ``streamctl_push_``."""
+PUSH_STATES = get_args(PushStateName)
 
 
 class ServerCollector(Collector):
@@ -85,6 +94,7 @@ class ServerCollector(Collector):
             refused.add_sample("streamctl_api_refused_total", {"status": str(status)}, count)
         yield refused
         yield from stream_families(counters.streams)
+        yield from push_families(counters.streams)
 
 
 class Families(Collector):
@@ -132,6 +142,28 @@ def stream_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
         sample = sample_name(name, kind)
         for labels, stream in labelled:
             metric.add_sample(sample, labels, float(getattr(stream, attribute)))
+        yield metric
+
+
+def push_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
+    """The families that have samples per destination."""
+    labelled = [
+        ({"stream": stream.code, "push": push.name}, push)
+        for stream in streams
+        for push in stream.pushes
+    ]
+    states = Metric("streamctl_push_state", "State of the destination: 1 = this one.", "gauge")
+    for labels, push in labelled:
+        for state in PUSH_STATES:
+            value = float(push.state == state)
+            states.add_sample("streamctl_push_state", {**labels, "state": state}, value)
+    yield states
+    for suffix, kind, summary, attribute in PUSH_METRICS:
+        name = f"streamctl_push_{suffix}"
+        metric = Metric(name, summary, kind)
+        for labels, push in labelled:
+            value = float(getattr(push, attribute))
+            metric.add_sample(sample_name(name, kind), labels, value)
         yield metric
 
 

@@ -12,6 +12,7 @@ from streamctl.api.requests import answer, control, is_dry_run, json_object, str
 from streamctl.schema import (
     Plan,
     PluginList,
+    PushList,
     SessionList,
     SessionStatus,
     StreamList,
@@ -41,6 +42,12 @@ async def list_streams(request: Request) -> Response:
 async def get_stream(request: Request) -> Response:
     """``GET /api/v1/streams/{code}``."""
     return answer(control(request).stream(stream_code(request)))
+
+
+async def list_pushes(request: Request) -> Response:
+    """``GET /api/v1/streams/{code}/pushes``."""
+    pushes = control(request).stream(stream_code(request)).pushes
+    return answer(PushList(pushes=pushes, count=len(pushes), time=rfc3339()))
 
 
 async def put_stream(request: Request) -> Response:
@@ -100,6 +107,14 @@ OPERATIONS = (
         "Show a stream",
         get_stream,
         StreamStatus,
+        errors=NO_STREAM,
+    ),
+    Operation(
+        "GET",
+        "/api/v1/streams/{code}/pushes",
+        "List the destinations that a stream is sent to",
+        list_pushes,
+        PushList,
         errors=NO_STREAM,
     ),
     Operation(

@@ -34,8 +34,8 @@ def status(
 ) -> None:
     """Show the streams of a running server.
 
-    Without STREAM there is one line per stream; with it, its causes, tracks, outputs and
-    sessions. With --json and --watch there is one document per line and second.
+    Without STREAM there is one line per stream; with it, its causes, tracks, outputs, pushes
+    and sessions. With --json and --watch there is one document per line and second.
     """
     import anyio
 
@@ -100,6 +100,8 @@ def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
             for one in found.outputs
         ]
         parts += ["", tables.table(("OUTPUT", "VIEWERS", "URL"), rows, right=("VIEWERS",))]
+    if found.pushes:
+        parts += ["", tables.pushes(found.pushes)]
     if found.sessions:
         parts += ["", tables.sessions(found.sessions)]
     return parts

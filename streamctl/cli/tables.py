@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from streamctl.schema import SessionStatus, StreamStatus, TrackStatus
+    from streamctl.schema import PushStatus, SessionStatus, StreamStatus, TrackStatus
 
 STATE_STYLE = {"active": "green", "degraded": "yellow", "stopped": "dim"}
+PUSH_STYLE = {"active": "green", "reconnecting": "yellow", "failed": "red", "waiting": "dim"}
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -79,6 +80,28 @@ def tracks(found: Iterable[TrackStatus]) -> Table:
     ]
     columns = ("TRACK", "MEDIA", "CODEC", "FORMAT", "FPS", "KBIT/S", "LANGUAGE")
     return table(columns, rows, right=("TRACK", "FPS", "KBIT/S"))
+
+
+def pushes(found: Iterable[PushStatus]) -> Table:
+    """One line per destination."""
+    rows = [
+        (
+            push.name,
+            Text(push.state, style=PUSH_STYLE.get(push.state, "")),
+            push.url,
+            str(push.attempt or ""),
+            size(push.bytes_sent),
+            kbps(push.bitrate_kbps),
+            f"{push.lag_s:.1f} s" if push.connected_since else "",
+            str(push.skips or ""),
+            "" if push.state == "active" else push.last_error,
+        )
+        for push in found
+    ]
+    columns = ("PUSH", "STATE", "URL", "TRY", "BYTES", "KBIT/S", "LAG", "SKIPS", "ERROR")
+    return table(
+        columns, rows, right=("TRY", "BYTES", "KBIT/S", "LAG", "SKIPS"), wrap=("URL", "ERROR")
+    )
 
 
 def sessions(found: Iterable[SessionStatus]) -> Table:

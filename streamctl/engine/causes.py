@@ -15,6 +15,7 @@ WAITING_FOR_KEYFRAME = "waiting_for_keyframe"
 GOP_TOO_LONG = "gop_too_long"
 CONVERTER_FAILED = "converter_failed"
 OUT_OF_MEMORY = "out_of_memory"
+PUSH_FAILED = "push_failed"
 
 
 class Causes:

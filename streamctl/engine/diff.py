@@ -17,6 +17,7 @@ LIVE_SECTIONS = frozenset({"log", "limits"})
 UNNOTICED_KEYS = frozenset({"title", "max_viewers"})
 """Keys of a stream that change without anybody noticing."""
 OUTPUTS_OPTIONS = "outputs_options"
+PUSH = "push"
 
 
 def changed(old: BaseModel, new: BaseModel) -> list[str]:
@@ -58,14 +59,36 @@ def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -
     if not keys:
         return None
     outputs = output_changes(old, new)
-    named = [key for key in keys if key != OUTPUTS_OPTIONS]
+    named = [key for key in keys if key not in {OUTPUTS_OPTIONS, PUSH}]
     named += [f"{kind}.{key}" for kind, inner in outputs.items() for key in inner]
+    named += [f"push {text}" for text in push_changes(old, new)]
     reason = f"changed: {', '.join(named)}"
-    if not set(keys) <= {*UNNOTICED_KEYS, OUTPUTS_OPTIONS}:
+    if not set(keys) <= {*UNNOTICED_KEYS, OUTPUTS_OPTIONS, PUSH}:
         return PlanStep(stream=code, action="restart", reason=reason, notices=everybody)
     noticing = [kind for kind in outputs if not adjustable(kind, old, new)]
-    notices = f"its viewers over {' and '.join(noticing)} start anew" if noticing else "nobody"
-    return PlanStep(stream=code, action="update", reason=reason, notices=notices)
+    notices = [f"its viewers over {' and '.join(noticing)} start anew"] if noticing else []
+    notices += [f"`{name}` is left" for name in pushes_left(old, new)]
+    return PlanStep(
+        stream=code, action="update", reason=reason, notices="; ".join(notices) or "nobody"
+    )
+
+
+def push_changes(old: StreamConfig, new: StreamConfig) -> list[str]:
+    """The destinations that differ, by name, with what happens to each."""
+    was = {push.url.raw: push for push in old.push}
+    will = {push.url.raw: push for push in new.push}
+    found = [f"`{push.name}` added" for url, push in will.items() if url not in was]
+    found += [f"`{push.name}` removed" for url, push in was.items() if url not in will]
+    for url in was.keys() & will.keys():
+        if keys := changed(was[url], will[url]):
+            found.append(f"`{was[url].name}` ({', '.join(keys)})")
+    return sorted(found)
+
+
+def pushes_left(old: StreamConfig, new: StreamConfig) -> list[str]:
+    """The names of the destinations whose connection ends: only a new URL or option needs that."""
+    stay = {push.url.raw: push.options for push in new.push}
+    return [push.name for push in old.push if stay.get(push.url.raw) != push.options]
 
 
 def output_changes(old: StreamConfig, new: StreamConfig) -> dict[str, list[str]]:

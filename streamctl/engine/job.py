@@ -14,7 +14,7 @@ import anyio
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.config.model import InputConfig, StreamConfig
 from streamctl.engine.events import EventLog
-from streamctl.engine.push import Push, PushState, Retry
+from streamctl.engine.push import Destination, Push, PushState, Retry
 from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
 from streamctl.engine.status import stream_status
@@ -153,6 +153,8 @@ class Job:
             async with anyio.create_task_group() as pushing:
                 for push in self.pushes:
                     pushing.start_soon(self._send, push, pushing.cancel_scope)
+                # A destination that waits already gets the source from its first picture on.
+                await anyio.lowlevel.checkpoint()
                 with self._pulling:
                     await self._pull()
                 self.stream.graph.finish()
@@ -198,7 +200,7 @@ class Job:
             raise Unsupported(
                 f"`{url.redacted}` can't be pushed to", hint=f"kinds that can: {', '.join(able)}"
             )
-        return Push(self.stream, plugin, url, self.options.retry)
+        return Push(self.stream, plugin, Destination(url), self.options.retry)
 
     async def _pull(self) -> None:
         """Pull the source; without a first success there is nothing to wait for."""

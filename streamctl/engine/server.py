@@ -327,15 +327,20 @@ class Server:
 
     async def _run_stream(self, stream: Stream, scope: anyio.CancelScope) -> None:
         with scope:
-            while True:
-                try:
-                    await stream.run()
-                except Exception as error:
-                    log.exception("stream %s: restarted", stream.code)
-                    stream.causes.set(cause.INPUT_FAILED, f"{type(error).__name__}: {error}")
-                    await self.clock.sleep(RESTART_S)
-                else:
-                    return
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(stream.pushes.run)
+                await self._run_input(stream)
+
+    async def _run_input(self, stream: Stream) -> None:
+        while True:
+            try:
+                await stream.run()
+            except Exception as error:
+                log.exception("stream %s: restarted", stream.code)
+                stream.causes.set(cause.INPUT_FAILED, f"{type(error).__name__}: {error}")
+                await self.clock.sleep(RESTART_S)
+            else:
+                return
 
     async def _stop_stream(self, code: str, reason: str) -> None:
         stream = self.running.pop(code, None)

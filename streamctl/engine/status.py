@@ -16,6 +16,8 @@ from streamctl.schema import (
     LaneStatus,
     MediaStatus,
     OutputStatus,
+    PushCounters,
+    PushStatus,
     SessionStatus,
     StreamCounters,
     StreamStats,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from streamctl.config.model import StreamConfig
     from streamctl.engine.epoch import Epoch
     from streamctl.engine.lane import Lane
+    from streamctl.engine.push import Push
     from streamctl.engine.stream import Stream
     from streamctl.media.packet import Track
     from streamctl.schema import IngestState
@@ -91,6 +94,7 @@ def stream_status(stream: Stream) -> StreamStatus:
         ],
         inputs=[input_status(stream)],
         outputs=outputs(stream),
+        pushes=[push_status(push) for push in stream.pushes],
         sessions=sessions,
         media=media,
     )
@@ -132,6 +136,7 @@ def counters(stream: Stream) -> StreamCounters:
         bitrate_bps=bits,
         fps=frame_rate(epoch),
         memory_bytes=held(stream),
+        pushes=[push_counters(push) for push in stream.pushes],
     )
 
 
@@ -278,6 +283,46 @@ def outputs(stream: Stream) -> list[OutputStatus]:
             )
         )
     return rows
+
+
+def push_status(push: Push) -> PushStatus:
+    """One destination."""
+    clock = push.stream.clock
+    bits, _ = push.meter.rates()
+    cursor, counts = push.cursor, push.counts
+    return PushStatus(
+        name=push.destination.name,
+        url=push.url.redacted,
+        kind=push.url.kind,
+        state=push.state.value,
+        attempt=push.attempt,
+        next_attempt_s=(
+            0.0 if push.next_attempt is None else round(push.next_attempt - clock.now(), 1)
+        ),
+        connected_since="" if push.connected_at is None else rfc3339(push.connected_at),
+        connections=push.connections,
+        bitrate_kbps=round(bits / 1000, 1),
+        bytes_sent=push.bytes_sent,
+        packets_sent=counts.items,
+        lag_s=round((cursor.lane.newest - cursor.time) / TIMESCALE, 3) if cursor else 0.0,
+        skips=counts.skips,
+        skipped_packets=counts.skipped_items,
+        skipped_s=round(counts.skipped_time / TIMESCALE, 3),
+        last_error=push.last_error,
+        errors=list(push.errors),
+    )
+
+
+def push_counters(push: Push) -> PushCounters:
+    """Plain numbers of a destination for a scrape."""
+    return PushCounters(
+        name=push.destination.name,
+        state=push.state.value,
+        bytes_sent=push.bytes_sent,
+        packets_sent=push.counts.items,
+        skips=push.counts.skips,
+        connections=push.connections,
+    )
 
 
 def output_details(output: HttpOutput) -> dict[str, object]:

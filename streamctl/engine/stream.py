@@ -19,6 +19,7 @@ from streamctl.engine.epoch import Epoch, EpochHost
 from streamctl.engine.graph import Graph, GraphSettings
 from streamctl.engine.ingest import PullInput
 from streamctl.engine.lane import Bounds
+from streamctl.engine.pushes import Pushes
 from streamctl.engine.timeline import Timeline
 from streamctl.engine.view import EngineView
 from streamctl.errors import StreamctlError
@@ -88,6 +89,7 @@ class Stream:
         """Media time when the stream first went on air, 90 kHz."""
         self.closed = False
         self.pull = self._pull_input()
+        self.pushes = Pushes(self)
 
     @property
     def takes_publisher(self) -> bool:
@@ -104,6 +106,7 @@ class Stream:
         if self.takes_publisher:
             self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
         self.services.events.emit("stream.started", self.code)
+        self.pushes.apply(self.config.push)
 
     def _start_output(self, plugin: ProtocolPlugin, view: EngineView) -> None:
         kind = plugin.kind
@@ -125,6 +128,7 @@ class Stream:
         Outputs that can't adjust to their new options begin anew.
         """
         old, self.config = self.config, config
+        self.pushes.apply(config.push)
         for kind in output_changes(old, config):
             output = self.outputs.get(kind)
             plugin = self.services.plugins[kind]
@@ -227,6 +231,7 @@ class Stream:
     def tick(self, now: float) -> None:
         """Timeouts, lags and rates; called about once a second."""
         self.graph.tick(now)
+        self.pushes.tick(now)
         if self.graph.base.gop_too_long:
             self.causes.set(
                 cause.GOP_TOO_LONG,
@@ -340,6 +345,7 @@ class Stream:
         self.services.events.emit(
             "input.connected", self.code, epoch=init.epoch, tracks=[t.codec for t in init.tracks]
         )
+        self.pushes.begun()
 
     def _converter_failed(self, name: str, error: Exception) -> None:
         log.error("stream %s: %s failed", self.code, name, exc_info=error)

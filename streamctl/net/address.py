@@ -42,6 +42,26 @@ async def listening_sockets(address: Address, *, backlog: int, key: str) -> list
         raise listen_failed(error, show(address), key) from error
 
 
+async def is_this_machine(host: str) -> bool:
+    """Whether a connection to ``host`` would stay on this machine; an unknown host is none."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+    except OSError:
+        return False
+    return any(is_own(family, str(where[0])) for family, _, _, _, where in found)
+
+
+def is_own(family: int, host: str) -> bool:
+    """Whether an address is one of this machine: only those can be bound."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
 async def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
     """The family and numeric address of a local host name."""
     loop = asyncio.get_running_loop()

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from streamctl.schema import StreamStatus
+    from streamctl.schema import PushStatus, StreamStatus
 
+PUSH_STYLE = {"active": show.GOOD, "reconnecting": show.WARN, "failed": show.BAD}
 HISTORY = 120
 """Bitrates kept per stream: a minute at two refreshes per second."""
 
@@ -87,7 +88,7 @@ def heading(stream: StreamStatus) -> Text:
 
 def facts(stream: StreamStatus, host: str) -> Text:
     """What is known, a line per question: from where, what, which doors, what is wrong."""
-    lines = [origin(stream), media(stream), doors(stream, host)]
+    lines = [origin(stream), media(stream), doors(stream, host), *map(destination, stream.pushes)]
     lines += [
         Text(show.clean(f"▲ {cause.name.replace('_', ' ')}: {cause.detail}"), style=show.WARN)
         for cause in stream.causes
@@ -98,6 +99,20 @@ def facts(stream: StreamStatus, host: str) -> Text:
         if one.last_error
     ]
     return Text("\n").join(line for line in lines if line.plain)
+
+
+def destination(push: PushStatus) -> Text:
+    """Where a destination stands."""
+    text = Text(show.clean(f"▶ {push.name} "))
+    text.append(push.state, style=PUSH_STYLE.get(push.state, ""))
+    if push.state == "active":
+        text.append(f"  {push.bitrate_kbps:.0f} kbit/s")
+    elif push.next_attempt_s > 0:
+        text.append(f", again in {push.next_attempt_s:.0f} s")
+    if push.skips:
+        text.append(f"  {push.skips} skips", style=show.WARN)
+    text.append(show.clean(f"  {push.url}"), style=show.SOFT)
+    return text
 
 
 def origin(stream: StreamStatus) -> Text:

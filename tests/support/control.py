@@ -17,6 +17,8 @@ from streamctl.schema import (
     Plan,
     PlanStep,
     PluginStatus,
+    PushCounters,
+    PushStatus,
     ServerCounters,
     SessionStatus,
     StreamCounters,
@@ -152,7 +154,13 @@ class FakeControl:
             sessions={("rtmp", "play"): 3},
             refused={("rtmp", "unauthorized"): 2},
             streams=[
-                StreamCounters(code, on_air=one.media.epoch > 0, bytes_received=1000, viewers=2)
+                StreamCounters(
+                    code,
+                    on_air=one.media.epoch > 0,
+                    bytes_received=1000,
+                    viewers=2,
+                    pushes=[PushCounters("yt", "active", 500, 5, 0, 1)],
+                )
                 for code, one in self.all_streams.items()
             ],
         )
@@ -175,3 +183,17 @@ class FakeControl:
         self.stream(code)
         self.changes.append(("delete", code, {}, dry_run))
         return Plan(steps=[PlanStep(stream=code, action="stop", reason="removed")])
+
+
+def push(name: str, state: str = "active", **more: object) -> PushStatus:
+    values: dict[str, object] = {
+        "name": name,
+        "url": f"rtmps://{name}.example/live2/***",
+        "kind": "rtmp",
+        "state": state,
+        "bytes_sent": 7_000_000,
+        "packets_sent": 900,
+        "bitrate_kbps": 2500.0,
+        **more,
+    }
+    return PushStatus.model_validate(values)

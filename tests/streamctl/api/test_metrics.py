@@ -5,8 +5,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamctl.api.metrics import STREAM_METRICS, Families, ServerCollector
-from streamctl.schema import StreamCounters
+from streamctl.api.metrics import PUSH_METRICS, STREAM_METRICS, Families, ServerCollector
+from streamctl.schema import PushCounters, StreamCounters
 from tests.support.control import FakeControl
 
 
@@ -25,6 +25,10 @@ def test_the_exposition_parses_and_holds_the_counters() -> None:
     assert read["streamctl_stream_on_air", news] == 1
     assert read["streamctl_stream_on_air", frozenset({("stream", "sport")})] == 0
     assert read["streamctl_stream_viewers", news] == 2
+    state = {("stream", "news"), ("push", "yt")}
+    assert read["streamctl_push_state", frozenset({*state, ("state", "active")})] == 1
+    assert read["streamctl_push_state", frozenset({*state, ("state", "failed")})] == 0
+    assert read["streamctl_push_bytes_sent_total", frozenset(state)] == 500
     play = frozenset({("protocol", "rtmp"), ("action", "play")})
     assert read["streamctl_sessions", play] == 3
     refused = frozenset({("protocol", "rtmp"), ("reason", "unauthorized")})
@@ -43,4 +47,6 @@ def test_openmetrics_parses_with_its_strict_parser() -> None:
 
 def test_every_counter_of_a_stream_is_shown() -> None:
     shown = {attribute for *_, attribute in STREAM_METRICS}
-    assert shown == set(StreamCounters.__dataclass_fields__) - {"code"}
+    assert shown == set(StreamCounters.__dataclass_fields__) - {"code", "pushes"}
+    shown = {attribute for *_, attribute in PUSH_METRICS}
+    assert shown == set(PushCounters.__dataclass_fields__) - {"name", "state"}

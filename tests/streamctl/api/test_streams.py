@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.api.streams import KICKED
+from tests.support.control import push, stream
 
 if TYPE_CHECKING:
     from tests.support.asgi import AppClient
@@ -92,3 +93,16 @@ def test_plugins_are_listed(client: AppClient) -> None:
     body = client.get("/api/v1/plugins").json()
     assert body["count"] == 1
     assert body["plugins"][0]["kind"] == "rtmp"
+
+
+def test_the_pushes_of_a_stream_are_listed(client: AppClient, server: FakeControl) -> None:
+    server.all_streams["news"] = stream("news", pushes=[push("fb", "failed"), push("yt")])
+    body = client.get("/api/v1/streams/news/pushes").json()
+    assert [(one["name"], one["state"]) for one in body["pushes"]] == [
+        ("fb", "failed"),
+        ("yt", "active"),
+    ]
+    assert body["count"] == 2
+    assert body["time"]
+    assert client.get("/api/v1/streams/region~a/pushes").json()["pushes"] == []
+    assert client.get("/api/v1/streams/nope/pushes").status_code == 404

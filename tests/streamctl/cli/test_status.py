@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from streamctl.cli import status
 from streamctl.cli.app import run
 from streamctl.errors import ConnectionFailed
-from tests.support.control import session, stream
+from tests.support.control import push, session, stream
 
 if TYPE_CHECKING:
     import pytest
@@ -107,3 +107,20 @@ def test_watching_waits_for_a_server_that_is_away(
     assert run(["status", "x", "--watch"]) == 130
     out = capsys.readouterr().out
     assert "two" in out
+
+
+def test_shows_the_destinations_of_a_stream(
+    control: FakeControl, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    pushes = [
+        push("fb", "reconnecting", attempt=3, last_error="connection refused", bitrate_kbps=0.0),
+        push("yt", connected_since="2025-06-01T12:00:00.000Z", lag_s=0.04, last_error="old"),
+    ]
+    control.all_streams["news"] = stream("news", pushes=pushes)
+    assert run(["status", "news"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "fb reconnecting rtmps://fb.example/live2/*** 3 7.0 MB connection refused" in lines, (
+        lines
+    )
+    assert "yt active rtmps://yt.example/live2/*** 7.0 MB 2500 0.0 s" in lines, lines

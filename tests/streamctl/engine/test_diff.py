@@ -5,10 +5,15 @@ from typing import Any, ClassVar
 import pytest
 
 from streamctl.config.address import Address
-from streamctl.config.model import ApiConfig, Config, LogConfig
+from streamctl.config.model import ApiConfig, Config, LogConfig, PushConfig
 from streamctl.engine.diff import diff
-from streamctl.sdk.plugin import Options
+from streamctl.sdk.plugin import Empty, Options
+from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import stream_config
+
+
+class Colours(Options):
+    hue: int = 0
 
 
 def config(**streams: dict[str, Any]) -> Config:
@@ -100,3 +105,31 @@ def test_other_keys_beside_options_restart_the_stream() -> None:
     (step,) = diff(was, will).steps
     assert step.action == "restart"
     assert "hls.window" in step.reason
+
+
+def push(name: str, url: str = "", **keys: Any) -> PushConfig:
+    parsed = StreamURL.parse(url or f"sink://{name}.example/live/secret-key").as_destination()
+    return PushConfig(name=name, url=parsed, **{"options": Empty(), **keys})
+
+
+@pytest.mark.parametrize(
+    ("new", "reason", "notices"),
+    [
+        ([push("a"), push("b"), push("c")], "push `c` added", "nobody"),
+        ([push("a")], "push `b` removed", "`b` is left"),
+        ([push("a"), push("b", retry_s=9, hold=False)], "push `b` (retry_s, hold)", "nobody"),
+        ([push("a"), push("c", push("b").url.raw)], "push `b` (name)", "nobody"),
+        (
+            [push("a"), push("b", "sink://other.example/x")],
+            "push `b` added, push `b` removed",
+            "`b` is left",
+        ),
+        ([push("a"), push("b", options=Colours(hue=1))], "push `b` (options)", "`b` is left"),
+    ],
+)
+def test_pushes_change_without_a_restart(new: list[PushConfig], reason: str, notices: str) -> None:
+    old = config(a={"push": (push("a"), push("b"))})
+    (step,) = diff(old, config(a={"push": tuple(new)})).steps
+    assert (step.action, step.reason) == ("update", f"changed: {reason}")
+    assert step.notices == notices
+    assert "secret" not in str(step)

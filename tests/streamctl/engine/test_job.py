@@ -130,7 +130,7 @@ async def test_numbers_are_measured_and_secrets_hidden() -> None:
     bench = Bench(live(3), sinks=(sink,))
     status = bench.job.status()
     assert (status.position_s, status.duration_s) == (0.0, 0.0)
-    assert [d.state for d in status.destinations] == ["starting"]
+    assert [d.state for d in status.destinations] == ["waiting"]
     await bench.run(1)
     status = bench.job.status()
     assert status.position_s == pytest.approx(3.0, abs=0.05)

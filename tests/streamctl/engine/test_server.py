@@ -232,6 +232,8 @@ async def test_a_stream_whose_task_fails_is_run_again() -> None:
         await anyio.wait_all_tasks_blocked()
         assert cause.INPUT_FAILED in stream.causes
         clock.advance(RESTART_S)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
     assert len(runs) == 2
 
 

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anyio
 import pytest
 
+from streamctl.config.model import PushConfig
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
 from streamctl.engine.status import counters, stopped_status, stream_status
+from streamctl.errors import ConnectionFailed
 from streamctl.media.packet import Codec, Format, Kind, Packet, Track
-from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl.sdk.plugin import Cap, Empty, ProtocolPlugin
+from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import (
     FRAME,
     SOUND,
@@ -20,6 +23,7 @@ from tests.streamctl.engine.rig import (
     stream_config,
 )
 from tests.streamctl.engine.test_ingest import refused, settle
+from tests.streamctl.engine.test_push import SinkPlugin
 from tests.streamctl.engine.test_stream import deliver, on_air, watch
 
 if TYPE_CHECKING:
@@ -292,3 +296,36 @@ def test_an_output_that_can_not_tell_its_status_spares_the_document() -> None:
     stream.outputs["words"].status = broken  # type: ignore[method-assign]
     (row,) = (row for row in stream_status(stream).outputs if row.kind == "words")
     assert row.details == {"error": "RuntimeError: a bug"}
+
+
+@pytest.mark.anyio
+async def test_destinations_are_shown_without_their_keys() -> None:
+    plugin = SinkPlugin(ConnectionFailed("refused"))
+    urls = ["sink://u:secret@b.example/live/secret-key-of-mine", "sink://a.example/live/x"]
+    pushes = tuple(
+        PushConfig(name=name, url=StreamURL.parse(url).as_destination(), options=Empty())
+        for name, url in zip(("one", "two"), urls, strict=True)
+    )
+    rig = Rig(plugin)
+    stream = rig.stream(push=pushes)
+    _, writer = on_air(rig, stream)
+    deliver(rig, writer, 1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.pushes.run)
+        await settle(rig, 1)
+        status = stream_status(stream)
+        tasks.cancel_scope.cancel()
+    first, second = status.pushes
+    assert [one.name for one in status.pushes] == ["two", "one"]
+    assert {first.state, second.state} == {"active", "reconnecting"}
+    active, failing = (first, second) if first.state == "active" else (second, first)
+    assert active.connected_since
+    assert active.packets_sent == 50
+    assert active.bytes_sent == SECOND_BYTES
+    assert (active.attempt, failing.attempt) == (0, 1)
+    assert failing.next_attempt_s > 0
+    assert failing.last_error == "refused"
+    assert failing.errors == ["refused"]
+    assert "push_failed" in [one.name for one in status.causes]
+    assert "secret" not in status.model_dump_json()
+    assert [one.name for one in counters(stream).pushes] == ["two", "one"]

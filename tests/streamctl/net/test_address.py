@@ -9,7 +9,7 @@ import pytest
 
 from streamctl.errors import ConnectionFailed
 from streamctl.net import address
-from streamctl.net.address import listening_sockets, show
+from streamctl.net.address import is_this_machine, listening_sockets, show
 
 if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address
@@ -101,3 +101,18 @@ async def test_a_taken_port_is_named_with_its_setting(host: str) -> None:
 async def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ConnectionFailed, match="no interface of this machine"):
         await listening_sockets(("192.0.2.1", 0), backlog=8, key="k")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("0.0.0.0", True),
+        ("192.0.2.1", False),
+        ("nowhere.invalid", False),
+    ],
+)
+async def test_hosts_that_are_this_machine_are_known(host: str, own: bool) -> None:
+    assert await is_this_machine(host) == own

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from streamctl.schema import MediaStatus
 from streamctl.tui.detail import HISTORY, History, facts
-from tests.support.control import stream
+from tests.support.control import push, stream
 
 
 def test_history_is_bounded_and_forgets_what_is_gone() -> None:
@@ -37,3 +37,13 @@ def test_facts_name_the_last_error_of_an_input() -> None:
         "▲ publish: connection refused"
         in facts(stream("news", inputs=[one]), "server.example").plain
     )
+
+
+def test_facts_name_destinations_and_how_they_fare() -> None:
+    pushes = [
+        push("yt"),
+        push("fb", "reconnecting", next_attempt_s=7.4, bitrate_kbps=0.0, skips=2),
+    ]
+    lines = facts(stream("news", pushes=pushes), "server.example").plain.splitlines()
+    assert "▶ yt active  2500 kbit/s  rtmps://yt.example/live2/***" in lines
+    assert "▶ fb reconnecting, again in 7 s  2 skips  rtmps://fb.example/live2/***" in lines
