@@ -223,7 +223,9 @@ class HlsOutput:
         if segment is None:
             return sentence(f"no such segment: `{name}`")
         if segment.parts or self.packager.store is None:
-            return segment_reply(name, segment.parts)
+            if segment.reply is None:
+                segment.reply = segment_reply(name, segment.parts)
+            return segment.reply
         return self.packager.store.reply(segment, partial(segment_reply, name), unavailable)
 
 

@@ -47,7 +47,7 @@ POLICY = "; ".join(
     )
 )
 HLS_JS = _reply(
-    _asset("vendor/hls.light.min.js"), "text/javascript; charset=utf-8", "max-age=86400"
+    _asset("vendor/hls.min.js"), "text/javascript; charset=utf-8", "max-age=86400"
 )
 """hls.js as a response, shared by all streams."""
 

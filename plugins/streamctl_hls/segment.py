@@ -15,6 +15,8 @@ from streamctl.media.packet import TIMESCALE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamctl.sdk.endpoints import Bytes
+
 PACKET_BYTES = 188
 """Size of a transport packet (ISO/IEC 13818-1 2.4.3.2)."""
 PAT_PID = 0
@@ -50,6 +52,9 @@ class Segment:
     """It starts with a random-access point."""
     discontinuity_sequence: int = 0
     """How many discontinuities there were up to this segment, its own included."""
+    reply: Bytes | None = None
+    """The response of ``parts``, once somebody asked: one for all, so that the server can keep
+    what it makes of it."""
 
     @property
     def duration(self) -> float:

@@ -100,6 +100,7 @@ class Window:
         if segment.parts and segment.name in self._by_name:
             self.memory_bytes -= segment.size
         segment.parts = ()
+        segment.reply = None
 
     def get(self, name: str) -> Segment | None:
         """The segment of that name while it can be fetched."""

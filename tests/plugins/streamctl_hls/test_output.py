@@ -439,3 +439,9 @@ def test_groups_longer_than_the_target_are_cut_into_valid_streams(media: MediaCa
     whole = judge(b"".join(data))
     assert not whole.decode_errors
     assert (whole.missing, whole.repeated) == (0, 0)
+
+
+def test_a_segment_is_one_response_for_all() -> None:
+    stage = on_air()
+    [first, *_] = uris(text(stage, "/main_stream.m3u8"))
+    assert stage.get(f"/{first}") is stage.get(f"/{first}")
