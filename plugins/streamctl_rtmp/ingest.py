@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from streamctl_rtmp.wire.events import DataReceived
     from streamctl_rtmp.wire.messages import Message
 
+CLOCK_BITS = 31
+"""Timestamps have 32 bits, but publishers made of FFmpeg begin anew after 31. Counted by these,
+both kinds go on."""
 # Looking a member up in its enum costs as much as a call.
 VIDEO_MESSAGE = MessageType.VIDEO
 VIDEO, AUDIO = Media.VIDEO, Media.AUDIO
@@ -43,7 +46,7 @@ class Ingest:
         self._packets: list[Packet] = []
         self._tracks: dict[int, IncomingTrack] = {}
         self._metadata = Metadata()
-        self._clock = Unwrapper(32)
+        self._clock = Unwrapper(CLOCK_BITS)
 
     def metadata(self, event: DataReceived) -> None:
         """Announce the tracks that a source says it will send."""

@@ -96,11 +96,19 @@ async def test_known_publishers_and_players(
         assert_clean(verdict, name)
 
 
-async def test_players_pass_the_timestamp_that_needs_four_bytes(
-    tmp_path: Path, media: MediaCache
+@pytest.mark.parametrize(
+    "passed",
+    [
+        pytest.param(0xFFFFFF, id="four bytes"),
+        pytest.param(2**31, id="sign"),
+        pytest.param(2**32, id="wrap"),
+    ],
+)
+async def test_players_pass_the_timestamps_that_are_special(
+    tmp_path: Path, media: MediaCache, passed: int
 ) -> None:
     made = media(Recipe(seconds=15, width=640, height=360, video_kbps=12_000, gop=10))
-    start = (0xFFFFFF - 2500) * 90
+    start = (passed - 2500) * 90
     async with serving(first_timestamp=start) as (world, port):
         url = f"rtmp://{HOST}:{port}/live/news"
         with ffmpeg_publish(made.path, url):
@@ -121,6 +129,19 @@ async def test_players_pass_the_timestamp_that_needs_four_bytes(
         assert verdict.duration_s > 3
 
 
+@pytest.mark.parametrize("passed_s", [16_777, 2_147_483], ids=["four bytes", "sign"])
+async def test_a_publisher_passes_the_timestamps_that_are_special(
+    media: MediaCache, passed_s: int
+) -> None:
+    made = media(Recipe(seconds=6, width=640, height=360, video_kbps=6000, gop=10))
+    async with serving() as (world, port):
+        url = f"rtmp://{HOST}:{port}/live/news"
+        with ffmpeg_publish(made.path, url, start_s=passed_s - 3) as publisher:
+            await until(lambda: not publisher.running(), 20)
+    times = [p.dts for p in world.packets.items if isinstance(p, Packet) and p.track == 0]
+    assert times == list(range(times[0], times[0] + made.recipe.frames * 3600, 3600))
+
+
 async def test_another_server_is_pushed_to_and_pulled_from(
     tmp_path: Path, media: MediaCache
 ) -> None:
@@ -138,7 +159,9 @@ async def test_another_server_is_pushed_to_and_pulled_from(
                 connected = anyio.Event()
 
                 async def push() -> None:
-                    await RtmpSink(url, ClientOptions(), context).run(cursor, connected=connected.set)
+                    await RtmpSink(url, ClientOptions(), context).run(
+                        cursor, connected=connected.set
+                    )
 
                 tasks.start_soon(push)
                 await connected.wait()

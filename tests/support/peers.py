@@ -111,10 +111,11 @@ def ffmpeg(*arguments: str) -> Process:
     return Process([tool("ffmpeg"), "-hide_banner", "-nostdin", "-loglevel", "warning", *arguments])
 
 
-def ffmpeg_publish(media: Path, url: str, *, loop: bool = False) -> Process:
-    """Publish a file in real time without transcoding."""
+def ffmpeg_publish(media: Path, url: str, *, loop: bool = False, start_s: int = 0) -> Process:
+    """Publish a file in real time without transcoding, with timestamps from ``start_s`` on."""
     again = ["-stream_loop", "-1"] if loop else []
-    return ffmpeg("-re", *again, "-i", str(media), "-c", "copy", "-f", "flv", url)
+    start = ["-output_ts_offset", str(start_s)] if start_s else []
+    return ffmpeg("-re", *again, "-i", str(media), "-c", "copy", *start, "-f", "flv", url)
 
 
 def ffmpeg_record(url: str, out: Path, *, seconds: float = 0.0) -> Process:

@@ -89,9 +89,16 @@ def test_a_read_is_one_batch_in_ticks(ingest: Ingest, writer: Writer) -> None:
     assert len(writer.batches) == 1
 
 
-def test_timestamps_pass_32_bits(ingest: Ingest, writer: Writer) -> None:
-    give(ingest, video(AVC), audio(AAC), picture(0xFFFFFFF0, key=True), sound(5), picture(16))
-    assert [p.dts // 90 for p in writer.packets] == [0xFFFFFFF0, 0x100000005, 0x100000010]
+@pytest.mark.parametrize("last", [0xFFFFFFF0, 0x7FFFFFF0])
+def test_timestamps_go_on_where_they_begin_anew(ingest: Ingest, writer: Writer, last: int) -> None:
+    give(ingest, video(AVC), audio(AAC), picture(last, key=True), sound(5), picture(16))
+    first = writer.packets[0].dts
+    assert [(p.dts - first) // 90 for p in writer.packets] == [0, 21, 32]
+
+
+def test_timestamps_pass_31_bits_of_a_counter_with_32(ingest: Ingest, writer: Writer) -> None:
+    give(ingest, video(AVC), picture(0x7FFFFFF0, key=True), picture(0x80000010))
+    assert [packet.dts // 90 for packet in writer.packets] == [0x7FFFFFF0, 0x80000010]
 
 
 def test_a_new_configuration_comes_behind_what_was_before(ingest: Ingest, writer: Writer) -> None:
