@@ -26,6 +26,10 @@ ARRAYS_AT = 22
 COMPLETE = 0x80
 """``array_completeness``: no such sets come in band, as ``hvc1`` demands."""
 
+STREAM_MESSAGES = frozenset({137, 144, 147, 148})
+"""``payloadType`` of messages that hold for the whole stream: mastering display, content light
+level, transfer characteristics, ambient light. Others in a record are an encoder's banner."""
+
 
 @dataclass(frozen=True, slots=True)
 class HevcConfig:
@@ -42,7 +46,7 @@ class HevcConfig:
     """Empty in records of streams whose sets come in band alone."""
     pps: tuple[bytes, ...] = ()
     sei: tuple[bytes, ...] = ()
-    """Messages about the whole stream, such as the mastering display."""
+    """Messages that hold for the whole stream."""
 
     @classmethod
     def parse(cls, data: bytes) -> HevcConfig:
@@ -64,9 +68,10 @@ class HevcConfig:
             found, position = read_sets(data, position + 3, count)
             arrays[kind] = arrays.get(kind, ()) + found
         layers, size = data[ARRAYS_AT - 1] >> 2, (data[ARRAYS_AT - 1] & 3) + 1
-        kinds = (Nal.VPS, Nal.SPS, Nal.PPS, Nal.PREFIX_SEI)
-        sets = (arrays.get(kind, ()) for kind in kinds)
-        return cls(data[1 : 1 + HEAD_BYTES], layers, size, *sets)
+        sets = (arrays.get(kind, ()) for kind in (Nal.VPS, Nal.SPS, Nal.PPS))
+        messages = arrays.get(Nal.PREFIX_SEI, ())
+        sei = tuple(one for one in messages if len(one) > 2 and one[2] in STREAM_MESSAGES)
+        return cls(data[1 : 1 + HEAD_BYTES], layers, size, *sets, sei)
 
     @classmethod
     def from_parameter_sets(

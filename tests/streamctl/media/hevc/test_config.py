@@ -14,6 +14,7 @@ from tests.streamctl.media.hevc.sets import PPS, SPS, SPS_1080, SPS_MAIN10, VPS,
 
 HEAD = bytes.fromhex("01600000009000000000003cf000fcfdf8f80000")
 SEI = b"\x4e\x01\x89\x18\x80"
+BANNER = b"\x4e\x01\x05\x04x265\x80"
 
 
 def array(kind: int, *units: bytes) -> bytes:
@@ -35,7 +36,13 @@ def test_a_real_record_is_read_and_written_again() -> None:
 
 def test_arrays_come_in_any_order_and_split() -> None:
     data = b"\0" + HVCC[1:22] + b"\x06"
-    data += array(39, SEI) + array(34, PPS) + array(33) + array(41, b"?") + array(32, VPS)
+    data += (
+        array(39, SEI, BANNER, b"\x4e\x01")
+        + array(34, PPS)
+        + array(33)
+        + array(41, b"?")
+        + array(32, VPS)
+    )
     config = HevcConfig.parse(data + array(33, SPS))
     assert config == replace(HevcConfig.parse(HVCC), sei=(SEI,))
     written = config.serialize()
