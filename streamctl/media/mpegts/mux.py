@@ -112,7 +112,7 @@ class TsMuxer:
             slot = slots.get(track.id) or self.new_slot(track, stream)
             video = track.media is Media.VIDEO
             self.carried[track.id] = Carried(stream, slot.writer, video)
-            descriptors = language_descriptor(track.language)
+            descriptors = stream.descriptors + language_descriptor(track.language)
             streams.append(PmtStream(stream.stream_type, slot.writer.pid, descriptors))
         self.choose_clock()
         self.publish(tuple(streams))

@@ -5,8 +5,13 @@ from __future__ import annotations
 TIMESTAMP_MASK = (1 << 33) - 1
 """Timestamps on the wire are 33 bits; the wrap is seamless."""
 
+PRIVATE_STREAM_ID = 0xBD
+"""``private_stream_1``, which carries AC-3, E-AC-3 and Opus."""
 AUDIO_STREAM_ID = 0xC0
 VIDEO_STREAM_ID = 0xE0
+
+MAX_AUDIO_BYTES = 0xFFFF - 8
+"""Longest payload that ``PES_packet_length`` can tell, behind one timestamp."""
 
 ALIGNED = b"\x84"
 """Marker bits and ``data_alignment_indicator``: every PES packet starts an access unit."""

@@ -23,17 +23,23 @@ CRC_BYTES = 4
 MAX_SECTION_LENGTH = 1021
 """Bytes behind ``section_length`` of a PAT or PMT section (§2.4.4.3, §2.4.4.8)."""
 
+REGISTRATION = 0x05
+"""Tag of the registration descriptor (§2.6.8)."""
 ISO_639_LANGUAGE = 0x0A
 """Tag of the language descriptor (§2.6.18)."""
 
 
 class StreamType(enum.IntEnum):
-    """``stream_type`` of the codecs that are multiplexed (table 2-34)."""
+    """``stream_type`` of the codecs that are multiplexed (table 2-34; ATSC A/53-3 for AC-3)."""
 
     MPEG1_AUDIO = 0x03
     MPEG2_AUDIO = 0x04
+    PRIVATE = 0x06
     AAC_ADTS = 0x0F
     H264 = 0x1B
+    HEVC = 0x24
+    AC3 = 0x81
+    EAC3 = 0x87
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +135,22 @@ class Pat:
         return cls(number, programs, version)
 
 
+def descriptor(tag: int, payload: bytes) -> bytes:
+    """A descriptor of at most 255 bytes."""
+    return bytes((tag, len(payload))) + payload
+
+
+def registration_descriptor(code: bytes) -> bytes:
+    """The descriptor that names a format by four registered letters."""
+    return descriptor(REGISTRATION, code)
+
+
 def language_descriptor(language: str) -> bytes:
     """The ISO 639 descriptor of a three-letter language; empty for anything else."""
     code = language.encode("ascii", "replace")
     if len(code) != 3 or not code.isalpha():
         return b""
-    return bytes((ISO_639_LANGUAGE, 4)) + code + b"\0"
+    return descriptor(ISO_639_LANGUAGE, code + b"\0")
 
 
 def section(table_id: int, extension: int, version: int, body: bytes) -> bytes:

@@ -6,11 +6,14 @@ import pytest
 
 from streamctl.errors import StreamctlError
 from streamctl.media.aac import split_adts
+from streamctl.media.hevc import HevcConfig
 from streamctl.media.mpegts.elementary import CODECS, Elementary, elementary
 from streamctl.media.mpegts.psi import StreamType
-from streamctl.media.nal import split_annexb, split_length_prefixed
+from streamctl.media.nal import join_length_prefixed, split_annexb, split_length_prefixed
 from streamctl.media.packet import Codec, Kind, Packet, Track
 from tests.streamctl.media.h264.sets import PPS, SPS_720P
+from tests.streamctl.media.hevc.sets import PPS as PPS_HEVC
+from tests.streamctl.media.hevc.sets import SPS, VPS, slice_of
 from tests.streamctl.media.mpegts.world import (
     AUDIO,
     VIDEO,
@@ -20,8 +23,12 @@ from tests.streamctl.media.mpegts.world import (
     read_pes,
     sound,
 )
+from tests.streamctl.media.test_opus import STEREO, SURROUND
 
 DELIMITER = b"\x09\xf0"
+HVCC = HevcConfig.from_parameter_sets([VPS], [SPS], [PPS_HEVC]).serialize()
+HEVC = Track(0, Codec.HEVC, HVCC)
+OPUS = Track(0, Codec.OPUS, STEREO)
 
 
 def stream_of(track: Track) -> Elementary:
@@ -53,6 +60,45 @@ def test_other_pictures_have_a_delimiter_only() -> None:
     assert split_annexb(pes.payload) == [DELIMITER, *split_length_prefixed(packet.data)]
 
 
+def test_hevc_has_its_own_delimiter_and_sets() -> None:
+    data = join_length_prefixed([slice_of(19)])
+    pes = written(HEVC, Packet(0, 7200, 3600, Kind.KEY, 0, data))
+    assert (pes.stream_id, pes.pts, pes.dts) == (0xE0, 7200, 3600)
+    assert split_annexb(pes.payload) == [b"\x46\x01\x50", VPS, SPS, PPS_HEVC, slice_of(19)]
+    pes = written(HEVC, Packet(0, 7200, 7200, Kind.P, 0, data))
+    assert split_annexb(pes.payload) == [b"\x46\x01\x50", slice_of(19)]
+    assert stream_of(HEVC).stream_type == 0x24
+
+
+@pytest.mark.parametrize(
+    ("codec", "kind", "descriptors"),
+    [(Codec.AC3, 0x81, b"\x05\x04AC-3"), (Codec.EAC3, 0x87, b"\x05\x04EAC3")],
+)
+def test_dolby_frames_stay_as_they_are(codec: Codec, kind: int, descriptors: bytes) -> None:
+    track = Track(0, codec, b"")
+    stream = stream_of(track)
+    assert (stream.stream_type, stream.descriptors) == (kind, descriptors)
+    pes = written(track, sound(90))
+    assert (pes.stream_id, pes.pts, pes.payload) == (0xBD, 90, sound(90).data)
+
+
+@pytest.mark.parametrize(("head", "channels"), [(STEREO, 2), (SURROUND, 6)])
+def test_opus_channels_are_described(head: bytes, channels: int) -> None:
+    stream = stream_of(Track(0, Codec.OPUS, head))
+    assert stream.stream_type == 0x06
+    assert stream.descriptors == b"\x05\x04Opus" + b"\x7f\x02\x80" + bytes((channels,))
+
+
+@pytest.mark.parametrize(
+    ("size", "control"),
+    [(0, b"\0"), (254, b"\xfe"), (255, b"\xff\0"), (600, b"\xff\xff\x5a")],
+)
+def test_opus_packets_stand_behind_their_size(size: int, control: bytes) -> None:
+    packet = Packet(0, 90, 90, Kind.AUDIO, 0, bytes(size))
+    pes = written(OPUS, packet)
+    assert (pes.stream_id, pes.payload) == (0xBD, b"\x7f\xe0" + control + packet.data)
+
+
 def test_aac_is_framed_by_adts() -> None:
     pes = written(AUDIO, sound(960))
     assert (pes.stream_id, pes.pts, pes.length) == (0xC0, 960, 8 + 7 + 300)
@@ -81,7 +127,8 @@ def test_mp3_frames_stay_as_they_are(rate: int, kind: StreamType) -> None:
     [
         (VIDEO, replace(picture(0), data=b"\0\0\1\0\x41")),
         (AUDIO, sound(0, size=8185)),
-        (Track(0, Codec.MP3, b""), sound(0, size=4097)),
+        (Track(0, Codec.MP3, b""), sound(0, size=65_528)),
+        (OPUS, sound(0, size=65_270)),
     ],
 )
 def test_damaged_and_oversize_units_are_refused(track: Track, packet: Packet) -> None:
@@ -98,6 +145,11 @@ def test_damaged_and_oversize_units_are_refused(track: Track, packet: Packet) ->
         Track(0, Codec.AAC),
         Track(0, Codec.AAC, bytes.fromhex("1194")),
         Track(0, Codec.AAC, b"\x11\x80"),
+        Track(0, Codec.HEVC, b"\x01"),
+        Track(0, Codec.OPUS, b"OpusHead"),
+        Track(0, Codec.OPUS, SURROUND[:-1] + b"\4"),
+        Track(0, Codec.FLAC, b""),
+        Track(0, Codec.AV1, b""),
     ],
 )
 def test_tracks_that_can_not_be_carried_have_no_stream(track: Track) -> None:
@@ -107,5 +159,5 @@ def test_tracks_that_can_not_be_carried_have_no_stream(track: Track) -> None:
 def test_the_largest_frames_are_carried() -> None:
     assert len(written(AUDIO, sound(0, size=8184)).payload) == 8191
     track = Track(0, Codec.MP3, b"")
-    assert len(written(track, Packet(0, 0, 0, Kind.AUDIO, 0, bytes(4096))).payload) == 4096
+    assert len(written(track, Packet(0, 0, 0, Kind.AUDIO, 0, bytes(65_527))).payload) == 65_527
     assert Codec.MP3 in CODECS

@@ -22,6 +22,7 @@ from tests.streamctl.media.mpegts.world import (
     steps,
     ts_packets,
 )
+from tests.streamctl.media.test_opus import STEREO
 
 VIDEO_PID, AUDIO_PID = FIRST_PID, FIRST_PID + 1
 PCR_LIMIT = 9000
@@ -201,3 +202,19 @@ def test_the_clock_moves_to_video_that_comes_later() -> None:
     data = run(made, [picture(10**6)])
     assert program_maps(made.tables())[0].pcr_pid == FIRST_PID + 1
     assert pcrs(data, FIRST_PID + 1) == [10**6 - PCR_LEAD]
+
+
+def test_sound_tracks_are_told_apart_by_language_and_format() -> None:
+    made = muxer(
+        Track(0, Codec.OPUS, STEREO, language="eng"),
+        Track(1, Codec.OPUS, STEREO, language="deu"),
+        Track(2, Codec.AC3, b"", language="fra"),
+    )
+    (found,) = program_maps(made.tables())
+    opus = b"\x05\x04Opus\x7f\x02\x80\x02\x0a\x04"
+    assert [(stream.stream_type, stream.descriptors) for stream in found.streams] == [
+        (0x06, opus + b"eng\0"),
+        (0x06, opus + b"deu\0"),
+        (0x81, b"\x05\x04AC-3\x0a\x04fra\0"),
+    ]
+    assert len({stream.pid for stream in found.streams}) == 3

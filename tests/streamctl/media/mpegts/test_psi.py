@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
 from streamctl.media.mpegts.crc import crc32
-from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream, language_descriptor, section
+from streamctl.media.mpegts.psi import (
+    Pat,
+    Pmt,
+    PmtStream,
+    descriptor,
+    language_descriptor,
+    registration_descriptor,
+    section,
+)
 
 PAT = bytes.fromhex("00b00d0001c100000001f0002ab104b2")
 PMT = Pmt(
@@ -100,3 +108,8 @@ def test_noise_with_a_good_checksum_raises_nothing_else(body: bytes) -> None:
 )
 def test_only_three_letters_are_a_language(language: str, wanted: str) -> None:
     assert language_descriptor(language).hex() == wanted
+
+
+def test_descriptors_have_a_tag_and_a_length() -> None:
+    assert descriptor(0x7F, b"\x80\x02") == b"\x7f\x02\x80\x02"
+    assert registration_descriptor(b"AC-3") == b"\x05\x04AC-3"

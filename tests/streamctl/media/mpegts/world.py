@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from streamctl.media import h264
-from streamctl.media.codecs import complete
+from streamctl.media.aac import ADTS_HEADER_BYTES, AacReader
 from streamctl.media.mpegts.psi import Pat, Pmt
-from streamctl.media.nal import join_length_prefixed, split_annexb
+from streamctl.media.nal import join_length_prefixed
 from streamctl.media.packet import (
     TIMESCALE,
     Boundary,
@@ -23,6 +24,8 @@ from streamctl.media.packet import (
     Packet,
     Track,
 )
+from streamctl.media.reader import CODECS as READABLE
+from streamctl.media.reader import open_reader
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, slice_of
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamctl.media.packet import Item
+    from streamctl.media.unit import TrackReader
 
 WRAP = 1 << 33
 AVCC = h264.AvcConfig.from_parameter_sets([SPS_720P], [PPS]).serialize()
@@ -37,7 +41,8 @@ VIDEO = Track(0, Codec.H264, AVCC, width=1280, height=720)
 AUDIO = Track(1, Codec.AAC, b"\x11\x90", sample_rate=48_000, channels=2)
 SOUND = Track(0, Codec.AAC, b"\x12\x10", sample_rate=44_100, channels=2)
 
-CODECS = {"h264": Codec.H264, "aac": Codec.AAC, "mp3float": Codec.MP3, "mp3": Codec.MP3}
+CODECS = {"mp3float": Codec.MP3, **{codec.value: codec for codec in READABLE}}
+"""By the name that libav gives the codec."""
 
 
 def init(*tracks: Track, epoch: int = 1) -> Init:
@@ -83,44 +88,49 @@ def shifted(packets: Iterable[Packet], by: int, epoch: int = 1) -> list[Packet]:
 
 def load(path: Path) -> tuple[list[Track], list[Packet]]:
     """The tracks and access units of a file, as a source would deliver them."""
-    tracks: dict[int, Track] = {}
+    bases: dict[int, Track] = {}
+    readers: dict[int, TrackReader] = {}
     packets = []
     with av.open(str(path), metadata_errors="replace") as container:
         for stream in container.streams:
             if stream.type not in {"video", "audio"}:
                 continue
-            codec = CODECS.get(stream.codec_context.name)
+            codec = CODECS.get(stream.codec_context.codec.canonical_name)
             if codec is not None:
-                config = bytes(stream.codec_context.extradata or b"")
-                if config.startswith(b"\0\0"):
-                    config = record(config)
-                tracks[stream.index] = complete(Track(len(tracks), codec, config))
+                extradata = bytes(stream.codec_context.extradata or b"")
+                byte_stream = container.format.name in {"mpegts", "hevc"}
+                reader = open_reader(codec, byte_stream=byte_stream)
+                if extradata:
+                    reader.configure(extradata)
+                bases[stream.index] = Track(len(bases), codec, language=stream.language or "")
+                readers[stream.index] = reader
         for packet in container.demux():
-            track = tracks.get(packet.stream_index)
-            if track is not None and packet.size:
-                packets.append(access_unit(track, packet))
-    return list(tracks.values()), packets
+            number = packet.stream_index
+            if number in readers and packet.size:
+                packets.append(access_unit(bases[number].id, readers[number], packet))
+    return [reader.track(bases[number]) for number, reader in readers.items()], packets
 
 
-def record(extradata: bytes) -> bytes:
-    found = h264.normalize(split_annexb(extradata))
-    return h264.AvcConfig.from_parameter_sets(found.sps, found.pps).serialize()
-
-
-def access_unit(track: Track, packet: av.Packet[Any]) -> Packet:
+def access_unit(track: int, reader: TrackReader, packet: av.Packet[Any]) -> Packet:
     assert packet.pts is not None
     assert packet.dts is not None
     assert packet.time_base is not None
     ticks = packet.time_base * TIMESCALE
     pts, dts = round(packet.pts * ticks), round(packet.dts * ticks)
     data = bytes(packet)
-    if track.codec is not Codec.H264:
-        return Packet(track.id, pts, dts, Kind.AUDIO, 0, data)
-    if data.startswith(b"\0\0\0\1"):
-        unit = h264.normalize(split_annexb(data))
-    else:
-        unit = h264.normalize_prefixed(data)
-    return Packet(track.id, pts, dts, unit.kind, unit.flags, unit.data)
+    if isinstance(reader, AacReader) and reader.config is None:
+        return Packet(track, pts, dts, Kind.AUDIO, 0, data[ADTS_HEADER_BYTES:])
+    unit = reader.unit(data)
+    return Packet(track, pts, dts, unit.kind, unit.flags, unit.data, unit.dur)
+
+
+def pictures_of(path: Path) -> list[str]:
+    """A digest of each picture of the first video stream, as it is shown."""
+    with av.open(str(path)) as container:
+        return [
+            hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest()
+            for frame in container.decode(video=0)
+        ]
 
 
 def chunks(items: Iterable[Item]) -> list[Chunk]:
