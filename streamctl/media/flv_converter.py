@@ -31,6 +31,9 @@ belongs before it (up to 0.9 s in broadcast multiplexes), and timestamps can't b
 AUDIO_RAP_SPACING = TIMESCALE // 2
 """Without video, players join at the first audio message of each 500 ms."""
 
+KEY = Kind.KEY
+"""Looking a member up in its enum costs as much as a call."""
+
 
 class TagConverter:
     """Implements :class:`streamctl.sdk.plugin.Converter` with the packer of a format."""
@@ -82,7 +85,7 @@ class TagConverter:
         time = packet.dts
         video = packer.video
         is_video = video is not None and packet.track == video.id
-        rap = packet.kind is Kind.KEY and is_video if video is not None else self._audio_rap(time)
+        rap = packet.kind is KEY and is_video if video is not None else self._audio_rap(time)
         if rap and self.last_timestamp is not None:
             self._begin_anew(packer, time, out)
         data = packer.message(packet)

@@ -37,6 +37,11 @@ class TagType(enum.IntEnum):
     SCRIPT = 18
 
 
+# Looking a member up in its enum costs as much as a call.
+AUDIO, VIDEO = TagType.AUDIO, TagType.VIDEO
+SOUND, KEY = Kind.AUDIO, Kind.KEY
+
+
 class TagPacker(ABC):
     """Makes the tags of one epoch's first video and first audio track, or of all its tracks."""
 
@@ -97,12 +102,13 @@ class TagPacker(ABC):
         heads = self._heads.get(packet.track)
         if heads is None:
             return b""
-        if packet.kind is Kind.AUDIO:
-            return self.tag(TagType.AUDIO, self.timestamp(packet.pts), heads.key, packet.data)
+        kind = packet.kind
+        if kind is SOUND:
+            return self.tag(AUDIO, self.timestamp(packet.pts), heads.key, packet.data)
         shown = ticks_to_ms(packet.pts - self.base)
         timestamp = ticks_to_ms(packet.dts - self.base) if heads.composed else shown
-        head = heads.head(packet.kind is Kind.KEY, shown - timestamp)
-        return self.tag(TagType.VIDEO, wrap(timestamp), head, packet.data)
+        head = heads.head(kind is KEY, shown - timestamp)
+        return self.tag(VIDEO, wrap(timestamp), head, packet.data)
 
     def timestamp(self, time: int) -> int:
         """The timestamp of a tag for a media time."""
