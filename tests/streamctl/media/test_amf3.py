@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.errors import RemoteProtocolError
@@ -128,6 +128,7 @@ def test_amf0_switches_for_one_value_and_back() -> None:
     assert amf0.decode(data) == ["a", {"b": "c"}, None, "b", True]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.sampled_from([bytes.fromhex(octets) for octets, _ in VALUES]))
 def test_only_protocol_errors_escape(noise: bytes, value: bytes) -> None:
     for data in (noise, value + noise, noise[:3] + value):

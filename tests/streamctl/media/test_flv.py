@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.media import flv
@@ -65,6 +65,7 @@ def test_audio_bodies(octets: str, tag: Tag) -> None:
     assert flv.parse_audio(bytes.fromhex(octets)) == tag
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_nothing_raises(data: bytes) -> None:
     flv.parse_video(data)
@@ -145,6 +146,7 @@ def test_a_message_holds_no_more_tracks_than_there_are_numbers() -> None:
     assert len(tag.parts) == flv.MAX_PARTS
 
 
+@settings(deadline=None)
 @given(st.sampled_from([b"\xa6", b"\xa7", b"\x96", b"\x97"]), st.binary(max_size=40))
 def test_no_addition_and_no_layout_raises(first: bytes, data: bytes) -> None:
     flv.parse_video(first + data)

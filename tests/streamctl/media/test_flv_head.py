@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.media import flv
@@ -37,6 +37,7 @@ def test_default_tracks(codec: Codec, start: bytes, frame: bytes) -> None:
     assert made.head(False, 40) == frame
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(CODECS)),
     st.integers(0, 255),
