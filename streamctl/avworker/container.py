@@ -49,6 +49,11 @@ def open_file(path: str, *, probing: bool = False) -> InputContainer:
         if probing and is_special(Path(path)):
             raise MediaError(f"can't read `{path}`: not a regular file")
         container: InputContainer = av.open(f"file:{path}", options=options, **METADATA)
+    except av.error.ArgumentError:
+        raise MediaError(
+            f"can't read `{path}`: not a container that streamctl reads",
+            hint="MP4, MOV, MPEG-TS, FLV, Matroska, WebM, Ogg, IVF, MP3, AAC, FLAC and AC-3 are",
+        ) from None
     except (FFmpegError, OSError) as error:
         raise MediaError(f"can't read `{path}`: {reason(error)}") from None
     return container

@@ -85,16 +85,21 @@ class Demux:
     def _prime(
         self, container: InputContainer, start_s: float
     ) -> tuple[Source | None, Iterator[tuple[Reader, Packet]]]:
-        """Read until every track is configured; None = begin anew without those that are not."""
+        """Read until every track is configured; None = begin anew without those that are not.
+
+        The first picture is part of it: its parameter sets may correct those of the container.
+        """
         if start_s > 0:
             container.seek(int(start_s * 1_000_000))
         source = self._select(container)
         packets = source.packets()
         held = []
-        for item in packets:
-            held.append(item)
+        unseen = {track.id for track in source.tracks if track.media is Media.VIDEO}
+        for reader, packet in packets:
+            held.append((reader, packet))
+            unseen.discard(packet.track)
             known = all(track.config is not None for track in source.tracks)
-            if known or len(held) >= PRIME_PACKETS:
+            if (known and not unseen) or len(held) >= PRIME_PACKETS:
                 break
         missing = [reader for reader in source.readers.values() if reader.track.config is None]
         for reader in missing:

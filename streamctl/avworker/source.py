@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ LIBAV_NAMES = {
     "pcm_mulaw": Codec.G711U,
 }
 """Codecs that libav names differently; all others by their value in :class:`Codec`."""
+
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+"""ISO 639, or BCP 47 as Matroska has it."""
 
 
 class Source:
@@ -99,6 +103,12 @@ def codec_of(stream: Stream) -> Codec | None:
         return None
 
 
+def language_of(stream: Stream) -> str:
+    """The language of a track; empty when it is undetermined, or no language at all."""
+    language = stream.language or ""
+    return language if language != "und" and LANGUAGE.fullmatch(language) else ""
+
+
 def short_format(name: str) -> str:
     """The usual name of a container; libav lists all aliases of its family."""
     first = name.partition(",")[0]
@@ -108,8 +118,7 @@ def short_format(name: str) -> str:
 def declared_track(stream: Stream, number: int) -> Track:
     """The track as the container declares it, without its configuration."""
     codec = codec_of(stream) or Codec.DATA
-    language = (stream.language or "").replace("und", "")
-    track = Track(number, codec, language=language)
+    track = Track(number, codec, language=language_of(stream))
     if isinstance(stream, VideoStream):
         video = stream.codec_context
         fps = float(stream.average_rate or 0)

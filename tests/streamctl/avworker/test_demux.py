@@ -133,17 +133,17 @@ def test_one_track_is_enough(media: MediaCache, recipe: Recipe) -> None:
 
 def test_other_codecs_are_left_out_and_named(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    encode(path, video="libx264", audio="libopus")
+    encode(path, video="libx264", audio="pcm_f32le")
     opened = play(path).opened
     assert opened is not None
     assert [track.codec for track in opened.tracks] == [Codec.H264]
-    assert opened.notes == ("left out: audio track 1 (`opus`)",)
+    assert opened.notes == ("left out: audio track 1 (`pcm_f32le`)",)
 
 
 def test_a_file_without_a_usable_track_says_what_it_has(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    encode(path, video="mpeg4", audio="mp2")
-    with pytest.raises(MediaError, match="found mp2, mpeg4") as caught:
+    encode(path, video="mpeg4", audio="pcm_f32le")
+    with pytest.raises(MediaError, match="found mpeg4, pcm_f32le") as caught:
         play(path)
     assert caught.value.hint.startswith("supported are aac")
 
@@ -318,3 +318,23 @@ def test_real_damage_is_refused_or_survived(real_media_folder: Path) -> None:
         except MediaError:
             refused.append(path.name)
     assert refused == ["bad_free_box.mp4"]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(seconds=2, container="mkv", video_codec="av1", audio_codec="opus"),
+        Recipe(seconds=2, container="webm", video_codec="vp9", audio_codec="opus"),
+        Recipe(seconds=2, container="ts", video_codec="hevc", audio_codec="eac3"),
+        Recipe(seconds=2, container="mkv", audio_codec="flac", bframes=2),
+    ],
+    ids=["av1", "vp9", "hevc", "flac"],
+)
+def test_repetitions_change_no_track(media: MediaCache, recipe: Recipe) -> None:
+    played = play(media(recipe).path, until_s=5)
+    assert [track.codec for track in played.tracks] == [recipe.video_codec, recipe.audio_codec]
+    assert all(track.config is not None for track in played.tracks)
+    assert played.changes == []
+    steps = [b.dts - a.dts for a, b in pairwise(played.track(0))]
+    assert max(steps) <= 2 * 3600
+    assert min(steps) > 0

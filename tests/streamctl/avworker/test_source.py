@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from streamctl.avworker.container import open_file
-from streamctl.avworker.source import Source, carried, codec_of, short_format
+from streamctl.avworker.source import Source, carried, codec_of, language_of, short_format
 from streamctl.media.packet import Codec
 from tests.support.media import Recipe
 
@@ -13,6 +14,8 @@ from .made import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from av.stream import Stream
 
     from tests.support.media import MediaCache
 
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
 )
 def test_families_of_containers_have_one_name(name: str, short: str) -> None:
     assert short_format(name) == short
+
+
+@pytest.mark.parametrize(
+    ("told", "language"),
+    [("eng", "eng"), ("pt-BR", "pt-BR"), ("und", ""), (None, ""), ("\x7f\x7f\x7f", "")],
+)
+def test_only_languages_are_languages(told: str | None, language: str) -> None:
+    assert language_of(cast("Stream", SimpleNamespace(language=told))) == language
 
 
 def test_tracks_are_declared_and_then_known(media: MediaCache) -> None:
