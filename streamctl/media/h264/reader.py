@@ -6,13 +6,18 @@ Specifications: ISO/IEC 14496-15 §5.3.3, ITU-T H.264 Annex A (profiles), Annex 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
 from streamctl.media.h264.config import AvcConfig, codec_string
+from streamctl.media.h264.leading import LeadingPictures
 from streamctl.media.h264.sps import parse_sps
 from streamctl.media.h264.unit import normalize, normalize_prefixed
 from streamctl.media.nal import split_annexb
 from streamctl.media.unit import Facts, TrackReader, Unit
+
+if TYPE_CHECKING:
+    from streamctl.media.h264.sps import Sps
 
 LENGTH_BYTES = 4
 """NAL unit lengths of ``Packet.data``, and so of the configuration that describes it."""
@@ -37,6 +42,7 @@ class H264Reader(TrackReader):
         """Of the container's NAL units; 0 = not known, or they stand behind start codes."""
         self.byte_stream = byte_stream
         self.record: AvcConfig | None = None
+        self.leading = LeadingPictures()
 
     def configure(self, record: bytes) -> bytes | None:
         """Take an avcC, or parameter sets behind start codes.
@@ -63,7 +69,10 @@ class H264Reader(TrackReader):
         config = None
         if found.sps or found.pps:
             config = self.in_band(found.sps, found.pps)
-        return Unit(found.data, found.kind, found.flags, config)
+        flags = found.flags
+        if self.leading.concerns(flags):
+            flags = self.leading.flags(found.data, found.kind, flags)
+        return Unit(found.data, found.kind, flags, config)
 
     def in_band(self, sps: tuple[bytes, ...], pps: tuple[bytes, ...]) -> bytes | None:
         """Take parameter sets that stood among the NAL units of a picture.
@@ -85,7 +94,16 @@ class H264Reader(TrackReader):
             return None
         config = record.serialize()
         self.record = record
+        self.leading.use(only_sps(record))
         return self.adopt(config, facts(config))
+
+
+def only_sps(record: AvcConfig) -> Sps | None:
+    """The SPS of a record that has one; with several, pictures choose among them."""
+    try:
+        return parse_sps(record.sps[0]) if len(record.sps) == 1 else None
+    except ProtocolError:
+        return None
 
 
 def facts(config: bytes) -> Facts:
