@@ -39,9 +39,12 @@
       return;
     }
     const status = data.response ? data.response.code : 0;
+    const answer = data.networkDetails && status === 406 ? String(data.networkDetails.responseText).trim() : "";
     hls.destroy();
     hls = null;
-    if (status === 401 || status === 403) say("This stream is protected");
+    if (data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) later("This browser can't decode this stream");
+    else if (status === 406) later(answer || "This stream has no format for browsers");
+    else if (status === 401 || status === 403) say("This stream is protected");
     else later("Waiting for the stream…");
   }
 
