@@ -6,6 +6,8 @@ import random
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +100,28 @@ def test_what_is_published_is_what_is_played(
         assert publisher.output == ""
     assert_part(played, pictures, 25 * WATCHED_S - 5)
     assert_part(heard, sounds, 10 * WATCHED_S)
+
+
+def test_an_output_that_can_not_carry_the_picture_says_which_can(
+    server: Streamctl, media: MediaCache, ffmpeg: str
+) -> None:
+    recipe = Recipe(seconds=14, video_codec="vp9", audio_codec="flac", container="mkv")
+    with publish(ffmpeg, media(recipe).path, server.rtmp()):
+        server.wait_on_air()
+        for path in ("/news/mpegts", "/news/index.m3u8"):
+            status, text = get(server.http(path))
+            assert status == 406
+            assert "MPEG-TS can't carry VP9 video: use http-flv or rtmp" in text
+        assert "VP9" in str(server.stream()["media"]["notes"])
+
+
+def get(url: str) -> tuple[int, str]:
+    """Status and body of an HTTP answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 class TrackRecorder:
