@@ -6,7 +6,13 @@ Specifications: ITU-T H.265, ISO/IEC 14496-15 §8.3.3 (hvcC) and annex E (codec 
 from streamctl.media.hevc.config import HevcConfig, codec_string
 from streamctl.media.hevc.reader import HevcReader, facts
 from streamctl.media.hevc.sps import Sps, parse_sps
-from streamctl.media.hevc.unit import AccessUnit, annexb, normalize, normalize_prefixed
+from streamctl.media.hevc.unit import (
+    AccessUnit,
+    annexb,
+    broken_link,
+    normalize,
+    normalize_prefixed,
+)
 
 __all__ = [
     "AccessUnit",
@@ -14,6 +20,7 @@ __all__ = [
     "HevcReader",
     "Sps",
     "annexb",
+    "broken_link",
     "codec_string",
     "facts",
     "normalize",

@@ -23,6 +23,7 @@ class Nal(enum.IntEnum):
     RADL_N = 6
     RASL_R = 9
     BLA_W_LP = 16
+    BLA_W_RADL = 17
     BLA_N_LP = 18
     CRA = 21
     LAST_IRAP = 23
@@ -49,6 +50,9 @@ SUB_LAYER_NON_REFERENCE = frozenset(range(0, 16, 2))
 
 OPEN = frozenset({Nal.BLA_W_LP, Nal.CRA})
 """Random-access points that may be followed by pictures that refer before them."""
+
+LINKS = frozenset({Nal.BLA_W_LP, Nal.BLA_W_RADL, Nal.CRA})
+"""Random-access points whose pictures differ from ``BLA_N_LP`` in their type alone."""
 
 DELIMITER = START_CODE + b"\x46\x01\x50"
 """An access unit delimiter that allows every slice type (``pic_type`` 2)."""
@@ -130,6 +134,23 @@ def classify(kind: int) -> tuple[Kind, int]:
 
 CLASSES = {kind: classify(kind) for kind in (*range(SLICES), -1)}
 """Kind and flags by type; -1 stands for an access unit without a picture."""
+
+
+def broken_link(data: bytes) -> bytes:
+    """A random-access point as it must be behind pictures of another encoder.
+
+    Its leading pictures are gone, and as a broken link it makes decoders show what they hold
+    and count pictures anew (§7.4.2.2); a CRA in mid-stream would be taken for a continuation.
+    The slice headers are the same.
+
+    Raises:
+        RemoteProtocolError: a length points past the end.
+    """
+    out = bytearray(data)
+    for start, _ in prefixed_spans(data):
+        if data[start] >> 1 & 63 in LINKS:
+            out[start] = data[start] & 0x81 | Nal.BLA_N_LP << 1
+    return bytes(out)
 
 
 def annexb(data: bytes, prefix: bytes = b"") -> bytes:

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
-from streamctl.media.hevc.unit import DELIMITER, annexb, normalize, normalize_prefixed
+from streamctl.media.hevc.unit import (
+    DELIMITER,
+    annexb,
+    broken_link,
+    normalize,
+    normalize_prefixed,
+)
 from streamctl.media.nal import join_length_prefixed, split_annexb
 from streamctl.media.packet import Flag, Kind
 from tests.streamctl.media.hevc.sets import PPS, SPS, VPS, slice_of
@@ -85,6 +91,20 @@ def test_lengths_past_the_end_are_refused() -> None:
     for parse in (normalize_prefixed, annexb):
         with pytest.raises(RemoteProtocolError):
             parse(data[:-1])
+
+
+@pytest.mark.parametrize("kind", [16, 17, 21])
+def test_a_broken_link_differs_in_its_type_alone(kind: int) -> None:
+    second = slice_of(kind, first=False)
+    data = broken_link(join_length_prefixed([SEI, slice_of(kind), second]))
+    assert data == join_length_prefixed([SEI, slice_of(18), slice_of(18, first=False)])
+    assert normalize_prefixed(data).flags == Flag.NONE
+
+
+def test_other_pictures_are_no_links() -> None:
+    for unit in (IDR, TRAIL, slice_of(18), slice_of(8)):
+        data = join_length_prefixed([unit])
+        assert broken_link(data) == data
 
 
 def test_the_byte_stream_form_begins_with_a_delimiter() -> None:
