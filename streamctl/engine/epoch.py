@@ -224,7 +224,8 @@ class Epoch:
         return newest.version + 1 if newest else 1
 
     def _new_splice(self, init: Init) -> Splice:
-        return Splice(self.host.timeline, has_video=init.first(Media.VIDEO) is not None)
+        has_video = init.first(Media.VIDEO) is not None
+        return Splice(self.host.timeline, has_video=has_video, tracks=init.tracks)
 
     def _write(self, packets: list[Packet], now: float) -> None:
         """Write while tracks are still starting, or unannounced ones come along."""

@@ -1,9 +1,9 @@
 """The splice: where a new epoch begins on each track.
 
 Video starts at the first random-access point, without the leading pictures that refer before
-it; audio at its first access unit that does not overlap what was emitted. What arrives before
-that point is held, bounded in time and number; an input whose promised video shows no picture
-starts with its audio alone.
+it, so that the point is a closed one; audio at its first access unit that does not overlap what
+was emitted. What arrives before that point is held, bounded in time and number; an input whose
+promised video shows no picture starts with its audio alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from streamctl.engine.timeline import EpochClock, Timeline
-from streamctl.media.packet import Kind, Media, Packet
+from streamctl.media import hevc
+from streamctl.media.packet import Codec, Flag, Kind, Media, Packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,9 +33,13 @@ HOLD_BYTES = 8_388_608
 class Splice:
     """Decides, for one epoch, where each track begins; then maps every packet."""
 
-    def __init__(self, timeline: Timeline, *, has_video: bool) -> None:
+    def __init__(
+        self, timeline: Timeline, *, has_video: bool, tracks: Iterable[Track] = ()
+    ) -> None:
         self.timeline = timeline
         self.has_video = has_video
+        self.hevc = frozenset(track.id for track in tracks if track.codec is Codec.HEVC)
+        """Tracks whose decoders must be told that another encoder begins."""
         self.clock: EpochClock | None = None
         """None until the epoch has begun."""
         self.dropped = 0
@@ -42,7 +47,8 @@ class Splice:
         self._held: deque[Packet] = deque()
         self._held_bytes = 0
         self._first_arrival: float | None = None
-        self._video_rap_pts: int | None = None
+        self._raps: dict[int, int] = {}
+        """Start of each video track: what is shown before leads it."""
         self._audio_from = 0
         """End of the audio that was emitted before this epoch; it holds for every track."""
         self._audio_open: set[int] = set()
@@ -77,7 +83,7 @@ class Splice:
         for track in tracks:
             if track.id not in self.clock.tracks:
                 return False
-            if track.media is Media.VIDEO and self._video_rap_pts != NO_LEADING:
+            if track.media is Media.VIDEO and self._raps.get(track.id) != NO_LEADING:
                 return False
             if track.media is Media.AUDIO and track.id not in self._audio_open:
                 return False
@@ -116,18 +122,27 @@ class Splice:
         """Whether a video packet is at or behind the start of its track."""
         if packet.kind is Kind.AUDIO or packet.kind is Kind.DATA:
             return True
-        if self._video_rap_pts is None:
+        rap = self._raps.get(packet.track)
+        if rap is None:
             if packet.kind is not Kind.KEY:
                 self.dropped += 1
                 return False
-            self._video_rap_pts = packet.pts
+            self._raps[packet.track] = packet.pts
+            self._close(packet)
             return True
         if packet.kind is Kind.KEY:
-            self._video_rap_pts = NO_LEADING
-        if packet.pts < self._video_rap_pts:
+            rap = self._raps[packet.track] = NO_LEADING
+        if packet.pts < rap:
             self.dropped += 1
             return False
         return True
+
+    def _close(self, packet: Packet) -> None:
+        """Make an open random-access point one that nothing leads."""
+        if packet.flags & Flag.OPEN_GOP:
+            packet.flags &= ~Flag.OPEN_GOP
+            if packet.track in self.hevc:
+                packet.data = hevc.broken_link(packet.data)
 
     def _audio_starts(self, packet: Packet) -> bool:
         if packet.track in self._audio_open:

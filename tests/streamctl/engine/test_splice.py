@@ -4,7 +4,10 @@ import itertools
 
 from streamctl.engine.splice import HOLD_BYTES, HOLD_PACKETS, PICTURE_WAIT_S, Splice
 from streamctl.engine.timeline import ORIGIN, Timeline
-from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet, Track
+from streamctl.media import hevc
+from streamctl.media.nal import join_length_prefixed
+from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind, Packet, Track
+from tests.streamctl.media.hevc.sets import slice_of
 
 FRAME = 3600
 AUDIO = 1920
@@ -49,6 +52,45 @@ def test_leading_pictures_are_dropped_until_the_next_key() -> None:
     out = splice.feed(packets, 0.0, Begun())
     assert [packet.kind for packet in out] == [Kind.KEY, Kind.P, Kind.KEY, Kind.B]
     assert splice.dropped == 2
+
+
+def test_an_open_point_is_closed_once_its_leading_pictures_are_gone() -> None:
+    splice = Splice(Timeline(0.0), has_video=True)
+    first, second = video(0, Kind.KEY), video(FRAME, Kind.KEY)
+    first.flags = second.flags = Flag.OPEN_GOP
+    assert [p.flags for p in splice.feed([first, second], 0.0, Begun())] == [0, Flag.OPEN_GOP]
+    assert (first.data, second.data) == (b"v", b"v")
+
+
+def test_the_first_hevc_picture_breaks_the_link_to_what_was_before() -> None:
+    tracks = [Track(0, Codec.HEVC), Track(1, Codec.AAC)]
+    splice = Splice(Timeline(0.0), has_video=True, tracks=tracks)
+    packets = [video(0, Kind.KEY), video(FRAME, Kind.KEY), video(2 * FRAME, Kind.KEY)]
+    for packet in packets:
+        packet.flags = Flag.OPEN_GOP
+        packet.data = join_length_prefixed([slice_of(21)])
+    out = splice.feed(packets, 0.0, Begun())
+    units = [hevc.normalize_prefixed(packet.data) for packet in out]
+    assert [unit.flags for unit in units] == [packet.flags for packet in out]
+    assert [unit.flags for unit in units] == [0, Flag.OPEN_GOP, Flag.OPEN_GOP]
+
+
+def test_each_video_track_starts_at_its_own_random_access_point() -> None:
+    def other(dts: int, kind: Kind = Kind.P) -> Packet:
+        return Packet(2, dts, dts, kind, 0, b"o", FRAME)
+
+    tracks = [Track(0, Codec.H264), Track(2, Codec.AV1)]
+    splice = Splice(Timeline(0.0), has_video=True, tracks=tracks)
+    packets = [video(0, Kind.KEY), other(0), video(FRAME), other(FRAME, Kind.KEY)]
+    out = splice.feed(packets, 0.0, Begun())
+    assert [(packet.track, packet.dts - ORIGIN) for packet in out] == [
+        (0, 0), (0, FRAME), (2, FRAME),
+    ]  # fmt: skip
+    assert splice.dropped == 1
+    splice.feed([video(2 * FRAME, Kind.KEY)], 0.0, Begun())
+    assert not splice.settled(tracks)
+    splice.feed([other(2 * FRAME, Kind.KEY)], 0.0, Begun())
+    assert splice.settled(tracks)
 
 
 def test_reconnect_fills_the_audio_gap_with_held_audio_before_the_picture() -> None:
