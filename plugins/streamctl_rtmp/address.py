@@ -6,17 +6,17 @@ whole paths and keys into either; only the joined path means something here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from streamctl.errors import ConfigError
+from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.wire.client import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streamctl.sdk.url import StreamURL
 
 PORT = 1935
 TLS_PORT = 443
@@ -73,6 +73,45 @@ def urlsplit_path(url: str) -> str:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that we connect to, and what to ask it for."""
+
+    host: str
+    port: int
+    secure: bool
+    target: Target
+
+    @classmethod
+    def of(cls, url: StreamURL) -> Server:
+        """Where a URL leads.
+
+        Raises:
+            ConfigError: the URL names no host or no stream.
+        """
+        return cls(url.host, port(url), url.secure, target(url))
+
+    def asking(self, query: str) -> Server:
+        """The same server, asked with a query in the application, where logins stand."""
+        app = f"{self.target.app.partition('?')[0]}?{query}"
+        tc_url = f"{self.target.tc_url.partition('?')[0]}?{query}"
+        return replace(self, target=Target(app, self.target.name, tc_url))
+
+    def elsewhere(self, url: str) -> Server:
+        """Where a redirect leads: the URL of an application, or of the stream itself.
+
+        Raises:
+            ConfigError: no RTMP URL.
+        """
+        found = StreamURL.parse(url)
+        if found.kind != "rtmp" or not found.host:
+            raise ConfigError(f"a redirect leads to no RTMP server: `{found.redacted}`")
+        name = self.target.name.partition("?")[0]
+        app = found.path.strip("/").removesuffix(f"/{name}")
+        asked = Target(app, self.target.name, tc_url(found, app))
+        return Server(found.host, port(found), found.secure, asked)
+
+
 def target(url: StreamURL) -> Target:
     """What to ask another server for.
 
@@ -95,8 +134,13 @@ def target(url: StreamURL) -> Target:
     if parts.query:
         name = f"{name}?{parts.query}"
     app = "/".join(path[:cut])
+    return Target(app, name, tc_url(url, app))
+
+
+def tc_url(url: StreamURL, app: str) -> str:
+    """The URL of an application, as ``connect`` names it."""
     host = f"[{url.host}]" if ":" in url.host else url.host
-    return Target(app, name, f"{url.scheme}://{host}:{port(url)}/{app}")
+    return f"{url.scheme}://{host}:{port(url)}/{app}"
 
 
 def port(url: StreamURL) -> int:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.errors import NotReady
-from streamctl.media.packet import Boundary, Format, InitChange, Item, Packet, Skipped
-from streamctl_rtmp.client import RtmpClient, opened
+from streamctl.errors import NotReady, Unsupported
+from streamctl.media.codecs import TITLES
+from streamctl.media.flv_packer import CODECS
+from streamctl.media.packet import Boundary, Format, Init, InitChange, Item, Media, Packet, Skipped
+from streamctl_rtmp.client import opened
 from streamctl_rtmp.packer import Packer
 from streamctl_rtmp.wire.client import Role
+from streamctl_rtmp.wire.enhanced import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import Cursor
     from streamctl.sdk.url import StreamURL
+    from streamctl_rtmp.client import RtmpClient
     from streamctl_rtmp.options import ClientOptions
     from streamctl_rtmp.wire.events import Event
 
@@ -33,12 +37,13 @@ class RtmpSink:
         self.url = url
         self.options = options
         self.ctx = ctx
-        self.client = RtmpClient(Role.PUBLISH, url, ignore)
+        self.client: RtmpClient | None = None
+        """The connection that takes media, once there is one."""
 
     @property
     def bytes_sent(self) -> int:
         """Bytes of media written so far."""
-        return self.client.bytes_sent
+        return self.client.bytes_sent if self.client else 0
 
     async def run(self, cursor: Cursor, *, connected: Callable[[], None]) -> None:
         """Publish to the server until the stream ends.
@@ -46,21 +51,34 @@ class RtmpSink:
         Raises:
             ConnectionFailed: the server is not reachable, refused or closed.
             RemoteProtocolError: the server broke the protocol.
+            ConfigError: the URL names no stream, or `tls_ca` can't be used.
+            Unsupported: RTMP can't carry what the stream shows.
         """
-        client = self.client
-        async with opened(client, self.url, self.options, self.ctx):
+        async with opened(Role.PUBLISH, self.url, self.options, self.ctx, ignore) as client:
+            self.client = client
             connected()
-            await send(client, cursor)
+            await send(client, cursor, self._leave_out)
+
+    def _leave_out(self, tracks: str) -> None:
+        self.ctx.log.warning("push to %s: RTMP can't carry %s: left out", self.url.redacted, tracks)
 
 
 def ignore(events: Sequence[Event]) -> None:
     """A server says nothing that a push must know beside refusals."""
 
 
-async def send(client: RtmpClient, cursor: Cursor) -> None:
-    """Write media as fast as it comes and the server takes it, until the lane is closed."""
+async def send(client: RtmpClient, cursor: Cursor, left_out: Callable[[str], None]) -> None:
+    """Write media as fast as it comes and the server takes it, until the lane is closed.
+
+    Raises:
+        Unsupported: RTMP can't carry what the stream shows.
+    """
+    several = Capability.MULTITRACK in client.capabilities
+    packer = Packer(
+        base=0, stream_id=client.connection.stream_id, publishing=True, multitrack=several
+    )
     try:
-        messages = Publication(cursor, client.connection.stream_id)
+        messages = Publication(cursor, packer, left_out)
         while True:
             if cursor.at_head():
                 await cursor.wait()
@@ -75,32 +93,52 @@ async def send(client: RtmpClient, cursor: Cursor) -> None:
 class Publication:
     """The messages of one push: its own base of time, and headers where they are due."""
 
-    def __init__(self, cursor: Cursor, stream_id: int) -> None:
+    def __init__(self, cursor: Cursor, packer: Packer, left_out: Callable[[str], None]) -> None:
+        """Begin at the newest random-access point.
+
+        ``left_out`` is told about tracks that can't be sent, whenever they change.
+
+        Raises:
+            NotReady: there is none.
+            Unsupported: RTMP can't carry what the stream shows.
+        """
         self.cursor = cursor
-        self.packer = Packer(base=0, stream_id=stream_id, publishing=True)
+        self.packer = packer
+        self._left_out = left_out
+        self._missing = ""
         self._based = False
         self._headers_due = True
-        self.packer.use(cursor.join())
+        self._use(cursor.join())
 
     def pack(self, items: Sequence[Item]) -> bytes:
         """The bytes of these items.
 
         Raises:
             NotReady: the cursor was moved and there is nothing to go on with.
+            Unsupported: RTMP can't carry what the stream shows from here on.
         """
         parts: list[bytes] = []
         for item in items:
             if isinstance(item, Packet):
                 self._packet(item, parts)
             elif isinstance(item, (Boundary, InitChange)):
-                self.packer.use(item.init)
-                self._headers_due = True
+                self._use(item.init)
             elif isinstance(item, Skipped):
                 # What was skipped may have held a change of tracks.
-                self.packer.use(self.cursor.join())
-                self._headers_due = True
+                self._use(self.cursor.join())
                 return b"".join(parts)
         return b"".join(parts)
+
+    def _use(self, init: Init) -> None:
+        shown = [track for track in init.tracks if track.media is Media.VIDEO] or init.tracks
+        if shown and all(track.codec not in CODECS for track in shown):
+            raise Unsupported(f"RTMP can't carry {TITLES[shown[0].codec]}")
+        missing = ", ".join(TITLES[t.codec] for t in init.tracks if t.codec not in CODECS)
+        if missing and missing != self._missing:
+            self._left_out(missing)
+        self._missing = missing
+        self.packer.use(init)
+        self._headers_due = True
 
     def _packet(self, packet: Packet, parts: list[bytes]) -> None:
         packer = self.packer

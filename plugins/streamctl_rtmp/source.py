@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl_rtmp.client import RtmpClient, opened
+from streamctl_rtmp.client import opened
 from streamctl_rtmp.ingest import Ingest
 from streamctl_rtmp.wire.client import Role
 from streamctl_rtmp.wire.events import DataReceived
@@ -55,6 +55,5 @@ class RtmpSource:
                     ingest.metadata(event)
             ingest.flush(now)
 
-        client = RtmpClient(Role.PLAY, self.url, take)
-        async with opened(client, self.url, self.options, self.ctx):
+        async with opened(Role.PLAY, self.url, self.options, self.ctx, take):
             await anyio.sleep_forever()

@@ -148,6 +148,8 @@ class ClientConnection(Connection):
     def _result(self, command: Command, events: list[Event]) -> None:
         if command.transaction == Pending.CONNECT:
             properties = command.object if isinstance(command.object, dict) else {}
+            # Servers say what they can in either of the two objects of their answer.
+            properties = {**properties, **command.info()}
             events.append(Connected(self.target.app, self.target.tc_url, properties=properties))
             self._create_stream()
         elif command.transaction == Pending.CREATE_STREAM:
@@ -183,14 +185,13 @@ class ClientConnection(Connection):
 
     def _error(self, command: Command, events: list[Event]) -> None:
         if command.transaction in {Pending.CONNECT, Pending.CREATE_STREAM, Pending.START}:
-            info = command.info()
-            events.append(Refused(text(info, "code"), text(info, "description")))
+            events.append(refusal(command.info()))
 
     def _status(self, command: Command, events: list[Event]) -> None:
         info = command.info()
         code = text(info, "code")
         if text(info, "level") == "error":
-            events.append(Refused(code, text(info, "description")))
+            events.append(refusal(info))
         elif code in {"NetStream.Publish.Start", "NetStream.Play.Start"}:
             self.started = True
             events.append(Started(code))
@@ -206,6 +207,15 @@ class ClientConnection(Connection):
         super()._user_control(body, events)
         if int.from_bytes(body[:2], "big") == UserControl.STREAM_EOF and self.started:
             events.append(StreamEnded("the server says that the stream has ended"))
+
+
+def refusal(info: dict[str, Any]) -> Refused:
+    """What a refusal says; ``ex`` is how servers send clients elsewhere."""
+    found = info.get("ex")
+    ex = found if isinstance(found, dict) else {}
+    # The second name is the stream's whole URL, of servers that must not change the first.
+    redirect = text(ex, "redirect2") or text(ex, "redirect")
+    return Refused(text(info, "code"), text(info, "description"), redirect)
 
 
 def text(info: dict[str, Any], name: str) -> str:

@@ -78,6 +78,8 @@ class Refused:
 
     code: str
     description: str
+    redirect: str = ""
+    """The URL of an application, or of a stream, where to ask instead."""
 
 
 Event = (

@@ -6,7 +6,7 @@ import pytest
 
 from streamctl.errors import ConfigError
 from streamctl.sdk.url import StreamURL
-from streamctl_rtmp.address import Location, port, target
+from streamctl_rtmp.address import Location, Server, port, target
 from streamctl_rtmp.wire.client import Target
 
 
@@ -66,3 +66,31 @@ def test_a_url_without_host_or_stream_is_refused(url: str) -> None:
 def test_each_scheme_has_its_port() -> None:
     ports = [port(StreamURL.parse(url)) for url in ("rtmp://h/a", "rtmps://h/a", "rtmp://h:9/a")]
     assert ports == [1935, 443, 9]
+
+
+def test_a_login_stands_in_the_application_alone() -> None:
+    server = Server.of(StreamURL.parse("rtmp://u:p@h/live/x?key=k")).asking("a=1").asking("b=2")
+    assert server.target == Target("live?b=2", "x?key=k", "rtmp://h:1935/live?b=2")
+
+
+@pytest.mark.parametrize(
+    ("redirect", "host", "port", "app"),
+    [
+        ("rtmp://other/app", "other", 1935, "app"),
+        ("rtmps://other/app/inst", "other", 443, "app/inst"),
+        ("rtmp://other:9/app/news", "other", 9, "app"),
+        ("rtmp://other:9/app/news?key=k", "other", 9, "app"),
+    ],
+)
+def test_a_redirect_keeps_the_stream(redirect: str, host: str, port: int, app: str) -> None:
+    server = Server.of(StreamURL.parse("rtmp://h/live/news?key=k")).elsewhere(redirect)
+    assert (server.host, server.port, server.secure) == (host, port, redirect[4] == "s")
+    assert (server.target.app, server.target.name) == (app, "news?key=k")
+    assert server.target.tc_url.endswith(f"{host}:{port}/{app}")
+
+
+@pytest.mark.parametrize("redirect", ["", "nowhere", "http://h/x.flv", "rtmp:///x"])
+def test_a_redirect_to_nowhere_is_refused(redirect: str) -> None:
+    server = Server.of(StreamURL.parse("rtmp://h/live/news"))
+    with pytest.raises(ConfigError):
+        server.elsewhere(redirect)

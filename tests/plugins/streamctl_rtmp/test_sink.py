@@ -9,12 +9,13 @@ import pytest
 from anyio import to_thread
 
 from streamctl.engine.lane import LaneCursor
-from streamctl.errors import ConnectionFailed, NotReady
-from streamctl.media.packet import Boundary, Format, Init, InitChange, Packet, Skipped, Track
+from streamctl.errors import ConnectionFailed, NotReady, Unsupported
+from streamctl.media.packet import Boundary, Codec, Format, Init, InitChange, Packet, Skipped, Track
 from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.options import ClientOptions
+from streamctl_rtmp.packer import Packer
 from streamctl_rtmp.sink import Publication, RtmpSink
 from tests.plugins.streamctl_rtmp.running import HOST, serving, until
 from tests.plugins.streamctl_rtmp.test_packer import parse
@@ -141,6 +142,7 @@ async def test_a_server_that_reads_slowly_is_waited_for() -> None:
         tasks.start_soon(lambda: pushing.run(cursor(here), connected=lambda: None))
         received = count(there)
         await until(lambda: received() == 3)
+        assert pushing.client is not None
         pushing.client.paused()
         here.append([picture(START + 2)])
         await until(lambda: received() == 4)
@@ -157,12 +159,18 @@ def test_a_sink_reads_access_units() -> None:
     assert RtmpSink.wants is Format.PACKETS
 
 
+def publication(reading: LaneCursor, told: list[str] | None = None) -> Publication:
+    packer = Packer(base=0, stream_id=1, publishing=True)
+    ignored: list[str] = []
+    return Publication(reading, packer, (ignored if told is None else told).append)
+
+
 def types(data: bytes) -> list[int]:
     return [message.type for message in parse(data)]
 
 
 def test_headers_go_out_first_and_when_tracks_change() -> None:
-    messages = Publication(cursor(world()), 1)
+    messages = publication(cursor(world()))
     assert types(messages.pack([picture(START, key=True)])) == [18, 9, 8, 9]
     assert types(messages.pack([picture(START + 1)])) == [9]
     other = Init(2, 1, (Track(0, VIDEO.codec, avcc(b"\x68other")),))
@@ -172,13 +180,13 @@ def test_headers_go_out_first_and_when_tracks_change() -> None:
 
 
 def test_what_belongs_before_the_start_is_left_out() -> None:
-    messages = Publication(cursor(world()), 1)
+    messages = publication(cursor(world()))
     early = sound(START * 15 // 8 - 4)
     assert types(messages.pack([picture(START, key=True), early])) == [18, 9, 8, 9]
 
 
 def test_other_tracks_are_left_out() -> None:
-    messages = Publication(cursor(world()), 1)
+    messages = publication(cursor(world()))
     unknown = picture(START)
     unknown.track = 9
     assert messages.pack([unknown]) == b""
@@ -187,7 +195,7 @@ def test_other_tracks_are_left_out() -> None:
 def test_a_push_that_fell_behind_goes_on_at_the_newest_picture() -> None:
     here = world()
     reading = cursor(here)
-    messages = Publication(reading, 1)
+    messages = publication(reading)
     messages.pack(reading.take())
     data = messages.pack([picture(START + 2), Skipped(5), picture(START + 9)])
     assert types(data) == [9]
@@ -198,4 +206,22 @@ def test_a_push_that_fell_behind_goes_on_at_the_newest_picture() -> None:
 
 def test_nothing_to_begin_with_is_not_ready() -> None:
     with pytest.raises(NotReady):
-        Publication(LaneCursor(World().packets, lambda: None), 1)
+        publication(LaneCursor(World().packets, lambda: None))
+
+
+def test_tracks_that_rtmp_can_not_carry_are_named_once_and_left_out() -> None:
+    told: list[str] = []
+    here = World()
+    mp2 = Track(2, Codec.MP2, b"", sample_rate=48_000)
+    here.append([Boundary(1, Init(1, 1, (VIDEO, mp2)), "test"), picture(START, key=True)])
+    messages = publication(cursor(here), told)
+    assert types(messages.pack([picture(START, key=True)])) == [18, 9, 9]
+    messages.pack([InitChange(Init(2, 1, (VIDEO, mp2)))])
+    assert told == ["MP2"]
+
+
+def test_a_picture_that_rtmp_can_not_carry_ends_the_push() -> None:
+    mpeg2 = Track(0, Codec.MPEG2, b"")
+    messages = publication(cursor(world()))
+    with pytest.raises(Unsupported, match="RTMP can't carry"):
+        messages.pack([Boundary(2, Init(2, 2, (mpeg2, AUDIO)), "new")])
