@@ -14,17 +14,17 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.browser import Browser
+from tests.support.clients import current_ffmpeg
 from tests.support.hls import HlsClient, faults, parse
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import CONFIG, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
-from tests.support.process import eventually
+from tests.support.process import Process, eventually
+from tests.support.tools import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.process import Process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(120)]
 
@@ -36,6 +36,15 @@ RATES = {
     "varying": Recipe(seconds=60, fps=Fraction(50), steps=(1, 2, 1, 4), gop=25),
     "sound": Recipe(seconds=60, video=False, sample_rate=44_100),
 }
+
+CODECS = {
+    "hevc": ("hevc", "aac", r"hvc1\.[0-9A-F.L]+,mp4a\.40\.2"),
+    "dolby": ("h264", "ac3", r"avc1\.[0-9a-f]{6},ac-3"),
+    "plus": ("hevc", "eac3", r"hvc1\.[0-9A-F.L]+,ec-3"),
+    "mp3": ("h264", "mp3", r"avc1\.[0-9a-f]{6},mp4a\.40\.34"),
+    "mute": ("h264", "flac", r"avc1\.[0-9a-f]{6}"),
+}
+"""Video and audio by stream, and what the multivariant playlist calls them."""
 
 
 def hls_toml(code: str, *lines: str) -> str:
@@ -154,6 +163,38 @@ def test_every_frame_rate_makes_segments_that_are_as_long_as_they_say(
     assert rates["sound"] == []
     assert 'CODECS="mp4a.40.2"' in seen["sound"].master
     assert "mp4a" not in seen["low"].master
+
+
+def test_every_codec_that_segments_carry_is_named_and_decodes(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    program = current_ffmpeg()
+    if not program:
+        missing("the Python package `imageio-ffmpeg`")
+    with (
+        Streamctl(tmp_path, "".join(stream_toml(code) for code in CODECS)) as server,
+        ExitStack() as stack,
+    ):
+        viewers = {}
+        for code, (video, audio, _) in CODECS.items():
+            recipe = Recipe(
+                seconds=40, gop=50, video_codec=video, audio_codec=audio, container="mkv"
+            )
+            source = ["-re", "-i", str(media(recipe).path), "-c", "copy", "-f", "flv"]
+            stack.enter_context(Process([program, "-v", "error", *source, server.rtmp(code)]))
+        for code in CODECS:
+            server.wait_on_air(code)
+            viewer = HlsClient(server.http(f"/{code}/index.m3u8"))
+            viewers[code] = stack.enter_context(viewer)
+        for viewer in viewers.values():
+            assert viewer.wait_for_segments(3, 30)
+        seen = {code: viewer.stop() for code, viewer in viewers.items()}
+    for code, (video, audio, named) in CODECS.items():
+        recording = seen[code]
+        assert faults(recording) == [], code
+        assert re.search(rf'CODECS="{named}"', recording.master), recording.master
+        carried = (video, audio) if audio != "flac" else (video,)
+        assert judge(recording.media).codecs == carried
 
 
 @pytest.mark.needs("chromium")

@@ -19,6 +19,7 @@ from tests.support.judge import judge
 
 EXTINF_SLACK_S = 0.05
 """How far a segment's media may be from its EXTINF: one frame at 25 fps and rounding."""
+PICTURES = frozenset({"h264", "hevc"})
 FETCH_S = 12.0
 """Longer than a server may block a first playlist request."""
 
@@ -239,8 +240,9 @@ def segment_faults(recording: HlsRecording) -> list[str]:
         segment, verdict = recording.listed[number], judge(recording.bodies[number])
         if verdict.decode_errors:
             found.append(f"{segment.uri}: {verdict.decode_errors[0]}")
-        if "h264" in verdict.codecs and not verdict.starts_with_key:
+        pictures = not PICTURES.isdisjoint(verdict.codecs)
+        if pictures and not verdict.starts_with_key:
             found.append(f"{segment.uri}: starts without a key frame")
-        if "h264" in verdict.codecs and abs(verdict.video_s - segment.duration_s) > EXTINF_SLACK_S:
+        if pictures and abs(verdict.video_s - segment.duration_s) > EXTINF_SLACK_S:
             found.append(f"{segment.uri}: EXTINF {segment.duration_s}, media {verdict.video_s:.3f}")
     return found
