@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from streamctl.engine.pollers import Pollers, fingerprint
 from streamctl.engine.proxies import Proxies
 from streamctl.errors import StreamctlError
-from streamctl.net.http_response import OK, problem, refused, selection
+from streamctl.net.http_condition import OK, selection
+from streamctl.net.http_response import problem, refused
 from streamctl.sdk.endpoints import Bytes, Live, Wait
 from streamctl.sdk.session import Action, Grant, Refusal, Request
 
@@ -35,8 +36,6 @@ CODE_CHARACTERS = 128
 """No code is longer, so that a long path costs no more look-ups than a short one."""
 MEDIA_TYPES = ("video/", "audio/", "application/vnd.apple.mpegurl", "application/dash+xml")
 """Answers that make their reader a viewer; pages and scripts don't."""
-PARTIAL_HEADERS = ("range", "if-none-match")
-"""Requests for less than a whole body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,8 @@ class WebApp:
         reply = target.handler(request)
         if isinstance(reply, Live) and (refusal := target.stream.refusal(reply.fmt)):
             return problem(406, refusal)
-        return self._counted(reply, grant, who, request)
+        # Who only looks is no viewer.
+        return reply if request.method == "HEAD" else self._counted(reply, grant, who, request)
 
     def live(
         self, request: HttpRequest, reply: Live, wire: Wire, close: Callable[[str], None]
@@ -193,9 +193,7 @@ def sent(request: HttpRequest, reply: Bytes) -> int:
     """The bytes of a body that go to the client."""
     body = reply.body
     size = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    if request.method == "HEAD":
-        return 0
-    if reply.status == OK and not request.headers.keys().isdisjoint(PARTIAL_HEADERS):
+    if reply.status == OK:
         _, first, end = selection(request, reply, size)
         return end - first
     return size

@@ -16,18 +16,21 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import os
 import socket
 import struct
 import termios
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import anyio
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError, StreamctlError
 from streamctl.net.address import show
 from streamctl.net.failure import describe
+from streamctl.sdk.lane import Wire
 
 if TYPE_CHECKING:
+    from streamctl.net.memory_file import MemoryFile
     from streamctl.sdk.endpoints import Address, Peer
 
 FLUSH_S = 2.0
@@ -53,6 +56,25 @@ QUEUED = struct.Struct("i")
 NOTHING_QUEUED = bytes(QUEUED.size)
 
 log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class FileWire(Wire, Protocol):
+    """A wire that sends files without copying them, where the connection can."""
+
+    @property
+    def sends_files(self) -> bool:
+        """Whether :meth:`send_file` may be used."""
+
+    @property
+    def file_left(self) -> int:
+        """Bytes of the file that the kernel has not taken."""
+
+    def send_file(self, file: MemoryFile, start: int, size: int) -> None:
+        """Send a part of a file; may call the peer's ``paused`` before it returns.
+
+        Nothing may be written between ``paused`` and ``resumed``.
+        """
 
 
 class Connections:
@@ -96,13 +118,16 @@ class Connection(asyncio.BufferedProtocol):
         "_closing",
         "_connections",
         "_fd",
+        "_file",
         "_loop",
         "_lost",
         "_peer",
         "_reason",
         "_timer",
         "_transport",
+        "_watched",
         "remote",
+        "sends_files",
     )
 
     def __init__(self, peer: Peer, connections: Connections) -> None:
@@ -116,6 +141,12 @@ class Connection(asyncio.BufferedProtocol):
         self._reason = ""
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
+        self._file: tuple[MemoryFile, int, int] | None = None
+        """What is being sent: the file, where to go on, and where to end."""
+        self._watched = -1
+        """Another descriptor of our socket, watched for room while a file is being sent: the
+        transport's own belongs to the transport."""
+        self.sends_files = False
 
     # What asyncio calls.
 
@@ -129,6 +160,7 @@ class Connection(asyncio.BufferedProtocol):
         tls = transport.get_extra_info("ssl_object") is not None
         # The TLS transport compares with >=, so a limit of zero would always be exceeded.
         transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
+        self.sends_files = not tls
         tune(transport.get_extra_info("socket"))
         self._connections.add(self)
         try:
@@ -168,6 +200,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = self._lost = True
         self._fd = -1
+        self._drop_file()
         if self._timer is not None:
             self._timer.cancel()
         self._connections.discard(self)
@@ -185,6 +218,26 @@ class Connection(asyncio.BufferedProtocol):
         """Send without waiting; may call the peer's ``paused`` before it returns."""
         if not self._closing:
             self._transport.write(data)
+
+    @property
+    def file_left(self) -> int:
+        """Bytes of the file that the kernel has not taken."""
+        return 0 if self._file is None else self._file[2] - self._file[1]
+
+    def send_file(self, file: MemoryFile, start: int, size: int) -> None:
+        """Send a part of a file without copying it."""
+        if self._closing:
+            return
+        self._file = (file, start, start + size)
+        if self._send_some():
+            return
+        try:
+            self._watched = os.dup(self._fd)
+        except OSError as error:
+            self.abort(describe(error))
+            return
+        self._loop.add_writer(self._watched, self._on_room)
+        self._peer.paused()
 
     def set_send_buffer(self, size: int) -> None:
         """Let the kernel hold about ``size`` bytes, within the bounds that make sense."""
@@ -204,6 +257,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._closing = True
         self._reason = reason
+        self._drop_file()
         self._timer = self._loop.call_later(FLUSH_S, self._transport.abort)
         self._end_sending()
 
@@ -214,6 +268,37 @@ class Connection(asyncio.BufferedProtocol):
         self._reason = self._reason or reason
         self._closing = True
         self._transport.abort()
+
+    def _send_some(self) -> bool:
+        """Send what the kernel takes of the file; whether that was all."""
+        assert self._file is not None
+        file, start, end = self._file
+        try:
+            while start < end and (sent := os.sendfile(self._fd, file.fd, start, end - start)):
+                start += sent
+        except BlockingIOError:
+            self._file = (file, start, end)
+            return False
+        except OSError as error:
+            self.abort(describe(error))
+        self._file = None
+        return True
+
+    def _on_room(self) -> None:
+        """The kernel takes bytes again."""
+        if self._file is None or not self._send_some():
+            return
+        self._drop_file()
+        if not self._closing:
+            self.resume_writing()
+
+    def _drop_file(self) -> None:
+        """Send no more of a file."""
+        self._file = None
+        if self._watched >= 0:
+            self._loop.remove_writer(self._watched)
+            os.close(self._watched)
+            self._watched = -1
 
     def _end_sending(self) -> None:
         """End our side of the stream if nothing is left to flush."""

@@ -19,14 +19,19 @@ import anyio
 
 from streamctl.errors import StreamctlError
 from streamctl.net.clock import LoopClock
+from streamctl.net.connection import FileWire
+from streamctl.net.http_condition import cut
 from streamctl.net.http_request import Incoming, RequestReader
 from streamctl.net.http_response import ResponseWriter, problem, refused
+from streamctl.net.memory_file import MemoryFiles
 from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from streamctl.net.http_response import Response
+    from streamctl.net.memory_file import MemoryFile
     from streamctl.net.tls import ServerTls
     from streamctl.sdk.context import Clock, Timer
     from streamctl.sdk.endpoints import Address, Reply
@@ -35,9 +40,9 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 256 * 1024
 """What one write hands over; the transport copies what the kernel leaves of it."""
-BODY_BUFFER_BYTES = 1024 * 1024
-"""For bodies that have an end the kernel may hold more than of live media: a segment that fits
-costs a third less than one that has to be sent in turns."""
+BODY_BUFFER_BYTES = 384 * 1024
+"""For bodies that have an end the kernel may hold more than of live media; with more than this the
+work of sending no longer fits into the caches of a core."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PIPELINE_MAX = 64
 """Requests that may wait for an earlier answer; clients that pipeline send a few."""
@@ -97,6 +102,16 @@ class Site:
     clock: Clock
     writer: ResponseWriter
     limits: HttpLimits
+    files: MemoryFiles
+
+
+@dataclass(slots=True)
+class FilePart:
+    """A body that is sent from a file."""
+
+    file: MemoryFile
+    start: int
+    size: int
 
 
 async def serve_http(
@@ -116,8 +131,12 @@ async def serve_http(
         ConnectionFailed: the address can't be bound.
     """
     clock = LoopClock()
-    site = Site(app, clock, ResponseWriter(clock.wall, cors), limits or HttpLimits())
-    await serve_tcp(address, lambda: HttpPeer(site), ready=ready, tls=tls, key="http.address")
+    files = MemoryFiles(clock)
+    site = Site(app, clock, ResponseWriter(clock.wall, cors), limits or HttpLimits(), files)
+    try:
+        await serve_tcp(address, lambda: HttpPeer(site), ready=ready, tls=tls, key="http.address")
+    finally:
+        files.clear()
 
 
 class HttpPeer:
@@ -132,7 +151,11 @@ class HttpPeer:
         self._ip = ""
         self._admitted = False
         self._queue: deque[Incoming] = deque()
-        self._outbox: deque[bytes | memoryview] = deque()
+        self._file_wire: FileWire | None = None
+        """The wire, if it sends files."""
+        self._file_left = 0
+        """What was left of a file when its client was last looked at."""
+        self._outbox: deque[bytes | memoryview | FilePart] = deque()
         self._current: Incoming
         self._full = False
         """The wire takes nothing until ``resumed``."""
@@ -152,6 +175,8 @@ class HttpPeer:
     def connected(self, wire: Wire, remote: Address) -> None:
         """Admit the client and give it time for its first request."""
         self._wire = wire
+        if isinstance(wire, FileWire) and wire.sends_files:
+            self._file_wire = wire
         self._ip = remote[0]
         self._reader = RequestReader(remote, self._limits.max_header_bytes)
         refusal = self._site.app.admit(self._ip)
@@ -184,8 +209,10 @@ class HttpPeer:
         self._full = True
         if self._live is not None:
             self._live.paused()
-        else:
-            self._deadline = self._clock.now() + self._limits.stall_s
+            return
+        self._deadline = self._clock.now() + self._limits.stall_s
+        if self._file_wire is not None:
+            self._file_left = self._file_wire.file_left
 
     def resumed(self) -> None:
         """Go on sending."""
@@ -265,19 +292,32 @@ class HttpPeer:
         request = self._current.request
         response = self._site.writer.response(request, reply, keep_alive=not self._last)
         self._wire.write(response.head)
-        if response.body and not self._roomy:
-            self._roomy = True
-            self._wire.set_send_buffer(BODY_BUFFER_BYTES)
-        for part in response.body:
-            view = memoryview(part)
-            for start in range(0, len(view), PIECE_BYTES):
-                self._outbox.append(view[start : start + PIECE_BYTES])
+        if response.first < response.last:
+            if not self._roomy:
+                self._roomy = True
+                self._wire.set_send_buffer(BODY_BUFFER_BYTES)
+            self._outbox.extend(self._pieces(response))
         self._pump()
+
+    def _pieces(self, response: Response) -> Iterator[bytes | memoryview | FilePart]:
+        """A large body in pieces, from its file if it has one."""
+        file = self._site.files.get(response.body) if self._file_wire is not None else None
+        if file is not None:
+            yield FilePart(file, response.first, response.last - response.first)
+            return
+        parts = [response.body] if isinstance(response.body, bytes) else response.body
+        for view in cut(parts, response.first, response.last):
+            for start in range(0, len(view), PIECE_BYTES):
+                yield view[start : start + PIECE_BYTES]
 
     def _pump(self) -> None:
         """Write until the wire is full; close after the last answer."""
         while self._outbox and not self._full:
-            self._wire.write(self._outbox.popleft())
+            piece = self._outbox.popleft()
+            if not isinstance(piece, FilePart):
+                self._wire.write(piece)
+            elif self._file_wire is not None:
+                self._file_wire.send_file(piece.file, piece.start, piece.size)
         if self._last and not (self._outbox or self._full or self._task or self._ended):
             self._end("answered")
 
@@ -318,12 +358,22 @@ class HttpPeer:
             delay_s = min(left, self._limits.keepalive_s)
             self._timer = self._clock.call_later(delay_s, self._check)
         elif self._full:
-            self._ended = True
-            self._wire.abort("took nothing of the response")
+            self._look_at_stall()
         elif self._reader.partial:
             self._refuse(problem(408, "the request took too long"), "request too slow")
         else:
             self._end("idle")
+
+    def _look_at_stall(self) -> None:
+        """Cut a client that has taken nothing for too long."""
+        left = self._file_wire.file_left if self._file_wire is not None else 0
+        if left and left != self._file_left:
+            self._file_left = left
+            self._deadline = self._clock.now() + self._limits.stall_s
+            self._check()
+            return
+        self._ended = True
+        self._wire.abort("took nothing of the response")
 
     def _refuse(self, reply: Bytes, reason: str) -> None:
         """Answer outside any request, and close."""

@@ -1,19 +1,30 @@
-"""From replies to HTTP/1.1 responses (RFC 9110): heads, ranges, conditions, CORS.
+"""From replies to HTTP/1.1 responses (RFC 9110): heads, CORS, compression.
 
 Sans-IO. Large bodies are never copied: a :class:`Response` refers to the objects that the reply
-brought, or to views of them when the client asked for a range. Replies that many clients get, such
-as a playlist until its next segment, are serialised once per second.
+brought and says which bytes of them the client gets. Replies that many clients get, such as a
+playlist until its next segment, are serialised once per second. Which part of a body a client
+wants is :mod:`streamctl.net.http_condition`'s matter.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from streamctl.net.http_condition import (
+    FIELDS,
+    OK,
+    PARTIAL,
+    UNSATISFIABLE,
+    cut,
+    selection,
+)
 from streamctl.sdk.endpoints import Bytes
 from streamctl.sdk.session import RefusalCode
 
@@ -37,17 +48,24 @@ RETRY_AFTER_S = 5
 """How long a client is asked to wait when the server can't take it now."""
 
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
-OK, PARTIAL, NOT_MODIFIED, UNSATISFIABLE = 200, 206, 304, 416
 JOIN_BYTES = 16 * 1024
 """Up to this size a body is copied behind its head: cheaper than a second system call."""
 READY_MAX = 64
 """Replies that are kept serialised: enough for what is asked for again within a second."""
+PACKED_MAX = 16
+"""Replies that are kept compressed, or watched for being asked for again."""
+PACK_MIN_BYTES = 1400
+"""What fits into one packet anyway gains nothing by being smaller."""
+PACK_LEVEL = 4
+"""Level 9 makes playlists 5 % smaller and takes five times as long."""
+TEXTS = ("text/", "application/vnd.apple.mpegurl", "application/dash+xml", "application/json")
+GZIP = re.compile(r"(?:^|[,\s])(?:x-)?gzip\s*(?:$|,|;\s*q=(?!0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
+"""An ``Accept-Encoding`` that takes gzip."""
 NO_BODY = frozenset({204, 304})
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 NAMES = re.compile(r"[A-Za-z0-9, _-]+")
 """A list of header names that can be repeated without care."""
-EXPOSED = "Content-Length, Content-Range, Date, ETag"
+EXPOSED = "Accept-Ranges, Content-Length, Content-Range, Date, ETag"
 PREFLIGHT_S = 86_400
 
 
@@ -57,13 +75,19 @@ class Response:
 
     head: bytes
     """Status line and fields, and the body too when it is small."""
-    body: Sequence[bytes | memoryview] = ()
+    body: bytes | Sequence[bytes] = ()
+    """What the reply brought; from ``first`` up to ``last`` it goes behind the head."""
+    first: int = 0
+    last: int = 0
 
 
 def problem(status: int, text: str, headers: Mapping[str, str] = NO_HEADERS) -> Bytes:
     """A short reply for people, such as those that refuse a request."""
     body = f"{status} {text}\n".encode()
-    return Bytes(body, status, "text/plain; charset=utf-8", headers)
+    # What is missing now may be there in a moment.
+    return Bytes(
+        body, status, "text/plain; charset=utf-8", {"Cache-Control": "no-store", **headers}
+    )
 
 
 def refused(refusal: Refusal) -> Bytes:
@@ -88,6 +112,8 @@ class ResponseWriter:
         self._date = ""
         self._ready: dict[int, tuple[Bytes, Response]] = {}
         """By identity of the reply, which is held so that no other can get its id."""
+        self._packed: OrderedDict[int, tuple[Bytes, Bytes | None]] = OrderedDict()
+        """The same with its compressed form, once it was asked for twice."""
 
     def response(self, request: HttpRequest, reply: Bytes, *, keep_alive: bool) -> Response:
         """The response to ``request``.
@@ -97,13 +123,18 @@ class ResponseWriter:
         """
         self._tick()
         wanted = request.headers
+        if (
+            "accept-encoding" in wanted
+            and packable(reply)
+            and GZIP.search(wanted["accept-encoding"])
+        ):
+            reply = self._pack(reply, wanted)
         if not (
             keep_alive
             and self._everyone
             and request.method == "GET"
             and request.version == "1.1"
-            and "range" not in wanted
-            and "if-none-match" not in wanted
+            and FIELDS.isdisjoint(wanted)
         ):
             return self._make(request, reply, keep_alive=keep_alive)
         found = self._ready.get(id(reply))
@@ -115,19 +146,30 @@ class ResponseWriter:
         self._ready[id(reply)] = (reply, response)
         return response
 
+    def _pack(self, reply: Bytes, wanted: Mapping[str, str]) -> Bytes:
+        """The compressed form of a reply that is asked for again; else the reply itself."""
+        if "range" in wanted:
+            return reply
+        known = self._packed.get(id(reply))
+        if known is None:
+            self._packed[id(reply)] = reply, None
+            if len(self._packed) > PACKED_MAX:
+                self._packed.popitem(last=False)
+            return reply
+        _, packed = known
+        if packed is None:
+            packed = compressed(reply)
+            self._packed[id(reply)] = reply, packed
+        self._packed.move_to_end(id(reply))
+        return packed
+
     def _make(self, request: HttpRequest, reply: Bytes, *, keep_alive: bool) -> Response:
-        body: Sequence[bytes | memoryview]
-        body = [reply.body] if isinstance(reply.body, bytes) else reply.body
-        size = sum(map(len, body))
+        body = reply.body
+        size = len(body) if isinstance(body, bytes) else sum(map(len, body))
         status, extra, first, last = reply.status, "", 0, size
         if status == OK:
             status, first, last = selection(request, reply, size)
-            extra = "Accept-Ranges: bytes\r\n"
-            if status == PARTIAL:
-                body = cut(body, first, last)
-                extra += f"Content-Range: bytes {first}-{last - 1}/{size}\r\n"
-            elif status == UNSATISFIABLE:
-                extra += f"Content-Range: bytes */{size}\r\n"
+            extra = self._place(reply, status, f"{first}-{last - 1}/{size}")
         if status not in NO_BODY:
             extra += f"Content-Type: {reply.content_type}\r\nContent-Length: {last - first}\r\n"
         if not keep_alive:
@@ -138,8 +180,23 @@ class ResponseWriter:
         if first == last or request.method == "HEAD" or status in NO_BODY:
             return Response(head)
         if last - first <= JOIN_BYTES:
-            return Response(b"".join((head, *body)))
-        return Response(head, body)
+            parts = [body] if isinstance(body, bytes) else body
+            return Response(b"".join((head, *cut(parts, first, last))))
+        return Response(head, body, first, last)
+
+    def _place(self, reply: Bytes, status: int, place: str) -> str:
+        """Fields about a complete representation, and what of it is sent."""
+        fields = "Accept-Ranges: bytes\r\n"
+        if status == PARTIAL:
+            fields += f"Content-Range: bytes {place}\r\n"
+        elif status == UNSATISFIABLE:
+            fields += f"Content-Range: bytes */{place.partition('/')[2]}\r\n"
+        if reply.modified and int(reply.modified) < self._second:
+            # Within its second a date can't tell two versions apart.
+            fields += f"Last-Modified: {formatdate(reply.modified, usegmt=True)}\r\n"
+        if packable(reply):
+            fields += "Vary: Accept-Encoding\r\n"
+        return fields
 
     def live_head(self, request: HttpRequest, reply: Live) -> bytes:
         """The head of an endless response; its end is the end of the connection.
@@ -162,6 +219,9 @@ class ResponseWriter:
             asked = request.headers.get("access-control-request-headers", "")
             headers["Access-Control-Allow-Headers"] = asked if NAMES.fullmatch(asked) else "*"
             headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
+            if request.headers.get("access-control-request-private-network") == "true":
+                # A page from the internet asks whether it may reach a server in a local network.
+                headers["Access-Control-Allow-Private-Network"] = "true"
         return Bytes(status=204, headers=headers)
 
     def _tick(self) -> None:
@@ -198,55 +258,20 @@ class ResponseWriter:
         return origin if origin in self._cors else ""
 
 
-def selection(request: HttpRequest, reply: Bytes, size: int) -> tuple[int, int, int]:
-    """Status, first byte and end of what a client wants of a complete representation."""
-    wanted = request.headers
-    etag = ""
-    if reply.headers:
-        etag = next((text for name, text in reply.headers.items() if name.lower() == "etag"), "")
-        if etag and none_match(wanted.get("if-none-match", ""), etag):
-            return NOT_MODIFIED, 0, 0
-    asked = wanted.get("range")
-    if asked is None or request.method != "GET":
-        return OK, 0, size
-    condition = wanted.get("if-range")
-    if condition is not None and condition != etag:
-        return OK, 0, size
-    return byte_range(asked, size)
+def packable(reply: Bytes) -> bool:
+    """Whether a reply could be smaller on its way."""
+    return (
+        reply.status == OK
+        and isinstance(reply.body, bytes)
+        and (len(reply.body) >= PACK_MIN_BYTES or "Content-Encoding" in reply.headers)
+        and reply.content_type.startswith(TEXTS)
+    )
 
 
-def none_match(condition: str, etag: str) -> bool:
-    """Whether ``If-None-Match`` names the tag; weak and strong tags compare alike."""
-    known = {tag.strip().removeprefix("W/") for tag in condition.split(",")}
-    return etag.removeprefix("W/") in known or "*" in known
-
-
-def byte_range(asked: str, size: int) -> tuple[int, int, int]:
-    """Status, first byte and end for a ``Range`` header; several ranges get everything."""
-    found = RANGE.fullmatch(asked.strip())
-    if found is None or found.group(0) == "bytes=-":
-        return OK, 0, size
-    low, high = found.groups()
-    if not low:
-        first, end = max(size - int(high), 0), size
-    else:
-        first, end = int(low), size
-        if high and int(high) < first:
-            return OK, 0, size
-        if high:
-            end = min(int(high) + 1, size)
-    if first >= size:
-        return UNSATISFIABLE, 0, 0
-    return PARTIAL, first, end
-
-
-def cut(body: Sequence[bytes | memoryview], first: int, last: int) -> list[bytes | memoryview]:
-    """Views of the bytes from ``first`` up to ``last`` of a body in parts."""
-    views: list[bytes | memoryview] = []
-    for part in body:
-        low, high = max(first, 0), min(last, len(part))
-        if low < high:
-            views.append(memoryview(part)[low:high])
-        first -= len(part)
-        last -= len(part)
-    return views
+def compressed(reply: Bytes) -> Bytes:
+    """The same reply with a compressed body, which is another representation of its own tag."""
+    assert isinstance(reply.body, bytes)
+    headers = {**reply.headers, "Content-Encoding": "gzip"}
+    if etag := headers.get("ETag", ""):
+        headers["ETag"] = f'{etag.removesuffix(chr(34))}-gzip"'
+    return replace(reply, body=gzip.compress(reply.body, PACK_LEVEL, mtime=0), headers=headers)

@@ -163,6 +163,8 @@ class Bytes:
     status: int = 200
     content_type: str = "application/octet-stream"
     headers: Mapping[str, str] = field(default_factory=dict)
+    modified: float = 0.0
+    """Unix time since which the body has been like this; 0 = unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -322,6 +322,16 @@ def test_only_what_is_sent_is_counted() -> None:
     assert counts == [8, 8, 8, 11, 11, 19]
 
 
+@pytest.mark.parametrize("path", ["/news/pieces/1", "/news/live"])
+def test_who_only_looks_is_no_viewer(path: str) -> None:
+    rig = Rig()
+    rig.stream()
+    request = HttpRequest("HEAD", path, {}, {"user-agent": "a"}, "10.0.0.1")
+    reply = app(rig).handle(request)
+    assert isinstance(reply, Live) or status(reply) == 200
+    assert rig.sessions.of("news") == []
+
+
 def test_a_stream_takes_so_many_viewers_and_lets_those_go_on_who_watch() -> None:
     rig = Rig()
     stream = rig.stream(max_viewers=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from streamctl.errors import Unsupported
 from streamctl.media.packet import Format
 from streamctl.net.http import HttpLimits, HttpPeer, Site, serve_http
 from streamctl.net.http_response import ResponseWriter, problem
+from streamctl.net.memory_file import MemoryFile, MemoryFiles
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 from streamctl.testing.clock import FakeClock
 
@@ -54,6 +56,7 @@ class Pages:
     viewers: list[Viewer] = field(default_factory=list)
     admitted: list[str] = field(default_factory=list)
     full: Refusal | None = None
+    more: dict[str, Callable[[], Reply]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.event = anyio.Event()
@@ -73,7 +76,7 @@ class Pages:
         self.asked.set()
         pages: dict[str, Callable[[], Reply]] = {
             "/small": lambda: self.small,
-            "/large": lambda: Bytes(LARGE),
+            "/large": lambda: Bytes(LARGE, modified=1_000_000_000.5),
             "/parts": lambda: Bytes([b"abc", b"", b"defg", b"hij"]),
             "/empty": Bytes,
             "/wait": lambda: Wait(self.event, 5, lambda: Bytes(b"ready")),
@@ -86,7 +89,7 @@ class Pages:
             "/splits": lambda: Bytes(headers={"X": "a\r\nb"}),
             "/live-splits": lambda: Live(Format.MPEGTS, "x\r\ny", headers={"X": "a\nb"}),
         }
-        page = pages.get(request.path)
+        page = self.more.get(request.path) or pages.get(request.path)
         return page() if page else problem(404, "no such page")
 
     def live(
@@ -101,9 +104,15 @@ class Pages:
 
 
 class Client:
-    """Drives an ``HttpPeer`` as its connection would, and implements its ``Wire``."""
+    """Drives an ``HttpPeer`` as its connection would, and implements its ``FileWire``."""
 
-    def __init__(self, app: Pages | None = None, *, cors: tuple[str, ...] = ("*",)) -> None:
+    def __init__(
+        self,
+        app: Pages | None = None,
+        *,
+        cors: tuple[str, ...] = ("*",),
+        sends_files: bool = False,
+    ) -> None:
         self.app = app or Pages()
         self.clock = FakeClock()
         self.sent = bytearray()
@@ -112,8 +121,12 @@ class Client:
         self.reason = ""
         self.aborted = False
         self.send_buffers: list[int] = []
+        self.sends_files = sends_files
+        self.file = b""
         writer = ResponseWriter(self.clock.wall, cors)
-        self.peer = HttpPeer(Site(self.app, self.clock, writer, HttpLimits()))
+        self.peer = HttpPeer(
+            Site(self.app, self.clock, writer, HttpLimits(), MemoryFiles(self.clock))
+        )
         self.peer.connected(self, ("192.0.2.7", 40000))
 
     def write(self, data: bytes | memoryview) -> None:
@@ -123,6 +136,26 @@ class Client:
         self.room -= len(data)
         if self.room < 0 <= was:
             self.peer.paused()
+
+    @property
+    def file_left(self) -> int:
+        return len(self.file)
+
+    def send_file(self, file: MemoryFile, start: int, size: int) -> None:
+        assert not self.file
+        self.file = os.pread(file.fd, size, start)
+        room, self.room = self.room, self.room - size
+        self.sent += self.file[:room]
+        self.file = self.file[room:]
+        if self.file:
+            self.peer.paused()
+
+    def read_file(self, size: int) -> None:
+        """Let the client read: the kernel takes ``size`` more bytes of the file."""
+        self.sent += self.file[:size]
+        self.file = self.file[size:]
+        if not self.file:
+            self.make_room(1 << 40)
 
     def make_room(self, size: int) -> None:
         """Let the client read: the wire takes ``size`` more bytes."""

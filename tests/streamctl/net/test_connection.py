@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
+import os
 import socket
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -11,6 +14,7 @@ import pytest
 
 from streamctl.errors import LocalProtocolError, RemoteProtocolError, StaleEpoch
 from streamctl.net import connection
+from streamctl.net.memory_file import MemoryFile
 from tests.streamctl.net.recorder import RecordingPeer, connected
 
 MORE_THAN_ANY_KERNEL_TAKES = bytes(16_000_000)
@@ -278,3 +282,71 @@ async def test_sockets_notice_vanished_peers_and_hold_little() -> None:
         assert sizes == sorted(sizes)
         assert sizes[0] == connection.SEND_BUFFER_MIN_BYTES
         assert sizes[-1] <= connection.SEND_BUFFER_MAX_BYTES
+
+
+# Files.
+
+
+def file_of(data: bytes) -> MemoryFile:
+    return MemoryFile([data])
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.anyio
+async def test_a_part_of_a_file_is_sent() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        wire = peer.wire
+        assert isinstance(wire, connection.FileWire)
+        assert wire.sends_files
+        peer.wire.write(b"head ")
+        wire.send_file(file_of(b"0123456789"), 2, 5)
+        assert wire.file_left == 0
+        assert await anyio.to_thread.run_sync(client.recv, 100) == b"head 23456"
+    assert peer.calls == ["connected", "closed"]
+
+
+@pytest.mark.anyio
+async def test_a_file_goes_on_when_the_client_reads() -> None:
+    data = os.urandom(8_000_000)
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        wire = peer.wire
+        assert isinstance(wire, connection.FileWire)
+        before = open_descriptors()
+        wire.send_file(file_of(data), 0, len(data))
+        assert peer.calls == ["connected", "paused"]
+        assert 0 < wire.file_left < len(data)
+        received = bytearray()
+        while len(received) < len(data):
+            received += await anyio.to_thread.run_sync(client.recv, 1 << 20)
+        while "resumed" not in peer.calls:
+            await anyio.lowlevel.checkpoint()
+        assert bytes(received) == data
+        assert peer.calls == ["connected", "paused", "resumed"]
+        assert wire.file_left == 0
+        assert open_descriptors() == before, "nothing of the file stays open"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["close", "abort", "gone"])
+async def test_a_file_that_is_not_sent_to_its_end_leaves_nothing_open(end: str) -> None:
+    peer = RecordingPeer()
+    before = open_descriptors()
+    async with connected(peer) as client:
+        wire = peer.wire
+        assert isinstance(wire, connection.FileWire)
+        wire.send_file(file_of(bytes(8_000_000)), 0, 8_000_000)
+        if end == "gone":
+            client.close()
+        else:
+            getattr(wire, end)("enough")
+            wire.send_file(file_of(b"late"), 0, 4)
+            client.close()
+        await peer.gone.wait()
+    gc.collect()
+    assert peer.calls == ["connected", "paused", "closed"]
+    assert open_descriptors() <= before

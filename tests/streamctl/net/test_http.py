@@ -10,6 +10,7 @@ import pytest
 
 from streamctl.errors import ConnectionFailed
 from streamctl.net.http import BODY_BUFFER_BYTES, PIPELINE_MAX, HttpLimits, serve_http
+from streamctl.net.memory_file import ASKED
 from streamctl.sdk.session import Refusal, RefusalCode
 from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse, serving
 
@@ -203,6 +204,39 @@ def test_timers_end_with_the_connection() -> None:
     client.clock.advance(100)
     assert client.reason == ""
     assert client.app.admitted == []
+
+
+def sending_a_file() -> Client:
+    """A client to whom the rest of a file is being sent."""
+    client = Client(sends_files=True)
+    client.room = 1 << 40
+    for _ in range(ASKED - 1):
+        client.get("/large")
+    client.room = 300_000
+    client.get("/large")
+    assert 0 < client.file_left < len(LARGE)
+    return client
+
+
+def test_a_client_that_reads_a_file_slowly_is_not_cut() -> None:
+    client = sending_a_file()
+    while client.file_left:
+        client.clock.advance(59)
+        client.read_file(300_000)
+    client.clock.advance(29)
+    assert (client.reason, client.aborted) == ("", False)
+    assert LARGE.endswith(client.take())
+    assert parse(client.get("/small")).body == SMALL
+
+
+def test_a_client_that_stalls_in_a_file_is_cut() -> None:
+    client = sending_a_file()
+    client.clock.advance(59)
+    client.read_file(1000)
+    client.clock.advance(59)
+    assert not client.aborted
+    client.clock.advance(63)
+    assert client.aborted
 
 
 # Admission.
@@ -426,3 +460,15 @@ async def test_a_taken_port_names_its_setting() -> None:
         with pytest.raises(ConnectionFailed) as caught:
             await serve_http(address, Pages(), ready=lambda _: None)
     assert caught.value.hint == "stop the other program or change `http.address`"
+
+
+@pytest.mark.anyio
+async def test_a_large_body_is_sent_from_its_file_like_from_memory() -> None:
+    async with serving(Pages()) as (host, port), httpx.AsyncClient() as client:
+        url = f"http://{host}:{port}/large"
+        part = {"Range": "bytes=100000-1900000"}
+        for _ in range(ASKED + 2):
+            assert (await client.get(url)).content == LARGE
+            assert (await client.get(url, headers=part)).content == LARGE[100_000:1_900_001]
+            last = await client.get(url, headers={"Connection": "close"})
+            assert last.content == LARGE

@@ -1,59 +1,20 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from streamctl.net.http_response import (
     NO_HEADERS,
+    PACKED_MAX,
     READY_MAX,
     REFUSAL_STATUS,
     ResponseWriter,
-    byte_range,
-    cut,
-    none_match,
     refused,
 )
 from streamctl.sdk.endpoints import Bytes, HttpRequest
 from streamctl.sdk.session import Refusal, RefusalCode
 from tests.streamctl.net.site import LARGE, SMALL, Client, parse
-
-
-@pytest.mark.parametrize(
-    ("asked", "selected"),
-    [
-        ("bytes=0-", (206, 0, 10)),
-        ("bytes=0-0", (206, 0, 1)),
-        ("bytes=2-4", (206, 2, 5)),
-        (" bytes=9-100 ", (206, 9, 10)),
-        ("bytes=-3", (206, 7, 10)),
-        ("bytes=-30", (206, 0, 10)),
-        ("bytes=10-", (416, 0, 0)),
-        ("bytes=-0", (416, 0, 0)),
-        ("bytes=5-4", (200, 0, 10)),
-        ("bytes=-", (200, 0, 10)),
-        ("bytes=0-1,3-4", (200, 0, 10)),
-        ("bytes=٣-", (200, 0, 10)),
-        ("bytes=" + "9" * 40 + "-", (200, 0, 10)),
-        ("items=0-1", (200, 0, 10)),
-    ],
-)
-def test_byte_ranges(asked: str, selected: tuple[int, int, int]) -> None:
-    assert byte_range(asked, 10) == selected
-
-
-@pytest.mark.parametrize("first", range(11))
-@pytest.mark.parametrize("last", range(11))
-def test_a_cut_of_parts_equals_the_cut_of_the_whole(first: int, last: int) -> None:
-    views = cut([b"012", b"", b"3456", b"789"], first, last)
-    assert b"".join(views) == b"0123456789"[first:last]
-
-
-@pytest.mark.parametrize(
-    ("condition", "matches"),
-    [('"v1"', True), ('W/"v1"', True), ('"v0", "v1"', True), ("*", True), ('"v2"', False)],
-)
-def test_none_match(condition: str, matches: bool) -> None:
-    assert none_match(condition, '"v1"') is matches
-    assert none_match(condition, 'W/"v1"') is matches
 
 
 def test_a_range_is_served_with_its_place() -> None:
@@ -168,3 +129,130 @@ def test_every_refusal_has_a_status_and_its_words(code: RefusalCode) -> None:
     assert reply.body == f"{reply.status} because\n".encode()
     assert ("WWW-Authenticate" in reply.headers) is (reply.status == 401)
     assert ("Retry-After" in reply.headers) is (reply.status == 503)
+
+
+def test_a_dated_page_says_since_when_it_is_like_this() -> None:
+    client = Client()
+    response = parse(client.get("/large"))
+    assert response.headers["last-modified"] == "sun, 09 sep 2001 01:46:40 gmt"
+    again = parse(client.get("/large", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT"))
+    assert (again.status, again.body) == (304, b"")
+    assert "last-modified" in again.headers
+    other = parse(client.get("/large", 'If-Match: "x"'))
+    assert (other.status, other.headers["content-length"]) == (412, "0")
+
+
+def test_a_date_that_could_mean_two_versions_is_not_given() -> None:
+    wall = 1000.25
+    writer = ResponseWriter(lambda: wall)
+    request = HttpRequest("GET", "/", NO_HEADERS, {}, "192.0.2.1")
+    reply = Bytes(SMALL, modified=1000.0)
+    assert b"Last-Modified" not in writer.response(request, reply, keep_alive=True).head
+    wall = 1001.0
+    assert b"Last-Modified" in writer.response(request, reply, keep_alive=True).head
+
+
+# Compression.
+
+TEXT = b"#EXTINF:2.0,\nhls/segment.ts\n" * 200
+
+
+def playlist(body: bytes = TEXT, **headers: str) -> Bytes:
+    return Bytes(body, content_type="application/vnd.apple.mpegurl", headers=headers)
+
+
+def asking(encoding: str = "gzip", **fields: str) -> HttpRequest:
+    return HttpRequest("GET", "/", NO_HEADERS, {"accept-encoding": encoding, **fields}, "::1")
+
+
+def answer(writer: ResponseWriter, request: HttpRequest, reply: Bytes) -> tuple[bytes, bytes]:
+    response = writer.response(request, reply, keep_alive=True)
+    head, _, body = response.head.partition(b"\r\n\r\n")
+    return head, body
+
+
+def test_a_text_that_is_asked_for_again_is_sent_compressed() -> None:
+    writer = ResponseWriter(lambda: 1000.0)
+    reply = playlist(ETag='"v1"')
+    head, body = answer(writer, asking(), reply)
+    assert body == TEXT, "compressing what nobody asks for again would not pay"
+    assert b"Vary: Accept-Encoding" in head
+    head, body = answer(writer, asking("deflate, gzip, br"), reply)
+    assert gzip.decompress(body) == TEXT
+    assert b"Content-Encoding: gzip" in head
+    assert b"Vary: Accept-Encoding" in head
+    assert b'ETag: "v1-gzip"' in head
+    assert b"Content-Length: %d\r\n" % len(body) in head
+    fields = {"if-none-match": '"v1-gzip"'}
+    assert answer(writer, asking(**fields), reply)[0].startswith(b"HTTP/1.1 304 ")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "takes"),
+    [
+        ("gzip", True),
+        ("GZIP;q=0.5", True),
+        ("br, x-gzip", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("br", False),
+        ("identity", False),
+        ("notgzip", False),
+        ("", False),
+    ],
+)
+def test_only_clients_that_take_it_get_it_compressed(encoding: str, takes: bool) -> None:
+    writer = ResponseWriter(lambda: 1000.0)
+    reply = playlist()
+    answer(writer, asking(encoding), reply)
+    assert (answer(writer, asking(encoding), reply)[1] != TEXT) is takes
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        playlist(b"short"),
+        Bytes(TEXT, content_type="video/mp2t"),
+        Bytes([TEXT], content_type="text/plain"),
+        Bytes(TEXT, 404, "text/plain"),
+    ],
+)
+def test_what_gains_nothing_is_never_compressed(reply: Bytes) -> None:
+    writer = ResponseWriter(lambda: 1000.0)
+    for _ in range(3):
+        head, _ = answer(writer, asking(), reply)
+        assert b"Content-Encoding" not in head
+
+
+def test_a_range_of_a_text_is_one_of_the_text_itself() -> None:
+    writer = ResponseWriter(lambda: 1000.0)
+    reply = playlist()
+    for _ in range(3):
+        head, body = answer(writer, asking(range="bytes=0-9"), reply)
+        assert body == TEXT[:10]
+        assert b"Content-Encoding" not in head
+
+
+def test_only_so_many_compressed_texts_are_kept() -> None:
+    writer = ResponseWriter(lambda: 1000.0)
+    replies = [playlist(TEXT + bytes((number,))) for number in range(PACKED_MAX + 1)]
+    for reply in replies:
+        answer(writer, asking(), reply)
+    assert answer(writer, asking(), replies[0])[1] == replies[0].body
+    assert answer(writer, asking(), replies[-1])[1] != replies[-1].body
+
+
+# Pages of other origins.
+
+
+def test_a_page_from_the_internet_may_reach_a_server_in_a_local_network() -> None:
+    asked = "Access-Control-Request-Private-Network: true"
+    headers = parse(Client().get("/small", asked, method="OPTIONS")).headers
+    assert headers["access-control-allow-private-network"] == "true"
+    closed = Client(cors=("https://a.example",))
+    refused_page = parse(closed.get("/small", asked, "Origin: https://b.example", method="OPTIONS"))
+    assert "access-control-allow-private-network" not in refused_page.headers
+
+
+def test_refusals_are_not_kept_by_anybody() -> None:
+    assert parse(Client().get("/missing")).headers["cache-control"] == "no-store"
