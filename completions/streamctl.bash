@@ -7,11 +7,17 @@ _streamctl() {
     done
     COMPREPLY=()
     case $command:$prev in
+        ingest:--record) _streamctl_files; return ;;
+        ingest:--name) return ;;
+        ingest:--rtmp) return ;;
+        ingest:--http) return ;;
+        ingest:--max-mb) return ;;
         ingest:--duration) return ;;
         ingest:--retries) return ;;
         plugins:--server) return ;;
         probe:--duration) return ;;
         probe:--timeout) return ;;
+        push:--duration) return ;;
         push:--retries) return ;;
         push:--retry-s) return ;;
         serve:--log-level) _streamctl_words $'debug\ninfo\nwarning\nerror'; return ;;
@@ -20,10 +26,10 @@ _streamctl() {
     esac
     case $command in
         '') _streamctl_words $'ingest\nplugins\nprobe\npush\nserve\nstatus\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
-        ingest) _streamctl_words $'--json\n--duration\n--retries\n-h\n--help'; _streamctl_files; ;;
+        ingest) _streamctl_words $'--serve\n--record\n--name\n--rtmp\n--http\n--force\n--max-mb\n--loop\n--duration\n--retries\n--json\n-h\n--help'; _streamctl_files; ;;
         plugins) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         probe) _streamctl_words $'--json\n--duration\n--timeout\n-h\n--help'; _streamctl_files; ;;
-        push) _streamctl_words $'--retries\n--retry-s\n--json\n-q\n--quiet\n-h\n--help'; _streamctl_files; ;;
+        push) _streamctl_words $'--loop\n--duration\n--retries\n--retry-s\n--json\n-q\n--quiet\n-h\n--help'; _streamctl_files; ;;
         serve) _streamctl_words $'--log-level\n--check\n-h\n--help'; _streamctl_files; ;;
         status) _streamctl_words $'--server\n--json\n-w\n--watch\n-h\n--help'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
         tui) _streamctl_words $'--server\n-h\n--help'; ;;

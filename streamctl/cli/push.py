@@ -13,20 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamctl.cli.job import Report
-    from streamctl.engine.job import JobStatus
+    from streamctl.engine.job import DestinationStatus, JobStatus
 
 
-def push(
-    source: Annotated[
-        str, typer.Argument(metavar="SRC", help="A file or URL; file:PATH?loop=true never ends.")
-    ],
+PARTLY = 6
+"""The exit code when some destinations have got everything and others have not."""
+
+
+def push(  # noqa: PLR0913 # an option of the command line each
+    source: Annotated[str, typer.Argument(metavar="SRC", help="A file or URL.")],
     destinations: Annotated[
         list[str],
         typer.Argument(
             metavar="DEST…",
-            help="URLs to send to; env:NAME takes one from a variable, - from standard input.",
+            help="URLs to send to; env:NAME is in a variable, - reads one a line from stdin.",
         ),
     ],
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Begin a file again at its end, without a seam.")
+    ] = False,
+    duration: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Stop after this time; 0 = never.")
+    ] = 0.0,
     retries: Annotated[
         int,
         typer.Option(metavar="N", min=-1, help="Attempts after one that failed; -1 = for ever."),
@@ -39,9 +47,12 @@ def push(
 ) -> None:
     """Send a source to one or more destinations in real time.
 
-    Ends when the source does, with the exit code 0 if every destination has got it all, else
-    with that of the first error. A destination that fails is tried again, the others go on. Keep
-    keys out of the process list with env:NAME or -.
+    Ends when the source does, after --duration, or with Ctrl-C; a destination that fails is tried
+    again, the others go on. Keep keys out of the process list with env:NAME or -.
+
+    Exits with 0 if every destination has got it all, with 6 if some have, and if none has with
+    that of the first error: 3 if it can't be reached or refuses, 5 if it can't take the codecs,
+    or if the source can't be read.
     """
     from streamctl.cli import location
     from streamctl.cli.job import run
@@ -50,12 +61,19 @@ def push(
     from streamctl.registry import Registry
 
     url, targets = location.source(source), location.destinations(destinations)
-    options = JobOptions(retry=Retry(None if retries < 0 else retries, retry_s))
+    options = JobOptions(loop=loop, retry=Retry(None if retries < 0 else retries, retry_s))
     registry = Registry()
     # Imports block: they come before the event loop.
     registry.load_all()
     with reporting(json, quiet) as report:
-        run(lambda: Job(registry, url, targets, options=options), report)
+        last = Last(report)
+        try:
+            run(lambda: Job(registry, url, targets, options=options), last, duration_s=duration)
+        except Exception as failure:
+            if not last.partly(failure):
+                raise
+            last.lament()
+            raise typer.Exit(PARTLY) from None
 
 
 @contextmanager
@@ -89,19 +107,52 @@ def document(status: JobStatus) -> dict[str, object]:
     }
 
 
+class Last:
+    """Passes reports on, and keeps the last one."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.destinations: list[DestinationStatus] = []
+
+    def __call__(self, status: JobStatus, /) -> None:
+        """Pass on."""
+        self.destinations = status.destinations
+        self.report(status)
+
+    def partly(self, failure: Exception) -> bool:
+        """Whether it is a destination's failure, and another one has got everything."""
+        from streamctl.cli.diagnostics import leaves
+
+        errors = {one.error for one in self.destinations if one.state == "failed"}
+        if not any(one.state == "done" for one in self.destinations):
+            return False
+        return all(str(each) in errors for each in leaves(failure))
+
+    def lament(self) -> None:
+        """Say what failed."""
+        from streamctl.cli import diagnostics
+
+        failed = [one for one in self.destinations if one.state == "failed"]
+        for one in failed:
+            diagnostics.error(one.error)
+        diagnostics.note(f"{len(failed)} of {len(self.destinations)} destinations failed")
+
+
 class Changes:
     """Says on standard error when a destination changes its state."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self.seen: dict[str, str] = {}
+        self.seen: dict[int, str] = {}
+        """States by number of the destination: without their keys several may look the same."""
 
     def __call__(self, status: JobStatus, /) -> None:
         """Say what is new."""
         from streamctl.cli import diagnostics
 
-        for one in status.destinations:
-            state = f"{one.state}: {one.error}" if one.state == "reconnecting" else one.state
-            if self.seen.get(one.url) != state and not self.quiet:
+        for number, one in enumerate(status.destinations):
+            troubled = one.state in {"reconnecting", "failed"} and one.error
+            state = f"{one.state}: {one.error}" if troubled else one.state
+            if self.seen.get(number) != state and not self.quiet:
                 diagnostics.note(f"{one.url}: {state}")
-            self.seen[one.url] = state
+            self.seen[number] = state

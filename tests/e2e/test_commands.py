@@ -102,6 +102,43 @@ def test_push_does_not_show_keys(server: Streamctl, media: MediaCache) -> None:
     assert "s3cret" not in done.stdout + done.stderr
 
 
+def test_push_goes_on_where_it_can(server: Streamctl, media: MediaCache) -> None:
+    """Keys come from the environment and from standard input, and are shown nowhere."""
+    argv, env = arguments(
+        server, "push", str(media(SHORT).path), "env:KEYED", "-", "--retries", "1", "--retry-s", "1"
+    )
+    wrong = server.rtmp("locked", "?key=notTheKey12345")
+    done = subprocess.run(
+        argv,
+        env={**os.environ, **env, "KEYED": server.rtmp("locked", "?key=s3cret")},
+        input=f"# targets\n{server.rtmp('second')}\n\n{wrong}\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 6, done.stderr
+    assert "1 of 3 destinations failed" in done.stderr
+    assert "wrong key" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    assert "notTheKey" not in done.stdout + done.stderr
+
+
+def test_push_loops_for_its_time(server: Streamctl, media: MediaCache, tmp_path: Path) -> None:
+    out = tmp_path / "out.flv"
+    source = str(media(SHORT).path)
+    with start(None, "push", source, server.rtmp(), "--loop", "--duration", "12") as push:
+        server.wait_on_air()
+        with rtmpdump(server.rtmp(), out) as viewer:
+            assert push.wait(30) == 0, push.output
+            server.wait_off_air()
+            viewer.stop(signal.SIGINT)
+    verdict = judge(out)
+    assert verdict.decode_errors == []
+    assert verdict.missing == 0
+    assert verdict.restarts == [0]
+
+
 def test_probe_reads_a_file(media: MediaCache) -> None:
     report = document(run(None, "probe", "--json", str(media(SHORT).path)))
     text = json.dumps(report)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.cli import push
 from streamctl.cli.app import run
+from streamctl.errors import ConnectionFailed
 from tests.streamctl.cli.status_of_job import job_status
 from tests.support.media import MediaCache, Recipe
 
@@ -34,6 +35,39 @@ def test_says_changes_once(capsys: pytest.CaptureFixture[str]) -> None:
         "note: rtmp://x/live/***: active",
         "note: rtmp://x/live/***: reconnecting: gone",
         "note: rtmp://x/live/***: active",
+    ]
+
+
+def test_destinations_that_look_the_same_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changes = push.Changes(quiet=False)
+    status = job_status("active")
+    status.destinations += job_status("failed", "no").destinations
+    changes(status)
+    changes(status)
+    assert capsys.readouterr().err.splitlines() == [
+        "note: rtmp://x/live/***: active",
+        "note: rtmp://x/live/***: failed: no",
+    ]
+
+
+def test_a_part_of_the_destinations_is_no_failure_of_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    last = push.Last(lambda status: None)
+    refused = ConnectionFailed("refused")
+    last(job_status("failed", "refused"))
+    assert not last.partly(refused)
+    status = job_status("done")
+    status.destinations += job_status("failed", "refused").destinations
+    last(status)
+    assert last.partly(ExceptionGroup("x", [refused]))
+    assert not last.partly(ConnectionFailed("the source is gone"))
+    last.lament()
+    assert capsys.readouterr().err.splitlines() == [
+        "error: refused",
+        "note: 1 of 2 destinations failed",
     ]
 
 
