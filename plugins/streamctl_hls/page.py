@@ -46,9 +46,7 @@ POLICY = "; ".join(
         "form-action 'none'",
     )
 )
-HLS_JS = _reply(
-    _asset("vendor/hls.min.js"), "text/javascript; charset=utf-8", "max-age=86400"
-)
+HLS_JS = _reply(_asset("vendor/hls.min.js"), "text/javascript; charset=utf-8", "max-age=86400")
 """hls.js as a response, shared by all streams."""
 
 
