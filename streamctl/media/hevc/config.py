@@ -68,10 +68,10 @@ class HevcConfig:
             found, position = read_sets(data, position + 3, count)
             arrays[kind] = arrays.get(kind, ()) + found
         layers, size = data[ARRAYS_AT - 1] >> 2, (data[ARRAYS_AT - 1] & 3) + 1
-        sets = (arrays.get(kind, ()) for kind in (Nal.VPS, Nal.SPS, Nal.PPS))
+        vps, sps, pps = (arrays.get(kind, ()) for kind in (Nal.VPS, Nal.SPS, Nal.PPS))
         messages = arrays.get(Nal.PREFIX_SEI, ())
         sei = tuple(one for one in messages if len(one) > 2 and one[2] in STREAM_MESSAGES)
-        return cls(data[1 : 1 + HEAD_BYTES], layers, size, *sets, sei)
+        return cls(data[1 : 1 + HEAD_BYTES], layers, size, vps, sps, pps, sei)
 
     @classmethod
     def from_parameter_sets(
