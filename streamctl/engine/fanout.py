@@ -4,7 +4,8 @@ Theory of operation: viewers at the head form a group that has one position. Chu
 ``pending`` until one ends a video frame (or ``merge_ms`` has passed); then they are joined once
 and the same ``bytes`` object is written to every wire of the group. A wire that fills up calls
 ``paused`` from inside ``write``: the viewer leaves the group with the group's position and is
-served from the ring, in pieces, when its wire drains. Joiners start the same way. A viewer that
+served from the ring, in pieces, when its wire drains. Joiners start the same way, without the
+pictures that lead an open random-access point, and not before those have passed. A viewer that
 is too far behind is moved to the newest random-access point; one that stays behind is closed.
 """
 
@@ -14,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Item, Rejoin, Skipped
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Flag, Item, Rejoin, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ MIN_RATE_S = 0.2
 """A rate measured over less media than this says nothing."""
 SEND_BUFFER_S = 1.0
 """Media time that the kernel's send buffer of a viewer should hold."""
+OPEN_GOP, LEADING = int(Flag.OPEN_GOP), int(Flag.LEADING)
+"""As plain numbers, since the bits of an enum are slow to test."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +52,8 @@ class Viewer:
     """Whether the first picture has been written."""
     landed: bool = False
     """The next random-access chunk must be led by its ``join`` bytes."""
+    fresh: bool = False
+    """It joined at the newest random-access chunk, so it can't decode what leads that."""
     at_head: bool = False
     parked: bool = False
     group_bytes: int = 0
@@ -80,6 +85,8 @@ class LaneFanOut:
         """When pending bytes must leave at the latest."""
         self._flushed_at = clock.now()
         self._waiting = 0
+        self._leads = False
+        """The newest random-access point is open, and pictures that lead it may still come."""
 
     def add(self, cursor: Cursor, wire: Wire, session: Session) -> None:
         """Join the viewer now, or at the first random-access point to come."""
@@ -119,6 +126,8 @@ class LaneFanOut:
             if isinstance(item, Chunk):
                 self._pending.append(item.data)
                 flush = flush or item.flush
+                if item.rap or self._leads:
+                    self._watch(item)
             elif isinstance(item, Boundary):
                 flush = True
             elif isinstance(item, Rejoin):
@@ -199,6 +208,7 @@ class LaneFanOut:
     def reset(self) -> None:
         """The lane was cleared: everybody waits for the next random-access point."""
         self._pending.clear()
+        self._leads = False
         self.position = self.lane.head
         for viewer in self.viewers.values():
             self._leave_head(viewer)
@@ -217,8 +227,15 @@ class LaneFanOut:
         else:
             self._timer = self.clock.call_later(wait_s, self._on_timer)
 
+    def _watch(self, chunk: Chunk) -> None:
+        """Tell whether leading pictures may come: until the first picture that is none."""
+        if chunk.rap:
+            self._leads = chunk.flags & OPEN_GOP != 0
+        elif chunk.flush:
+            self._leads = chunk.flags & LEADING != 0
+
     def _try_join(self, viewer: Viewer) -> None:
-        if not self.lane.joins or self.lane.joins[-1].index >= self.position:
+        if not self.lane.joins or self.lane.joins[-1].index >= self.position or self._leads:
             return
         viewer.cursor.join()
         viewer.joined = viewer.landed = True
@@ -239,18 +256,25 @@ class LaneFanOut:
                 if isinstance(item, Skipped):
                     self._count_skip(viewer, item)
                 elif isinstance(item, Chunk):
-                    if viewer.landed and item.rap:
-                        viewer.landed = False
-                        parts.append(item.join)
-                    parts.append(item.data)
+                    parts += self._served(viewer, item)
             if parts:
                 data = b"".join(parts)
                 viewer.session.bytes_out += len(data)
                 viewer.wire.write(data)
 
+    def _served(self, viewer: Viewer, chunk: Chunk) -> tuple[bytes, ...]:
+        """What a viewer outside the group gets of a chunk."""
+        if chunk.rap:
+            landed, viewer.landed = viewer.landed, False
+            viewer.fresh = landed
+            return (chunk.join, chunk.data) if landed else (chunk.data,)
+        if chunk.flags & LEADING and viewer.fresh:
+            return (chunk.join,)
+        return (chunk.data,)
+
     def _skip(self, viewer: Viewer) -> None:
         join = self.lane.joins[-1] if self.lane.joins else None
-        if join is None or not viewer.cursor.position < join.index < self.position:
+        if join is None or not viewer.cursor.position < join.index < self.position or self._leads:
             return
         self._count_skip(viewer, viewer.cursor.skip())
         self._catch_up(viewer)
@@ -269,6 +293,7 @@ class LaneFanOut:
             self._waiting += 1
             return
         viewer.at_head = True
+        viewer.fresh = False
         viewer.group_bytes = self.sent_bytes
         viewer.slow_since = None
         self._stale = True

@@ -96,7 +96,7 @@ class TagConverter:
             # The headers stand in the chunk already; a joiner must not get them twice.
             join = b""
         flush = is_video or video is None
-        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join))
+        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join, packet.flags))
 
     def _begin_anew(self, packer: TagPacker, time: int, out: list[Item]) -> None:
         """Send viewers away where nothing else keeps the promise of their first bytes."""

@@ -154,7 +154,12 @@ class Chunk:
     epoch: int
     join: bytes = b""
     """Bytes that a viewer who joins (or lands after a skip) here must get first: RTMP metadata
-    and sequence headers, TS tables and discontinuity packets. Shared by all such chunks."""
+    and sequence headers, TS tables and discontinuity packets. Shared by all such chunks.
+
+    A leading picture's are for those who joined at the random-access point before it: they get
+    them in place of ``data``."""
+    flags: int = 0
+    """``Flag.OPEN_GOP`` and ``Flag.LEADING`` of the access unit."""
 
 
 @dataclass(frozen=True, slots=True)

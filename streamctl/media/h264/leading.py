@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
 from streamctl.media.bits import BitReader
-from streamctl.media.h264.unit import IDR, SLICE_HEAD_BYTES, SLICES
+from streamctl.media.h264.unit import IDR, OPEN_GOP, SLICE_HEAD_BYTES, SLICES
 from streamctl.media.nal import prefixed_spans, unescape
 from streamctl.media.packet import Flag, Kind
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SEPARATE_PLANES_POSSIBLE = 3
 """``chroma_format_idc`` whose slices may name their colour plane, which is not told apart."""
+
+LEADING = int(Flag.LEADING)
+"""As a plain number, since the bits of an enum are slow to test."""
 
 
 class LeadingPictures:
@@ -48,19 +51,19 @@ class LeadingPictures:
         """
         count = self.order_count(data)
         if kind is Kind.KEY:
-            self.point = count if flags & Flag.OPEN_GOP else None
+            self.point = count if flags & OPEN_GOP else None
         elif count is None or self.sps is None or self.point is None:
             self.point = None
         else:
             half = 1 << (self.sps.log2_max_poc_lsb - 1)
             if (count - self.point) % (2 * half) >= half:
-                return flags | Flag.LEADING
+                return flags | LEADING
             self.point = None
         return flags
 
     def concerns(self, flags: int) -> bool:
         """Whether a unit is an open random-access point, or may lead one."""
-        return self.point is not None or bool(flags & Flag.OPEN_GOP)
+        return self.point is not None or bool(flags & OPEN_GOP)
 
     def order_count(self, data: bytes) -> int | None:
         """``pic_order_cnt_lsb`` of the first slice; None when it can't be told."""

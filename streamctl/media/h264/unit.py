@@ -34,6 +34,9 @@ REMOVED = frozenset({7, 8, 9, 10, 11, 12})
 never holds: outputs write their own sets and delimiters, filler is waste, and an end of
 sequence would reset the decoders of a spliced stream."""
 
+OPEN_GOP = int(Flag.OPEN_GOP)
+"""As a plain number, since the bits of an enum are slow to test."""
+
 SLICE_HEAD_BYTES = 20
 """Enough of a slice for ``first_mb_in_slice`` and ``slice_type`` with escapes."""
 
@@ -145,24 +148,24 @@ def classify(units: Iterable[bytes], parameter_sets: bool) -> tuple[Kind, int]:
     for unit in units:
         kind = unit[0] & 31
         if kind == IDR:
-            return Kind.KEY, Flag.NONE
+            return Kind.KEY, 0
         if kind in SLICES:
             picture, first = slice_type(unit)
             fields += first
             if picture == "P" and fields <= 1:
-                return Kind.P, Flag.NONE
+                return Kind.P, 0
             types.append((picture, fields))
         elif kind == SEI:
             messages.append(unit)
     if not types:
-        return Kind.P, Flag.NONE
+        return Kind.P, 0
     if all(picture == "B" for picture, _ in types):
-        return Kind.B, Flag.NONE
+        return Kind.B, 0
     if all(picture == "I" for picture, field in types if field <= 1) and (
         parameter_sets or recovers_at_once(messages)
     ):
-        return Kind.KEY, Flag.OPEN_GOP
-    return Kind.P, Flag.NONE
+        return Kind.KEY, OPEN_GOP
+    return Kind.P, 0
 
 
 def slice_type(unit: bytes) -> tuple[str, bool]:

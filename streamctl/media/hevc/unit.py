@@ -126,14 +126,15 @@ def classify(kind: int) -> tuple[Kind, int]:
     can be left out, those which lead and those which none of their layer refers to.
     """
     if Nal.BLA_W_LP <= kind <= Nal.LAST_IRAP:
-        return Kind.KEY, Flag.OPEN_GOP if kind in OPEN else Flag.NONE
+        return Kind.KEY, int(Flag.OPEN_GOP if kind in OPEN else Flag.NONE)
     if Nal.RADL_N <= kind <= Nal.RASL_R:
-        return Kind.B, Flag.LEADING
-    return (Kind.B if kind in SUB_LAYER_NON_REFERENCE else Kind.P), Flag.NONE
+        return Kind.B, int(Flag.LEADING)
+    return (Kind.B if kind in SUB_LAYER_NON_REFERENCE else Kind.P), 0
 
 
 CLASSES = {kind: classify(kind) for kind in (*range(SLICES), -1)}
-"""Kind and flags by type; -1 stands for an access unit without a picture."""
+"""Kind and flags by type; -1 stands for an access unit without a picture. The flags are plain
+numbers, since the bits of an enum are slow to test."""
 
 
 def broken_link(data: bytes) -> bytes:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 from streamctl.media.codecs import frame_duration
 from streamctl.media.mpegts.elementary import CODECS
 from streamctl.media.mpegts.mux import TsMuxer
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, InitChange, Kind, Media, Packet
+from streamctl.media.packet import (
+    TIMESCALE,
+    Boundary,
+    Chunk,
+    Flag,
+    InitChange,
+    Kind,
+    Media,
+    Packet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +35,10 @@ PSI_INTERVAL = TIMESCALE * 400 // 1000
 
 AUDIO_RAP_INTERVAL = TIMESCALE // 2
 """Without video, viewers may join at the first frame of each such span."""
+
+
+LEADING = int(Flag.LEADING)
+"""As a plain number, since the bits of an enum are slow to test."""
 
 
 class TsConverter:
@@ -99,4 +112,9 @@ class TsConverter:
         self.started = True
         end = packet.pts + (packet.dur or self.durations.get(packet.track, 0))
         flush = leads or not muxer.has_video
-        out.append(Chunk(data, packet.pts, end, rap, flush, packet.epoch, signals if rap else b""))
+        join = signals if rap else b""
+        if packet.flags & LEADING:
+            # For those who go without this picture, the counters go on behind it.
+            join = muxer.discontinuities()
+        chunk = Chunk(data, packet.pts, end, rap, flush, packet.epoch, join, packet.flags)
+        out.append(chunk)

@@ -6,7 +6,17 @@ import pytest
 
 from streamctl.engine.fanout import AUDIO_HOLD_S, PIECE_BYTES, LaneFanOut
 from streamctl.engine.lane import Bounds, Lane, LaneCursor
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Codec, Format, Init, Rejoin, Track
+from streamctl.media.packet import (
+    TIMESCALE,
+    Boundary,
+    Chunk,
+    Codec,
+    Flag,
+    Format,
+    Init,
+    Rejoin,
+    Track,
+)
 from streamctl.sdk.session import Action, Session
 from streamctl.testing.clock import FakeClock
 
@@ -72,12 +82,12 @@ class Rig:
         self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session)
         return wire, session
 
-    def video(self, *, gop: int = 25, size: int = 0) -> bytes:
+    def video(self, *, gop: int = 25, size: int = 0, flags: int = 0) -> bytes:
         rap = self.number % gop == 0
         start = self.number * FRAME
         data = (f"K{self.number}," if rap else f"P{self.number},").encode() + bytes(size)
-        join = b"J," if rap else b""
-        self.lane.append([Chunk(data, start, start + FRAME, rap, flush=True, epoch=1, join=join)])
+        join = b"J," if rap else b"S," if flags & Flag.LEADING else b""
+        self.lane.append([Chunk(data, start, start + FRAME, rap, True, 1, join, flags)])
         self.number += 1
         return data
 
@@ -164,6 +174,60 @@ def test_a_viewer_before_the_first_picture_waits_for_it() -> None:
     assert wire.sent == []
     rig.video()
     assert wire.bytes == b"J,K0,"
+
+
+def test_who_joins_at_an_open_point_goes_without_its_leading_pictures() -> None:
+    rig = Rig()
+    there, _ = rig.viewer()
+    for number in range(30):
+        rig.video(flags={25: Flag.OPEN_GOP, 26: Flag.LEADING, 27: Flag.LEADING}.get(number, 0))
+    wire, _ = rig.viewer()
+    assert wire.bytes == b"J,K25,S,S,P28,P29,"
+    assert there.bytes.endswith(b"P24,K25,P26,P27,P28,P29,")
+    rig.video()
+    assert wire.sent[-1] is there.sent[-1]
+
+
+def test_nobody_joins_while_leading_pictures_may_come() -> None:
+    rig = Rig()
+    for number in range(25):
+        rig.video(flags=Flag.OPEN_GOP if number == 0 else 0)
+    rig.video(flags=Flag.OPEN_GOP)
+    wire, _ = rig.viewer()
+    rig.sound()
+    rig.video(flags=Flag.LEADING)
+    assert wire.sent == []
+    rig.video()
+    assert wire.bytes == b"J,K25,a,S,P27,"
+
+
+def test_who_was_there_before_an_open_point_misses_nothing() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    rig.video(flags=Flag.OPEN_GOP)
+    for _ in range(24):
+        rig.video()
+    wire.full = True
+    for flags in (Flag.OPEN_GOP, Flag.LEADING, 0):
+        rig.video(flags=flags)
+    wire.full = False
+    rig.fanout.serve(session)
+    assert wire.bytes.endswith(b"P24,K25,P26,P27,")
+
+
+def test_nobody_skips_into_leading_pictures() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    rig.video()
+    wire.full = True
+    for _ in range(99):
+        rig.video(size=10_000)
+    rig.video(flags=Flag.OPEN_GOP)
+    rig.fanout.tick(rig.clock.now())
+    assert session.skips == 0
+    rig.video()
+    rig.fanout.tick(rig.clock.now())
+    assert session.skips == 1
 
 
 def test_a_full_wire_is_parked_and_served_in_pieces_without_loss() -> None:

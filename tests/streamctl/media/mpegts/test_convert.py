@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamctl.media.mpegts.convert import CODECS, TsConverter
 from streamctl.media.mpegts.mux import FIRST_PID, PMT_PID
-from streamctl.media.packet import TIMESCALE, Chunk, Codec, Kind, Packet, Skipped, Track
+from streamctl.media.packet import TIMESCALE, Chunk, Codec, Flag, Kind, Packet, Skipped, Track
 from streamctl.media.timestamps import rescale
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, SPS_854
 from tests.streamctl.media.mpegts.world import (
@@ -318,6 +318,21 @@ def test_a_viewer_who_joins_late_decodes_from_there(media: MediaCache) -> None:
     assert (verdict.decode_errors, verdict.missing) == ([], 0)
     assert verdict.numbers[0] == recipe.gop
     assert verdict.frames == recipe.frames - recipe.gop
+
+
+def test_who_goes_without_leading_pictures_sees_no_loss() -> None:
+    packets = [picture(n * 3600, key=n % 10 == 0) for n in range(30)]
+    packets[20].flags = Flag.OPEN_GOP
+    for packet in packets[21:24]:
+        packet.flags = Flag.LEADING
+    made = live(*interleaved(packets, sounds(60)))
+    assert [chunk.flags for chunk in made if chunk.flags] == [Flag.OPEN_GOP, *[Flag.LEADING] * 3]
+    index = next(n for n, chunk in enumerate(made) if chunk.flags == Flag.OPEN_GOP)
+    rest = [chunk.join if chunk.flags & Flag.LEADING else chunk.data for chunk in made[index:]]
+    data = made[index].join + b"".join(rest)
+    report = inspect(data)
+    assert (report.continuity_errors, report.sync_errors) == ([], 0)
+    assert len(pes_packets(data, VIDEO_PID)) == 7
 
 
 def test_a_splice_of_two_sources_decodes_whole(media: MediaCache) -> None:
