@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streamctl.config.load import parse
+from streamctl.engine.services import converter_specs
+from streamctl.media.codecs import TITLES
 from streamctl.registry import Registry
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.conformance import check_plugin
@@ -86,3 +88,20 @@ def test_stream_examples_are_valid(document: str) -> None:
     examples = blocks(document, "toml")
     read = [parse(text, document, Registry(), {"SECURE_KEY": "x"}) for text in examples]
     assert any(config.streams for config in read)
+
+
+def test_the_table_of_codecs_is_true() -> None:
+    text = (ROOT / "docs/codecs.md").read_text()
+    head, _, *rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    plugins, _ = Registry().load_all()
+    specs = converter_specs(plugins)
+    outputs = {plugin.kind: plugin.play_format for plugin in plugins if plugin.play_format}
+    assert sorted(head[1:]) == sorted(outputs)
+    for title, *cells in rows:
+        [codec] = [codec for codec, name in TITLES.items() if name == title]
+        said = {kind for kind, cell in zip(head[1:], cells, strict=True) if cell == "yes"}
+        assert said == {kind for kind, fmt in outputs.items() if codec in specs[fmt].codecs}, title
