@@ -98,8 +98,9 @@ class Track:
     """Number within the epoch, 0-based; ``Packet.track`` refers to it."""
     codec: Codec
     config: bytes | None = None
-    """Decoder configuration: H.264 avcC, HEVC hvcC, AAC AudioSpecificConfig, AV1 av1C, Opus
-    OpusHead; ``b""`` for codecs that need none; None while the source has not sent it yet."""
+    """Decoder configuration: H.264 avcC, HEVC hvcC, AV1 av1C; VP9, AC-3 and E-AC-3 the payload
+    of vpcC, dac3 and dec3; AAC AudioSpecificConfig, Opus OpusHead, FLAC the STREAMINFO block;
+    ``b""`` for codecs that need none; None while the source has not sent it yet."""
     width: int = 0
     height: int = 0
     fps: float = 0.0
@@ -122,8 +123,9 @@ class Packet:
 
     ``data`` by codec: H.264 and HEVC are 4-byte length-prefixed NAL units of one access
     unit without access unit delimiters and parameter sets (those live in ``Track.config``);
-    AAC is one raw frame; Opus, AC-3 and MP3 one frame; AV1 the OBUs without temporal
-    delimiters; DATA the private PES or section payload.
+    AV1 is a temporal unit without its delimiter, each OBU with its size; VP9 one frame or
+    superframe; AAC one raw frame; Opus, AC-3, E-AC-3, MP3 and FLAC one frame; DATA the private
+    PES or section payload.
     """
 
     track: int
