@@ -57,7 +57,7 @@ def page(server: Server, code: str, host: str) -> Iterator[str]:
     """The URL of the stream's own page, if one of its outputs has one."""
     stream = server.running.get(code)
     if stream and any("" in output.routes() for output in stream.outputs.values()):
-        yield f"http://{host}:{server.addresses['http'][1]}/{code}"
+        yield f"{server.services.http_scheme}://{host}:{server.addresses['http'][1]}/{code}"
 
 
 def shown_host(server: Server) -> str:

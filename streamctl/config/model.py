@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,6 +19,7 @@ from pydantic import (
     InstanceOf,
     PlainSerializer,
     SerializeAsAny,
+    model_validator,
 )
 
 from streamctl.config.address import Address
@@ -103,6 +105,18 @@ class HttpConfig(Section):
     """Origins whose pages may read media; ``*`` = any."""
     trusted_proxies: tuple[Network, ...] = ()
     """Reverse proxies whose ``X-Forwarded-For`` tells who the client is."""
+    tls_cert: Path | None = None
+    """Certificate chain in PEM; with it and the key the port speaks HTTPS only."""
+    tls_key: Path | None = None
+    """Private key in PEM, without a password."""
+
+    @model_validator(mode="after")
+    def in_pairs(self) -> Self:
+        """A certificate is of no use without its key."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing = "tls_key" if self.tls_key is None else "tls_cert"
+            raise ValueError(f"`{missing}` is missing: a certificate and its key belong together")
+        return self
 
 
 class LimitsConfig(Section):

@@ -32,6 +32,7 @@ from streamctl.engine.web import WebApp
 from streamctl.errors import NotFound, StreamctlError
 from streamctl.net.clock import LoopClock
 from streamctl.net.http import HttpLimits, serve_http
+from streamctl.net.tls import ServerTls
 from streamctl.schema import Check, Health, Plan, ServerCounters
 from streamctl.sdk.plugin import Cap
 
@@ -82,6 +83,7 @@ class Server:
             avworker=AvWorkerClient(),
             handshake_s=limits.handshake_s,
             media_roots=config.server.media_roots,
+            http_scheme="https" if config.http.tls_cert else "http",
         )
         self.running: dict[str, Stream] = {}
         self.gate = EngineGate(self.running, self.sessions_table)
@@ -314,7 +316,12 @@ class Server:
     async def _serve_http(self, ready: Callable[[Address], None]) -> None:
         http = self.config.http
         limits = HttpLimits(header_s=self.config.limits.handshake_s)
-        await serve_http(http.address, self.web, ready=ready, cors=http.cors, limits=limits)
+        tls = None
+        if http.tls_cert is not None and http.tls_key is not None:
+            tls = ServerTls(http.tls_cert, http.tls_key, setting="http")
+        await serve_http(
+            http.address, self.web, ready=ready, tls=tls, cors=http.cors, limits=limits
+        )
 
     def _start_stream(self, config: StreamConfig) -> None:
         assert self._tasks is not None

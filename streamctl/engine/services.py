@@ -61,8 +61,8 @@ class PluginContext:
             raise ConfigError(f"no usable path, `{text!a}`: {error}") from None
         if not any(path.is_relative_to(root) for root in roots):
             raise ConfigError(
-                f"`{path}` lies outside the media roots",
-                hint="add its directory to `server.media_roots`",
+                f"`{path}` lies outside the media roots: `{'`, `'.join(map(str, roots))}`",
+                hint="move it below one of them, or add its directory to `server.media_roots`",
             )
         try:
             if path.exists() and not path.is_file():
@@ -97,6 +97,8 @@ class Services:
     media_roots: Sequence[str] = (".",)
     ports: dict[str, int] = field(default_factory=dict)
     """Bound ports by kind of listener; ``http`` is the media HTTP server."""
+    http_scheme: str = "http"
+    """What the media HTTP server speaks."""
 
     def url_of(self, plugin: ProtocolPlugin, code: str, host: str = "HOST") -> str:
         """How viewers of a plugin reach a stream; empty if nothing listens for it."""
@@ -108,6 +110,8 @@ class Services:
         template = plugin.url_template
         if name in plugin.listeners:
             template = template.replace(f"{plugin.kind}://", f"{name}://")
+        elif name == "http":
+            template = template.replace("http://", f"{self.http_scheme}://")
         if "/" in code:
             template = template.replace("/live/", "/")
         return template.format(host=host, port=port, code=code)

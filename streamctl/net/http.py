@@ -129,12 +129,20 @@ async def serve_http(
 
     Raises:
         ConnectionFailed: the address can't be bound.
+        ConfigError: the certificate can't be used.
     """
     clock = LoopClock()
     files = MemoryFiles(clock)
     site = Site(app, clock, ResponseWriter(clock.wall, cors), limits or HttpLimits(), files)
     try:
-        await serve_tcp(address, lambda: HttpPeer(site), ready=ready, tls=tls, key="http.address")
+        await serve_tcp(
+            address,
+            lambda: HttpPeer(site),
+            ready=ready,
+            tls=tls,
+            plain=lambda: PlainPeer(site.writer),
+            key="http.address",
+        )
     finally:
         files.clear()
 
@@ -384,3 +392,31 @@ class HttpPeer:
     def _end(self, reason: str) -> None:
         self._ended = True
         self._wire.close(reason)
+
+
+class PlainPeer:
+    """A client that speaks HTTP in the clear where TLS is spoken: it is told so."""
+
+    def __init__(self, writer: ResponseWriter) -> None:
+        self._writer = writer
+        self._wire: Wire
+
+    def connected(self, wire: Wire, remote: Address) -> None:
+        """Wait for the bytes by which the client was recognised."""
+        self._wire = wire
+
+    def received(self, data: bytes | memoryview) -> None:
+        """Answer whatever was asked, and close."""
+        nothing = HttpRequest("GET", "/", {}, {}, "")
+        reply = problem(400, "this port speaks HTTPS: write `https://` in the address")
+        self._wire.write(self._writer.response(nothing, reply, keep_alive=False).head)
+        self._wire.close("not TLS")
+
+    def paused(self) -> None:
+        """The answer is small."""
+
+    def resumed(self) -> None:
+        """The answer is small."""
+
+    def closed(self, reason: str) -> None:
+        """Nothing was held."""

@@ -18,6 +18,7 @@ from streamctl.net.address import listening_sockets, show
 from streamctl.net.connection import Connection, Connections
 from streamctl.net.dial import connected_socket
 from streamctl.net.failure import connect_failed, describe
+from streamctl.net.opening import Opening
 
 if TYPE_CHECKING:
     import socket
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 STOP_S = 1.0
 """How long peers may take to read the last bytes when a listener stops."""
-HANDSHAKE_S = 10.0
-"""Deadline of a TLS handshake."""
+BACKLOG = 1024
+"""Connections that the kernel may hold until they are accepted."""
 ACCEPT_BATCH = 64
 """Connections accepted in one turn of the loop, so that a rush leaves time for media."""
 ACCEPT_RETRY_S = 1.0
@@ -47,13 +48,14 @@ async def serve_tcp(
     *,
     ready: Callable[[Address], None],
     tls: ServerTls | None = None,
-    backlog: int = 1024,
+    plain: Callable[[], Peer] | None = None,
     key: str = "address",
 ) -> None:
     """Accept connections until cancelled; then close all of them.
 
     ``ready`` gets the bound address; ``key`` is the setting that errors name. The files of
-    ``tls`` are followed as long as this runs.
+    ``tls`` are followed as long as this runs; ``plain`` makes the peers of clients who don't
+    speak TLS there.
 
     Raises:
         ConnectionFailed: the address can't be bound.
@@ -62,12 +64,13 @@ async def serve_tcp(
     if tls is not None:
         await to_thread.run_sync(tls.load)
     connections = Connections()
-    sockets = await listening_sockets(address, backlog=backlog, key=key)
+    sockets = await listening_sockets(address, backlog=BACKLOG, key=key)
     try:
         async with anyio.create_task_group() as tasks:
             with ExitStack() as stack:
                 for listening in sockets:
-                    acceptor = Acceptor(listening, factory, connections, tasks, tls)
+                    opening = Opening(factory, connections, tls, plain)
+                    acceptor = Acceptor(listening, opening, tasks)
                     stack.callback(acceptor.close)
                     acceptor.accept()
                 if tls is not None:
@@ -81,20 +84,11 @@ async def serve_tcp(
 class Acceptor:
     """Accepts connections on one listening socket, whatever goes wrong with some of them."""
 
-    def __init__(
-        self,
-        listening: socket.socket,
-        factory: Callable[[], Peer],
-        connections: Connections,
-        tasks: TaskGroup,
-        tls: ServerTls | None,
-    ) -> None:
+    def __init__(self, listening: socket.socket, opening: Opening, tasks: TaskGroup) -> None:
         self._loop = asyncio.get_running_loop()
         self._listening = listening
-        self._factory = factory
-        self._connections = connections
+        self._opening = opening
         self._tasks = tasks
-        self._tls = tls
         self._retry: asyncio.TimerHandle | None = None
 
     def accept(self) -> None:
@@ -111,7 +105,7 @@ class Acceptor:
     def _readable(self) -> None:
         for _ in range(ACCEPT_BATCH):
             try:
-                accepted, _ = self._listening.accept()
+                accepted, remote = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -120,23 +114,7 @@ class Acceptor:
                 self._retry = self._loop.call_later(ACCEPT_RETRY_S, self.accept)
                 return
             accepted.setblocking(False)
-            self._tasks.start_soon(self._open, accepted)
-
-    async def _open(self, accepted: socket.socket) -> None:
-        try:
-            connection = Connection(self._factory(), self._connections)
-            await self._loop.connect_accepted_socket(
-                lambda: connection,
-                accepted,
-                ssl=self._tls.context if self._tls else None,
-                ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
-            )
-        except OSError as error:
-            log.debug("a connection did not come about: %s", describe(error))
-            accepted.close()
-        except Exception:
-            log.exception("a connection did not come about")
-            accepted.close()
+            self._tasks.start_soon(self._opening.open, accepted, remote[0])
 
 
 async def stop(connections: Connections) -> None:

@@ -50,6 +50,23 @@ def listen(server: Server, **addresses: Address) -> None:
             server.running[code].start()
 
 
+@pytest.fixture
+def secure(anyio_backend: str) -> Server:
+    http = '[http]\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n'
+    return Server(parse(http + TEXT, "x", Registry(), {}), Registry(), FakeClock())
+
+
+@pytest.mark.anyio
+async def test_a_server_with_a_certificate_is_watched_over_https(secure: Server) -> None:
+    listen(secure, http=("", 8888))
+    urls = [line.split()[1] for line in banner(secure, "s.toml").splitlines() if "watch" in line]
+    assert urls[:3] == [
+        "https://127.0.0.1:8888/news",
+        "https://127.0.0.1:8888/news/index.m3u8",
+        "https://127.0.0.1:8888/news.flv",
+    ]
+
+
 @pytest.mark.anyio
 async def test_names_every_listener_and_url(server: Server) -> None:
     listen(server, rtmp=("", 1935), http=("", 8888), api=("127.0.0.1", 9997))
@@ -62,6 +79,7 @@ async def test_names_every_listener_and_url(server: Server) -> None:
         "  publish  rtmp://127.0.0.1:1935/live/news",
         "  watch    http://127.0.0.1:8888/news",
         "  watch    http://127.0.0.1:8888/news/index.m3u8",
+        "  watch    http://127.0.0.1:8888/news.flv",
         "  watch    http://127.0.0.1:8888/news/mpegts",
         "  watch    rtmp://127.0.0.1:1935/live/news",
         "",

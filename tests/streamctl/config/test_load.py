@@ -125,6 +125,8 @@ def test_streams_inherit_the_defaults_table_by_table() -> None:
         ),
         ("[http]\naddress = 8888\n", 2, "http.address", "in quotes: `8888`", ""),
         ("[http]\ncors = '*'\n", 2, "http.cors", "write a list: `*`", ""),
+        ("[http]\ntls_cert = 'c.pem'\n", 1, "http", "`tls_key` is missing", ""),
+        ("[http]\ntls_key = 'k.pem'\n", 1, "http", "`tls_cert` is missing", ""),
         ("api = 5\n", 1, "api", "write a table: `5`", ""),
         (f"{NEWS}title = 5\n", 3, "streams.news.title", "write a text in quotes: `5`", ""),
         (f"{NEWS}disabled = 'x'\n", 3, "streams.news.disabled", "write `true` or `false`", ""),

@@ -59,7 +59,10 @@ class RecordingPeer:
 
 @asynccontextmanager
 async def serving(
-    factory: Callable[[], Peer], *, tls: ServerTls | None = None
+    factory: Callable[[], Peer],
+    *,
+    tls: ServerTls | None = None,
+    plain: Callable[[], Peer] | None = None,
 ) -> AsyncIterator[Address]:
     """A listener on 127.0.0.1 that stops with the context."""
     bound: list[Address] = []
@@ -72,7 +75,7 @@ async def serving(
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:
-            await serve_tcp(("127.0.0.1", 0), factory, ready=ready, tls=tls)
+            await serve_tcp(("127.0.0.1", 0), factory, ready=ready, tls=tls, plain=plain)
 
         tasks.start_soon(run)
         await up.wait()

@@ -12,6 +12,7 @@ import pytest
 from streamctl.errors import ConnectionFailed
 from streamctl.net import tcp
 from streamctl.net.connection import Connections
+from streamctl.net.opening import Opening
 from streamctl.net.tcp import Acceptor, connect_tcp, serve_tcp
 from tests.streamctl.net.recorder import RecordingPeer, connected, serving
 
@@ -142,7 +143,7 @@ async def test_accepting_goes_on_after_file_descriptors_ran_out(
     peer = RecordingPeer()
     connections = Connections()
     async with anyio.create_task_group() as tasks:
-        acceptor = Acceptor(listening, lambda: peer, connections, tasks, None)
+        acceptor = Acceptor(listening, Opening(lambda: peer, connections), tasks)
         acceptor.accept()
         with socket.create_connection(listening.getsockname(), timeout=5):
             await peer.up.wait()

@@ -1,0 +1,119 @@
+"""From accepted sockets to connections."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from streamctl.net import opening
+from streamctl.net.tls import ServerTls, client_context
+from tests.streamctl.net.recorder import RecordingPeer, serving
+from tests.support.certificates import Pair, self_signed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamctl.sdk.endpoints import Address
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    folder: Path = tmp_path_factory.mktemp("certificate")
+    return self_signed(folder)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    data = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while piece := client.recv(1000):
+            data += piece
+    return bytes(data)
+
+
+def exchange(address: Address, pair: Pair) -> bytes:
+    """Speak TLS, say something, and read what is answered."""
+    context = client_context(pair.cert)
+    with (
+        socket.create_connection(address, timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as client,
+    ):
+        client.sendall(b"hello")
+        return client.recv(100)
+
+
+def shout(peer: RecordingPeer, data: bytes) -> None:
+    peer.wire.write(data.upper())
+    peer.wire.close("said")
+
+
+@pytest.mark.anyio
+async def test_clients_are_told_apart_by_their_first_byte(pair: Pair) -> None:
+    plain = RecordingPeer(shout)
+    tls = ServerTls(pair.cert, pair.key)
+    async with serving(lambda: RecordingPeer(shout), tls=tls, plain=lambda: plain) as address:
+        assert await anyio.to_thread.run_sync(exchange, address, pair) == b"HELLO"
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(b"g")
+            assert await anyio.to_thread.run_sync(read_to_end, client) == b"G"
+    assert plain.data == b"g"
+    assert plain.reason == "said"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sent", [b"hello", b"\x16\x03\x01garbage", b""])
+async def test_who_does_not_speak_tls_is_closed(pair: Pair, sent: bytes) -> None:
+    peer = RecordingPeer()
+    async with serving(lambda: peer, tls=ServerTls(pair.cert, pair.key)) as address:
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            answer = await anyio.to_thread.run_sync(read_to_end, client)
+    assert answer[:1] in (b"", b"\x15"), "closed, perhaps with a TLS alert"
+    assert peer.calls == []
+
+
+@pytest.mark.anyio
+async def test_who_says_nothing_is_closed_in_time(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "HANDSHAKE_S", 0.05)
+    async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as address:
+        for sent in (b"", b"\x16"):
+            with socket.create_connection(address, timeout=5) as client:
+                client.sendall(sent)
+                await anyio.to_thread.run_sync(read_to_end, client)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", ["HANDSHAKES_MAX", "HANDSHAKES_PER_IP"])
+async def test_only_so_many_handshakes_are_under_way(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(opening, limit, 2)
+    peer = RecordingPeer(shout)
+    async with serving(lambda: peer, tls=ServerTls(pair.cert, pair.key)) as address:
+        idle = [socket.create_connection(address, timeout=5) for _ in range(2)]
+        with socket.create_connection(address, timeout=5) as third:
+            assert await anyio.to_thread.run_sync(read_to_end, third) == b""
+        idle.pop().close()
+        with anyio.fail_after(5):
+            while True:
+                with contextlib.suppress(ssl.SSLError, OSError):
+                    assert await anyio.to_thread.run_sync(exchange, address, pair) == b"HELLO"
+                    break
+        idle.pop().close()
+
+
+@pytest.mark.anyio
+async def test_a_listener_stops_while_a_handshake_is_under_way(pair: Pair) -> None:
+    async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as address:
+        client = socket.create_connection(address, timeout=5)
+        await anyio.wait_all_tasks_blocked()
+    with client:
+        assert await anyio.to_thread.run_sync(read_to_end, client) == b""
