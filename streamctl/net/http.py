@@ -20,6 +20,7 @@ import anyio
 from streamctl.errors import StreamctlError
 from streamctl.net.clock import LoopClock
 from streamctl.net.connection import FileWire
+from streamctl.net.http_chunked import ChunkedWire, ChunkFramer
 from streamctl.net.http_condition import cut
 from streamctl.net.http_request import Incoming, RequestReader
 from streamctl.net.http_response import ResponseWriter, problem, refused
@@ -103,6 +104,7 @@ class Site:
     writer: ResponseWriter
     limits: HttpLimits
     files: MemoryFiles
+    framer: ChunkFramer
 
 
 @dataclass(slots=True)
@@ -133,7 +135,9 @@ async def serve_http(
     """
     clock = LoopClock()
     files = MemoryFiles(clock)
-    site = Site(app, clock, ResponseWriter(clock.wall, cors), limits or HttpLimits(), files)
+    site = Site(
+        app, clock, ResponseWriter(clock.wall, cors), limits or HttpLimits(), files, ChunkFramer()
+    )
     try:
         await serve_tcp(
             address,
@@ -338,9 +342,13 @@ class HttpPeer:
             self._end("answered")
             return
         self._deadline = math.inf
-        self._wire.write(head + reply.preamble)
+        wire, preamble = self._wire, reply.preamble
+        if request.version == "1.1":
+            preamble = self._site.framer.frame(preamble)
+            wire = ChunkedWire(wire, self._site.framer)
+        self._wire.write(head + preamble)
         try:
-            live = self._site.app.live(request, reply, self._wire, self._wire.close)
+            live = self._site.app.live(request, reply, wire, wire.close)
         except StreamctlError as error:
             self._end(str(error))
             return

@@ -199,7 +199,7 @@ class ResponseWriter:
         return fields
 
     def live_head(self, request: HttpRequest, reply: Live) -> bytes:
-        """The head of an endless response; its end is the end of the connection.
+        """The head of an endless response: chunks for HTTP/1.1, else ended by the connection.
 
         Raises:
             ValueError: a header of the reply would break the response apart.
@@ -209,6 +209,8 @@ class ResponseWriter:
             f"Content-Type: {reply.content_type}\r\nCache-Control: no-store\r\n"
             "X-Accel-Buffering: no\r\nConnection: close\r\n"
         )
+        if request.version == "1.1":
+            fixed += "Transfer-Encoding: chunked\r\n"
         return self._head(request, 200, fixed, reply.headers)
 
     def preflight(self, request: HttpRequest) -> Bytes:

@@ -12,6 +12,7 @@ import anyio
 from streamctl.errors import Unsupported
 from streamctl.media.packet import Format
 from streamctl.net.http import HttpLimits, HttpPeer, Site, serve_http
+from streamctl.net.http_chunked import ChunkFramer
 from streamctl.net.http_response import ResponseWriter, problem
 from streamctl.net.memory_file import MemoryFile, MemoryFiles
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
@@ -125,7 +126,7 @@ class Client:
         self.file = b""
         writer = ResponseWriter(self.clock.wall, cors)
         self.peer = HttpPeer(
-            Site(self.app, self.clock, writer, HttpLimits(), MemoryFiles(self.clock))
+            Site(self.app, self.clock, writer, HttpLimits(), MemoryFiles(self.clock), ChunkFramer())
         )
         self.peer.connected(self, ("192.0.2.7", 40000))
 

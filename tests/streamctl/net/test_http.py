@@ -308,10 +308,9 @@ async def test_an_error_after_a_wait_is_answered_with_500() -> None:
 # Endless responses.
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_live_response_has_no_end_but_the_connection(version: str) -> None:
+def test_a_live_response_of_http_1_0_has_no_end_but_the_connection() -> None:
     client = Client()
-    response = parse(client.get("/live", version=version))
+    response = parse(client.get("/live", version="1.0"))
     assert response.body == b"<start>"
     assert response.headers["content-type"] == "video/mp2t"
     assert response.headers["connection"] == "close"
@@ -319,15 +318,33 @@ def test_a_live_response_has_no_end_but_the_connection(version: str) -> None:
     assert response.headers["x-accel-buffering"] == "no"
     assert response.headers["x-a"] == "b"
     assert not {"content-length", "transfer-encoding"} & set(response.headers)
+    (viewer,) = client.app.viewers
+    assert viewer.wire is client
+    viewer.wire.write(b"media")
+    viewer.close("ended")
+    assert client.take() == b"media"
     client.clock.advance(1000)
-    assert client.reason == ""
+    assert client.reason == "ended"
+
+
+def test_a_live_response_of_http_1_1_comes_in_chunks() -> None:
+    client = Client()
+    response = parse(client.get("/live"))
+    assert response.body == b"7\r\n<start>\r\n"
+    assert response.headers["transfer-encoding"] == "chunked"
+    assert "content-length" not in response.headers
+    (viewer,) = client.app.viewers
+    viewer.wire.write(b"media of some length")
+    assert client.take() == b"14\r\nmedia of some length\r\n"
+    viewer.close("ended")
+    assert client.take() == b"0\r\n\r\n"
+    assert client.reason == "ended"
 
 
 def test_a_live_viewer_hears_of_its_wire() -> None:
     client = Client()
     client.get("/live")
     (viewer,) = client.app.viewers
-    assert viewer.wire is client
     client.room = 0
     viewer.wire.write(b"media")
     client.make_room(100)
@@ -356,6 +373,8 @@ def test_a_head_request_for_a_live_response_starts_nothing() -> None:
     client = Client()
     response = parse(client.get("/live", method="HEAD"))
     assert (response.status, response.body) == (200, b"")
+    other = parse(Client().get("/live"))
+    assert response.headers == other.headers
     assert client.app.viewers == []
     assert client.reason == "answered"
 
