@@ -16,6 +16,7 @@ from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, Request
 from streamctl_rtmp.address import Location
 from streamctl_rtmp.ingest import Ingest
+from streamctl_rtmp.pace import ReadPace
 from streamctl_rtmp.wire import enhanced
 from streamctl_rtmp.wire.events import (
     Connected,
@@ -58,6 +59,7 @@ class RtmpSession:
         self.session: Session | None = None
         self.ingest: Ingest | None = None
         self.playback: Playback | None = None
+        self.pace = ReadPace()
         self.full = False
         """The wire is full; answers wait until it drains."""
         self.waits_to_join = False
@@ -93,6 +95,7 @@ class RtmpSession:
                     self._handle(event)
             if self.ingest is not None:
                 self.ingest.flush(now)
+                self.wire.read_least(self.pace.after(events, self.connection.parser))
         except Unsupported as error:
             self._refuse(error.message, PUBLISH_DENIED)
         except StaleEpoch as error:

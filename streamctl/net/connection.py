@@ -52,6 +52,11 @@ can say why."""
 PROBE_AFTER_S = 10
 PROBE_EVERY_S = 5
 
+READ_LEAST_MAX_BYTES = 8 * 1024
+"""More is never held back: the peer's window would close on it."""
+HOLD_S = 0.03
+"""What is held back, because more was asked for, is handed over after one to two of these."""
+
 QUEUED = struct.Struct("i")
 NOTHING_QUEUED = bytes(QUEUED.size)
 
@@ -86,6 +91,9 @@ class Connections:
         fresh bytes of the largest size costs more than the read itself: an allocation as large
         as that is a mapping of its own."""
         self._open: set[Connection] = set()
+        self._held: set[Connection] = set()
+        """Connections whose bytes the kernel holds back until there are enough."""
+        self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -99,6 +107,18 @@ class Connections:
         self._open.discard(connection)
         if not self._open:
             self._empty.set()
+
+    def hold(self, connection: Connection) -> None:
+        """See to it that what the kernel holds back for a connection is not held for long."""
+        self._held.add(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(HOLD_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        self._held = {connection for connection in self._held if connection.holds()}
+        if self._held:
+            self._sweeper = asyncio.get_running_loop().call_later(HOLD_S, self._sweep)
 
     async def close(self, reason: str, grace_s: float) -> None:
         """Close all of them; those that take longer than ``grace_s`` are cut."""
@@ -119,10 +139,13 @@ class Connection(asyncio.BufferedProtocol):
         "_connections",
         "_fd",
         "_file",
+        "_heard",
+        "_least",
         "_loop",
         "_lost",
         "_peer",
         "_reason",
+        "_socket",
         "_timer",
         "_transport",
         "_watched",
@@ -138,6 +161,9 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         self._lost = False
         self._fd = -1
+        self._least = 1
+        self._heard = False
+        self._socket: socket.socket
         self._reason = ""
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
@@ -156,12 +182,13 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = False
         name = transport.get_extra_info("peername")
         self.remote = (str(name[0]), int(name[1])) if name else ("", 0)
-        self._fd = transport.get_extra_info("socket").fileno()
+        self._socket = transport.get_extra_info("socket")
+        self._fd = self._socket.fileno()
         tls = transport.get_extra_info("ssl_object") is not None
         # The TLS transport compares with >=, so a limit of zero would always be exceeded.
         transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
         self.sends_files = not tls
-        tune(transport.get_extra_info("socket"))
+        tune(self._socket)
         self._connections.add(self)
         try:
             self._peer.connected(self, self.remote)
@@ -174,6 +201,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._closing:
             return
+        self._heard = True
         try:
             self._peer.received(self._connections.buffer[:nbytes])
         except Exception as error:
@@ -242,7 +270,25 @@ class Connection(asyncio.BufferedProtocol):
     def set_send_buffer(self, size: int) -> None:
         """Let the kernel hold about ``size`` bytes, within the bounds that make sense."""
         if not self._lost:
-            set_send_buffer(self._transport.get_extra_info("socket"), size)
+            set_send_buffer(self._socket, size)
+
+    def read_least(self, size: int) -> None:
+        """Let the kernel hold arriving bytes back until there are ``size``, but not for long."""
+        size = min(size, READ_LEAST_MAX_BYTES)
+        if size != self._least and not self._closing:
+            self._least = size
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+            if size > 1:
+                self._connections.hold(self)
+
+    def holds(self) -> bool:
+        """Whether bytes may still be held back; a silence ends it."""
+        if self._closing:
+            return False
+        if not self._heard:
+            self.read_least(1)
+        self._heard = False
+        return self._least > 1
 
     def unsent(self) -> int:
         """Bytes accepted by :meth:`write` that the peer's kernel has not acknowledged."""

@@ -27,6 +27,12 @@ class Wire(Protocol):
     def set_send_buffer(self, size: int) -> None:
         """Ask the kernel for a send buffer of ``size`` bytes, within the bounds that make sense."""
 
+    def read_least(self, size: int) -> None:
+        """Ask to hear of arriving bytes only once there are ``size``, or some have waited long.
+
+        A read costs the same, however little it brings. 1 = at once.
+        """
+
     def close(self, reason: str) -> None:
         """Flush what was written, then close; never raises, may be called twice."""
 

@@ -181,6 +181,15 @@ class ChunkParser:
             position = end
         return position
 
+    def missing(self) -> int:
+        """Bytes that must still come for a message that has been cut apart; 0 = it is unknown."""
+        stream = self.current
+        if stream is None:
+            return 0
+        left = stream.length - stream.size
+        headers = (left - self.wanted + self.chunk_size - 1) // self.chunk_size
+        return left + headers
+
     def _whole(
         self, stream: Incoming, data: bytes | memoryview, position: int
     ) -> tuple[list[bytes | memoryview] | None, int]:

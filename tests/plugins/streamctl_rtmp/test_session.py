@@ -13,6 +13,7 @@ from streamctl.media import amf0
 from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl.testing.clock import FakeClock
+from streamctl_rtmp.pace import PICTURES
 from streamctl_rtmp.session import MAX_REPLY_BYTES, RtmpSession
 from streamctl_rtmp.wire.chunk import serialize
 from streamctl_rtmp.wire.client import ClientConnection, Role, Target
@@ -110,6 +111,20 @@ def test_a_publisher_is_asked_for_and_let_in(world: World) -> None:
     assert (request.ip, request.port, request.key) == ("127.0.0.1", 5000, "")
     assert "FMLE" in request.user_agent
     assert world.connections == ["127.0.0.1"]
+
+
+def test_sound_waits_for_pictures_on_the_way_in(world: World) -> None:
+    client = publisher(world)
+    assert client.wire.least == 1
+    for number in range(2, PICTURES):
+        client.send(MessageType.VIDEO, 40 * number, b"\x27\x01\0\0\0" + SLICE + bytes(4) * 500)
+    client.send(MessageType.VIDEO, 0, b"\x27\x01\0\0\0" + bytes(4) * 500)
+    client.run()
+    assert client.wire.least == 1
+    for number in range(2 * PICTURES):
+        client.send(MessageType.VIDEO, 40 * number, b"\x27\x01\0\0\0" + SLICE + bytes(4) * 500)
+    client.run()
+    assert client.wire.least == (len(SLICE) + 2000) // 2
 
 
 @pytest.mark.parametrize(

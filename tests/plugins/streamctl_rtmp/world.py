@@ -60,6 +60,7 @@ class FakeWire:
         self.data = bytearray()
         self.closed = ""
         self.aborted = ""
+        self.least = 1
         self.full_after: int | None = None
         """The wire calls ``paused`` when it holds more than this."""
 
@@ -75,6 +76,9 @@ class FakeWire:
 
     def set_send_buffer(self, size: int) -> None:
         del size
+
+    def read_least(self, size: int) -> None:
+        self.least = size
 
     def close(self, reason: str) -> None:
         self.closed = self.closed or reason

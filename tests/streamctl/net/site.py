@@ -169,6 +169,9 @@ class Client:
     def set_send_buffer(self, size: int) -> None:
         self.send_buffers.append(size)
 
+    def read_least(self, size: int) -> None:
+        pass
+
     def close(self, reason: str) -> None:
         self.reason = self.reason or reason
 

@@ -350,3 +350,48 @@ async def test_a_file_that_is_not_sent_to_its_end_leaves_nothing_open(end: str) 
     gc.collect()
     assert peer.calls == ["connected", "paused", "closed"]
     assert open_descriptors() <= before
+
+
+# Reads.
+
+
+@pytest.mark.anyio
+async def test_few_bytes_are_held_back_until_there_are_enough() -> None:
+    reads: list[int] = []
+    peer = RecordingPeer(lambda _, data: reads.append(len(data)))
+    async with connected(peer) as client:
+        peer.wire.read_least(1000)
+        client.sendall(bytes(400))
+        await anyio.sleep(0.01)
+        assert reads == []
+        client.sendall(bytes(600))
+        while not reads:
+            await anyio.lowlevel.checkpoint()
+        assert reads == [1000]
+
+
+@pytest.mark.anyio
+async def test_nothing_is_held_back_for_long() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        peer.wire.read_least(1 << 30)
+        client.sendall(b"all")
+        with anyio.fail_after(1):
+            while not peer.data:
+                await anyio.sleep(0.001)
+        client.sendall(b" of it")
+        with anyio.fail_after(1):
+            while peer.data != b"all of it":
+                await anyio.sleep(0.001)
+
+
+@pytest.mark.anyio
+async def test_what_is_held_back_comes_before_the_end() -> None:
+    peer = RecordingPeer()
+    async with connected(peer) as client:
+        peer.wire.read_least(1000)
+        client.sendall(b"last words")
+        client.close()
+        await peer.gone.wait()
+        peer.wire.read_least(1)
+    assert peer.data == b"last words"
