@@ -43,14 +43,18 @@ def streams(server: Server) -> Iterator[str]:
         source = config.inputs[0].url
         if source.kind == "publish":
             key = "?key=…" if config.publish_key else ""
-            for kind in server.config.listeners:
-                url = server.services.url_of(server.services.plugins[kind], code, host)
-                yield f"  publish  {url}{key}"
+            for name in server.config.listeners:
+                plugin, _ = server.registry.listener(name)
+                url = server.services.url_of(plugin, code, host, listener=name)
+                if url:
+                    yield f"  publish  {url}{key}"
         else:
             yield f"  from     {source.redacted}"
         key = "?key=…" if config.read_key else ""
         for url in [*page(server, code, host), *(url for _, url in server.watch_urls(code, host))]:
             yield f"  watch    {url}{key}"
+        for push in config.push:
+            yield f"  push     {push.url.redacted} ({push.name})"
 
 
 def page(server: Server, code: str, host: str) -> Iterator[str]:

@@ -100,13 +100,18 @@ class Services:
     http_scheme: str = "http"
     """What the media HTTP server speaks."""
 
-    def url_of(self, plugin: ProtocolPlugin, code: str, host: str = "HOST") -> str:
-        """How viewers of a plugin reach a stream; empty if nothing listens for it."""
+    def url_of(
+        self, plugin: ProtocolPlugin, code: str, host: str = "HOST", *, listener: str = ""
+    ) -> str:
+        """How peers of a plugin reach a stream; empty if nothing listens for it.
+
+        Of several listeners it is the first, unless one is named.
+        """
         names = ["http"] if Cap.HTTP in plugin.caps else [plugin.kind, *plugin.listeners]
-        name = next((name for name in names if name in self.ports), "")
-        if not name or not plugin.url_template:
+        name = listener or next((name for name in names if name in self.ports), "")
+        port = self.ports.get(name)
+        if not port or not plugin.url_template:
             return ""
-        port = self.ports[name]
         template = plugin.url_template
         if name in plugin.listeners:
             template = template.replace(f"{plugin.kind}://", f"{name}://")

@@ -120,3 +120,36 @@ def test_the_summary_is_about_the_time_since_the_last() -> None:
     assert summary.line(later) == (
         "1/2 on air · 5 viewers · in 4.0 Mbit/s · out 40.0 Mbit/s · up 0:03"
     )
+
+
+PUSHING = """
+[listeners.rtmp]
+address = ":1935"
+[listeners.rtmps]
+address = ":1936"
+tls_cert = "cert.pem"
+tls_key = "key.pem"
+[streams.news]
+inputs = ["publish:"]
+outputs = ["rtmp"]
+[[streams.news.push]]
+name = "yt"
+url = "rtmps://a.example/live2/s3cret"
+"""
+
+
+@pytest.fixture
+def pushing(anyio_backend: str) -> Server:
+    return Server(parse(PUSHING, "x", Registry(), {}), Registry(), FakeClock())
+
+
+@pytest.mark.anyio
+async def test_names_secure_listeners_and_destinations(pushing: Server) -> None:
+    listen(pushing, rtmp=("", 1935), rtmps=("", 1936))
+    assert banner(pushing, "s.toml").splitlines()[-5:] == [
+        "news",
+        "  publish  rtmp://127.0.0.1:1935/live/news",
+        "  publish  rtmps://127.0.0.1:1936/live/news",
+        "  watch    rtmp://127.0.0.1:1935/live/news",
+        "  push     rtmps://a.example/live2/*** (yt)",
+    ]
