@@ -1,0 +1,136 @@
+"""Streams that are fetched from other servers: nginx, node-media-server, and ours."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.certificates import self_signed
+from tests.support.judge import judge
+from tests.support.media import MediaCache, Recipe
+from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
+from tests.support.process import eventually
+from tests.support.upstream import media_time, nginx, node_media_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.judge import Verdict
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.needs("ffmpeg", "ffprobe", "nginx"),
+    pytest.mark.timeout(120),
+]
+
+RECIPE = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)
+
+
+def pull_toml(url: str, *lines: str, code: str = "news") -> str:
+    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"', *lines]
+    return "\n".join([f"[streams.{code}]", *keys, ""])
+
+
+def source(server: Streamctl) -> dict[str, Any]:
+    found: dict[str, Any] = server.stream()["inputs"][0]
+    return found
+
+
+def record(server: Streamctl, path: Path, seconds: float = 4.0) -> Verdict:
+    """What a viewer of the pulled stream gets."""
+    with ffmpeg_record(server.rtmp(), path) as recording:
+        eventually(lambda: media_time(path) > seconds, 30, f"{seconds} s of media")
+        recording.stop(2)
+    return judge(path)
+
+
+def clean(verdict: Verdict) -> None:
+    assert verdict.decode_errors == []
+    assert verdict.dts_disorder == 0
+    assert verdict.missing == verdict.repeated == 0
+    assert verdict.video_gaps == []
+    assert verdict.worst_offset_ms < 40
+    assert verdict.codecs == ("h264", "aac")
+
+
+def test_an_upstream_that_dies_is_found_again(tmp_path: Path, media: MediaCache) -> None:
+    path = media(RECIPE).path
+    with (
+        nginx(tmp_path / "nginx") as there,
+        Streamctl(tmp_path, pull_toml(there.url("x"))) as server,
+    ):
+        with ffmpeg_publish(path, there.url("x")):
+            server.wait_on_air()
+            clean(record(server, tmp_path / "before.flv"))
+            there.kill()
+            server.wait_off_air()
+            eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
+            there.start()
+        with ffmpeg_publish(path, there.url("x")):
+            server.wait_on_air(timeout_s=30)
+            clean(record(server, tmp_path / "after.flv"))
+            assert source(server)["reconnects"] >= 1
+            assert server.stream()["causes"] == []
+
+
+def test_a_publisher_that_comes_to_the_upstream_late_is_waited_for(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    with (
+        nginx(tmp_path / "nginx") as there,
+        Streamctl(tmp_path, pull_toml(there.url("x"))) as server,
+    ):
+        eventually(lambda: source(server)["last_error"], 20, "nothing comes")
+        assert "no packets" in source(server)["last_error"]
+        with ffmpeg_publish(media(RECIPE).path, there.url("x")):
+            server.wait_on_air(timeout_s=30)
+
+
+def test_a_stream_that_is_not_there_is_said(tmp_path: Path, media: MediaCache) -> None:
+    (tmp_path / "there").mkdir()
+    with Streamctl(tmp_path / "there", stream_toml("y")) as there:
+        url = there.rtmp("x")
+        with Streamctl(tmp_path, pull_toml(f"{url}?key=s3cret-key")) as server:
+            eventually(lambda: "no stream" in source(server)["last_error"], 10, "why")
+            there.rewrite(stream_toml("x"))
+            eventually(lambda: there.stream("x"), 10, "the stream is configured")
+            with ffmpeg_publish(media(RECIPE).path, url):
+                server.wait_on_air(timeout_s=30)
+                clean(record(server, tmp_path / "x.flv"))
+            assert "s3cret" not in server.output + str(server.stream())
+
+
+def test_node_media_server_is_pulled_from(tmp_path: Path, media: MediaCache) -> None:
+    with node_media_server(tmp_path / "nms") as port:
+        url = f"rtmp://{HOST}:{port}/live/x"
+        with (
+            ffmpeg_publish(media(RECIPE).path, url),
+            Streamctl(tmp_path, pull_toml(url)) as server,
+        ):
+            server.wait_on_air()
+            clean(record(server, tmp_path / "x.flv"))
+
+
+@pytest.mark.needs("openssl")
+def test_an_upstream_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    pair = self_signed(folder)
+    listener = f'[listeners.rtmps]\naddress = "{HOST}:0"\n'
+    listener += f'tls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
+    with (
+        Streamctl(folder, stream_toml("x"), head=CONFIG + listener) as there,
+        ffmpeg_publish(media(RECIPE).path, there.rtmp("x")),
+    ):
+        there.wait_on_air("x")
+        url = re.sub(r"^rtmp://[^/]+", f"rtmps://{HOST}:{there.port('rtmps')}", there.rtmp("x"))
+        with Streamctl(tmp_path, pull_toml(url)) as server:
+            eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
+            server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
+            server.wait_on_air()
+            clean(record(server, tmp_path / "x.flv"))
+            server.rewrite(pull_toml(url, "tls_insecure = true"))
+            server.wait_off_air()
+            server.wait_on_air()

@@ -1,0 +1,116 @@
+"""RTMP over TLS with FFmpeg on both ends, and certificates that are renewed under way."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificates import Pair, self_signed
+from tests.support.judge import judge
+from tests.support.media import MediaCache, Recipe
+from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
+from tests.support.process import eventually
+from tests.support.upstream import media_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.needs("ffmpeg", "ffprobe", "openssl"),
+    pytest.mark.timeout(120),
+]
+
+RECIPE = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)
+
+
+def secured(folder: Path, pair: Pair) -> Streamctl:
+    listener = f'[listeners.rtmps]\naddress = "{HOST}:0"\n'
+    listener += f'tls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
+    return Streamctl(folder, stream_toml(), head=CONFIG + listener)
+
+
+def url(server: Streamctl) -> str:
+    return f"rtmps://{HOST}:{server.port('rtmps')}/live/news"
+
+
+def presented(server: Streamctl) -> bytes:
+    """The certificate that the next client sees."""
+    shown = ssl.get_server_certificate((HOST, server.port("rtmps")), timeout=5)
+    return ssl.PEM_cert_to_DER_cert(shown)
+
+
+def content(pair: Pair) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
+
+
+def test_publishers_and_players_come_over_tls(tmp_path: Path, media: MediaCache) -> None:
+    pair = self_signed(tmp_path)
+    copy = tmp_path / "copy.flv"
+    with (
+        secured(tmp_path, pair) as server,
+        ffmpeg_publish(media(RECIPE).path, url(server)),
+    ):
+        server.wait_on_air()
+        with (
+            ffmpeg_record(url(server), copy) as over_tls,
+            ffmpeg_record(server.rtmp(), tmp_path / "plain.flv") as plain,
+        ):
+            eventually(lambda: media_time(copy) > 5, 30, "media over TLS")
+            over_tls.stop(2)
+            plain.stop(2)
+        urls = [output["url"] for output in server.stream()["outputs"] if output["kind"] == "rtmp"]
+        assert urls == [f"rtmp://HOST:{server.port('rtmp')}/live/news"]
+    for name in ("copy.flv", "plain.flv"):
+        verdict = judge(tmp_path / name)
+        assert verdict.decode_errors == []
+        assert verdict.dts_disorder == verdict.missing == verdict.repeated == 0
+        assert verdict.worst_offset_ms < 40
+
+
+def test_a_renewed_certificate_is_for_the_next_clients(tmp_path: Path, media: MediaCache) -> None:
+    first = self_signed(tmp_path)
+    copy = tmp_path / "copy.flv"
+    with (
+        secured(tmp_path, first) as server,
+        ffmpeg_publish(media(RECIPE).path, url(server)) as publisher,
+    ):
+        server.wait_on_air()
+        before = content(first)
+        assert presented(server) == before
+        with ffmpeg_record(url(server), copy) as watching:
+            eventually(lambda: media_time(copy) > 1, 30, "media")
+            renewed = self_signed(tmp_path)
+            eventually(lambda: presented(server) == content(renewed), 15, "the new certificate")
+            assert content(renewed) != before
+            renewed.key.write_text("no key")
+            server.wait_line("the old certificate stays in use")
+            assert presented(server) == content(renewed)
+            length = media_time(copy)
+            eventually(lambda: media_time(copy) > length + 2, 20, "media goes on")
+            watching.stop(2)
+        assert publisher.running()
+    verdict = judge(copy)
+    assert verdict.decode_errors == []
+    assert verdict.missing == verdict.repeated == 0
+
+
+def test_a_certificate_that_can_not_be_used_fails_the_start(tmp_path: Path) -> None:
+    pair = self_signed(tmp_path)
+    pair.key.unlink()
+    server = secured(tmp_path, pair)
+    assert server.wait() == 2
+    assert "listeners.rtmps.tls_key" in server.output
+    assert "no such file" in server.output
+
+
+def test_a_client_without_tls_disturbs_nobody(tmp_path: Path, media: MediaCache) -> None:
+    pair = self_signed(tmp_path)
+    with secured(tmp_path, pair) as server:
+        plain = url(server).replace("rtmps:", "rtmp:")
+        with ffmpeg_publish(media(RECIPE).path, plain) as refused:
+            assert refused.wait(20) != 0
+        with ffmpeg_publish(media(RECIPE).path, url(server)):
+            server.wait_on_air()
