@@ -134,6 +134,10 @@ def run(arguments: Sequence[str]) -> int:
         return diagnostics.INTERRUPTED
     except CLICK_ERROR as error:
         return usage(error)
+    except OSError as error:
+        from streamctl.cli import output
+
+        return diagnostics.report(output.unwritable(error) if output.refused(error) else error)
     except (Exception, KeyboardInterrupt) as error:
         return diagnostics.report(error)
     return code if isinstance(code, int) else 0

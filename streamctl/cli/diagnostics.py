@@ -61,6 +61,12 @@ def say(label: str, colour: str, message: str) -> None:
 def report(failure: BaseException) -> int:
     """Say what a command ended with; the exit code for it."""
     found = list(leaves(failure))
+    if any(isinstance(one, BrokenPipeError) for one in found):
+        from streamctl.cli.output import discard
+
+        # Whoever read has seen enough, as with `| head`.
+        discard()
+        return BUG
     expected = [one for one in found if isinstance(one, StreamctlError)]
     if Verbosity.debug:
         sys.stderr.write("".join(traceback.format_exception(failure)))

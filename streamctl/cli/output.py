@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,20 @@ def writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        discard()
-        words = (error.strerror or str(error)).lower()
-        raise StreamctlError(f"can't write to standard output: {words}") from None
+        raise unwritable(error) from None
+
+
+def refused(error: OSError) -> bool:
+    """Whether standard output refused the help, which the library of commands writes itself."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_code.co_name == "echo"
+
+
+def unwritable(error: OSError) -> StreamctlError:
+    """The error for users when standard output takes no more."""
+    discard()
+    words = (error.strerror or str(error)).lower()
+    return StreamctlError(f"can't write to standard output: {words}")
 
 
 def discard() -> None:

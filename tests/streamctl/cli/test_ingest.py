@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,3 +112,19 @@ def test_faulty_names_and_addresses_are_refused(
 def test_only_files_are_looped(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ingest", "rtmp://127.0.0.1:1/live/x", "--loop"]) == 2
     assert "can't be looped" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_ends_it_without_a_word(media: MediaCache) -> None:
+    source = str(media(Recipe(seconds=6)).path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "streamctl", "ingest", source, "--json"],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")

@@ -18,8 +18,10 @@ FULL = Path("/dev/full")
         ["plugins", "--server", "", "--json"],
         ["--debug", "--version"],
         ["--version"],
+        ["--help"],
+        ["push", "--help"],
     ],
-    ids=["text", "json", "lines", "version"],
+    ids=["text", "json", "lines", "version", "help", "command"],
 )
 def test_a_full_disk_is_named(arguments: list[str]) -> None:
     with FULL.open("w") as full:
