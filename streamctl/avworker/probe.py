@@ -43,10 +43,12 @@ WRAP_BITS = 33
 LEVELS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
     (re.compile(r"avc[13]\.....(..)"), lambda text: f"{int(text, 16) / 10:.1f}"),
     (re.compile(r"h[ve][vc]1\..*\.[LH](\d+)"), lambda text: f"{int(text) / 30:.1f}"),
-    (re.compile(r"av01\.\d\.(\d\d)"), lambda text: f"{2 + int(text) // 4}.{int(text) % 4}"),
+    (re.compile(r"av01\.\d\.([012]\d)"), lambda text: f"{2 + int(text) // 4}.{int(text) % 4}"),
     (re.compile(r"vp09\.\d\d\.(\d\d)"), lambda text: f"{int(text) / 10:.1f}"),
 )
 """Where names have the level, and how it is meant there."""
+HDR = {16: "pq", 18: "hlg"}
+"""Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
 MEASURED = frozenset({"video", "audio"})
 
 
@@ -178,8 +180,16 @@ def video_report(reader: Reader, meter: TrackMeter) -> VideoReport | None:
         "width": reader.track.width,
         "height": reader.track.height,
         "fps_declared": round(float(reader.stream.average_rate or 0), 3),
+        "bit_depth": bit_depth(reader.stream),
+        "hdr": HDR.get(reader.stream.codec_context.color_trc, ""),
     }
     return meter.video().model_copy(update=declared)
+
+
+def bit_depth(stream: VideoStream) -> int:
+    """Bits of a sample, as far as libav knows the picture format."""
+    form = stream.codec_context.format
+    return max((component.bits for component in form.components), default=0) if form else 0
 
 
 def audio_report(reader: Reader) -> AudioReport | None:

@@ -45,6 +45,8 @@ class VideoReport(BaseModel):
     fps_measured: float = 0.0
     variable_fps: bool = False
     gop: GopReport = Field(default_factory=GopReport)
+    bit_depth: int = Field(0, description="of a sample; 0 = unknown")
+    hdr: Literal["", "pq", "hlg"] = Field("", description="transfer of high dynamic range")
     b_frames: int = Field(0, description="most consecutive B pictures")
     reorder_frames: int = Field(0, description="pictures that precede another in decoding only")
 

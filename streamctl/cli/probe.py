@@ -17,6 +17,7 @@ FAULTY = 1
 """The exit code when a finding is an error: the source can be read but not be put on air."""
 EXPLAIN_S = 5.0
 """How long a server that gave nothing is asked why."""
+ORDINARY_BITS = 8
 GOP_COLUMNS = ("TRACK", "KEYFRAMES", "GOP MIN/AVG/MAX", "FRAMES", "OPEN", "B-FRAMES", "REORDER")
 TIME_COLUMNS = ("TRACK", "FIRST PTS", "FIRST DTS", "DISORDER", "GAPS", "LARGEST")
 SEVERITY_STYLE = {"error": "bold red", "warning": "yellow", "info": "cyan"}
@@ -115,7 +116,10 @@ def track_row(track: TrackReport) -> tuple[str, ...]:
     rate = f"{track.bitrate_kbps:.0f}"
     if track.video:
         fps = f"{track.video.fps_measured:.2f}{' variable' if track.video.variable_fps else ''}"
-        return str(track.id), facts, f"{track.video.width}x{track.video.height}", fps, rate
+        size = f"{track.video.width}x{track.video.height}"
+        depth = f"{track.video.bit_depth} bit" if track.video.bit_depth > ORDINARY_BITS else ""
+        shape = " ".join(part for part in (size, depth, track.video.hdr.upper()) if part)
+        return str(track.id), facts, shape, fps, rate
     if track.audio:
         shape = f"{track.audio.sample_rate} Hz, {track.audio.channels} ch"
         return str(track.id), facts, shape, "", rate
