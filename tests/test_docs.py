@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
+ENVIRON = {"SECURE_KEY": "x", "YOUTUBE_URL": "rtmps://a.example/live2/x"}
+"""What the examples read from the environment."""
+
 
 def blocks(document: str, language: str) -> list[str]:
     text = (ROOT / document).read_text()
@@ -83,10 +86,12 @@ async def test_the_example_plugin_delivers(example: Any) -> None:
     assert clock.monotonic == pytest.approx(2, abs=0.05)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md", "docs/hls.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md"]
+)
 def test_stream_examples_are_valid(document: str) -> None:
     examples = blocks(document, "toml")
-    read = [parse(text, document, Registry(), {"SECURE_KEY": "x"}) for text in examples]
+    read = [parse(text, document, Registry(), ENVIRON) for text in examples]
     assert any(config.streams for config in read)
 
 
