@@ -18,6 +18,7 @@ import av
 import numpy as np
 
 from tests.support.encoders import add_audio, add_video
+from tests.support.repack import open_output, repack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +38,6 @@ FLASH_FRAMES = 2
 BEEP_HZ = 1000
 BEEP_S = 0.06
 WHITE, BLACK, GREY = 235, 16, 70
-MUXERS = {"ts": "mpegts", "mkv": "matroska"}
-"""Where libav calls a container by another name than its files."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,21 @@ class MediaCache:
             partial.rename(path)
         return Media(path, recipe)
 
+    def repack(self, path: Path, container: str, seconds: float = 0.0) -> Path:
+        """A file in another container, repeated until it is long enough."""
+        copy = self.folder / f"{path.stem}.{seconds:.0f}.{container}"
+        if path.suffix == f".{container}" and not seconds:
+            return path
+        if not copy.exists():
+            partial = copy.with_suffix(f".part.{container}")
+            repack(path, partial, container, seconds)
+            partial.rename(copy)
+        return copy
+
 
 def make(recipe: Recipe, path: Path) -> None:
     """Encode a recipe into a file."""
-    muxer = MUXERS.get(recipe.container, recipe.container)
-    with av.open(str(path), "w", format=muxer) as out:
+    with open_output(path, recipe.container) as out:
         video = add_video(out, recipe) if recipe.video else None
         audio = add_audio(out, recipe) if recipe.audio else None
         pictures = iter(draw(recipe)) if video else iter(())
@@ -244,13 +253,19 @@ def read_number(plane: Plane) -> int | None:
     row, cell = height // ROW_FRACTION, width // CELLS
     top, bottom = row // 4, max(row // 4 + 1, row * 3 // 4)
     margin = cell // 4
-    value = 0
+    bits = ""
     for index in range(CELLS):
         left = index * cell + margin
         mean = float(plane[top:bottom, left : (index + 1) * cell - margin].mean())
-        if 90 < mean < 160:
-            return None
-        value = value << 1 | (mean >= 160)
+        bits += "?" if 90 < mean < 160 else "1" if mean >= 160 else "0"
+    return number_of(bits)
+
+
+def number_of(bits: str) -> int | None:
+    """The number that a row of squares stands for; None when one of them can't be made out."""
+    if "?" in bits:
+        return None
+    value = int(bits, 2)
     number = value >> CHECK_BITS
     return number if value & 15 == check(number) else None
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.encoders import VIDEO
+from tests.support.judge import judge
 from tests.support.media import CELLS, MediaCache, Recipe, flash_frames, number_bits, read_number
 
 if TYPE_CHECKING:
@@ -89,3 +90,14 @@ def test_equal_recipes_are_made_once(media: MediaCache) -> None:
     first = media(Recipe(seconds=2))
     stamp = first.path.stat().st_mtime_ns
     assert media(Recipe(seconds=2)).path.stat().st_mtime_ns == stamp
+
+
+def test_a_copy_has_no_sound_before_its_first_picture(media: MediaCache) -> None:
+    copy = media.repack(media(Recipe(seconds=2, bframes=2)).path, "flv")
+    with av.open(str(copy)) as container:
+        first: dict[str, Fraction] = {}
+        for packet in container.demux():
+            if packet.pts is not None:
+                first.setdefault(packet.stream.type, packet.pts * Fraction(packet.time_base))
+    assert first["audio"] >= first["video"]
+    assert judge(copy).decode_errors == []
