@@ -1,0 +1,187 @@
+"""Players: real programs that receive a stream, and what they saw of it.
+
+Programs that write files are judged by their recordings, here; those with a screen in
+:mod:`tests.support.screens`.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tests.support.clients import (
+    CLASSIC,
+    ENHANCED,
+    TS,
+    current_ffmpeg,
+    ffmpeg_version,
+    first_match,
+    gstreamer_version,
+    streamlink,
+)
+from tests.support.judge import judge
+from tests.support.process import Process
+from tests.support.seen import Seen, Wanted, weigh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FLV_HEADER = 13
+"""The file header and the size of no previous tag (FLV 10.1, annex E)."""
+COMPLAINTS = ("non monotonically", "Non-monotonous", "Invalid data", "corrupt")
+CONTAINERS = {"rtmp": "flv", "http-flv": "flv", "hls": "ts", "http-ts": "ts"}
+
+
+class Watch(Protocol):
+    """A player at work."""
+
+    def enough(self) -> bool:
+        """Whether it has seen what was asked for, or given up."""
+
+    def stop(self, wanted: Wanted) -> Seen:
+        """Ends it; what it saw, compared with what it should have."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """A program that plays."""
+
+    name: str
+    output: str
+    """The kind of output that it watches."""
+    codecs: frozenset[str]
+    """What it understands in this output."""
+    version: Callable[[], str]
+    """Nothing when it is not installed."""
+    watch: Callable[[str, Path, float], Watch]
+    """Starts watching a URL for some seconds, with a folder of its own."""
+
+
+class Recording:
+    """A program that writes what it receives into a file."""
+
+    def __init__(self, process: Process, path: Path, seconds: float) -> None:
+        self.process, self.path, self.seconds = process, path, seconds
+
+    def enough(self) -> bool:
+        """Whether the program has ended, or its file is long enough."""
+        if not self.process.running():
+            return True
+        return self.path.suffix == ".flv" and flv_seconds(self.path) >= self.seconds
+
+    def stop(self, wanted: Wanted) -> Seen:
+        """Interrupt the program and judge the file."""
+        self.process.stop(signal.SIGINT, 5)
+        output = self.process.output
+        if not self.path.exists() or not self.path.stat().st_size:
+            return Seen("", ["nothing was recorded"], output)
+        is_flv = self.path.suffix == ".flv"
+        seen = weigh(judge(whole_tags(self.path.read_bytes()) if is_flv else self.path), wanted)
+        seen.output = output
+        seen.faults += [
+            f"says: {line.strip()[:120]}"
+            for line in output.splitlines()
+            if any(word in line for word in COMPLAINTS)
+        ][:1]
+        return seen
+
+
+def flv_seconds(path: Path) -> float:
+    """The time of the last whole tag of a growing FLV file, less that of its first."""
+    if not path.exists():
+        return 0.0
+    data = path.read_bytes()
+    times = [time for kind, time in flv_tags(data) if kind in (8, 9)]
+    return (times[-1] - times[0]) / 1000 if times else 0.0
+
+
+def flv_tags(data: bytes) -> list[tuple[int, int]]:
+    """Type and timestamp of each whole tag."""
+    found = []
+    at = FLV_HEADER
+    while at + 11 <= len(data):
+        end = at + 15 + int.from_bytes(data[at + 1 : at + 4], "big")
+        if end > len(data):
+            break
+        time = int.from_bytes(data[at + 7 : at + 8] + data[at + 4 : at + 7], "big")
+        found.append((data[at] & 0x1F, time))
+        at = end
+    return found
+
+
+def whole_tags(data: bytes) -> bytes:
+    """An FLV file without the tag at its end that a recorder was stopped in."""
+    end = FLV_HEADER
+    while True:
+        after = end + 15 + int.from_bytes(data[end + 1 : end + 4], "big")
+        if after > len(data):
+            return data[:end]
+        end = after
+
+
+def ffmpeg_player(
+    name: str, output: str, codecs: frozenset[str], program: Callable[[], str]
+) -> Player:
+    """One of the installed versions of ffmpeg."""
+
+    def watch(url: str, folder: Path, seconds: float) -> Recording:
+        path = folder / f"recorded.{CONTAINERS[output]}"
+        quiet = [program(), "-hide_banner", "-nostdin", "-loglevel", "warning"]
+        limit = ["-t", str(seconds + 1), "-c", "copy", "-flush_packets", "1", "-y", str(path)]
+        return Recording(Process([*quiet, "-i", url, *limit]), path, seconds)
+
+    return Player(name, output, codecs, lambda: ffmpeg_version(program()), watch)
+
+
+def watch_rtmpdump(url: str, folder: Path, seconds: float) -> Recording:
+    """Record with librtmp."""
+    path = folder / "recorded.flv"
+    return Recording(Process(["rtmpdump", "-q", "-v", "-r", url, "-o", str(path)]), path, seconds)
+
+
+def watch_rtmp2src(url: str, folder: Path, seconds: float) -> Recording:
+    """Record with GStreamer."""
+    path = folder / "recorded.flv"
+    pipeline = f"rtmp2src location={url} ! filesink location={path} buffer-mode=unbuffered"
+    return Recording(Process(["gst-launch-1.0", "-q", "-e", *pipeline.split()]), path, seconds)
+
+
+def watch_streamlink(url: str, folder: Path, seconds: float) -> Recording:
+    """Record HLS with streamlink."""
+    path = folder / "recorded.ts"
+    limit = ["--stream-segmented-duration", f"{seconds + 2:.0f}s", "--loglevel", "warning"]
+    argv = [streamlink(), "--no-config", *limit, "--force", "-o", str(path), f"hls://{url}", "best"]
+    return Recording(Process(argv), path, seconds)
+
+
+RECORDERS = (
+    ffmpeg_player("ffmpeg", "rtmp", CLASSIC, lambda: "ffmpeg"),
+    ffmpeg_player("current ffmpeg", "rtmp", ENHANCED, current_ffmpeg),
+    Player(
+        "rtmpdump",
+        "rtmp",
+        ENHANCED,
+        lambda: first_match(r"RTMPDump v?([\d.]+)", "rtmpdump", "-h"),
+        watch_rtmpdump,
+    ),
+    Player(
+        "GStreamer rtmp2src",
+        "rtmp",
+        ENHANCED,
+        lambda: gstreamer_version("rtmp2src"),
+        watch_rtmp2src,
+    ),
+    ffmpeg_player("ffmpeg", "http-flv", CLASSIC, lambda: "ffmpeg"),
+    ffmpeg_player("current ffmpeg", "http-flv", ENHANCED, current_ffmpeg),
+    ffmpeg_player("ffmpeg", "hls", TS, lambda: "ffmpeg"),
+    Player(
+        "streamlink",
+        "hls",
+        TS,
+        lambda: first_match(r"streamlink ([\d.]+)", streamlink(), "-V"),
+        watch_streamlink,
+    ),
+    ffmpeg_player("ffmpeg", "http-ts", TS, lambda: "ffmpeg"),
+)
