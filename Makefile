@@ -3,7 +3,7 @@ PYTEST = $(PYTHON) -m pytest
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test bench-rtmp bench-http generate lock
+.PHONY: help lint check test interop bench-rtmp bench-http generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +19,9 @@ check: lint ## lint, then the tests that need no other program; under two minute
 
 test: lint ## lint, then all tests, real servers and clients included
 	$(PYTEST) -q -m "not interop and not bench"
+
+interop: ## real publishers x outputs x players x media, writes docs/interop.md; INTEROP=--full for all
+	$(PYTHON) -m tests.interop $(INTEROP)
 
 bench-rtmp: ## CPU per Gbit against nginx-rtmp; BENCH="--runs 1 --only 50" for a quick look
 	$(PYTHON) tests/bench/bench_rtmp.py $(BENCH)

@@ -1,0 +1,197 @@
+"""Runs publications against one server and judges what each player saw."""
+
+from __future__ import annotations
+
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tests.support.judge import judge
+from tests.support.peers import HOST, Streamctl, stream_toml
+from tests.support.process import eventually
+from tests.support.seen import Seen, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.interop.matrix import Publication
+    from tests.support.media import MediaCache
+    from tests.support.players import Player, Watch
+    from tests.support.process import Process
+
+WATCH_S = 6.0
+"""Enough for several groups of pictures and flashes."""
+LIMIT_S = 45.0
+"""After this long a player has failed; ten seconds are usual."""
+REFUSED_S = 4.0
+"""A refused player may try once more before it gives up."""
+REFUSED = 400
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one player saw of one publication."""
+
+    publication: Publication
+    player: Player
+    state: str
+    """ok, refused (as it should be), failed, or not run."""
+    text: str
+    """What was seen, or why not."""
+
+
+class Matrix:
+    """One server with a stream for each publication."""
+
+    def __init__(
+        self, folder: Path, cache: MediaCache, publications: Sequence[Publication]
+    ) -> None:
+        self.folder, self.cache = folder, cache
+        self.codes = {f"p{number}": one for number, one in enumerate(publications)}
+        self.wanted: dict[str, Wanted] = {}
+        segments = "[streams.{}.hls]\nsegment_s = 1\n"
+        self.streams = "".join(stream_toml(code) + segments.format(code) for code in self.codes)
+
+    def run(self, *, at_once: int, report: Callable[[Cell], None]) -> list[Cell]:
+        """All cells, some publications at a time."""
+        for one in self.codes.values():
+            self.prepare(one)
+        cells: list[Cell] = []
+        with (
+            Streamctl(self.folder, self.streams) as server,
+            ThreadPoolExecutor(at_once) as workers,
+        ):
+            for found in workers.map(lambda code: self.publish(server, code), self.codes):
+                cells += found
+                for cell in found:
+                    report(cell)
+            assert server.running(), server.describe()
+            assert "Traceback" not in server.output, server.describe()
+        return cells
+
+    def prepare(self, publication: Publication) -> None:
+        """Make the file, and see what a perfect player would see of it."""
+        medium = publication.medium
+        path = medium.file(self.cache, publication.publisher.container)
+        if medium.name in self.wanted:
+            return
+        wanted = Wanted(medium.codecs, WATCH_S, medium.fps, medium.recipe)
+        if medium.recipe is not None and wanted.video and wanted.audio:
+            wanted = replace(wanted, offset_ms=judge(path).offset_ms)
+        self.wanted[medium.name] = wanted
+
+    def publish(self, server: Streamctl, code: str) -> list[Cell]:
+        """Publish once, and let everybody watch."""
+        publication = self.codes[code]
+        cells = []
+        players = []
+        for player in publication.players:
+            if player.version():
+                players.append(player)
+            else:
+                cells.append(
+                    Cell(publication, player, "not run", f"{player.name} is not installed")
+                )
+        publisher, medium = publication.publisher, publication.medium
+        if not publisher.version():
+            reason = f"{publisher.name} is not installed"
+            return cells + [Cell(publication, one, "not run", reason) for one in players]
+        path = medium.file(self.cache, publisher.container)
+        with publisher.start(path, medium.codecs, server.rtmp(code)) as process:
+            try:
+                server.wait_on_air(code, 20)
+            except AssertionError as error:
+                reason = f"not on air: {complaint(process) or error}"
+                return cells + [Cell(publication, one, "failed", reason) for one in players]
+            return cells + self.watch(server, code, players)
+
+    def watch(self, server: Streamctl, code: str, players: Sequence[Player]) -> list[Cell]:
+        """All players of a publication, at the same time."""
+        publication = self.codes[code]
+        urls = addresses(server, code)
+        watches: list[tuple[Player, Watch]] = []
+        cells = []
+        for number, player in enumerate(players):
+            if player.output not in urls:
+                cells.append(Cell(publication, player, "failed", f"no output {player.output}"))
+                continue
+            folder = self.folder / code / str(number)
+            folder.mkdir(parents=True)
+            watches.append((player, player.watch(urls[player.output], folder, WATCH_S)))
+        medium = publication.medium
+        served = [watch for player, watch in watches if medium.carried(player.output)]
+        wait_for(served, LIMIT_S)
+        wait_for([watch for _, watch in watches], REFUSED_S)
+        for player, watch in watches:
+            carried = medium.carried(player.output)
+            seen = watch.stop(replace(self.wanted[medium.name], codecs=carried))
+            if carried:
+                cells.append(weigh_seen(publication, player, seen))
+            else:
+                cells.append(weigh_refusal(publication, player, seen, refusal(urls[player.output])))
+        return cells
+
+
+def wait_for(watches: Sequence[Watch], timeout_s: float) -> None:
+    """Return when everybody has seen enough, or after a time.
+
+    Everybody is asked each time: some players have to be looked at while they play.
+    """
+
+    def enough() -> bool:
+        answers = [watch.enough() for watch in watches]
+        return all(answers)
+
+    with suppress(AssertionError):
+        eventually(enough, timeout_s)
+
+
+def weigh_seen(publication: Publication, player: Player, seen: Seen) -> Cell:
+    """The result where a player should play."""
+    if not seen.faults:
+        return Cell(publication, player, "ok", seen.summary)
+    said = [] if seen.summary else [line.strip() for line in seen.output.splitlines()[-1:]]
+    return Cell(publication, player, "failed", "; ".join([*seen.faults, *said]))
+
+
+def weigh_refusal(publication: Publication, player: Player, seen: Seen, reason: str) -> Cell:
+    """The result where the server should refuse the player."""
+    if seen.summary:
+        return Cell(publication, player, "failed", f"not refused: {seen.summary}")
+    state = "refused" if reason else "failed"
+    return Cell(publication, player, state, reason or "refused without a reason")
+
+
+def addresses(server: Streamctl, code: str) -> dict[str, str]:
+    """The URL of each output of a stream."""
+    found = {}
+    for output in server.stream(code)["outputs"]:
+        parts = urlsplit(output["url"])
+        port = server.port("rtmp" if parts.scheme == "rtmp" else "http")
+        found[output["kind"]] = f"{parts.scheme}://{HOST}:{port}{parts.path}"
+    return found
+
+
+def refusal(url: str) -> str:
+    """Why an HTTP output refuses its viewers; nothing when it does not."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request("GET", parts.path)
+        answer = connection.getresponse()
+        if answer.status < REFUSED:
+            return ""
+        text = answer.read().decode().strip()
+        return f"{answer.status}: {text.removeprefix(str(answer.status)).strip()}"
+    finally:
+        connection.close()
+
+
+def complaint(process: Process) -> str:
+    """The last thing that a program said."""
+    lines = [line for line in process.output.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
