@@ -63,9 +63,11 @@ class HlsOutput:
         self._ready = anyio.Event()
         self._rendered: dict[str, str] = {}
         self._replies: dict[str, Bytes] = {}
+        self._changed = 0.0
+        """Unix time since which the playlists are like this."""
         self._last_request = 0.0
         self._pin: Timer | None = None
-        self._page = player_page(view.code, view.title)
+        self._page = player_page(view.code, view.title, view.generation / 1000)
 
     @property
     def memory_bytes(self) -> int:
@@ -123,6 +125,7 @@ class HlsOutput:
     def _forget_playlists(self) -> None:
         self._rendered.clear()
         self._replies.clear()
+        self._changed = self.clock.wall()
 
     def _touch(self) -> None:
         """Note a request: an on-demand packager starts, and goes on."""
@@ -185,10 +188,10 @@ class HlsOutput:
         if not self.packager.target_s or not self.packager.window.listed:
             return None
         if key := request.query.get("key", ""):
-            return playlist_reply(with_key(self._text(name), key))
+            return playlist_reply(with_key(self._text(name), key), self._changed)
         reply = self._replies.get(name)
         if reply is None:
-            reply = self._replies[name] = playlist_reply(self._text(name))
+            reply = self._replies[name] = playlist_reply(self._text(name), self._changed)
         return reply
 
     def _text(self, name: str) -> str:
@@ -224,22 +227,23 @@ class HlsOutput:
             return sentence(f"no such segment: `{name}`")
         if segment.parts or self.packager.store is None:
             if segment.reply is None:
-                segment.reply = segment_reply(name, segment.parts)
+                segment.reply = segment_reply(segment, segment.parts)
             return segment.reply
-        return self.packager.store.reply(segment, partial(segment_reply, name), unavailable)
+        return self.packager.store.reply(segment, partial(segment_reply, segment), unavailable)
 
 
-def segment_reply(name: str, body: bytes | Sequence[bytes]) -> Bytes:
+def segment_reply(segment: Segment, body: bytes | Sequence[bytes]) -> Bytes:
     """A segment as a response."""
-    headers = {**SEGMENT_HEADERS, "ETag": f'"{name}"'}
-    return Bytes(body, content_type="video/mp2t", headers=headers)
+    headers = {**SEGMENT_HEADERS, "ETag": f'"{segment.name}"'}
+    complete = segment.wall + segment.duration
+    return Bytes(body, content_type="video/mp2t", headers=headers, modified=complete)
 
 
-def playlist_reply(text: str) -> Bytes:
+def playlist_reply(text: str, changed: float) -> Bytes:
     """A playlist as a response."""
     body = text.encode()
     headers = {**PLAYLIST_HEADERS, "ETag": f'"{crc32(body):08x}"'}
-    return Bytes(body, content_type=CONTENT_TYPE, headers=headers)
+    return Bytes(body, content_type=CONTENT_TYPE, headers=headers, modified=changed)
 
 
 def sentence(text: str, status: int = 404) -> Bytes:

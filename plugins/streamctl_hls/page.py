@@ -10,8 +10,9 @@ from __future__ import annotations
 import html
 from base64 import b64encode
 from binascii import crc32
+from dataclasses import replace
 from hashlib import sha256
-from importlib.resources import files
+from importlib.resources import as_file, files
 
 from streamctl.sdk.endpoints import Bytes
 
@@ -22,6 +23,12 @@ def _asset(name: str) -> bytes:
 
 def _source(data: bytes) -> str:
     return f"'sha256-{b64encode(sha256(data).digest()).decode()}'"
+
+
+def _modified(name: str) -> float:
+    """When an asset was installed."""
+    with as_file(files("streamctl_hls").joinpath(name)) as path:
+        return path.stat().st_mtime
 
 
 def _reply(body: bytes, content_type: str, cache: str, **headers: str) -> Bytes:
@@ -46,12 +53,15 @@ POLICY = "; ".join(
         "form-action 'none'",
     )
 )
-HLS_JS = _reply(_asset("vendor/hls.min.js"), "text/javascript; charset=utf-8", "max-age=86400")
+HLS_JS = replace(
+    _reply(_asset("vendor/hls.min.js"), "text/javascript; charset=utf-8", "max-age=86400"),
+    modified=_modified("vendor/hls.min.js"),
+)
 """hls.js as a response, shared by all streams."""
 
 
-def player_page(code: str, title: str) -> Bytes:
-    """The player page of one stream as a response."""
+def player_page(code: str, title: str, made: float = 0.0) -> Bytes:
+    """The player page of one stream, which began at Unix time ``made``, as a response."""
     fields = {
         "{{title}}": html.escape(title),
         "{{code}}": html.escape(code),
@@ -61,9 +71,10 @@ def player_page(code: str, title: str) -> Bytes:
     text = TEMPLATE
     for name in ("{{style}}", "{{script}}", "{{code}}", "{{title}}"):
         text = text.replace(name, fields[name])
-    return _reply(
+    reply = _reply(
         text.encode(),
         "text/html; charset=utf-8",
         "no-cache",
         **{"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
     )
+    return replace(reply, modified=made)

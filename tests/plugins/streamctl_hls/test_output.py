@@ -76,6 +76,7 @@ def test_playlists_are_rendered_once_per_segment() -> None:
     assert isinstance(before, Bytes)
     assert isinstance(after, Bytes)
     assert before.headers["ETag"] != after.headers["ETag"]
+    assert 0 < before.modified < after.modified
 
 
 def test_a_key_is_carried_on() -> None:

@@ -45,6 +45,11 @@ def test_pages_carry_tags_by_content() -> None:
     assert first.content_type.startswith("text/html")
 
 
+def test_pages_and_scripts_say_since_when_they_are_like_this() -> None:
+    assert player_page("news", "News", 1000.5).modified == 1000.5
+    assert HLS_JS.modified > 1_000_000_000
+
+
 def test_the_script_is_the_vendored_one() -> None:
     assert isinstance(HLS_JS.body, bytes)
     assert b"Hls" in HLS_JS.body
