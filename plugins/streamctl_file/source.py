@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
 
+WHOLE = 0.95
+"""A file that ends before this part of its declared length is not whole; the rest is rounding."""
+
 
 class FileSource:
     """One run of a file from its beginning; implements :class:`streamctl.sdk.endpoints.Source`.
@@ -52,6 +55,11 @@ class FileSource:
                     tracks = demuxer.tracks
                     out.tracks(tracks)
                 await self._deliver(batch, pacer, out)
+        if self.position_s < self.duration_s * WHOLE - 1:
+            self.ctx.log.warning(
+                "%s ended after %.0f s of %.0f: it is cut off or damaged",
+                *(path, self.position_s, self.duration_s),
+            )
 
     async def _deliver(self, batch: list[Packet], pacer: Pacer, out: EpochWriter) -> None:
         clock = self.ctx.clock

@@ -81,7 +81,7 @@ async def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> N
     ctx = MemoryContext([Batch([packet(0)])])
     ctx.worker.demuxer.notes = ["left out: audio track 1 (`opus`)"]
     await FileSource(URL, ctx, loop=False).run(RecordingWriter())
-    assert caplog.messages == ["/media/a.mp4: left out: audio track 1 (`opus`)"]
+    assert caplog.messages[0] == "/media/a.mp4: left out: audio track 1 (`opus`)"
 
 
 async def test_a_lost_child_ends_the_run_with_its_reason() -> None:
@@ -105,3 +105,12 @@ async def test_cancelling_ends_the_child() -> None:
     out = RecordingWriter()
     await play(FileSource(URL, ctx, loop=False), ctx, out, 0.1)
     assert ctx.worker.running == 0
+
+
+@pytest.mark.parametrize(("frames", "said"), [(50, False), (20, True)])
+async def test_a_file_that_was_cut_off_is_told(
+    frames: int, said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    ctx = MemoryContext([Batch([packet(n / 25) for n in range(frames)])])
+    await play(FileSource(URL, ctx, loop=False), ctx, RecordingWriter(), 5)
+    assert ("cut off" in caplog.text) is said
