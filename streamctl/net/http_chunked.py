@@ -51,6 +51,10 @@ class ChunkedWire:
         """Ask the kernel for a send buffer of about ``size`` bytes."""
         self._wire.set_send_buffer(size)
 
+    def read_least(self, size: int) -> None:
+        """Ask to hear of arriving bytes only once there are ``size``."""
+        self._wire.read_least(size)
+
     def close(self, reason: str) -> None:
         """End the body, then close."""
         self._write(END)

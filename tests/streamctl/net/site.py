@@ -122,6 +122,7 @@ class Client:
         self.reason = ""
         self.aborted = False
         self.send_buffers: list[int] = []
+        self.least = 1
         self.sends_files = sends_files
         self.file = b""
         writer = ResponseWriter(self.clock.wall, cors)
@@ -170,7 +171,7 @@ class Client:
         self.send_buffers.append(size)
 
     def read_least(self, size: int) -> None:
-        pass
+        self.least = size
 
     def close(self, reason: str) -> None:
         self.reason = self.reason or reason

@@ -47,4 +47,6 @@ def test_what_concerns_the_connection_goes_to_it() -> None:
     wire.write(b"abc")
     wire.set_send_buffer(5)
     assert wire.unsent() == len(b"3\r\nabc\r\n")
+    wire.read_least(7)
     assert client.send_buffers == [5]
+    assert client.least == 7
