@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from streamctl.config.stream import Reading
     from streamctl.sdk.url import StreamURL
 
-WILDCARDS = frozenset({"0.0.0.0", "::"})
+WILDCARDS = frozenset({"", "0.0.0.0", "::"})
 
 
 def check_loops(config: Config, reading: Reading) -> None:
     """Note the first push or input of every loop."""
-    feeds = {code: dict(targets(code, config, reading)) for code in config.streams}
+    feeds: dict[str, dict[str, Path]] = {code: {} for code in config.streams}
+    for source, target, path in edges(config, reading):
+        feeds[source].setdefault(target, path)
     noted: set[frozenset[str]] = set()
     for code in feeds:
         loop = way_back(code, feeds)
@@ -38,25 +40,31 @@ def check_loops(config: Config, reading: Reading) -> None:
             reading.fault(path, f"makes a loop of streams: {shown}", "take one of them out")
 
 
-def targets(code: str, config: Config, reading: Reading) -> Iterator[tuple[str, Path]]:
-    """Streams of this server that ``code`` is pushed to or pulled by, and where that is written."""
-    for number, push in enumerate(config.streams[code].push):
-        if (target := own_code(push.url, config, reading)) is not None:
-            yield target, ("streams", code, "push", number, "url")
-    for other, stream in config.streams.items():
+def edges(config: Config, reading: Reading) -> Iterator[tuple[str, str, Path]]:
+    """Streams of this server that feed one another, from, to, and where that is written."""
+    for code, stream in config.streams.items():
+        for number, push in enumerate(stream.push):
+            if (target := own_code(push.url, config, reading)) is not None:
+                yield code, target, ("streams", code, "push", number, "url")
         for number, entry in enumerate(stream.inputs):
-            if own_code(entry.url, config, reading) == code:
-                yield other, ("streams", other, "inputs", number)
+            if (source := own_code(entry.url, config, reading)) is not None:
+                yield source, code, ("streams", code, "inputs", number)
 
 
 def own_code(url: StreamURL, config: Config, reading: Reading) -> str | None:
     """The stream of this server that a URL means; None if it leads elsewhere."""
-    if not url.host or not (Address(url.host, 0).loopback or url.host in WILDCARDS):
+    if not url.host or not here(Address(url.host, 0)):
         return None
     port = url.port or reading.registry.load(url.kind).ports.get(url.scheme, 0)
-    if all(listener.address.port != port for listener in config.listeners.values()):
+    doors = (listener.address for listener in config.listeners.values())
+    if not any(door.port == port and here(door) for door in doors):
         return None
     return code_of(url.path, config.streams)
+
+
+def here(address: Address) -> bool:
+    """Whether a loopback connection gets to an address."""
+    return address.loopback or address.host in WILDCARDS
 
 
 def code_of(path: str, streams: Mapping[str, object]) -> str | None:

@@ -65,6 +65,11 @@ def test_what_leads_elsewhere_is_none(url: str) -> None:
     assert loops(stream("news", url), stream("other")) == []
 
 
+def test_a_listener_on_another_address_leaves_the_port_to_others() -> None:
+    text = LISTENER.replace(":1935", "192.0.2.1:1935") + stream("a", "rtmp://127.0.0.1/live/a")
+    assert parse(text, "x.toml", registry(), {}).streams["a"].push
+
+
 def test_a_document_of_the_api_may_not_close_a_loop() -> None:
     text = LISTENER + stream("a", "rtmp://127.0.0.1/live/b") + stream("b")
     config = parse(text, "x.toml", registry(), {})
