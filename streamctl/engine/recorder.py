@@ -13,9 +13,10 @@ import anyio
 from anyio import to_thread
 
 from streamctl.engine.recording import RecordingFile
-from streamctl.engine.recordmaker import maker_of
+from streamctl.engine.recordmaker import MUXERS, maker_of
 from streamctl.errors import MediaError, StreamctlError
 from streamctl.media.codecs import TITLES
+from streamctl.media.flv_packer import CODECS as FLV_CODECS
 from streamctl.media.packet import Boundary, InitChange, Media
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ class Recorder:
             for track in lost:
                 if track.media is Media.VIDEO:
                     ending = self.file.path.suffix
-                    self._fail(MediaError(f"`{ending}` can't hold {TITLES[track.codec]}"))
+                    text = f"`{ending}` can't hold {TITLES[track.codec]}"
+                    hint = f"record as {' or '.join(MUXERS)}" if track.codec in FLV_CODECS else ""
+                    self._fail(MediaError(text, hint=hint))
                     return
         remarks = [f"left out: track {track.id}, {TITLES[track.codec]}" for track in lost]
         self.remarks += [remark for remark in remarks if remark not in self.remarks]
