@@ -7,7 +7,7 @@ size), so players share them. What a message holds is :mod:`streamctl.media.flv_
 from __future__ import annotations
 
 from streamctl.media.flv_packer import TagPacker, TagType
-from streamctl_rtmp.wire.chunk import serialize_media
+from streamctl_rtmp.wire.chunk import EXTENDED, media_header, serialize_media
 from streamctl_rtmp.wire.connection import OUT_CHUNK_SIZE
 from streamctl_rtmp.wire.messages import STREAM_ID, ChunkStream, Message
 
@@ -34,6 +34,13 @@ class Packer(TagPacker):
         if publishing:
             # Servers ask for it.
             self.metadata_names = ("@setDataFrame", "onMetaData")
+
+    def lead(self, kind: TagType, timestamp: int, head: bytes, size: int) -> bytes | None:
+        """The header of a message of one chunk and the head of its body."""
+        size += len(head)
+        if size > OUT_CHUNK_SIZE or timestamp >= EXTENDED:
+            return None
+        return media_header(CHUNK_STREAMS[kind], kind, timestamp, size, self.stream_id) + head
 
     def tag(self, kind: TagType, timestamp: int, head: bytes, data: bytes) -> bytes:
         """The chunks of one message."""

@@ -124,6 +124,8 @@ class LaneFanOut:
         flush = False
         for item in items:
             if isinstance(item, Chunk):
+                if item.lead:
+                    self._pending.append(item.lead)
                 self._pending.append(item.data)
                 flush = flush or item.flush
                 if item.rap or self._leads:
@@ -137,13 +139,7 @@ class LaneFanOut:
         elif flush and not self.merge_s:
             self.flush()
         else:
-            now = self.clock.now()
-            due = max(self._flushed_at + self.merge_s, now if flush else now + AUDIO_HOLD_S)
-            self._due = min(self._due, due)
-            if self._due <= now:
-                self.flush()
-            elif self._timer is None:
-                self._timer = self.clock.call_later(self._due - now, self._on_timer)
+            self._flush_later(whole=flush)
 
     def flush(self) -> None:
         """Send what is pending to the head group now, then let waiting viewers join."""
@@ -216,6 +212,16 @@ class LaneFanOut:
                 viewer.joined = False
                 self._waiting += 1
 
+    def _flush_later(self, *, whole: bool) -> None:
+        """Flush when it is due: whole video frames when merging allows, sound when it has waited."""
+        now = self.clock.now()
+        due = max(self._flushed_at + self.merge_s, now if whole else now + AUDIO_HOLD_S)
+        self._due = min(self._due, due)
+        if self._due <= now:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self.clock.call_later(self._due - now, self._on_timer)
+
     def _on_timer(self) -> None:
         """Flush what is due; what was flushed in time meanwhile cost no timer of its own."""
         self._timer = None
@@ -267,10 +273,11 @@ class LaneFanOut:
         if chunk.rap:
             landed, viewer.landed = viewer.landed, False
             viewer.fresh = landed
-            return (chunk.join, chunk.data) if landed else (chunk.data,)
+            join = chunk.join if landed else b""
+            return join, chunk.lead, chunk.data
         if chunk.flags & LEADING and viewer.fresh:
             return (chunk.join,)
-        return (chunk.data,)
+        return chunk.lead, chunk.data
 
     def _skip(self, viewer: Viewer) -> None:
         join = self.lane.joins[-1] if self.lane.joins else None

@@ -207,7 +207,7 @@ class Lane:
                 self.newest = item.end
             if item.rap:
                 self._join_point(item.start)
-            self.written += len(item.data) + ITEM_OVERHEAD_BYTES
+            self.written += len(item.lead) + len(item.data) + ITEM_OVERHEAD_BYTES
         elif isinstance(item, (Boundary, InitChange)):
             sets = sum(len(track.config or b"") for track in item.init.tracks)
             self.written += sets + ITEM_OVERHEAD_BYTES

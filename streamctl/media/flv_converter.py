@@ -88,15 +88,15 @@ class TagConverter:
         rap = packet.kind is KEY and is_video if video is not None else self._audio_rap(time)
         if rap and self.last_timestamp is not None:
             self._begin_anew(packer, time, out)
-        data = packer.message(packet)
+        lead, data = packer.parts(packet)
         join = packer.headers(time) if rap else b""
         if self._prefix_due:
             self._prefix_due = False
-            data = (join or packer.headers(time)) + data
+            lead = (join or packer.headers(time)) + lead
             # The headers stand in the chunk already; a joiner must not get them twice.
             join = b""
         flush = is_video or video is None
-        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join, packet.flags))
+        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join, packet.flags, lead))
 
     def _begin_anew(self, packer: TagPacker, time: int, out: list[Item]) -> None:
         """Send viewers away where nothing else keeps the promise of their first bytes."""

@@ -62,6 +62,13 @@ class TagPacker(ABC):
     def tag(self, kind: TagType, timestamp: int, head: bytes, data: bytes) -> bytes:
         """The bytes of a tag whose body is ``head`` and ``data``; ``timestamp`` has 32 bits."""
 
+    def lead(self, kind: TagType, timestamp: int, head: bytes, size: int) -> bytes | None:
+        """What stands before ``size`` bytes of data in a tag that ends with them.
+
+        None = the tag is not of this form, and its bytes have to be made by :meth:`tag`.
+        """
+        return None
+
     def use(self, init: Init) -> None:
         """Take the tracks of an epoch; those that FLV can't carry are left out."""
         most = MAX_TRACKS if self.multitrack else 1
@@ -99,16 +106,27 @@ class TagPacker(ABC):
 
     def message(self, packet: Packet) -> bytes:
         """The tag of one access unit; empty for tracks that are left out."""
+        return b"".join(self.parts(packet))
+
+    def parts(self, packet: Packet) -> tuple[bytes, bytes]:
+        """The tag of one access unit in two parts; the second may be the packet's data itself."""
         heads = self._heads.get(packet.track)
         if heads is None:
-            return b""
+            return b"", b""
+        data = packet.data
         kind = packet.kind
         if kind is SOUND:
-            return self.tag(AUDIO, self.timestamp(packet.pts), heads.key, packet.data)
-        shown = ticks_to_ms(packet.pts - self.base)
-        timestamp = ticks_to_ms(packet.dts - self.base) if heads.composed else shown
-        head = heads.head(kind is KEY, shown - timestamp)
-        return self.tag(VIDEO, wrap(timestamp), head, packet.data)
+            tag_type, timestamp, head = AUDIO, ticks_to_ms(packet.pts - self.base), heads.key
+        else:
+            tag_type = VIDEO
+            shown = ticks_to_ms(packet.pts - self.base)
+            timestamp = ticks_to_ms(packet.dts - self.base) if heads.composed else shown
+            head = heads.head(kind is KEY, shown - timestamp)
+        timestamp = timestamp & 0xFFFFFFFF if timestamp > 0 else 0
+        lead = self.lead(tag_type, timestamp, head, len(data))
+        if lead is None:
+            return b"", self.tag(tag_type, timestamp, head, data)
+        return lead, data
 
     def timestamp(self, time: int) -> int:
         """The timestamp of a tag for a media time."""

@@ -162,6 +162,8 @@ class Chunk:
     them in place of ``data``."""
     flags: int = 0
     """``Flag.OPEN_GOP`` and ``Flag.LEADING`` of the access unit."""
+    lead: bytes = b""
+    """Bytes that stand before ``data``, apart so that it can be the packet's own object."""
 
 
 @dataclass(frozen=True, slots=True)

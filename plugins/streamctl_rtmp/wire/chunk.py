@@ -426,8 +426,14 @@ def serialize_media(csid: int, message: Message, chunk_size: int) -> bytes:
     timestamp = message.timestamp
     if size > chunk_size or timestamp >= EXTENDED or not 2 <= csid < 64:
         return serialize(csid, message, chunk_size)
-    header = (csid << 56 | timestamp << 32 | size << 8 | message.type).to_bytes(8, "big")
-    return header + message.stream_id.to_bytes(4, "little") + message.head + message.data
+    header = media_header(csid, message.type, timestamp, size, message.stream_id)
+    return b"".join((header, message.head, message.data))
+
+
+def media_header(csid: int, kind: int, timestamp: int, size: int, stream_id: int) -> bytes:
+    """What stands before a message of one chunk; id, timestamp and size must be ordinary ones."""
+    start = START.pack(csid << 56 | timestamp << 32 | size << 8 | kind)
+    return start + STREAM_NUMBER.pack(stream_id)
 
 
 def serialize(csid: int, message: Message, chunk_size: int) -> bytes:

@@ -44,7 +44,7 @@ def boundary(*tracks: Track, epoch: int = 1) -> Boundary:
 
 
 def data(items: list[Item]) -> bytes:
-    return b"".join(item.data for item in items if isinstance(item, Chunk))
+    return b"".join(item.lead + item.data for item in items if isinstance(item, Chunk))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_timestamps_use_their_fourth_byte() -> None:
     converter.convert([boundary(), picture(0, key=True)])
     [chunk] = converter.convert([picture(20 * DAY)])
     assert isinstance(chunk, Chunk)
-    assert tags(chunk.data)[0].timestamp == 20 * 86_400_000 + 1000
+    assert tags(chunk.lead + chunk.data)[0].timestamp == 20 * 86_400_000 + 1000
 
 
 def test_viewers_must_come_anew_before_timestamps_turn_negative() -> None:

@@ -16,7 +16,7 @@ def test_access_units_become_messages_behind_their_headers() -> None:
     first, *rest = RtmpConverter().convert(items)
     assert first is boundary
     chunks = [chunk for chunk in rest if isinstance(chunk, Chunk)]
-    types = [[message.type for message in parse(chunk.data)] for chunk in chunks]
+    types = [[message.type for message in parse(chunk.lead + chunk.data)] for chunk in chunks]
     assert types == [[18, 9, 8, 9], [8], [9]]
 
 
@@ -24,7 +24,7 @@ def test_the_lane_starts_where_it_is_told() -> None:
     boundary = Boundary(1, Init(1, 1, (VIDEO, AUDIO)), "test")
     [_, chunk] = RtmpConverter(0xFFFFFF * 90).convert([boundary, picture(0, key=True)])
     assert isinstance(chunk, Chunk)
-    assert parse(chunk.data)[-1].timestamp == 0xFFFFFF
+    assert parse(chunk.lead + chunk.data)[-1].timestamp == 0xFFFFFF
 
 
 def test_further_tracks_are_sent_but_nobody_joins_at_them() -> None:
@@ -35,5 +35,5 @@ def test_further_tracks_are_sent_but_nobody_joins_at_them() -> None:
     assert isinstance(first, Chunk)
     assert isinstance(second, Chunk)
     assert (first.rap, first.flush, second.rap, second.flush) == (True, True, False, False)
-    [message] = parse(second.data)
+    [message] = parse(second.lead + second.data)
     assert message.body == b"\x96\x01avc1\x01\0\0\0" + IDR

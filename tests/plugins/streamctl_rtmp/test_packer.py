@@ -103,3 +103,18 @@ def test_other_tracks_are_left_out() -> None:
     for number in (4, 6, 9):
         assert made.message(Packet(number, 0, 0, Kind.P, 0, b"x")) == b""
     assert made.message(Packet(5, 0, 0, Kind.P, 0, b"x"))
+
+
+@pytest.mark.parametrize(
+    ("base", "size", "shared"), [(0, 20_000, True), (0, 70_000, False), (-90 << 24, 20_000, False)]
+)
+def test_a_message_of_one_chunk_shares_the_packets_own_bytes(
+    base: int, size: int, shared: bool
+) -> None:
+    packet = picture(3, size=size)
+    made = packer(base=base)
+    lead, data = made.parts(packet)
+    assert (data is packet.data) is shared
+    assert lead + data == made.message(packet)
+    [message] = parse(lead + data)
+    assert message.body == b"\x27\x01\0\0\0" + packet.data

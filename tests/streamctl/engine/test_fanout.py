@@ -90,7 +90,8 @@ class Rig:
         start = self.number * FRAME
         data = (f"K{self.number}," if rap else f"P{self.number},").encode() + bytes(size)
         join = b"J," if rap else b"S," if flags & Flag.LEADING else b""
-        self.lane.append([Chunk(data, start, start + FRAME, rap, True, 1, join, flags)])
+        lead, data = data[:1], data[1:]
+        self.lane.append([Chunk(data, start, start + FRAME, rap, True, 1, join, flags, lead)])
         self.number += 1
         return data
 

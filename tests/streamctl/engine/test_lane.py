@@ -218,7 +218,9 @@ def test_eviction_keeps_the_newest_group() -> None:
 def test_byte_lanes_join_at_their_marked_chunks() -> None:
     made, _ = lane()
     made.append([Boundary(1, WITH_VIDEO, "start")])
-    made.append([Chunk(b"x", 5, 6, rap=False, flush=True, epoch=1)])
+    before = made.bytes
+    made.append([Chunk(b"x", 5, 6, rap=False, flush=True, epoch=1, lead=b"lead")])
+    assert made.bytes - before == len(b"leadx") + ITEM_OVERHEAD_BYTES
     made.append([Chunk(b"y", 7, 9, rap=True, flush=True, epoch=1)])
     reader = cursor(made)
     reader.join()

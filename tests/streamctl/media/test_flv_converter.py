@@ -50,11 +50,11 @@ def chunks(items: list[Item]) -> list[Chunk]:
 
 
 def types(chunk: Chunk) -> list[int]:
-    return [tag.kind for tag in read(chunk.data)]
+    return [tag.kind for tag in read(chunk.lead + chunk.data)]
 
 
 def media(chunk: Chunk) -> Plain:
-    return read(chunk.data)[-1]
+    return read(chunk.lead + chunk.data)[-1]
 
 
 def test_every_access_unit_is_a_chunk() -> None:
@@ -113,7 +113,7 @@ def test_a_change_of_tracks_goes_before_the_next_access_unit() -> None:
     assert out == [change]
     [chunk] = chunks(made.convert([sound(4)]))
     assert types(chunk) == [*HEADERS, 8]
-    assert read(chunk.data)[1].body.endswith(b"other")
+    assert read(chunk.lead + chunk.data)[1].body.endswith(b"other")
 
 
 def test_sound_alone_flushes_and_may_be_joined_each_half_second() -> None:
