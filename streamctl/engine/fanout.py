@@ -213,7 +213,7 @@ class LaneFanOut:
                 self._waiting += 1
 
     def _flush_later(self, *, whole: bool) -> None:
-        """Flush when it is due: whole video frames when merging allows, sound when it has waited."""
+        """Flush when it is due: pictures when merging allows, sound when it has waited."""
         now = self.clock.now()
         due = max(self._flushed_at + self.merge_s, now if whole else now + AUDIO_HOLD_S)
         self._due = min(self._due, due)
