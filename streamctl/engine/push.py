@@ -250,6 +250,7 @@ class Push:
             )
 
     def _connected(self) -> None:
+        log.info("push to %s: the destination takes media", self.url.redacted)
         self.errors.clear()
         self.connections += 1
         self.connected_at = self.stream.clock.wall()
