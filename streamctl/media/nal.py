@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from streamctl.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 START_CODE = b"\0\0\0\1"
 SHORT_START_CODE = b"\0\0\1"
+MAX_SET_BYTES = 0xFFFF
+"""Longest parameter set that a decoder configuration record can hold."""
 
 
 def prefixed_spans(data: bytes, size: int = 4) -> list[tuple[int, int]]:
@@ -101,6 +103,17 @@ def read_sets(data: bytes, position: int, count: int) -> tuple[tuple[bytes, ...]
         if position > start:
             sets.append(data[start:position])
     return tuple(sets), position
+
+
+def write_sets(sets: Sequence[bytes], most: int) -> bytes:
+    """The sets of a decoder configuration record, each behind its length in 16 bits.
+
+    Raises:
+        RemoteProtocolError: a set that is longer, or more of them than ``most``.
+    """
+    if len(sets) > most or any(len(one) > MAX_SET_BYTES for one in sets):
+        raise RemoteProtocolError("parameter sets don't fit into a decoder configuration record")
+    return b"".join(len(one).to_bytes(2, "big") + one for one in sets)
 
 
 def merge_sets(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.bits import BitReader
 from streamctl.media.h264.sps import parse_sps
-from streamctl.media.nal import START_CODE, merge_sets, read_sets, unescape
+from streamctl.media.nal import START_CODE, merge_sets, read_sets, unescape, write_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,9 @@ PLAIN_PROFILES = frozenset({66, 77, 88})
 
 MAX_SPS_ID = 31
 MAX_PPS_ID = 255
+
+MAX_SPS, MAX_PPS = 31, 255
+"""What the counts of a record can say, which is one less than there are ids."""
 
 ID_BYTES = 16
 """Enough of a parameter set to read the Exp-Golomb code of its id."""
@@ -60,13 +63,14 @@ class AvcConfig:
         """The record for parameter sets that came in band.
 
         Raises:
-            RemoteProtocolError: no SPS, or one without profile and level.
+            RemoteProtocolError: no SPS, or a set whose id is cut off or out of range.
         """
-        sets = tuple(sps)
-        if not sets or len(sets[0]) < 4:
-            raise RemoteProtocolError("an H.264 sequence parameter set is missing or cut off")
+        # Encoders repeat their sets within one access unit; decoders go by the last.
+        sets = merge_sets((), sps, sps_id)
+        if not sets:
+            raise RemoteProtocolError("an H.264 sequence parameter set is missing")
         first = sets[0]
-        return cls(first[1], first[2], first[3], 4, sets, tuple(pps))
+        return cls(first[1], first[2], first[3], 4, sets, merge_sets((), pps, pps_id))
 
     def with_parameter_sets(self, sps: Iterable[bytes], pps: Iterable[bytes]) -> AvcConfig:
         """This record with in-band sets in place of those of the same id.
@@ -87,14 +91,16 @@ class AvcConfig:
         """The record's bytes.
 
         Raises:
-            RemoteProtocolError: a High profile whose SPS can't be read for the extension.
+            RemoteProtocolError: sets that no record can hold, or a High profile whose SPS can't
+                be read for the extension.
         """
+        sps_array, pps_array = write_sets(self.sps, MAX_SPS), write_sets(self.pps, MAX_PPS)
         parts = [
             bytes((1, self.profile, self.compatibility, self.level)),
             bytes((0xFC | (self.length_size - 1), 0xE0 | len(self.sps))),
-            *(len(one).to_bytes(2, "big") + one for one in self.sps),
+            sps_array,
             bytes((len(self.pps),)),
-            *(len(one).to_bytes(2, "big") + one for one in self.pps),
+            pps_array,
         ]
         if self.profile not in PLAIN_PROFILES:
             sps = parse_sps(self.sps[0])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.hevc.sps import parse_sps, pps_id, sps_id, vps_id
 from streamctl.media.hevc.unit import Nal
-from streamctl.media.nal import START_CODE, merge_sets, read_sets
+from streamctl.media.nal import START_CODE, merge_sets, read_sets, write_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,9 @@ HEAD_BYTES = 20
 """From the profile to the average frame rate: bytes 1 to 20 of a record."""
 ARRAYS_AT = 22
 """Where the number of arrays stands; the byte before ends with the length size."""
+
+MAX_SETS = 0xFFFF
+"""What the count of an array can say."""
 
 COMPLETE = 0x80
 """``array_completeness``: no such sets come in band, as ``hvc1`` demands."""
@@ -80,13 +83,18 @@ class HevcConfig:
         """The record for parameter sets that came in band.
 
         Raises:
-            RemoteProtocolError: no SPS, or one that can't be read.
+            RemoteProtocolError: no SPS, or a set that can't be read.
         """
-        sets = tuple(sps)
-        if not sets:
+        # Encoders repeat their sets within one access unit; decoders go by the last.
+        vps, sps, pps = (
+            merge_sets((), vps, vps_id),
+            merge_sets((), sps, sps_id),
+            merge_sets((), pps, pps_id),
+        )
+        if not sps:
             raise RemoteProtocolError("an HEVC sequence parameter set is missing")
-        first = parse_sps(sets[0])
-        return cls(head(first), first.layers << 1 | first.nested, 4, tuple(vps), sets, tuple(pps))
+        first = parse_sps(sps[0])
+        return cls(head(first), first.layers << 1 | first.nested, 4, vps, sps, pps)
 
     def with_parameter_sets(
         self, vps: Iterable[bytes], sps: Iterable[bytes], pps: Iterable[bytes]
@@ -109,7 +117,11 @@ class HevcConfig:
         return replace(changed, sei=self.sei)
 
     def serialize(self) -> bytes:
-        """The record's bytes."""
+        """The record's bytes.
+
+        Raises:
+            RemoteProtocolError: sets that no record can hold.
+        """
         arrays = [
             (kind, sets)
             for kind, sets in (
@@ -127,8 +139,8 @@ class HevcConfig:
         ]
         for kind, sets in arrays:
             complete = COMPLETE if kind is not Nal.PREFIX_SEI else 0
-            parts += (bytes((complete | kind,)), len(sets).to_bytes(2, "big"))
-            parts += (len(one).to_bytes(2, "big") + one for one in sets)
+            array = write_sets(sets, MAX_SETS)
+            parts += (bytes((complete | kind,)), len(sets).to_bytes(2, "big"), array)
         return b"".join(parts)
 
     def annexb(self) -> bytes:

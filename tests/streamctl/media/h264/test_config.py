@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +121,17 @@ def test_noise_raises_nothing_else(data: bytes) -> None:
         config.serialize()
     except ProtocolError:
         pass
+
+
+def test_sets_that_are_repeated_stand_once() -> None:
+    config = AvcConfig.from_parameter_sets([SPS_MAIN, SPS_854] * 20, [PPS] * 300)
+    assert (config.sps, config.pps) == ((SPS_854,), (PPS,))
+
+
+@pytest.mark.parametrize(
+    "pps", [[PPS + bytes(0x10000)], [bytes((0x68, 0, 0x80 | number)) for number in range(256)]]
+)
+def test_sets_that_no_record_can_hold_are_refused(pps: list[bytes]) -> None:
+    config = replace(AvcConfig.parse(HIGH), pps=tuple(pps))
+    with pytest.raises(RemoteProtocolError):
+        config.serialize()

@@ -96,3 +96,14 @@ def test_damage_raises_nothing_else(at: int, noise: bytes) -> None:
         codec_string(config)
         HevcConfig.parse(config.serialize())
         config.with_parameter_sets([VPS], [SPS_1080], [PPS])
+
+
+def test_sets_that_are_repeated_stand_once() -> None:
+    config = HevcConfig.from_parameter_sets([VPS] * 3, [SPS, SPS], [PPS] * 70_000)
+    assert (config.vps, config.sps, config.pps) == ((VPS,), (SPS,), (PPS,))
+
+
+def test_sets_that_no_record_can_hold_are_refused() -> None:
+    config = HevcConfig.from_parameter_sets([VPS], [SPS], [PPS + bytes(0x10000)])
+    with pytest.raises(RemoteProtocolError):
+        config.serialize()
