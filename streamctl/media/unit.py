@@ -9,10 +9,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from streamctl.errors import RemoteProtocolError
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from streamctl.media.packet import Kind, Track
+
+MAX_CONFIG_BYTES = 65_536
+"""Records with every parameter set that an encoder may use stay below 16 KiB. Configurations are
+kept beside the media, by every track and every cache of what they tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,13 @@ class TrackReader(ABC):
         return track if self.facts is None else self.facts.complete(track)
 
     def adopt(self, config: bytes, facts: Facts) -> bytes | None:
-        """Keep a configuration; it is returned if it, or what it tells, is new."""
+        """Keep a configuration; it is returned if it, or what it tells, is new.
+
+        Raises:
+            RemoteProtocolError: it is larger than any real one.
+        """
+        if len(config) > MAX_CONFIG_BYTES:
+            raise RemoteProtocolError(f"a decoder configuration of {len(config)} bytes")
         if config == self.config and facts == self.facts:
             return None
         self.config = config

@@ -52,10 +52,15 @@ class Av1Reader(TrackReader):
         return self.take(record)
 
     def take(self, record: Av1Config) -> bytes | None:
-        """Adopt a configuration if it differs."""
+        """Adopt a configuration if it differs.
+
+        Raises:
+            RemoteProtocolError: it is larger than any real one.
+        """
         config = record.serialize()
+        news = self.adopt(config, facts(config))
         self.record = record
-        return self.adopt(config, facts(config))
+        return news
 
 
 def facts(config: bytes) -> Facts:

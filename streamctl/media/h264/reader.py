@@ -88,14 +88,16 @@ class H264Reader(TrackReader):
         """Adopt a configuration if it differs.
 
         Raises:
-            RemoteProtocolError: it can't be written for want of a readable SPS.
+            RemoteProtocolError: it can't be written for want of a readable SPS, or is larger than
+                any real one.
         """
         if record == self.record:
             return None
         config = record.serialize()
+        news = self.adopt(config, facts(config))
         self.record = record
         self.leading.use(only_sps(record))
-        return self.adopt(config, facts(config))
+        return news
 
 
 def only_sps(record: AvcConfig) -> Sps | None:

@@ -83,12 +83,17 @@ class HevcReader(TrackReader):
         return self.take(HevcConfig.from_parameter_sets(*sets)) if found.sps else None
 
     def take(self, record: HevcConfig) -> bytes | None:
-        """Adopt a configuration if it differs."""
+        """Adopt a configuration if it differs.
+
+        Raises:
+            RemoteProtocolError: it is larger than any real one.
+        """
         if record == self.record:
             return None
         config = record.serialize()
+        news = self.adopt(config, facts(config))
         self.record = record
-        return self.adopt(config, facts(config))
+        return news
 
 
 def facts(config: bytes) -> Facts:

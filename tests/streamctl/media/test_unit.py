@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
+from streamctl.errors import RemoteProtocolError
 from streamctl.media.aac import AacReader
+from streamctl.media.h264 import H264Reader
+from streamctl.media.nal import join_length_prefixed
 from streamctl.media.packet import Codec, Track
-from streamctl.media.unit import Facts
+from streamctl.media.unit import MAX_CONFIG_BYTES, Facts
+from tests.streamctl.media.h264.sets import PPS, SPS_MAIN
 
 DECLARED = Track(0, Codec.H264, width=640, height=360, fps=50.0, sample_rate=8000, channels=1)
 
@@ -23,3 +29,21 @@ def test_the_same_configuration_with_other_facts_is_news() -> None:
     assert reader.adopt(b"", Facts("x", "X")) == b""
     assert reader.adopt(b"", Facts("x", "X")) is None
     assert reader.adopt(b"", Facts("x", "X", channels=2)) == b""
+
+
+def test_a_configuration_larger_than_any_real_one_is_refused() -> None:
+    reader = AacReader()
+    with pytest.raises(RemoteProtocolError):
+        reader.configure(b"\x12\x10" + bytes(MAX_CONFIG_BYTES))
+    assert reader.config is None
+
+
+def test_sets_that_make_a_configuration_too_large_change_nothing() -> None:
+    reader = H264Reader()
+    config = reader.configure(b"\0\0\0\1" + SPS_MAIN + b"\0\0\0\1" + PPS)
+    reader.byte_stream, reader.length_size = False, 4
+    large = [bytes((0x68, 0x40 | number << 4)) + bytes(0x8000) for number in (0, 2)]
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError):
+            reader.unit(join_length_prefixed(large))
+    assert reader.config == config
