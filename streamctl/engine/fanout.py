@@ -122,11 +122,12 @@ class LaneFanOut:
     def feed(self, items: Sequence[Item]) -> None:
         """Take new items of the lane."""
         flush = False
+        pending = self._pending
         for item in items:
-            if isinstance(item, Chunk):
+            if type(item) is Chunk:
                 if item.lead:
-                    self._pending.append(item.lead)
-                self._pending.append(item.data)
+                    pending.append(item.lead)
+                pending.append(item.data)
                 flush = flush or item.flush
                 if item.rap or self._leads:
                     self._watch(item)
@@ -134,7 +135,7 @@ class LaneFanOut:
                 flush = True
             elif isinstance(item, Rejoin):
                 self.dismiss(item.reason)
-        if not self._pending:
+        if not pending:
             self.position = self.lane.head
         elif flush and not self.merge_s:
             self.flush()

@@ -125,7 +125,7 @@ class Derived:
     def feed(self, items: Sequence[Item]) -> None:
         """Convert items of the base lane; tracks that the format can't carry are left out."""
         for item in items:
-            if self._left_out or not isinstance(item, Packet):
+            if self._left_out or type(item) is not Packet:
                 items = [kept for kept in map(self._carry, items) if kept is not None]
                 break
         out = self.converter.convert(items)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from streamctl.sdk.lane import Reader
 
+# Looking a member up in its enum costs as much as a call.
+KEY, AUDIO = Kind.KEY, Kind.AUDIO
 AUDIO_RAP_SPACING = TIMESCALE // 2
 """Streams without video may be joined at the first audio packet of each 500 ms."""
 ITEM_OVERHEAD_BYTES = 200
@@ -124,25 +126,29 @@ class Lane:
         ring = self.items
         joins = len(self.joins)
         for item in items:
-            if isinstance(item, Packet):
+            if type(item) is Packet:
                 time = item.dts
-                if time > self.newest:
-                    self.newest = time
                 kind = item.kind
-                if kind is Kind.KEY or (kind is Kind.AUDIO and self._audio_joins(time)):
+                if kind is KEY or (kind is AUDIO and self._sound_only and self._audio_joins(time)):
                     self._join_point(time)
                 self.written += len(item.data) + ITEM_OVERHEAD_BYTES
+            elif type(item) is Chunk:
+                time = item.end
+                if item.rap:
+                    self._join_point(item.start)
+                self.written += len(item.lead) + len(item.data) + ITEM_OVERHEAD_BYTES
             else:
                 self._index(item)
+                time = self.newest
+            if time > self.newest:
+                self.newest = time
             ring.append(item)
-        if len(self.joins) != joins or self.bytes > self.bounds.max_bytes:
+        if len(self.joins) != joins or self.written - self.released > self.bounds.max_bytes:
             self._trim()
         for reader in self.readers:
             self.feed(reader, items)
         if self.waiters:
-            waiters, self.waiters = self.waiters, []
-            for event in waiters:
-                event.set()
+            self._wake()
 
     def add_reader(self, reader: Reader) -> None:
         """Feed ``reader`` with every write from now on."""
@@ -182,9 +188,7 @@ class Lane:
     def finish(self) -> None:
         """There will be no more items: cursors may take the rest, then :meth:`wait` raises."""
         self.closed = True
-        for event in self.waiters:
-            event.set()
-        self.waiters.clear()
+        self._wake()
 
     def close(self) -> None:
         """Finish, and drop everything."""
@@ -200,15 +204,14 @@ class Lane:
         self._drop_until(self.joins[1])
         return before - self.bytes
 
+    def _wake(self) -> None:
+        waiters, self.waiters = self.waiters, []
+        for event in waiters:
+            event.set()
+
     def _index(self, item: Item) -> None:
-        """Account for anything but a packet."""
-        if isinstance(item, Chunk):
-            if item.end > self.newest:
-                self.newest = item.end
-            if item.rap:
-                self._join_point(item.start)
-            self.written += len(item.lead) + len(item.data) + ITEM_OVERHEAD_BYTES
-        elif isinstance(item, (Boundary, InitChange)):
+        """Account for what is neither packet nor chunk."""
+        if isinstance(item, (Boundary, InitChange)):
             sets = sum(len(track.config or b"") for track in item.init.tracks)
             self.written += sets + ITEM_OVERHEAD_BYTES
             self.init = item.init
@@ -217,8 +220,6 @@ class Lane:
 
     def _audio_joins(self, time: int) -> bool:
         """Whether a stream without video may be joined at the audio of this time."""
-        if not self._sound_only:
-            return False
         if self._last_audio_rap is not None and time - self._last_audio_rap < AUDIO_RAP_SPACING:
             return False
         self._last_audio_rap = time

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from streamctl.media.packet import Packet
 
+# Looking a member up in its enum costs as much as a call.
+AUDIO, DATA = Kind.AUDIO, Kind.DATA
 ORIGIN = 10 * TIMESCALE
 """Where a timeline starts: room for everything that is derived as ``time - lead``."""
 JUMP = 2 * TIMESCALE
@@ -63,10 +65,10 @@ class Timeline:
         for packet in packets:
             end = packet.pts + packet.dur
             kind = packet.kind
-            if kind is Kind.AUDIO:
+            if kind is AUDIO:
                 if end > self.audio_end:
                     self.audio_end = end
-            elif kind is not Kind.DATA and end > self.video_end:
+            elif kind is not DATA and end > self.video_end:
                 self.video_end = end
             if packet.dts > self.last_dts:
                 self.last_dts = packet.dts
@@ -101,6 +103,7 @@ class EpochClock:
 
     def map(self, packets: Sequence[Packet], now: float) -> None:
         """Move packets onto the timeline, in place; DTS rises strictly per track."""
+        arrival = now * TIMESCALE
         for packet in packets:
             clock = self.tracks.get(packet.track)
             if clock is None:
@@ -109,7 +112,7 @@ class EpochClock:
             dts = packet.dts
             step = dts - clock.source_dts
             if -JUMP <= step <= JUMP:
-                ahead = dts - now * TIMESCALE
+                ahead = dts - arrival
                 if ahead > self.ahead:
                     self.ahead = ahead
             elif self._jumped(step, dts, now - clock.arrival, now):

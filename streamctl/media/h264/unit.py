@@ -34,6 +34,8 @@ REMOVED = frozenset({7, 8, 9, 10, 11, 12})
 never holds: outputs write their own sets and delimiters, filler is waste, and an end of
 sequence would reset the decoders of a spliced stream."""
 
+# Looking a member up in its enum costs as much as a call.
+KEY, P, B = Kind.KEY, Kind.P, Kind.B
 OPEN_GOP = int(Flag.OPEN_GOP)
 """As a plain number, since the bits of an enum are slow to test."""
 
@@ -148,24 +150,24 @@ def classify(units: Iterable[bytes], parameter_sets: bool) -> tuple[Kind, int]:
     for unit in units:
         kind = unit[0] & 31
         if kind == IDR:
-            return Kind.KEY, 0
+            return KEY, 0
         if kind in SLICES:
             picture, first = slice_type(unit)
             fields += first
             if picture == "P" and fields <= 1:
-                return Kind.P, 0
+                return P, 0
             types.append((picture, fields))
         elif kind == SEI:
             messages.append(unit)
     if not types:
-        return Kind.P, 0
+        return P, 0
     if all(picture == "B" for picture, _ in types):
-        return Kind.B, 0
+        return B, 0
     if all(picture == "I" for picture, field in types if field <= 1) and (
         parameter_sets or recovers_at_once(messages)
     ):
-        return Kind.KEY, OPEN_GOP
-    return Kind.P, 0
+        return KEY, OPEN_GOP
+    return P, 0
 
 
 def slice_type(unit: bytes) -> tuple[str, bool]:
