@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from streamctl.errors import ConfigError
+from streamctl.errors import ConfigError, ConnectionFailed, StreamctlError
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.wire.client import Target
 
@@ -101,11 +101,19 @@ class Server:
         """Where a redirect leads: the URL of an application, or of the stream itself.
 
         Raises:
-            ConfigError: no RTMP URL.
+            ConnectionFailed: to no RTMP server, or to one without the TLS that this one has.
         """
-        found = StreamURL.parse(url)
+        try:
+            found = StreamURL.parse(url).as_destination()
+        except StreamctlError:
+            raise ConnectionFailed("a redirect leads to no URL") from None
         if found.kind != "rtmp" or not found.host:
-            raise ConfigError(f"a redirect leads to no RTMP server: `{found.redacted}`")
+            raise ConnectionFailed(f"a redirect leads to no RTMP server: `{found.redacted}`")
+        if self.secure and not found.secure:
+            raise ConnectionFailed(
+                f"a redirect leads away from TLS: `{found.redacted}`",
+                hint="write that URL yourself if everybody may read the stream key",
+            )
         name = self.target.name.partition("?")[0]
         app = found.path.strip("/").removesuffix(f"/{name}")
         asked = Target(app, self.target.name, tc_url(found, app))

@@ -184,7 +184,7 @@ async def established(
     Raises:
         ConnectionFailed: not reachable, refused, silent for ``handshake_s``, or closed.
         RemoteProtocolError: the server broke the protocol.
-        ConfigError: the URL or a redirect names no stream, or `tls_ca` can't be used.
+        ConfigError: the URL names no stream, or `tls_ca` can't be used.
     """
     server = Server.of(url)
     for _ in range(MAX_CONNECTIONS):
@@ -228,8 +228,8 @@ def next_server(server: Server, refused: Refused, url: StreamURL) -> Server | No
     """Where to ask after a refusal; None if it is final.
 
     Raises:
-        ConnectionFailed: the server wants another login than the URL has.
-        ConfigError: a redirect leads nowhere.
+        ConnectionFailed: a redirect can't be followed, or the server wants another login than
+            the URL has.
     """
     if refused.redirect:
         return server.elsewhere(refused.redirect)

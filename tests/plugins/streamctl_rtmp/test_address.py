@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.errors import ConfigError
+from streamctl.errors import ConfigError, ConnectionFailed
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.address import Location, Server, port, target
 from streamctl_rtmp.wire.client import Target
@@ -92,5 +92,13 @@ def test_a_redirect_keeps_the_stream(redirect: str, host: str, port: int, app: s
 @pytest.mark.parametrize("redirect", ["", "nowhere", "http://h/x.flv", "rtmp:///x"])
 def test_a_redirect_to_nowhere_is_refused(redirect: str) -> None:
     server = Server.of(StreamURL.parse("rtmp://h/live/news"))
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConnectionFailed):
         server.elsewhere(redirect)
+
+
+def test_a_redirect_does_not_take_a_stream_key_out_of_tls() -> None:
+    server = Server.of(StreamURL.parse("rtmps://h/live/news"))
+    assert server.elsewhere("rtmps://other/live").secure
+    with pytest.raises(ConnectionFailed, match="away from TLS") as failure:
+        server.elsewhere("rtmp://other/live/a-long-stream-key")
+    assert "a-long-stream-key" not in str(failure.value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from streamctl.errors import ConfigError, ConnectionFailed
+from streamctl.errors import ConnectionFailed
 from streamctl.net.clock import LoopClock
 from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.url import StreamURL
@@ -180,7 +180,7 @@ async def test_a_circle_of_redirects_is_an_error() -> None:
 @pytest.mark.anyio
 async def test_a_redirect_to_no_rtmp_server_is_an_error() -> None:
     async with door(lambda app: {"ex": {"redirect": "http://h/live/x.flv"}}) as here:
-        with pytest.raises(ConfigError, match="leads to no RTMP server"):
+        with pytest.raises(ConnectionFailed, match="leads to no RTMP server"):
             await connect(f"rtmp://{HOST}:{here}/live/news")
 
 
