@@ -30,6 +30,7 @@ from streamctl.engine.status import counters, session_status, stopped_status, st
 from streamctl.engine.stream import Stream
 from streamctl.engine.web import WebApp
 from streamctl.errors import NotFound, StreamctlError
+from streamctl.net.address import show
 from streamctl.net.clock import LoopClock
 from streamctl.net.http import HttpLimits, serve_http
 from streamctl.net.tls import ServerTls
@@ -219,7 +220,7 @@ class Server:
     def health(self) -> Health:
         """Health of the whole server."""
         checks = [
-            Check(name=f"listener {kind}", status="ok", message=join(address))
+            Check(name=f"listener {kind}", status="ok", message=show(address))
             for kind, address in sorted(self.addresses.items())
         ]
         for code, stream in sorted(self.running.items()):
@@ -409,9 +410,3 @@ class Server:
 def disabled(config: Config) -> frozenset[str]:
     """The codes that are configured but switched off."""
     return frozenset(code for code, stream in config.streams.items() if stream.disabled)
-
-
-def join(address: Address) -> str:
-    """An address as text; IPv6 hosts stand in brackets."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

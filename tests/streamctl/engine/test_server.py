@@ -9,7 +9,7 @@ import pytest
 
 from streamctl.config.load import parse
 from streamctl.engine import causes as cause
-from streamctl.engine.server import RESTART_S, TICK_S, Server, join
+from streamctl.engine.server import RESTART_S, TICK_S, Server
 from streamctl.engine.stream import Stream
 from streamctl.errors import ConfigError, ConnectionFailed, NotFound, StreamctlError
 from streamctl.registry import Registry
@@ -316,11 +316,6 @@ async def test_a_shutdown_ends_streams_sessions_and_followers() -> None:
     assert followed.count("session.closed") == 1
     assert server.running == {}
     assert server.health().status == "down"
-
-
-def test_addresses_are_written_with_brackets_where_they_need_them() -> None:
-    assert join(("127.0.0.1", 80)) == "127.0.0.1:80"
-    assert join(("::1", 80)) == "[::1]:80"
 
 
 async def test_a_service_that_fails_later_ends_the_server_in_order() -> None:
