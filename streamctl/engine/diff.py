@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from streamctl.config.model import Config, StreamConfig
 
-LIVE_SECTIONS = frozenset({"log", "limits"})
-"""Sections whose changes take effect while the server runs."""
 UNNOTICED_KEYS = frozenset({"title", "max_viewers"})
 """Keys of a stream that change without anybody noticing."""
 OUTPUTS_OPTIONS = "outputs_options"

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     import anyio
 
     from streamctl.media.packet import Format, Init
-    from streamctl.sdk.context import StreamView
     from streamctl.sdk.lane import Cursor, EpochWriter, FanOut, Wire
     from streamctl.sdk.session import Grant, Refusal, Request, Session
 
@@ -228,6 +227,3 @@ class MediaHolder(Protocol):
 
     def shrink(self, wanted: int) -> int:
         """Let up to about ``wanted`` bytes of the oldest media go; the bytes gained."""
-
-
-HttpOutputFactory = Callable[["StreamView"], HttpOutput]
