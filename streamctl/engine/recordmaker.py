@@ -53,7 +53,11 @@ class Maker(Protocol):
         """What these items add to the file, in pieces for :meth:`write`."""
 
     async def open(self, tasks: TaskGroup) -> None:
-        """Get ready; ``tasks`` is cancelled when the job is over."""
+        """Get ready; ``tasks`` is cancelled when the job is over.
+
+        Raises:
+            StreamctlError: the child process can't be started.
+        """
 
     async def write(self, data: bytes) -> None:
         """Add to the file.
@@ -175,14 +179,18 @@ class MuxMaker:
 
     async def _run(self, *, task_status: TaskStatus[RunningMuxer]) -> None:
         """Write what the child makes until it has made everything."""
+        started = False
         try:
             async with AvWorkerClient().mux(self.muxer) as muxer:
                 task_status.started(muxer)
+                started = True
                 while (made := await muxer.written()) is not None:
                     at, data = made
                     await to_thread.run_sync(self.file.write, data, at)
         except StreamctlError as error:
             self._failure = error
+            if not started:
+                raise
         finally:
             self._done.set()
 

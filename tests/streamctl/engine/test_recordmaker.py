@@ -103,6 +103,16 @@ async def test_a_child_that_gives_up_is_an_error(tmp_path: Path) -> None:
     await to_thread.run_sync(file.close)
 
 
+async def test_a_child_that_can_not_be_started_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    maker = maker_of(RecordingFile(tmp_path / "a.mp4"))
+    async with anyio.create_task_group() as tasks:
+        with pytest.raises(MediaError):
+            await maker.open(tasks)
+
+
 async def test_a_disk_that_is_full_is_an_error(
     media: MediaCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
