@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from streamctl.errors import LocalProtocolError
-from streamctl.media.flv_converter import TagConverter
+from streamctl.media.flv_converter import BASE_LEAD, TagConverter
 from streamctl.media.flv_packer import TagPacker, TagType
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ class FlvPacker(TagPacker):
 class FlvConverter(TagConverter):
     """Makes the ``flv`` lane."""
 
-    def __init__(self) -> None:
-        super().__init__(lambda base: FlvPacker(base=base), last_timestamp=LAST_TIMESTAMP)
+    def __init__(self, first_timestamp: int = BASE_LEAD) -> None:
+        super().__init__(
+            lambda base: FlvPacker(base=base), first_timestamp, last_timestamp=LAST_TIMESTAMP
+        )
 
 
 def file_header(init: Init) -> bytes:

@@ -103,7 +103,7 @@ class TagConverter:
         assert self.last_timestamp is not None
         media = (packer.video is not None, packer.audio is not None)
         if time - packer.base > self.last_timestamp:
-            packer.base = time - self.first_timestamp
+            packer.base = time - BASE_LEAD
             out.append(Rejoin("the timestamps begin anew"))
         elif media != self._told:
             out.append(Rejoin("the stream goes on with other tracks"))
