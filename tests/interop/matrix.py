@@ -47,6 +47,7 @@ class Medium:
     recipe: Recipe | None = None
     """How it is made; None for a file that exists."""
     path: Path | None = None
+    channels: int = 2
 
     def file(self, cache: MediaCache, container: str = "mp4") -> Path:
         """Where it is, made or put into another container if need be."""
@@ -114,7 +115,7 @@ def deal(
     """The publications, with the players of each."""
     publications = []
     for row, medium in enumerate(media):
-        senders = [one for one in publishers if one.sends(medium.codecs)]
+        senders = [one for one in publishers if one.sends(medium.codecs, medium.channels)]
         viewers = [one for one in players if plays(one, medium)]
         for turn, publisher in enumerate(senders):
             hand = [

@@ -23,7 +23,7 @@ FILES = (
 def real_rows(folder: Path) -> list[Medium]:
     """The files of the folder that this knows."""
     return [
-        Medium(name, codecs, fps, path=folder / file)
+        Medium(name, codecs, fps, path=folder / file, channels=6 if "5.1" in name else 2)
         for name, file, codecs, fps in FILES
         if (folder / file).exists()
     ]

@@ -82,6 +82,8 @@ class Matrix:
         wanted = Wanted(medium.codecs, WATCH_S, medium.fps, medium.recipe)
         if medium.recipe is not None and wanted.video and wanted.audio:
             wanted = replace(wanted, offset_ms=judge(path).offset_ms)
+        if medium.recipe is None:
+            wanted = replace(wanted, original=judge(path))
         self.wanted[medium.name] = wanted
 
     def publish(self, server: Streamctl, code: str) -> list[Cell]:
@@ -112,6 +114,7 @@ class Matrix:
     def watch(self, server: Streamctl, code: str, players: Sequence[Player]) -> list[Cell]:
         """All players of a publication, at the same time."""
         publication = self.codes[code]
+        medium = publication.medium
         urls = addresses(server, code)
         watches: list[tuple[Player, Watch]] = []
         cells = []
@@ -121,15 +124,14 @@ class Matrix:
                 continue
             folder = self.folder / code / str(number)
             folder.mkdir(parents=True)
-            watches.append((player, player.watch(urls[player.output], folder, WATCH_S)))
-        medium = publication.medium
+            wanted = replace(self.wanted[medium.name], codecs=medium.carried(player.output))
+            watches.append((player, player.watch(urls[player.output], folder, wanted)))
         served = [watch for player, watch in watches if medium.carried(player.output)]
         wait_for(served, LIMIT_S)
         wait_for([watch for _, watch in watches], REFUSED_S)
         for player, watch in watches:
-            carried = medium.carried(player.output)
-            seen = watch.stop(replace(self.wanted[medium.name], codecs=carried))
-            if carried:
+            seen = watch.stop()
+            if medium.carried(player.output):
                 cells.append(weigh_seen(publication, player, seen))
             else:
                 cells.append(weigh_refusal(publication, player, seen, refusal(urls[player.output])))

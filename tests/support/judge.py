@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
+from zlib import adler32
 
 import av
 import av.logging
@@ -58,6 +59,10 @@ class Verdict:
     repeated: int = 0
     restarts: list[int] = field(default_factory=list)
     """Frame numbers at which the count began anew (a loop or another publisher)."""
+    picture_prints: list[tuple[float, int]] = field(default_factory=list, repr=False)
+    """Time and checksum of each picture, in presentation order."""
+    sound_prints: list[tuple[float, int]] = field(default_factory=list, repr=False)
+    """Time and checksum of each decoded frame of sound."""
     starts_with_key: bool = False
     decode_errors: list[str] = field(default_factory=list)
     dts_disorder: int = 0
@@ -106,6 +111,7 @@ def judge(media: Path | str | bytes) -> Verdict:
     finally:
         av.logging.set_level(None)
     evidence.video.sort(key=lambda item: item[0])
+    verdict.picture_prints.sort()
     weigh_numbers(verdict, evidence)
     weigh_gaps(verdict, evidence)
     verdict.offsets_ms = offsets(evidence)
@@ -160,10 +166,12 @@ def take(packet: av.Packet[Any], verdict: Verdict, evidence: Evidence) -> None:
             verdict.frames += 1
             plane = brightness(frame)
             evidence.video.append((frame.time, read_number(plane), is_lit(plane)))
+            verdict.picture_prints.append((frame.time, adler32(plane.tobytes())))
         elif isinstance(frame, av.AudioFrame):
             evidence.sample_rate = frame.sample_rate
             evidence.audio.append((frame.time, frame.samples / frame.sample_rate))
             evidence.sound.append(loudness(frame))
+            verdict.sound_prints.append((frame.time, adler32(evidence.sound[-1].tobytes())))
             evidence.sound_times.append(frame.time)
 
 

@@ -93,8 +93,8 @@ def page_server() -> ThreadingHTTPServer:
 class BrowserScreen:
     """A page with a player in headless Chromium."""
 
-    def __init__(self, page: str, seconds: float) -> None:
-        self.page, self.seconds = page, seconds
+    def __init__(self, page: str, wanted: Wanted) -> None:
+        self.page, self.wanted = page, wanted
         self.began: float | None = None
         self.state: Playing | None = None
         self.browser = Browser()
@@ -108,14 +108,15 @@ class BrowserScreen:
             self.state = self.browser.playing()
             if self.state.time > 0 and self.began is None:
                 self.began = self.state.time
-        return self.played() >= self.seconds
+        return self.played() >= self.wanted.seconds
 
     def played(self) -> float:
         """Media time since playing began."""
         return self.state.time - self.began if self.state and self.began is not None else 0.0
 
-    def stop(self, wanted: Wanted) -> Seen:
+    def stop(self) -> Seen:
         """Close the browser; what its video element says, and what was on it."""
+        wanted = self.wanted
         shown: list[tuple[float, str]] = []
         problems: list[str] = []
         with suppress(AssertionError):
@@ -158,15 +159,15 @@ def weigh_screen(shown: list[tuple[float, str]], state: Playing, wanted: Wanted)
     return faults
 
 
-def watch_hls(url: str, folder: Path, seconds: float) -> BrowserScreen:
+def watch_hls(url: str, folder: Path, wanted: Wanted) -> BrowserScreen:
     """Open the player page of a stream."""
-    return BrowserScreen(url.removesuffix("/index.m3u8"), seconds)
+    return BrowserScreen(url.removesuffix("/index.m3u8"), wanted)
 
 
-def watch_flv(url: str, folder: Path, seconds: float) -> BrowserScreen:
+def watch_flv(url: str, folder: Path, wanted: Wanted) -> BrowserScreen:
     """Open a page with mpegts.js, from another origin than the media."""
     port = page_server().server_address[1]
-    return BrowserScreen(f"http://{HOST}:{port}/#{quote(url, safe='')}", seconds)
+    return BrowserScreen(f"http://{HOST}:{port}/#{quote(url, safe='')}", wanted)
 
 
 def version_in_browser(vendor: Path) -> str:

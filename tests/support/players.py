@@ -40,7 +40,7 @@ class Watch(Protocol):
     def enough(self) -> bool:
         """Whether it has seen what was asked for, or given up."""
 
-    def stop(self, wanted: Wanted) -> Seen:
+    def stop(self) -> Seen:
         """Ends it; what it saw, compared with what it should have."""
 
 
@@ -55,30 +55,31 @@ class Player:
     """What it understands in this output."""
     version: Callable[[], str]
     """Nothing when it is not installed."""
-    watch: Callable[[str, Path, float], Watch]
-    """Starts watching a URL for some seconds, with a folder of its own."""
+    watch: Callable[[str, Path, Wanted], Watch]
+    """Starts watching a URL, with a folder of its own, to see what is wanted."""
 
 
 class Recording:
     """A program that writes what it receives into a file."""
 
-    def __init__(self, process: Process, path: Path, seconds: float) -> None:
-        self.process, self.path, self.seconds = process, path, seconds
+    def __init__(self, process: Process, path: Path, wanted: Wanted) -> None:
+        self.process, self.path, self.wanted = process, path, wanted
 
     def enough(self) -> bool:
         """Whether the program has ended, or its file is long enough."""
         if not self.process.running():
             return True
-        return self.path.suffix == ".flv" and flv_seconds(self.path) >= self.seconds
+        return self.path.suffix == ".flv" and flv_seconds(self.path) >= self.wanted.seconds
 
-    def stop(self, wanted: Wanted) -> Seen:
+    def stop(self) -> Seen:
         """Interrupt the program and judge the file."""
         self.process.stop(signal.SIGINT, 5)
         output = self.process.output
         if not self.path.exists() or not self.path.stat().st_size:
             return Seen("", ["nothing was recorded"], output)
         is_flv = self.path.suffix == ".flv"
-        seen = weigh(judge(whole_tags(self.path.read_bytes()) if is_flv else self.path), wanted)
+        media = whole_tags(self.path.read_bytes()) if is_flv else self.path
+        seen = weigh(judge(media), self.wanted)
         seen.output = output
         seen.faults += [
             f"says: {line.strip()[:120]}"
@@ -126,34 +127,43 @@ def ffmpeg_player(
 ) -> Player:
     """One of the installed versions of ffmpeg."""
 
-    def watch(url: str, folder: Path, seconds: float) -> Recording:
+    def watch(url: str, folder: Path, wanted: Wanted) -> Recording:
         path = folder / f"recorded.{CONTAINERS[output]}"
         quiet = [program(), "-hide_banner", "-nostdin", "-loglevel", "warning"]
-        limit = ["-t", str(seconds + 1), "-c", "copy", "-flush_packets", "1", "-y", str(path)]
-        return Recording(Process([*quiet, "-i", url, *limit]), path, seconds)
+        limit = [
+            "-t",
+            str(wanted.seconds + 1),
+            "-c",
+            "copy",
+            "-flush_packets",
+            "1",
+            "-y",
+            str(path),
+        ]
+        return Recording(Process([*quiet, "-i", url, *limit]), path, wanted)
 
     return Player(name, output, codecs, lambda: ffmpeg_version(program()), watch)
 
 
-def watch_rtmpdump(url: str, folder: Path, seconds: float) -> Recording:
+def watch_rtmpdump(url: str, folder: Path, wanted: Wanted) -> Recording:
     """Record with librtmp."""
     path = folder / "recorded.flv"
-    return Recording(Process(["rtmpdump", "-q", "-v", "-r", url, "-o", str(path)]), path, seconds)
+    return Recording(Process(["rtmpdump", "-q", "-v", "-r", url, "-o", str(path)]), path, wanted)
 
 
-def watch_rtmp2src(url: str, folder: Path, seconds: float) -> Recording:
+def watch_rtmp2src(url: str, folder: Path, wanted: Wanted) -> Recording:
     """Record with GStreamer."""
     path = folder / "recorded.flv"
     pipeline = f"rtmp2src location={url} ! filesink location={path} buffer-mode=unbuffered"
-    return Recording(Process(["gst-launch-1.0", "-q", "-e", *pipeline.split()]), path, seconds)
+    return Recording(Process(["gst-launch-1.0", "-q", "-e", *pipeline.split()]), path, wanted)
 
 
-def watch_streamlink(url: str, folder: Path, seconds: float) -> Recording:
+def watch_streamlink(url: str, folder: Path, wanted: Wanted) -> Recording:
     """Record HLS with streamlink."""
     path = folder / "recorded.ts"
-    limit = ["--stream-segmented-duration", f"{seconds + 2:.0f}s", "--loglevel", "warning"]
+    limit = ["--stream-segmented-duration", f"{wanted.seconds + 2:.0f}s", "--loglevel", "warning"]
     argv = [streamlink(), "--no-config", *limit, "--force", "-o", str(path), f"hls://{url}", "best"]
-    return Recording(Process(argv), path, seconds)
+    return Recording(Process(argv), path, wanted)
 
 
 RECORDERS = (

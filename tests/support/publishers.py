@@ -38,10 +38,12 @@ class Publisher:
     """Publishes a file with these codecs to a URL."""
     container: str = "mp4"
     """What the file has to be."""
+    channels: int = 8
+    """How many of sound it can send."""
 
-    def sends(self, codecs: Sequence[str]) -> bool:
-        """Whether it can send a file with these codecs."""
-        return self.codecs.issuperset(codecs)
+    def sends(self, codecs: Sequence[str], channels: int = 2) -> bool:
+        """Whether it can send a file with these codecs and so many channels of sound."""
+        return self.codecs.issuperset(codecs) and channels <= self.channels
 
 
 def with_ffmpeg(program: Callable[[], str]) -> Callable[[Path, Sequence[str], str], Process]:
@@ -89,6 +91,7 @@ PUBLISHERS = (
         lambda: gstreamer_version("rtmp2sink"),
         with_gstreamer("rtmp2sink location={}"),
         "flv",
+        channels=2,
     ),
     Publisher(
         "GStreamer rtmpsink",
@@ -96,6 +99,7 @@ PUBLISHERS = (
         lambda: gstreamer_version("rtmpsink"),
         with_gstreamer("rtmpsink location={}"),
         "flv",
+        channels=2,
     ),
     Publisher("streamctl push", ENHANCED, own_version, with_push),
 )

@@ -38,7 +38,9 @@ def repack(path: Path, copy: Path, container: str, seconds: float = 0.0) -> None
             with av.open(str(path)) as source:
                 streams = pictures_and_sound(source)
                 if not written:
-                    written = {s.index: out.add_stream_from_template(s) for s in streams}
+                    written = {
+                        s.index: out.add_stream_from_template(s, opaque=True) for s in streams
+                    }
                 begin = first_time(source)
                 for packet, time, length in packets(source, streams):
                     kind = packet.stream.type

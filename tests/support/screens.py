@@ -39,9 +39,9 @@ AUDIO_BUFFERS = 5
 MPV_SYNC_S = 0.1
 VLC_OPTIONS = (
     "--no-video-title-show --vout vdummy --aout adummy --no-osd --no-sub-autodetect-file "
-    "--network-caching 1000 --live-caching 1000 --no-skip-frames --no-avcodec-hurry-up "
-    "--video-filter scene --scene-ratio 1 --scene-format png --scene-prefix shown"
+    "--network-caching 1000 --live-caching 1000 --no-skip-frames --no-avcodec-hurry-up"
 )
+VLC_SCENE = "--video-filter scene --scene-ratio 1 --scene-format png --scene-prefix shown"
 MPV_OPTIONS = (
     "--no-config --no-ytdl --vo=null --ao=null --hwdec=no --cache-pause=no "
     "--msg-level=all=warn,ffmpeg=v --vf=lavfi=[showinfo]"
@@ -57,13 +57,15 @@ class VlcScreen:
     one does, VLC 3 loses some bytes at the end of its first 32 KiB.
     """
 
-    def __init__(self, url: str, folder: Path, seconds: float) -> None:
-        self.folder, self.seconds = folder, seconds
+    def __init__(self, url: str, folder: Path, wanted: Wanted) -> None:
+        self.folder, self.wanted = folder, wanted
         self.port = free_port()
         self.home = Path(tempfile.mkdtemp(prefix="vlc-"))
         """The folder of a test is closed to the user that VLC runs as."""
         control = f"-I oldrc --rc-fake-tty --rc-host {HOST}:{self.port}"
-        options = f"{control} {VLC_OPTIONS} --scene-path {self.home}"
+        options = f"{control} {VLC_OPTIONS}"
+        if wanted.recipe is not None:
+            options += f" {VLC_SCENE} --scene-path {self.home}"
         self.process = Process(
             as_nobody("cvlc", *options.split(), url, "vlc://quit", home=self.home)
         )
@@ -93,10 +95,11 @@ class VlcScreen:
         plays = self.counters.get("frames displayed") or self.counters.get("buffers played")
         if not self.began and plays:
             self.began = now
-        return bool(self.began) and now - self.began >= self.seconds
+        return bool(self.began) and now - self.began >= self.wanted.seconds
 
-    def stop(self, wanted: Wanted) -> Seen:
+    def stop(self) -> Seen:
         """End VLC; its counters, and the numbers of the pictures that it showed."""
+        wanted = self.wanted
         counters = self.ask() or self.counters
         self.process.stop(timeout_s=5)
         numbers = [read_picture(path) for path in sorted(self.home.glob("shown*.png"))[:-1]]
@@ -126,8 +129,8 @@ def read_picture(path: Path) -> int | None:
 class MpvScreen:
     """mpv without a window, asked over its socket."""
 
-    def __init__(self, url: str, folder: Path, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, url: str, folder: Path, wanted: Wanted) -> None:
+        self.wanted = wanted
         self.path = folder / "control"
         argv = ["mpv", *MPV_OPTIONS.split(), f"--input-ipc-server={self.path}", url]
         self.process = Process(argv)
@@ -166,14 +169,15 @@ class MpvScreen:
             self.times.append(answers["time-pos"])
         if "avsync" in answers:
             self.skew.append(abs(answers["avsync"]))
-        return self.played() >= self.seconds
+        return self.played() >= self.wanted.seconds
 
     def played(self) -> float:
         """Media time since the first answer."""
         return self.times[-1] - self.times[0] if self.times else 0.0
 
-    def stop(self, wanted: Wanted) -> Seen:
+    def stop(self) -> Seen:
         """End mpv; the times of its pictures, and its own measure of lip sync."""
+        wanted = self.wanted
         self.process.stop(timeout_s=5)
         output = self.process.output
         pictures = [float(at) for at in PICTURE.findall(output)]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.support.judge import Verdict, unevenness
+from tests.support.likeness import likeness_faults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ SYNC_MS = 40.0
 """Sound and picture may be this much further apart than in the file that was published."""
 RHYTHM_S = 0.0025
 """Timestamps rounded to the millisecond, once on each side."""
+SEAM_S = 0.1
+"""The longest hole in the sound where footage with a shorter sound track is repeated."""
 SHOWN = 0.3
 """A screen on a loaded machine may drop pictures that come late, but not most of them."""
 
@@ -32,6 +35,8 @@ class Wanted:
     fps: float
     recipe: Recipe | None = None
     """None when the pictures carry no numbers."""
+    original: Verdict | None = None
+    """The file that was published, judged; for footage."""
     offset_ms: float = 0.0
     """How far sound and picture are apart in the file that was published."""
 
@@ -74,14 +79,17 @@ def weigh(verdict: Verdict, wanted: Wanted) -> Seen:
         faults.append(f"{verdict.duration_s:.1f} s only")
     if verdict.dts_disorder:
         faults.append(f"{verdict.dts_disorder} decode times are not in order")
-    if verdict.audio_gaps:
-        worst = max(verdict.audio_gaps, key=abs) * 1000
-        faults.append(f"{len(verdict.audio_gaps)} gaps in the sound, worst {worst:+.0f} ms")
+    allowed = 0.0 if wanted.recipe is not None else SEAM_S
+    if gaps := [gap for gap in verdict.audio_gaps if not 0 < gap < allowed]:
+        worst = max(gaps, key=abs) * 1000
+        faults.append(f"{len(gaps)} gaps in the sound, worst {worst:+.0f} ms")
     seen = Seen(f"{verdict.duration_s:.1f} s", faults)
     if wanted.video:
         weigh_pictures(verdict, wanted, seen)
     if wanted.video and wanted.audio and wanted.recipe is not None:
         weigh_sync(verdict, wanted, seen)
+    if wanted.original is not None:
+        seen.faults += likeness_faults(verdict, wanted.original, RHYTHM_S, SYNC_MS / 1000)
     return seen
 
 
