@@ -44,6 +44,10 @@ class Cell:
     """What was seen, or why not."""
 
 
+def ignore(cell: Cell) -> None:
+    """Wait for the end to see a cell."""
+
+
 class Matrix:
     """One server with a stream for each publication."""
 
@@ -56,7 +60,7 @@ class Matrix:
         segments = "[streams.{}.hls]\nsegment_s = 1\n"
         self.streams = "".join(stream_toml(code) + segments.format(code) for code in self.codes)
 
-    def run(self, *, at_once: int, report: Callable[[Cell], None]) -> list[Cell]:
+    def run(self, *, at_once: int, report: Callable[[Cell], None] = ignore) -> list[Cell]:
         """All cells, some publications at a time."""
         for one in self.codes.values():
             self.prepare(one)

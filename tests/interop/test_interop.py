@@ -1,0 +1,67 @@
+"""A few cells of the matrix in every test run: the newest codecs, every player, odd frame rates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.matrix import MEDIA, PLAYERS, Publication, plays
+from tests.interop.run import Cell, Matrix
+from tests.support.publishers import PUBLISHERS
+from tests.support.tools import missing
+
+if TYPE_CHECKING:
+    from tests.support.media import MediaCache
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+CHOSEN = (
+    ("current ffmpeg", "HEVC, AAC", "current ffmpeg, rtmpdump, streamlink, mpv"),
+    ("streamctl push", "AV1, Opus", "current ffmpeg, GStreamer rtmp2src, mpegts.js, ffmpeg"),
+    ("GStreamer rtmpsink", "variable rate", "VLC, hls.js, mpv"),
+    ("streamctl push", "H.264, FLAC", "current ffmpeg, ffmpeg"),
+)
+"""Publisher, medium, and players in all outputs that can carry it or have to refuse it."""
+
+
+def publication(publisher: str, medium: str, players: str) -> Publication:
+    sender = next(one for one in PUBLISHERS if one.name == publisher)
+    sent = next(one for one in MEDIA if one.name == medium)
+    names = players.split(", ")
+    return Publication(
+        sender, sent, tuple(one for one in PLAYERS if one.name in names and plays(one, sent))
+    )
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> list[Cell]:
+    publications = [publication(*chosen) for chosen in CHOSEN]
+    for one in publications:
+        absent = [player.name for player in one.players if not player.version()]
+        if absent or not one.publisher.version():
+            missing(f"a program of {one.publisher.name}, {', '.join(absent)}")
+    return Matrix(tmp_path_factory.mktemp("interop"), media, publications).run(at_once=2)
+
+
+def test_every_player_sees_what_was_published_or_is_refused_with_a_reason(
+    cells: list[Cell],
+) -> None:
+    failed = [
+        f"{cell.publication.publisher.name}, {cell.publication.medium.name}, "
+        f"{cell.player.output} in {cell.player.name}: {cell.text}"
+        for cell in cells
+        if cell.state not in ("ok", "refused")
+    ]
+    assert failed == []
+    assert {cell.player.output for cell in cells} == {"rtmp", "http-flv", "hls", "http-ts"}
+
+
+def test_a_refusal_names_the_codec_and_the_outputs_that_can_carry_it(cells: list[Cell]) -> None:
+    reasons = {cell.text for cell in cells if cell.state == "refused"}
+    assert reasons
+    for reason in reasons:
+        assert reason.startswith("406: ")
+        assert "AV1" in reason
+        assert "rtmp" in reason
+        assert "http-flv" in reason
