@@ -142,6 +142,7 @@ FOURCCS: dict[bytes, tuple[Codec, str]] = {
     b"ec-3": (Codec.EAC3, "E-AC-3"),
     b"fLaC": (Codec.FLAC, "FLAC"),
 }
+FOURCC_BYTES = 4
 
 COMPOSED = frozenset({Codec.H264, Codec.HEVC})
 """Codecs whose coded frames have a composition time offset in the FourCC form."""
@@ -205,6 +206,8 @@ def parse_ex_video(data: bytes, rest: bytes = b"") -> Tag:
 def video_unit(key: bool, packet_type: int, code: bytes, body: bytes) -> Tag:
     """One track's part of a video tag with a FourCC."""
     codec, name = fourcc(code)
+    if codec is None and len(code) < FOURCC_BYTES:
+        return unreadable("video")
     if packet_type in CODED:
         if packet_type == CODED_FRAMES_X or codec not in COMPOSED:
             return Tag(FRAME, codec, name, key, 0, body)
@@ -244,6 +247,8 @@ def parse_ex_audio(data: bytes) -> Tag:
 def audio_unit(packet_type: int, code: bytes, body: bytes) -> Tag:
     """One track's part of an audio tag with a FourCC."""
     codec, name = fourcc(code)
+    if codec is None and len(code) < FOURCC_BYTES:
+        return unreadable("audio")
     if packet_type > AudioPacketType.SEQUENCE_END:
         return Tag(OTHER, codec, name, True, 0, b"")
     return Tag(TAG_KINDS[packet_type], codec, name, True, 0, body)
@@ -322,8 +327,8 @@ def parse_tracks(
 
 
 def fourcc(code: bytes) -> tuple[Codec | None, str]:
-    """The codec of a FourCC and its name."""
-    return FOURCCS.get(code) or (None, code.decode("ascii", "backslashreplace"))
+    """The codec of a FourCC and its name, in which nothing unprintable is left."""
+    return FOURCCS.get(code) or (None, repr(code)[2:-1])
 
 
 def unreadable(name: str) -> Tag:

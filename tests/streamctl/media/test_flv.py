@@ -34,13 +34,15 @@ VIDEO: list[tuple[str, Tag]] = [
     ("d4 61763031 aa", Tag(TagKind.OTHER, Codec.AV1, "AV1", False, 0, b"")),
     ("94 61766331 aa", Tag(TagKind.OTHER, Codec.H264, "H.264", True, 0, b"")),
     ("91 78787878 aa", Tag(TagKind.FRAME, None, "xxxx", True, 0, b"\xaa")),
-    ("91 ff", Tag(TagKind.FRAME, None, "\\xff", True, 0, b"")),
+    ("91 0a1b5bff aa", Tag(TagKind.FRAME, None, "\\n\\x1b[\\xff", True, 0, b"\xaa")),
+    ("90 617663", Tag(TagKind.OTHER, None, "video", False, 0, b"")),
     ("17", Tag(TagKind.OTHER, None, "video", False, 0, b"")),
     ("", Tag(TagKind.OTHER, None, "video", False, 0, b"")),
 ]
 AUDIO: list[tuple[str, Tag]] = [
     ("af 00 1190", Tag(TagKind.CONFIG, Codec.AAC, "AAC", True, 0, b"\x11\x90")),
     ("af 01 21", Tag(TagKind.FRAME, Codec.AAC, "AAC", True, 0, b"\x21")),
+    ("90 6d7034", Tag(TagKind.OTHER, None, "audio", False, 0, b"")),
     ("af 02 21", Tag(TagKind.OTHER, Codec.AAC, "AAC", True, 0, b"")),
     ("2f aabb", Tag(TagKind.FRAME, Codec.MP3, "MP3", True, 0, b"\xaa\xbb")),
     ("b2 aabb", Tag(TagKind.FRAME, None, "Speex", True, 0, b"\xaa\xbb")),
