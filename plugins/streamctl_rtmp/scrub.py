@@ -24,5 +24,6 @@ def hidden(url: StreamURL) -> set[str]:
     parts = urlsplit(url.raw)
     found = {value for name, value in url.query if url.hides(name)} | {url.password}
     if url.names_key:
-        found |= {parts.path.rpartition("/")[2], parts.fragment, parts.query}
+        found |= {parts.path.rstrip("/").rpartition("/")[2], parts.fragment, parts.query}
+        found |= {name for name, value in url.query if not value}
     return {secret for secret in found if len(secret) >= SHORTEST}

@@ -25,7 +25,8 @@ SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
 KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
 SECRET_QUERY = frozenset({"key", "pass", "passphrase", "password", "token", "secret"})
-LOGIN = re.compile(r"(//[^/?#:]*:)[^/?#]*@")
+LOGIN = re.compile(r"(//[^/?#:]*:)[^?#]*@")
+"""Unquoted passwords hold slashes: rather too much is hidden than too little."""
 SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)
 KEY_LENGTH = 6
 """Last segments of destinations that are this long are taken for stream keys."""
@@ -136,17 +137,20 @@ class StreamURL:
             return f"{self.scheme}:{self.path}"
         parts = urlsplit(self.raw)
         netloc, path = parts.netloc, parts.path
-        head, _, name = path.rpartition("/")
+        head, _, name = path.rstrip("/").rpartition("/")
         if self.names_key and len(name) >= KEY_LENGTH:
             shown = name[:KEY_SHOWN] if len(name) >= KEY_LENGTH_SHOWN else ""
             path = f"{head}/{shown}***"
         if "@" in netloc:
             login, _, where = netloc.rpartition("@")
             netloc = f"{login.partition(':')[0]}:***@{where}" if ":" in login else netloc
-        query = "&".join(
-            f"{name}={'***' if self.hides(name) else value}" for name, value in self.query
-        )
+        query = "&".join(self._redacted(name, value) for name, value in self.query)
         return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+    def _redacted(self, name: str, value: str) -> str:
+        if self.names_key and not value:
+            return "***"
+        return f"{name}={'***' if self.hides(name) else value}"
 
     def __repr__(self) -> str:
         return f"StreamURL({self.redacted!r})"

@@ -13,6 +13,8 @@ from streamctl_rtmp.scrub import scrub
         ("rtmp://h/live/abcd?sig=123456", "abcd?sig=123456 expired", "abcd?*** expired"),
         ("rtmp://h/live/abcd?sig=123456", "signature 123456 expired", "signature *** expired"),
         ("rtmp://u:pa55word@h/live/x", "bad password pa55word", "bad password ***"),
+        ("rtmp://h/live/abcd-efgh/", "no stream live/abcd-efgh", "no stream live/***"),
+        ("rtmp://h/live/x?a=1&efghij", "efghij expired", "*** expired"),
         ("rtmp://h/live#a/b/c/d", "a/b/c/d", "***"),
         ("rtmp://h/live/x", "x is taken", "x is taken"),
     ],

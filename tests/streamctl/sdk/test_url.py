@@ -145,6 +145,7 @@ def test_secrets_are_never_shown(text: str, shown: str) -> None:
         ("rtmp://user:word@h:port/x?KEY=word", "`rtmp://user:***@h:port/x?KEY=***`"),
         ("https://user:word@h/live?a=1&token=word", "`https://user:***@h/live?a=1&token=***`"),
         ("rtmp:h?pass=word", "`rtmp:h?pass=***`"),
+        ("rtmp://user:pass/word@h/x", "`rtmp://user:***@h/x`"),
     ],
 )
 def test_secrets_are_not_shown_in_errors_either(text: str, shown: str) -> None:
@@ -174,3 +175,16 @@ def test_stream_keys_in_destinations_are_hidden_and_names_are_not() -> None:
     assert short.as_destination().redacted == "rtmp://a.example/live2/***?a=***"
     name = StreamURL.parse("rtmp://a.example/live/news")
     assert name.as_destination().redacted == name.raw
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtmp://h/live2/abcd-efgh-ijkl/", "rtmp://h/live2/abcd***"),
+        ("rtmp://h/live2/news/", "rtmp://h/live2/news/"),
+        ("rtmp://h/live2/news?efgh", "rtmp://h/live2/news?***"),
+        ("rtmp://h/live2/news?a=1&efgh", "rtmp://h/live2/news?a=***&***"),
+    ],
+)
+def test_keys_of_destinations_are_hidden_in_unusual_places(text: str, shown: str) -> None:
+    assert StreamURL.parse(text).as_destination().redacted == shown
