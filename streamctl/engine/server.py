@@ -328,6 +328,7 @@ class Server:
         assert self._tasks is not None
         stream = Stream(config, self.services)
         self.running[config.code] = stream
+        self.web.forget()
         stream.start()
         # Made here, so that a stream can be stopped before its task has run.
         scope = self._scopes[config.code] = anyio.CancelScope()
@@ -352,6 +353,7 @@ class Server:
 
     async def _stop_stream(self, code: str, reason: str) -> None:
         stream = self.running.pop(code, None)
+        self.web.forget()
         scope = self._scopes.pop(code, None)
         if scope is not None:
             scope.cancel()
@@ -363,6 +365,7 @@ class Server:
         log.info("stream %s: %s: %s", code, action, reason)
         if action == "update":
             self.running[code].update(config.streams[code])
+            self.web.forget()
             return
         if action in {"stop", "restart"}:
             await self._stop_stream(code, f"stream {reason}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamctl.engine.pollers import Pollers, fingerprint
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PROTOCOL = "http"
 CODE_CHARACTERS = 128
 """No code is longer, so that a long path costs no more look-ups than a short one."""
+ASKED_MAX = 4096
+"""Requests whose meaning is kept: one each of so many viewers."""
 MEDIA_TYPES = ("video/", "audio/", "application/vnd.apple.mpegurl", "application/dash+xml")
 """Answers that make their reader a viewer; pages and scripts don't."""
 
@@ -45,6 +47,20 @@ class Target:
     stream: Stream
     kind: str
     handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request means, whoever may be let in when."""
+
+    original: HttpRequest
+    """As the connection gave it; held so that no other object can get its identity."""
+    request: HttpRequest
+    """As its client sent it, seen through proxies."""
+    target: Target
+    who: Fingerprint
+    wishes: tuple[Request, Request]
+    """For the gate: of a viewer who comes, and of one who goes on watching."""
 
 
 class LiveViewer:
@@ -77,6 +93,12 @@ class WebApp:
         self.gate = gate
         self.pollers = Pollers(gate, clock)
         self.proxies = proxies or Proxies()
+        self._asked: dict[int, Asked] = {}
+        """By identity: a connection that repeats a request gives the same object again."""
+
+    def forget(self) -> None:
+        """Streams came or went: paths may lead elsewhere."""
+        self._asked.clear()
 
     def admit(self, ip: str) -> Refusal | None:
         """Count a connection against the limits; a proxy may have any number."""
@@ -88,12 +110,11 @@ class WebApp:
 
     def handle(self, request: HttpRequest) -> Reply:
         """Answer one request from memory."""
-        request = self.proxies.seen_through(request)
-        target = self._route(request.path)
-        if target is None:
+        asked = self._asked.get(id(request)) or self._look(request)
+        if asked is None:
             return problem(404, f"nothing at `{request.path[:200]}`")
-        who = fingerprint(target.stream.code, target.kind, request)
-        grant = self._grant(target, request, returning=who in self.pollers.known)
+        request, target, who = asked.request, asked.target, asked.who
+        grant = self.gate.check(asked.wishes[who in self.pollers.known])
         if isinstance(grant, Refusal):
             return refused(grant)
         if self.pollers.denies(who):
@@ -112,11 +133,10 @@ class WebApp:
         Raises:
             StreamctlError: the stream was stopped since, or nothing makes that format.
         """
-        request = self.proxies.seen_through(request)
-        target = self._route(request.path)
-        if target is None:
+        asked = self._look(request)
+        if asked is None:
             raise StreamctlError(f"nothing at `{request.path[:200]}`")
-        grant = self._grant(target, request)
+        grant = self.gate.check(asked.wishes[0])
         if isinstance(grant, Refusal):
             raise StreamctlError(grant.message)
         session = self.gate.open(grant, close)
@@ -149,25 +169,24 @@ class WebApp:
                 end = cut(base, end)
         return None
 
-    def _grant(
-        self, target: Target, request: HttpRequest, *, returning: bool = False
-    ) -> Grant | Refusal:
-        user, password = basic(request.headers.get("authorization", ""))
-        return self.gate.check(
-            Request(
-                protocol=target.kind,
-                action=Action.PLAY,
-                path=target.stream.code,
-                ip=request.ip,
-                port=request.port,
-                key=request.query.get("key", ""),
-                user=user,
-                password=password,
-                query=request.query,
-                user_agent=request.headers.get("user-agent", ""),
-                returning=returning,
-            )
+    def _look(self, original: HttpRequest) -> Asked | None:
+        """Find out what a request means; None if its path leads nowhere."""
+        request = self.proxies.seen_through(original)
+        target = self._route(request.path)
+        if target is None:
+            return None
+        comes = wish(target, request)
+        asked = Asked(
+            original,
+            request,
+            target,
+            fingerprint(target.stream.code, target.kind, request),
+            (comes, replace(comes, returning=True)),
         )
+        if len(self._asked) >= ASKED_MAX:
+            self._asked.clear()
+        self._asked[id(original)] = asked
+        return asked
 
     def _counted(self, reply: Reply, grant: Grant, who: Fingerprint, request: HttpRequest) -> Reply:
         """The reply, counted in the session of its viewer."""
@@ -187,6 +206,23 @@ class WebApp:
                 return refused(session)
             session.bytes_out += sent(request, reply)
         return reply
+
+
+def wish(target: Target, request: HttpRequest) -> Request:
+    """What the gate is asked for."""
+    user, password = basic(request.headers.get("authorization", ""))
+    return Request(
+        protocol=target.kind,
+        action=Action.PLAY,
+        path=target.stream.code,
+        ip=request.ip,
+        port=request.port,
+        key=request.query.get("key", ""),
+        user=user,
+        password=password,
+        query=request.query,
+        user_agent=request.headers.get("user-agent", ""),
+    )
 
 
 def sent(request: HttpRequest, reply: Bytes) -> int:

@@ -10,7 +10,7 @@ import pytest
 from streamctl.engine.pollers import BAN_S, IDLE_S
 from streamctl.engine.proxies import Proxies
 from streamctl.engine.stream import Stream
-from streamctl.engine.web import CODE_CHARACTERS, WebApp, basic
+from streamctl.engine.web import ASKED_MAX, CODE_CHARACTERS, WebApp, basic
 from streamctl.errors import StreamctlError
 from streamctl.media.packet import Codec, Format, Track
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Reply, Wait
@@ -396,3 +396,41 @@ def test_viewers_behind_a_proxy_are_told_apart_and_judged_by_their_own_address()
     assert [web.admit("10.0.0.1") for _ in range(3)] == [None] * 3
     assert web.admit("192.0.2.9") is None
     assert web.admit("192.0.2.9") is not None
+
+
+def test_a_request_that_is_repeated_is_judged_anew_but_not_read_anew() -> None:
+    rig = Rig()
+    rig.stream(read_key="k")
+    web = app(rig)
+    request = get("/news/pieces/1", key="k")
+    assert [status(web.handle(request)) for _ in range(3)] == [200, 200, 200]
+    (session,) = rig.sessions.of("news")
+    assert session.bytes_out == 15
+    rig.gate.closing = True
+    assert status(web.handle(request)) == 503
+
+
+def test_paths_may_lead_elsewhere_when_streams_come_and_go() -> None:
+    rig = Rig()
+    rig.stream("a")
+    web = app(rig)
+    request = get("/a/pieces/x")
+    first = web.handle(request)
+    rig.stream("a/pieces/x", title="inner")
+    web.forget()
+    inner = web.handle(request)
+    assert isinstance(inner, Bytes)
+    assert inner.body == b"inner"
+    del rig.streams["a/pieces/x"]
+    web.forget()
+    assert web.handle(request) == first
+
+
+def test_only_so_many_requests_are_kept() -> None:
+    rig = Rig()
+    rig.stream()
+    web = app(rig)
+    for number in range(ASKED_MAX + 10):
+        web.handle(get(f"/news/pieces/{number}"))
+    assert len(rig.sessions.of("news")) == 1
+    assert status(web.handle(get("/news/pieces/1"))) == 200
