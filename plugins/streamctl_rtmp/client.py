@@ -83,6 +83,8 @@ class RtmpClient:
             self.fail(error)
             return
         self._send()
+        if self.connection.parser.behind:
+            self.wire.call_again()
         for event in events:
             match event:
                 case Connected():

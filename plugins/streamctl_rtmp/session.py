@@ -101,6 +101,8 @@ class RtmpSession:
         except StaleEpoch as error:
             self._refuse(error.message)
         self._reply()
+        if self.connection.parser.behind:
+            self.wire.call_again()
 
     def paused(self) -> None:
         """The player reads too slowly: the fan-out leaves it alone."""

@@ -202,10 +202,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._closing:
             return
         self._heard = True
-        try:
-            self._peer.received(self._connections.buffer[:nbytes])
-        except Exception as error:
-            self._fail(error)
+        self._receive(self._connections.buffer[:nbytes])
 
     def pause_writing(self) -> None:
         if self._closing:
@@ -280,6 +277,25 @@ class Connection(asyncio.BufferedProtocol):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             if size > 1:
                 self._connections.hold(self)
+
+    def call_again(self) -> None:
+        """Stop reading until the next turn of the loop, which begins with no bytes at all."""
+        if not self._closing:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._again)
+
+    def _again(self) -> None:
+        if self._lost:
+            return
+        self._transport.resume_reading()
+        if not self._closing:
+            self._receive(b"")
+
+    def _receive(self, data: bytes | memoryview) -> None:
+        try:
+            self._peer.received(data)
+        except Exception as error:
+            self._fail(error)
 
     def holds(self) -> bool:
         """Whether bytes may still be held back; a silence ends it."""

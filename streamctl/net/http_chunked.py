@@ -55,6 +55,10 @@ class ChunkedWire:
         """Ask to hear of arriving bytes only once there are ``size``."""
         self._wire.read_least(size)
 
+    def call_again(self) -> None:
+        """Hear nothing more in this turn of the loop."""
+        self._wire.call_again()
+
     def close(self, reason: str) -> None:
         """End the body, then close."""
         self._write(END)

@@ -33,6 +33,12 @@ class Wire(Protocol):
         A read costs the same, however little it brings. 1 = at once.
         """
 
+    def call_again(self) -> None:
+        """Hear nothing more in this turn of the loop, but in the next one, with no bytes at first.
+
+        For a peer whose bytes mean so much work that others should have their turn before.
+        """
+
     def close(self, reason: str) -> None:
         """Flush what was written, then close; never raises, may be called twice."""
 

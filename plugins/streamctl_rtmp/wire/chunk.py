@@ -38,9 +38,9 @@ FEW_CHUNKS = 32
 """Up to here joining slices is faster than deleting headers from a copy."""
 FIRST_LOOK = 32
 """Headers of a run that are compared at first; more of them only behind as many that fit."""
-MAX_MESSAGES_AT_ONCE = 16_384
-"""Messages in what one read brings. Sound at its quietest makes fewer than half as many; empty
-messages of one byte each would hold up everybody else for seconds."""
+MAX_WORK = 512
+"""Messages, and chunks that need a look of their own, in one call: some milliseconds. A read may
+bring two hundred times as many, of one byte each, and everybody else would wait."""
 HEADER_BYTES = (11, 7, 3, 0)
 """Size of the message header by chunk format."""
 AUDIO, VIDEO = MessageType.AUDIO.value, MessageType.VIDEO.value
@@ -96,7 +96,9 @@ class ChunkParser:
         self.partial = 0
         """Bytes of unfinished messages."""
         self.rest = b""
-        """The beginning of a chunk header."""
+        """What was not taken: the beginning of a chunk header, or all that is ``behind``."""
+        self.behind = False
+        """The last call left whole messages for the next one, to let others have their turn."""
         self.current: Incoming | None = None
         """The stream whose chunk is cut by the end of the buffer."""
         self.wanted = 0
@@ -105,16 +107,20 @@ class ChunkParser:
     def receive(self, data: bytes | memoryview) -> list[Message]:
         """The messages that these bytes complete; nothing refers to ``data`` afterwards.
 
+        After many of them :attr:`behind` is set, and the rest comes from a call with no bytes.
+
         Raises:
             RemoteProtocolError: not a chunk stream, or a limit was passed.
         """
         if self.rest:
             data = self.rest + data
             self.rest = b""
+        self.behind = False
         messages: list[Message] = []
-        position = 0
+        position = looks = 0
         size = len(data)
-        while position < size:
+        while position < size and len(messages) + looks < MAX_WORK:
+            looks += 1
             stream = self.current
             if stream is None:
                 position = self._media(data, position, messages)
@@ -123,7 +129,7 @@ class ChunkParser:
                 stream, start = self._header(data, position)
                 if stream is None:
                     self.rest = bytes(data[position:])
-                    break
+                    return messages
                 position = start
                 if not stream.size:
                     pieces, end = self._whole(stream, data, position)
@@ -137,6 +143,8 @@ class ChunkParser:
             if stream.size == stream.length:
                 self.partial -= stream.length
                 self._finish(stream, [memoryview(piece) for piece in stream.take()], messages)
+        self.rest = bytes(data[position:])
+        self.behind = position < size
         return messages
 
     def _media(self, data: bytes | memoryview, position: int, messages: list[Message]) -> int:
@@ -146,7 +154,7 @@ class ChunkParser:
         been changed for its sake. What this takes, the other methods would take alike, slower.
         """
         last = len(data) - FULL_HEADER_BYTES
-        while position <= last and len(messages) < MAX_MESSAGES_AT_ONCE:
+        while position <= last and len(messages) < MAX_WORK:
             word: int = START.unpack_from(data, position)[0]
             first, kind = word >> 56, word & 0xFF
             stream = self.streams.get(first & 0x3F)
@@ -276,8 +284,6 @@ class ChunkParser:
         payload = b"".join(pieces)
         if kind > MessageType.ABORT:
             messages.append(Message(kind, stream.timestamp, stream.stream_id, payload, head))
-            if len(messages) > MAX_MESSAGES_AT_ONCE:
-                raise RemoteProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once")
         elif kind == MessageType.SET_CHUNK_SIZE:
             self._set_chunk_size(parse_uint32(payload))
         elif kind == MessageType.ABORT:

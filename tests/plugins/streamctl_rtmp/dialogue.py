@@ -33,6 +33,7 @@ class Client:
             up = self.connection.data_to_send()
             if up:
                 self.session.received(up)
+                self.wire.turns()
             down = self.wire.taken()
             if down:
                 self.events += self.connection.receive_data(down)

@@ -13,7 +13,7 @@ from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl.testing.clock import FakeClock
 from streamctl_rtmp.pace import PICTURES
 from streamctl_rtmp.session import MAX_REPLY_BYTES, RtmpSession
-from streamctl_rtmp.wire.chunk import serialize
+from streamctl_rtmp.wire.chunk import MAX_WORK, serialize
 from streamctl_rtmp.wire.client import Role
 from streamctl_rtmp.wire.enhanced import Capability
 from streamctl_rtmp.wire.events import DataReceived, Refused
@@ -340,6 +340,7 @@ def test_answers_wait_for_a_full_wire_and_do_not_pile_up(world: World) -> None:
     assert len(player.wire.taken()) == len(ping)
     player.session.paused()
     player.session.received(ping * (MAX_REPLY_BYTES // len(ping) + 1))
+    player.wire.turns()
     assert player.wire.aborted == "the client asks but does not read"
 
 
@@ -442,3 +443,15 @@ def test_a_player_whose_wire_is_full_joins_when_it_drains(world: World) -> None:
     assert player.started() is False
     assert [message.timestamp for message in player.media()[-3:]] == [1000, 1040, 1080]
     assert player.started()
+
+
+def test_a_flood_of_messages_is_worked_off_in_turns(world: World) -> None:
+    client = publisher(world)
+    assert world.writer is not None
+    before = len(world.writer.packets)
+    for number in range(2 * MAX_WORK):
+        client.picture(80 + number)
+    client.session.received(client.connection.data_to_send())
+    assert before < len(world.writer.packets) < before + 2 * MAX_WORK
+    assert client.wire.turns()
+    assert len(world.writer.packets) == before + 2 * MAX_WORK

@@ -61,6 +61,7 @@ class FakeWire:
         self.closed = ""
         self.aborted = ""
         self.least = 1
+        self.again = False
         self.full_after: int | None = None
         """The wire calls ``paused`` when it holds more than this."""
 
@@ -77,6 +78,9 @@ class FakeWire:
     def set_send_buffer(self, size: int) -> None:
         del size
 
+    def call_again(self) -> None:
+        self.again = True
+
     def read_least(self, size: int) -> None:
         self.least = size
 
@@ -85,6 +89,15 @@ class FakeWire:
 
     def abort(self, reason: str) -> None:
         self.aborted = self.aborted or reason
+
+    def turns(self) -> int:
+        """Let the loop turn until the peer wants no more of it; how often that was."""
+        count = 0
+        while self.again and not self.aborted:
+            self.again = False
+            count += 1
+            self.peer.received(b"")
+        return count
 
     def taken(self) -> bytes:
         """What was written since the last call."""

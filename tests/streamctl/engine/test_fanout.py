@@ -49,6 +49,9 @@ class FakeWire:
     def set_send_buffer(self, size: int) -> None:
         self.buffer = size
 
+    def call_again(self) -> None:
+        pass
+
     def read_least(self, size: int) -> None:
         pass
 

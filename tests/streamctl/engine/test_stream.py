@@ -44,6 +44,9 @@ class Wire:
     def set_send_buffer(self, size: int) -> None:
         pass
 
+    def call_again(self) -> None:
+        pass
+
     def read_least(self, size: int) -> None:
         pass
 

@@ -123,6 +123,7 @@ class Client:
         self.aborted = False
         self.send_buffers: list[int] = []
         self.least = 1
+        self.again = 0
         self.sends_files = sends_files
         self.file = b""
         writer = ResponseWriter(self.clock.wall, cors)
@@ -169,6 +170,9 @@ class Client:
 
     def set_send_buffer(self, size: int) -> None:
         self.send_buffers.append(size)
+
+    def call_again(self) -> None:
+        self.again += 1
 
     def read_least(self, size: int) -> None:
         self.least = size

@@ -395,3 +395,57 @@ async def test_what_is_held_back_comes_before_the_end() -> None:
         await peer.gone.wait()
         peer.wire.read_least(1)
     assert peer.data == b"last words"
+
+
+@pytest.mark.anyio
+async def test_a_peer_that_needs_time_leaves_turns_to_others() -> None:
+    calls: list[tuple[str, int]] = []
+
+    def busy(peer: RecordingPeer, data: bytes) -> None:
+        calls.append(("busy", len(data)))
+        if len(calls) < 4:
+            peer.wire.call_again()
+
+    peer = RecordingPeer(busy)
+    async with connected(peer) as client:
+        client.sendall(b"work")
+        while not calls:
+            await anyio.lowlevel.checkpoint()
+        client.sendall(b"more")
+        while len(peer.data) < 8:
+            calls.append(("other", 0))
+            await anyio.lowlevel.checkpoint()
+    kinds = [kind for kind, _ in calls]
+    assert calls[0] == ("busy", 4)
+    assert ("busy", 0) in calls
+    assert kinds.index("other") < len(kinds) - 1 - kinds[::-1].index("busy")
+
+
+@pytest.mark.anyio
+async def test_a_peer_that_breaks_the_protocol_in_a_later_turn_is_closed() -> None:
+    def refuse(peer: RecordingPeer, data: bytes) -> None:
+        if not data:
+            raise RemoteProtocolError("too much")
+        peer.wire.call_again()
+
+    peer = RecordingPeer(refuse)
+    async with connected(peer) as client:
+        client.sendall(b"work")
+        client.shutdown(socket.SHUT_WR)
+        await peer.gone.wait()
+        peer.wire.call_again()
+    assert peer.reason == "too much"
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_ends_has_no_more_turns() -> None:
+    def leave(peer: RecordingPeer, data: bytes) -> None:
+        peer.wire.call_again()
+        peer.wire.abort("enough")
+
+    peer = RecordingPeer(leave)
+    async with connected(peer) as client:
+        client.sendall(b"work")
+        await peer.gone.wait()
+        await anyio.lowlevel.checkpoint()
+    assert peer.data == b"work"

@@ -48,5 +48,6 @@ def test_what_concerns_the_connection_goes_to_it() -> None:
     wire.set_send_buffer(5)
     assert wire.unsent() == len(b"3\r\nabc\r\n")
     wire.read_least(7)
+    wire.call_again()
     assert client.send_buffers == [5]
-    assert client.least == 7
+    assert (client.least, client.again) == (7, 1)
