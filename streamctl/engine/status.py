@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from streamctl.engine.lane import Lane
     from streamctl.engine.push import Push
     from streamctl.engine.stream import Stream
-    from streamctl.media.packet import Track
+    from streamctl.media.packet import Format, Track
     from streamctl.schema import IngestState
     from streamctl.sdk.endpoints import HttpOutput
+    from streamctl.sdk.plugin import ProtocolPlugin
     from streamctl.sdk.session import Session
 
 log = logging.getLogger("streamctl.status")
@@ -278,11 +279,17 @@ def outputs(stream: Stream) -> list[OutputStatus]:
                 kind=kind,
                 url=stream.services.url_of(plugin, stream.code),
                 viewers=sum(s.protocol == kind for s in sessions),
-                running=plugin.play_format is not None and stream.lane_running(plugin.play_format),
+                running=any(map(stream.lane_running, play_formats(plugin))),
                 details=output_details(output) if output else {},
             )
         )
     return rows
+
+
+def play_formats(plugin: ProtocolPlugin) -> set[Format]:
+    """The lanes that viewers of a plugin may read: the usual one, and those that it makes."""
+    found = {spec.target for spec in plugin.converters()}
+    return found if plugin.play_format is None else {*found, plugin.play_format}
 
 
 def push_status(push: Push) -> PushStatus:

@@ -11,7 +11,7 @@ from streamctl.engine.events import rfc3339
 from streamctl.engine.status import counters, stopped_status, stream_status
 from streamctl.errors import ConnectionFailed
 from streamctl.media.packet import Codec, Format, Kind, Packet, Track
-from streamctl.sdk.plugin import Cap, Empty, ProtocolPlugin
+from streamctl.sdk.plugin import Cap, ConverterSpec, Empty, ProtocolPlugin
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import (
     FRAME,
@@ -19,6 +19,7 @@ from tests.streamctl.engine.rig import (
     VIDEO,
     Rig,
     ScriptPlugin,
+    TextConverter,
     gop,
     stream_config,
 )
@@ -27,6 +28,8 @@ from tests.streamctl.engine.test_push import SinkPlugin
 from tests.streamctl.engine.test_stream import deliver, on_air, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamctl.engine.stream import Stream
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.session import Session
@@ -41,6 +44,17 @@ class DoorPlugin(ProtocolPlugin):
     kind = "door"
     caps = Cap.LISTEN
     url_template: ClassVar[str] = "door://{host}:{port}/live/{code}"
+
+
+class TwoLanesPlugin(DoorPlugin):
+    """Some of its viewers read another lane than the others."""
+
+    play_format: ClassVar[Format | None] = Format.CMAF
+
+    def converters(self) -> Sequence[ConverterSpec]:
+        """The lane of the others."""
+        codecs = frozenset({Codec.H264})
+        return (ConverterSpec(Format.PACKETS, Format.RTMP_MULTITRACK, codecs, TextConverter),)
 
 
 def playing(seconds: int, *plugins: ProtocolPlugin) -> tuple[Rig, Stream, Session, EpochWriter]:
@@ -210,6 +224,16 @@ def test_outputs_name_their_urls_and_viewers() -> None:
     watch(rig, stream)
     words, _ = stream_status(stream).outputs
     assert (words.viewers, words.running) == (1, True)
+
+
+def test_an_output_runs_on_any_of_its_lanes() -> None:
+    _, stream, _, _ = playing(1, TwoLanesPlugin())
+    [_, door] = stream_status(stream).outputs
+    assert not door.running
+    cursor = stream.graph.cursor(Format.RTMP_MULTITRACK)
+    [_, door] = stream_status(stream).outputs
+    assert door.running
+    cursor.close()
 
 
 def test_outputs_that_are_switched_off_are_not_shown() -> None:
