@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
 import queue
 import sys
 import threading
@@ -25,6 +26,11 @@ QUEUED_RECORDS = 10_000
 FLUSH_S = 2.0
 """How long the end of the log may hold up the end of the program."""
 ROOT = "streamctl"
+MOST_ALIKE = 200
+"""Records of one kind that are written in a minute; whoever connects often can't fill a disk."""
+MOST_KINDS = 1000
+"""Kinds that are told apart; a logger's records beyond them count as one."""
+WINDOW_S = 60.0
 
 TextStream = TextIO | TextIOBase
 Records = queue.Queue[logging.LogRecord | None]
@@ -68,6 +74,39 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
+class Repeats:
+    """Lets the first records of each kind pass in a minute, and counts the others.
+
+    A kind is what one place in the program says, whatever it says it about.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, int, str], int] = {}
+        self.until = 0.0
+        """When the minute is over, in Unix time."""
+
+    def admit(self, record: logging.LogRecord) -> bool:
+        """Whether to write this record; debugging shows everything."""
+        if record.levelno < logging.INFO:
+            return True
+        kind = record.name, record.levelno, str(record.msg)
+        if kind not in self.seen and len(self.seen) >= MOST_KINDS:
+            kind = *kind[:2], "other records"
+        self.seen[kind] = self.seen.get(kind, 0) + 1
+        return self.seen[kind] <= MOST_ALIKE
+
+    def summary(self, now: float) -> list[logging.LogRecord]:
+        """A record for each kind that was cut short, once its minute is over."""
+        if now < self.until:
+            return []
+        seen, self.seen, self.until = self.seen, {}, now + WINDOW_S
+        return [
+            notice(f"left out {count - MOST_ALIKE} more like `{text}`", name, level)
+            for (name, level, text), count in seen.items()
+            if count > MOST_ALIKE
+        ]
+
+
 class QueueingHandler(logging.Handler):
     """Hands records to the writing thread; never waits."""
 
@@ -75,23 +114,35 @@ class QueueingHandler(logging.Handler):
         super().__init__()
         self.records = records
         self.dropped = 0
+        self.repeats = Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record, after a word about those that were lost before it."""
-        final = copy.copy(record)
-        final.msg, final.args = record.getMessage(), None
+        """Queue a record, after a word about those that are missing before it."""
+        self.sum_up(record.created)
+        if self.repeats.admit(record):
+            final = copy.copy(record)
+            final.msg, final.args = record.getMessage(), None
+            self.put(final)
+
+    def sum_up(self, now: float) -> None:
+        """Say what has been left out in the minute that is over, if one is."""
+        for summary in self.repeats.summary(now):
+            self.put(summary)
+
+    def put(self, record: logging.LogRecord) -> None:
+        """Queue a record, or count it as lost."""
         try:
             if self.dropped:
                 self.records.put_nowait(notice(f"{self.dropped} records were lost: log not read"))
                 self.dropped = 0
-            self.records.put_nowait(final)
+            self.records.put_nowait(record)
         except queue.Full:
             self.dropped += 1
 
 
-def notice(text: str) -> logging.LogRecord:
-    """A warning of the log itself."""
-    return logging.LogRecord(f"{ROOT}.log", logging.WARNING, "", 0, text, None, None)
+def notice(text: str, name: str = f"{ROOT}.log", level: int = logging.WARNING) -> logging.LogRecord:
+    """A record of the log itself."""
+    return logging.LogRecord(name, level, "", 0, text, None, None)
 
 
 def write(records: Records, writer: logging.Handler) -> None:
@@ -126,6 +177,7 @@ def logging_to(
         yield
     finally:
         top.removeHandler(handler)
+        handler.sum_up(math.inf)
         top.setLevel(before[0])
         ours.setLevel(before[1])
         with suppress(queue.Full):

@@ -101,9 +101,9 @@ def test_a_stuck_reader_costs_records_not_time(monkeypatch: pytest.MonkeyPatch) 
 def test_says_how_much_was_lost() -> None:
     handler = log.QueueingHandler(records := log.Records(1))
     for _ in range(3):
-        handler.handle(logging.makeLogRecord({"msg": "x"}))
+        handler.handle(said("x", 0.0))
     records.get()
-    handler.handle(logging.makeLogRecord({"msg": "y"}))
+    handler.handle(said("y", 0.0))
     lost = records.get()
     assert lost is not None
     assert lost.getMessage() == "2 records were lost: log not read"
@@ -114,3 +114,51 @@ def test_standard_error_is_the_default(capsys: pytest.CaptureFixture[str]) -> No
         stream_log.info("hello")
     assert "hello" in capsys.readouterr().err
     assert not log.is_text(sys.stderr, "auto")
+
+
+def test_what_is_said_too_often_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MOST_ALIKE", 3)
+    out = io.StringIO()
+    with log.logging_to(out, level="debug", style="text"):
+        for number in range(10):
+            stream_log.info("peer %d broke off", number)
+            stream_log.debug("peer %d: detail", number)
+        stream_log.info("something else")
+    text = out.getvalue()
+    assert text.count("broke off") == 3 + 1
+    assert text.count("detail") == 10
+    assert "something else" in text
+    assert text.splitlines()[-1].endswith(
+        "INFO    stream: left out 7 more like `peer %d broke off`"
+    )
+
+
+def said(text: str, at: float, level: int = logging.INFO) -> logging.LogRecord:
+    record = logging.LogRecord("streamctl.x", level, "", 0, text, None, None)
+    record.created = at
+    return record
+
+
+def test_each_minute_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MOST_ALIKE", 1)
+    repeats = log.Repeats()
+    assert repeats.summary(1000.0) == []
+    assert [repeats.admit(said("again", 1000.0 + at)) for at in range(3)] == [True, False, False]
+    assert repeats.summary(1059.9) == []
+    [summary] = repeats.summary(1060.0)
+    assert summary.getMessage() == "left out 2 more like `again`"
+    assert (summary.name, summary.levelno) == ("streamctl.x", logging.INFO)
+    assert repeats.admit(said("again", 1061.0))
+    assert repeats.summary(1200.0) == []
+
+
+def test_kinds_without_end_are_one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MOST_ALIKE", 2)
+    monkeypatch.setattr(log, "MOST_KINDS", 5)
+    repeats = log.Repeats()
+    repeats.summary(0.0)
+    assert sum(repeats.admit(said(f"text {n}", 0.0)) for n in range(100)) == 5 + 2
+    assert len(repeats.seen) == 6
+    assert [one.getMessage() for one in repeats.summary(60.0)] == [
+        "left out 93 more like `other records`"
+    ]
