@@ -7,13 +7,14 @@ for open streams, and let a silent peer or an endless header stay. All four are 
 from __future__ import annotations
 
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from streamctl.api.problem import NAMES, problem
+from streamctl.api.problem import problem
 from streamctl.net.address import listening_sockets
 from streamctl.net.connection import tune
 
@@ -99,7 +100,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def refuse(self, status: int, message: str) -> None:
         """Answer without the application, and close."""
         response = problem(status, message, headers={"connection": "close"})
-        head = [f"HTTP/1.1 {status} {NAMES[status]}".encode()]
+        head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
         head += [name + b": " + value for name, value in response.raw_headers]
         self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
         self.transport.close()

@@ -129,7 +129,7 @@ async def test_the_port_is_free_again_after_the_end(app: Starlette) -> None:
 async def test_garbage_is_answered_with_a_problem(app: Starlette) -> None:
     async with running(app) as address:
         answer = await exchange(address, b"\x03\x00\x00garbage\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
         assert b'"error":"bad_request"' in answer
 
 
@@ -137,7 +137,9 @@ async def test_an_endless_head_is_refused(app: Starlette) -> None:
     async with running(app) as address:
         filler = [b"x: " + b"y" * 8_000 + b"\r\n"] * 12
         answer = await exchange(address, b"GET / HTTP/1.1\r\n", *filler)
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+        assert answer == b"" or answer.startswith(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+        )
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /live HT", b"GET /live HTTP/1.1\r\n\r\nGET /li"])
@@ -154,5 +156,5 @@ async def test_connections_are_bounded(app: Starlette, monkeypatch: pytest.Monke
     monkeypatch.setattr(serve, "MAX_CONNECTIONS", 1)
     async with running(app) as address, client_of(address) as client:
         await client.get("/live")
-        assert (await exchange(address)).startswith(b"HTTP/1.1 503 ")
+        assert (await exchange(address)).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
         assert (await client.get("/live")).status_code == 200
