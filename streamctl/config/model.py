@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from unicodedata import category
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from streamctl.sdk.plugin import ProtocolPlugin
 
 
+LINE_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories: controls, halves of surrogate pairs, line and paragraph separators."""
+
+
 def number(value: Any) -> Any:
     """Refuse booleans, which Python counts among the numbers."""
     if isinstance(value, bool):
@@ -46,6 +52,13 @@ def address(value: Any) -> Any:
     return Address.parse(value)
 
 
+def line(value: str) -> str:
+    """Refuse what would break a line of text apart, in playlists, pages and on terminals."""
+    if any(category(character) in LINE_BREAKING for character in value):
+        raise ValueError("write one line of text, without control characters")
+    return value
+
+
 def network(value: Any) -> Any:
     """Read a network, or a single address, from its text."""
     return ip_network(value) if isinstance(value, str) else value
@@ -55,6 +68,7 @@ Number = BeforeValidator(number)
 Seconds = Annotated[float, Number, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
 Bytes = Annotated[int, Number, Field(ge=1_048_576)]
+Line = Annotated[str, AfterValidator(line)]
 Bind = Annotated[Address, BeforeValidator(address), PlainSerializer(str)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 
@@ -173,7 +187,7 @@ class PushConfig(PushKeys):
 class StreamKeys(Section):
     """The keys of a stream that are the same for every protocol."""
 
-    title: str = ""
+    title: Line = ""
     publish_key: Secret | None = None
     """What a publisher must present; None = anybody may publish."""
     read_key: Secret | None = None

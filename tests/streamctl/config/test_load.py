@@ -129,6 +129,8 @@ def test_streams_inherit_the_defaults_table_by_table() -> None:
         ("[http]\ntls_key = 'k.pem'\n", 1, "http", "`tls_cert` is missing", ""),
         ("api = 5\n", 1, "api", "write a table: `5`", ""),
         (f"{NEWS}title = 5\n", 3, "streams.news.title", "write a text in quotes: `5`", ""),
+        (f'{NEWS}title = "a\\nb"\n', 3, "streams.news.title", "write one line of text", ""),
+        (f'{NEWS}title = "\\u2028"\n', 3, "streams.news.title", "without control characters", ""),
         (f"{NEWS}disabled = 'x'\n", 3, "streams.news.disabled", "write `true` or `false`", ""),
         (f"{NEWS}merge_ms = 0.5\n", 3, "streams.news.merge_ms", "write a whole number", ""),
         (f"{NEWS}merge_ms = 1001\n", 3, "streams.news.merge_ms", "must be at most 1000", ""),
