@@ -77,29 +77,28 @@ async def send(client: RtmpClient, cursor: Cursor, left_out: Callable[[str], Non
     packer = Packer(
         base=0, stream_id=client.connection.stream_id, publishing=True, multitrack=several
     )
-    try:
-        messages = Publication(cursor, packer, left_out)
-        while True:
-            if cursor.at_head():
+    messages = Publication(cursor, packer, left_out)
+    while True:
+        if cursor.at_head():
+            try:
                 await cursor.wait()
-            data = messages.pack(cursor.take())
-            if data:
-                client.write(data)
-                await client.writable()
-    except NotReady:
-        return
+            except NotReady:
+                return
+        data = messages.pack(cursor.take())
+        if data:
+            client.write(data)
+            await client.writable()
 
 
 class Publication:
     """The messages of one push: its own base of time, and headers where they are due."""
 
     def __init__(self, cursor: Cursor, packer: Packer, left_out: Callable[[str], None]) -> None:
-        """Begin at the newest random-access point.
+        """Begin at the newest random-access point, or at the first that comes.
 
         ``left_out`` is told about tracks that can't be sent, whenever they change.
 
         Raises:
-            NotReady: there is none.
             Unsupported: RTMP can't carry what the stream shows.
         """
         self.cursor = cursor
@@ -108,26 +107,39 @@ class Publication:
         self._missing = ""
         self._based = False
         self._headers_due = True
-        self._use(cursor.join())
+        self._landed = False
+        """The cursor stands behind a random-access point, with nothing missing in between."""
+        self._land()
 
     def pack(self, items: Sequence[Item]) -> bytes:
         """The bytes of these items.
 
         Raises:
-            NotReady: the cursor was moved and there is nothing to go on with.
             Unsupported: RTMP can't carry what the stream shows from here on.
         """
         parts: list[bytes] = []
         for item in items:
+            if isinstance(item, Skipped) or not self._landed:
+                self._land()
+                break
             if isinstance(item, Packet):
                 self._packet(item, parts)
             elif isinstance(item, (Boundary, InitChange)):
                 self._use(item.init)
-            elif isinstance(item, Skipped):
-                # What was skipped may have held a change of tracks.
-                self._use(self.cursor.join())
-                return b"".join(parts)
         return b"".join(parts)
+
+    def _land(self) -> None:
+        """Move to the newest random-access point: before it there may be a change of tracks.
+
+        A lane has none while one group of pictures is too large for it.
+        """
+        try:
+            init = self.cursor.join()
+        except NotReady:
+            self._landed = False
+        else:
+            self._landed = True
+            self._use(init)
 
     def _use(self, init: Init) -> None:
         shown = [track for track in init.tracks if track.media is Media.VIDEO] or init.tracks

@@ -9,7 +9,7 @@ import pytest
 from anyio import to_thread
 
 from streamctl.engine.lane import LaneCursor
-from streamctl.errors import ConnectionFailed, NotReady, Unsupported
+from streamctl.errors import ConnectionFailed, Unsupported
 from streamctl.media.packet import Boundary, Codec, Format, Init, InitChange, Packet, Skipped, Track
 from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
@@ -204,9 +204,29 @@ def test_a_push_that_fell_behind_goes_on_at_the_newest_picture() -> None:
     assert types(messages.pack(again))[:4] == [18, 9, 8, 9]
 
 
-def test_nothing_to_begin_with_is_not_ready() -> None:
-    with pytest.raises(NotReady):
-        publication(LaneCursor(World().packets, lambda: None))
+def test_a_push_waits_where_there_is_nothing_to_begin_with() -> None:
+    here = World()
+    reading = LaneCursor(here.packets, lambda: None)
+    messages = publication(reading)
+    here.append([Boundary(1, Init(1, 1, (VIDEO, AUDIO)), "test"), picture(START)])
+    assert messages.pack(reading.take()) == b""
+    here.append([picture(START + 1), picture(START + 2, key=True), picture(START + 3)])
+    assert messages.pack(reading.take()) == b""
+    assert types(messages.pack(reading.take())) == [18, 9, 8, 9, 9]
+
+
+def test_a_push_outlives_a_group_that_the_lane_could_not_hold() -> None:
+    here = world()
+    reading = cursor(here)
+    messages = publication(reading)
+    messages.pack(reading.take())
+    here.append([picture(START + 2)])
+    here.packets.clear()
+    here.append([picture(START + 3)])
+    assert messages.pack(reading.take()) == b""
+    here.append([picture(START + 9, key=True)])
+    assert messages.pack(reading.take()) == b""
+    assert types(messages.pack(reading.take())) == [18, 9, 8, 9]
 
 
 def test_tracks_that_rtmp_can_not_carry_are_named_once_and_left_out() -> None:
