@@ -310,7 +310,11 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes accepted by :meth:`write` that the peer's kernel has not acknowledged."""
         if self._fd < 0:
             return 0
-        queued = fcntl.ioctl(self._fd, termios.TIOCOUTQ, NOTHING_QUEUED)
+        try:
+            queued = fcntl.ioctl(self._fd, termios.TIOCOUTQ, NOTHING_QUEUED)
+        except OSError:
+            # Under TLS the socket is closed a turn of the loop before we are told.
+            return 0
         return int(QUEUED.unpack(queued)[0]) + self._transport.get_write_buffer_size()
 
     def close(self, reason: str) -> None:

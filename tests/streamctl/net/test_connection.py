@@ -112,6 +112,19 @@ async def test_abort_drops_what_was_not_sent() -> None:
 
 
 @pytest.mark.anyio
+async def test_nothing_is_unsent_on_a_socket_that_closed_before_it_was_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closed(*_: object) -> bytes:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    peer = RecordingPeer()
+    async with connected(peer):
+        monkeypatch.setattr("streamctl.net.connection.fcntl.ioctl", closed)
+        assert peer.wire.unsent() == 0
+
+
+@pytest.mark.anyio
 async def test_a_peer_that_leaves_closes_the_connection() -> None:
     peer = RecordingPeer()
     async with connected(peer) as client:
