@@ -120,6 +120,9 @@ class Matrix:
         publication = self.codes[code]
         medium = publication.medium
         urls = addresses(server, code)
+        if medium.recipe is None and "hls" in urls:
+            # Footage may have longer groups of pictures than players wait for a first segment.
+            eventually(lambda: not refusal(urls["hls"]), LIMIT_S, "a playlist")
         watches: list[tuple[Player, Watch]] = []
         cells = []
         for number, player in enumerate(players):

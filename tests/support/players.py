@@ -90,12 +90,12 @@ class Recording:
 
 
 def flv_seconds(path: Path) -> float:
-    """The time of the last whole tag of a growing FLV file, less that of its first."""
+    """How long a growing FLV file is, by its whole tags."""
     if not path.exists():
         return 0.0
     data = path.read_bytes()
     times = [time for kind, time in flv_tags(data) if kind in (8, 9)]
-    return (times[-1] - times[0]) / 1000 if times else 0.0
+    return (max(times) - min(times)) / 1000 if times else 0.0
 
 
 def flv_tags(data: bytes) -> list[tuple[int, int]]:
