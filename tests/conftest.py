@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
 
 from tests.support.tools import real_media, tool
 
@@ -24,6 +26,11 @@ WATCHED = [
     "streamctl_rtmp",
 ]
 """Packages whose code must not block an event loop."""
+
+settings.register_profile("fast", deadline=None, derandomize=True, database=None)
+settings.register_profile("deep", deadline=None, database=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+# The usual examples are the same ones in every run; ``deep`` looks for new ones.
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,6 +7,8 @@ import random
 from hashlib import sha256
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamctl.errors import RemoteProtocolError
 from streamctl_rtmp.wire import handshake
@@ -21,6 +23,7 @@ from streamctl_rtmp.wire.handshake import (
 )
 
 noise = random.Random(7).randbytes
+GREETING = ClientHandshake(noise).start()
 
 
 def feed(side: ServerHandshake | ClientHandshake, data: bytes, step: int) -> tuple[bytes, bool]:
@@ -116,3 +119,21 @@ def test_other_protocols_are_refused_at_the_first_byte(
 def test_nothing_asks_for_nothing() -> None:
     assert ServerHandshake(noise).receive(bytearray()) == (b"", False)
     assert ClientHandshake(noise).receive(bytearray()) == (b"", False)
+
+
+@given(st.binary(max_size=40), st.integers(0, 3 * BLOCK_BYTES), st.integers(1, 2000))
+def test_bent_greetings_are_answered_or_refused(octets: bytes, place: int, step: int) -> None:
+    for side, greeting in (
+        (ServerHandshake(noise), ClientHandshake(noise).start() + noise(BLOCK_BYTES)),
+        (ClientHandshake(noise), ServerHandshake(noise).receive(bytearray(GREETING))[0]),
+    ):
+        data = bytearray(greeting)
+        data[place : place + len(octets)] = octets
+        buffer = bytearray()
+        for at in range(0, len(data), step):
+            buffer += data[at : at + step]
+            assert len(buffer) <= 1 + 2 * BLOCK_BYTES + step
+            try:
+                side.receive(buffer)
+            except RemoteProtocolError:
+                break
