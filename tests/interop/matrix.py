@@ -95,6 +95,7 @@ MEDIA = (
     made("HEVC, AAC", video_codec="hevc", bframes=2),
     made("AV1, Opus", video_codec="av1", audio_codec="opus"),
     made("VP9, Opus", video_codec="vp9", audio_codec="opus"),
+    made("H.264, Opus", audio_codec="opus"),
     made("H.264, AC-3", audio_codec="ac3"),
     made("H.264, E-AC-3", audio_codec="eac3"),
     made("H.264, FLAC", audio_codec="flac"),
