@@ -22,6 +22,7 @@ from streamctl.net.clock import LoopClock
 from streamctl.net.connection import FileWire
 from streamctl.net.http_chunked import ChunkedWire, ChunkFramer
 from streamctl.net.http_condition import cut
+from streamctl.net.http_plain import PlainPeer
 from streamctl.net.http_request import Incoming, RequestReader
 from streamctl.net.http_response import ResponseWriter, problem, refused
 from streamctl.net.memory_file import MemoryFiles
@@ -400,31 +401,3 @@ class HttpPeer:
     def _end(self, reason: str) -> None:
         self._ended = True
         self._wire.close(reason)
-
-
-class PlainPeer:
-    """A client that speaks HTTP in the clear where TLS is spoken: it is told so."""
-
-    def __init__(self, writer: ResponseWriter) -> None:
-        self._writer = writer
-        self._wire: Wire
-
-    def connected(self, wire: Wire, remote: Address) -> None:
-        """Wait for the bytes by which the client was recognised."""
-        self._wire = wire
-
-    def received(self, data: bytes | memoryview) -> None:
-        """Answer whatever was asked, and close."""
-        nothing = HttpRequest("GET", "/", {}, {}, "")
-        reply = problem(400, "this port speaks HTTPS: write `https://` in the address")
-        self._wire.write(self._writer.response(nothing, reply, keep_alive=False).head)
-        self._wire.close("not TLS")
-
-    def paused(self) -> None:
-        """The answer is small."""
-
-    def resumed(self) -> None:
-        """The answer is small."""
-
-    def closed(self, reason: str) -> None:
-        """Nothing was held."""

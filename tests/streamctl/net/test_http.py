@@ -13,10 +13,8 @@ from streamctl.net.http import (
     BODY_BUFFER_BYTES,
     PIPELINE_MAX,
     HttpLimits,
-    PlainPeer,
     serve_http,
 )
-from streamctl.net.http_response import ResponseWriter
 from streamctl.net.memory_file import ASKED
 from streamctl.sdk.session import Refusal, RefusalCode
 from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse, serving
@@ -498,19 +496,3 @@ async def test_a_large_body_is_sent_from_its_file_like_from_memory() -> None:
             assert (await client.get(url, headers=part)).content == LARGE[100_000:1_900_001]
             last = await client.get(url, headers={"Connection": "close"})
             assert last.content == LARGE
-
-
-def test_who_speaks_plain_http_where_tls_is_spoken_is_told() -> None:
-    client = Client()
-    client.take()
-    peer = PlainPeer(ResponseWriter(client.clock.wall))
-    peer.connected(client, ("192.0.2.7", 40000))
-    peer.received(b"GET / HTTP/1.1\r\n")
-    response = parse(client.take())
-    assert response.status == 400
-    assert response.headers["connection"] == "close"
-    assert b"https://" in response.body
-    assert client.reason == "not TLS"
-    peer.paused()
-    peer.resumed()
-    peer.closed("not TLS")
