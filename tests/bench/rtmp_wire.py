@@ -107,6 +107,7 @@ def open_publisher(port: int, name: str) -> socket.socket:
     while b"NetStream.Publish.Start" not in seen:
         data = sock.recv(65536)
         if not data:
+            sock.close()
             raise ConnectionError(f"publishing `{name}` was refused: {seen[-200:]!r}")
         seen += data
     return sock

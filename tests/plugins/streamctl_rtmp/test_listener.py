@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import to_thread
+from anyio import get_running_tasks, to_thread
 
 from streamctl.errors import ConfigError, ConnectionFailed
 from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl_rtmp.listener import RtmpListener
+from streamctl_rtmp.session import RtmpSession
 from tests.plugins.streamctl_rtmp.running import HOST, serving, until
 from tests.plugins.streamctl_rtmp.world import World
 from tests.support.certificates import self_signed
@@ -64,3 +66,20 @@ async def test_a_taken_tls_port_is_said_with_its_key(tmp_path: Path) -> None:
         with pytest.raises(ConnectionFailed) as caught:
             await listener.serve(world, ready=lambda address: None)
     assert "listeners.rtmps" in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.anyio
+async def test_clients_that_drop_leave_neither_tasks_nor_sessions() -> None:
+    async with serving() as (world, port):
+        tasks, sessions = len(get_running_tasks()), living_sessions()
+        for number in range(60):
+            with socket.create_connection((HOST, port)) as client:
+                client.sendall((b"\x03" + bytes(3072))[: 1 + number * 60])
+        await until(lambda: not world.connections)
+        await until(lambda: len(get_running_tasks()) == tasks)
+        assert living_sessions() == sessions
+
+
+def living_sessions() -> int:
+    gc.collect()
+    return sum(type(one) is RtmpSession for one in gc.get_objects())
