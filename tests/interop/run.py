@@ -120,9 +120,10 @@ class Matrix:
         publication = self.codes[code]
         medium = publication.medium
         urls = addresses(server, code)
-        if medium.recipe is None and "hls" in urls:
+        if medium.recipe is None and "hls" in urls and medium.carried("hls"):
             # Footage may have longer groups of pictures than players wait for a first segment.
-            eventually(lambda: not refusal(urls["hls"]), LIMIT_S, "a playlist")
+            with suppress(AssertionError):
+                eventually(lambda: not refusal(urls["hls"]), LIMIT_S, "a playlist")
         watches: list[tuple[Player, Watch]] = []
         cells = []
         for number, player in enumerate(players):

@@ -73,8 +73,8 @@ class Recording:
 
     def stop(self) -> Seen:
         """Interrupt the program and judge the file."""
-        self.process.stop(signal.SIGINT, 5)
         output = self.process.output
+        self.process.stop(signal.SIGINT, 5)
         if not self.path.exists() or not self.path.stat().st_size:
             return Seen("", ["nothing was recorded"], output)
         is_flv = self.path.suffix == ".flv"

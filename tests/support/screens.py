@@ -178,8 +178,8 @@ class MpvScreen:
     def stop(self) -> Seen:
         """End mpv; the times of its pictures, and its own measure of lip sync."""
         wanted = self.wanted
-        self.process.stop(timeout_s=5)
         output = self.process.output
+        self.process.stop(timeout_s=5)
         pictures = [float(at) for at in PICTURE.findall(output)]
         faults = [f"says: {line[:120]}" for line in output.splitlines() if TROUBLE.search(line)][:1]
         if self.played() < 0.8 * wanted.seconds:
