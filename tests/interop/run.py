@@ -127,13 +127,13 @@ class Matrix:
         watches: list[tuple[Player, Watch]] = []
         cells = []
         for number, player in enumerate(players):
-            if player.output not in urls:
-                cells.append(Cell(publication, player, "failed", f"no output {player.output}"))
-                continue
             folder = self.folder / code / str(number)
             folder.mkdir(parents=True)
             wanted = replace(self.wanted[medium.name], codecs=medium.carried(player.output))
-            watches.append((player, player.watch(urls[player.output], folder, wanted)))
+            try:
+                watches.append((player, player.watch(urls[player.output], folder, wanted)))
+            except (AssertionError, LookupError, OSError) as error:
+                cells.append(Cell(publication, player, "failed", f"did not start: {error}"))
         served = [watch for player, watch in watches if medium.carried(player.output)]
         wait_for(served, LIMIT_S)
         wait_for([watch for _, watch in watches], REFUSED_S)

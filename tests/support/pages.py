@@ -98,8 +98,12 @@ class BrowserScreen:
         self.began: float | None = None
         self.state: Playing | None = None
         self.browser = Browser()
-        self.browser.__enter__()
-        self.browser.open(page)
+        try:
+            self.browser.__enter__()
+            self.browser.open(page)
+        except AssertionError:
+            self.browser.__exit__()
+            raise
 
     def enough(self) -> bool:
         """Whether it has played for long enough."""
