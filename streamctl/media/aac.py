@@ -21,6 +21,9 @@ SAMPLE_RATES = (
 )  # fmt: skip
 """Rates by ``samplingFrequencyIndex`` (table 1.18)."""
 
+# Looking a member up in its enum costs as much as a call.
+AUDIO = Kind.AUDIO
+
 EXPLICIT_RATE = 15
 """``samplingFrequencyIndex`` that is followed by the rate in 24 bits."""
 
@@ -159,7 +162,7 @@ class AacReader(TrackReader):
     def unit(self, data: bytes) -> Unit:
         if self.config is None:
             raise RemoteProtocolError("AAC frames came before their configuration")
-        return Unit(data, Kind.AUDIO, 0, None, self.dur)
+        return Unit(data, AUDIO, 0, None, self.dur)
 
 
 def facts(config: bytes) -> Facts:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media import amf0
-from streamctl_rtmp.wire.chunk import DEFAULT_CHUNK_SIZE, ChunkParser, serialize
+from streamctl_rtmp.wire.chunk import AUDIO, DEFAULT_CHUNK_SIZE, VIDEO, ChunkParser, serialize
 from streamctl_rtmp.wire.events import DataReceived, Event
 from streamctl_rtmp.wire.messages import (
     ChunkStream,
@@ -33,6 +33,7 @@ WINDOW_BYTES = 2_500_000
 DATA_TYPES = frozenset({MessageType.DATA_AMF0, MessageType.DATA_AMF3})
 MIN_WINDOW_BYTES = 4096
 """Peers that ask for a smaller window are acknowledged at this distance: answers cost too."""
+MEDIA = frozenset({AUDIO, VIDEO})
 MAX_COMMAND_BYTES = 65_536
 """Longest message while no media is expected: commands and metadata are a few kilobytes."""
 
@@ -74,7 +75,7 @@ class Connection(ABC):
                 return events
         self.bytes_received += len(data)
         for message in self.parser.receive(data):
-            if message.type == MessageType.VIDEO or message.type == MessageType.AUDIO:
+            if message.type in MEDIA:
                 events.append(message)
             else:
                 self._take(message, events)
