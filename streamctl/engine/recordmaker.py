@@ -104,7 +104,7 @@ class LaneMaker:
         """The bytes of the chunks, from the first random-access point on."""
         for item in items:
             if isinstance(item, Chunk) and (self.joined or item.rap):
-                yield item.data if self.joined else item.join + item.data
+                yield (b"" if self.joined else item.join) + item.lead + item.data
                 self.joined = True
 
     async def open(self, tasks: TaskGroup) -> None:

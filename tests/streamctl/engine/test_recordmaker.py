@@ -32,15 +32,17 @@ def count(path: Path) -> int:
         return len([packet for packet in found.demux() if packet.size])
 
 
-def chunk(data: bytes, *, rap: bool = False) -> Chunk:
-    return Chunk(data, 0, 0, rap=rap, flush=True, epoch=1, join=b"JOIN" if rap else b"")
+def chunk(data: bytes, *, rap: bool = False, lead: bytes = b"") -> Chunk:
+    join = b"JOIN" if rap else b""
+    return Chunk(data, 0, 0, rap=rap, flush=True, epoch=1, join=join, lead=lead)
 
 
 def test_a_file_of_a_lane_begins_where_a_viewer_could() -> None:
     maker = LaneMaker(RecordingFile(Path("a.ts")), Format.MPEGTS)
     assert maker.announce([VIDEO]) == b""
-    items = [chunk(b"lost"), chunk(b"key", rap=True), chunk(b"more"), chunk(b"key", rap=True)]
-    assert list(maker.pack(items)) == [b"JOINkey", b"more", b"key"]
+    items = [chunk(b"lost"), chunk(b"key", rap=True, lead=b"a "), chunk(b"more", lead=b"some ")]
+    assert list(maker.pack(items)) == [b"JOINa key", b"some more"]
+    assert list(maker.pack([chunk(b"key", rap=True)])) == [b"key"]
 
 
 @pytest.mark.parametrize(
