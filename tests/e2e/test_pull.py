@@ -38,6 +38,11 @@ def source(server: Streamctl) -> dict[str, Any]:
     return found
 
 
+def pullers(upstream: Streamctl) -> set[str]:
+    """The connections that play the upstream's stream."""
+    return {one["id"] for one in upstream.sessions("x") if one["action"] == "play"}
+
+
 def record(server: Streamctl, path: Path, seconds: float = 4.0) -> Verdict:
     """What a viewer of the pulled stream gets."""
     with ffmpeg_record(server.rtmp(), path) as recording:
@@ -131,6 +136,7 @@ def test_an_upstream_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache)
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
             clean(record(server, tmp_path / "x.flv"))
+            trusting = pullers(there)
             server.rewrite(pull_toml(url, "tls_insecure = true"))
-            server.wait_off_air()
+            eventually(lambda: pullers(there) - trusting, 15, "a new connection")
             server.wait_on_air()
