@@ -26,6 +26,7 @@ from streamctl.media.packet import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from streamctl.media.mpegts.pidmap import PidMap
     from streamctl.media.packet import Item, Track
 
 __all__ = ["CODECS", "TsConverter"]
@@ -44,8 +45,8 @@ LEADING = int(Flag.LEADING)
 class TsConverter:
     """Multiplexes access units; PIDs, counters and versions go on across epochs."""
 
-    def __init__(self) -> None:
-        self.muxer = TsMuxer()
+    def __init__(self, pids: PidMap | None = None) -> None:
+        self.muxer = TsMuxer(pids)
         self.durations: dict[int, int] = {}
         """Of one access unit per audio track."""
         self.started = False

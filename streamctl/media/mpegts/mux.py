@@ -1,8 +1,8 @@
 """The multiplexer: access units of one program in, transport stream packets out.
 
-It owns what must go on across epochs: the PIDs, their continuity counters and the version of
-the program map. When tables are due, where viewers may join and what separates epochs is left
-to ``convert``. Specification: ISO/IEC 13818-1 §2.4.
+What must go on across epochs, the PIDs, their continuity counters and the version of the program
+map, is kept by :class:`~streamctl.media.mpegts.pidmap.PidMap`. When tables are due, where viewers
+may join and what separates epochs is left to ``convert``. Specification: ISO/IEC 13818-1 §2.4.
 """
 
 from __future__ import annotations
@@ -13,24 +13,14 @@ from typing import TYPE_CHECKING
 from streamctl.errors import StreamctlError
 from streamctl.media.mpegts.elementary import Elementary, elementary
 from streamctl.media.mpegts.packet import DISCONTINUITY, RANDOM_ACCESS, PacketWriter, pcr_field
-from streamctl.media.mpegts.psi import (
-    NULL_PID,
-    PAT_PID,
-    Pat,
-    Pmt,
-    PmtStream,
-    language_descriptor,
-)
+from streamctl.media.mpegts.pidmap import PidMap, Wanted, essence
+from streamctl.media.mpegts.psi import NULL_PID, PmtStream, language_descriptor
 from streamctl.media.packet import TIMESCALE, Media
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streamctl.media.packet import Packet, Track
-
-PROGRAM = 1
-PMT_PID = 0x1000
-FIRST_PID = 0x100
 
 MAX_STREAMS = 32
 """Keeps the program map within one section, whatever a source announces."""
@@ -49,15 +39,6 @@ PCR_MAX_EXTRA = 128
 
 
 @dataclass(slots=True)
-class Slot:
-    """A PID of the lane, kept for streams of its type as long as the lane lives."""
-
-    stream_type: int
-    language: str
-    writer: PacketWriter
-
-
-@dataclass(slots=True)
 class Carried:
     """A track on air."""
 
@@ -69,13 +50,8 @@ class Carried:
 class TsMuxer:
     """Multiplexes one program; its packets come in decode order and with rising times."""
 
-    def __init__(self) -> None:
-        self.pat = PacketWriter(PAT_PID)
-        self.pmt = PacketWriter(PMT_PID)
-        self.pat_section = Pat(PROGRAM, ((PROGRAM, PMT_PID),)).serialize()
-        self.map = Pmt(PROGRAM, NULL_PID, ())
-        self.pmt_section = self.map.serialize()
-        self.slots: list[Slot] = []
+    def __init__(self, pids: PidMap | None = None) -> None:
+        self.pids = pids or PidMap()
         self.carried: dict[int, Carried] = {}
         self.clock: Carried | None = None
         self.pcr: int | None = None
@@ -99,30 +75,20 @@ class TsMuxer:
         gets a new one. Tracks that can't be carried are left out.
         """
         found = [(track, stream) for track in tracks if (stream := elementary(track))]
-        free = list(self.slots)
-        slots: dict[int, Slot] = {}
-        streams = []
-        for same_language in (True, False):
-            for track, stream in found[:MAX_STREAMS]:
-                if track.id not in slots and (slot := match(free, track, stream, same_language)):
-                    free.remove(slot)
-                    slots[track.id] = slot
+        found = found[:MAX_STREAMS]
+        wanted = [
+            Wanted(essence(stream.stream_type, stream.descriptors), track.language)
+            for track, stream in found
+        ]
         self.carried = {}
-        for track, stream in found[:MAX_STREAMS]:
-            slot = slots.get(track.id) or self.new_slot(track, stream)
+        streams = []
+        for (track, stream), slot in zip(found, self.pids.assign(wanted), strict=True):
             video = track.media is Media.VIDEO
             self.carried[track.id] = Carried(stream, slot.writer, video)
             descriptors = stream.descriptors + language_descriptor(track.language)
             streams.append(PmtStream(stream.stream_type, slot.writer.pid, descriptors))
         self.choose_clock()
-        self.publish(tuple(streams))
-
-    def new_slot(self, track: Track, stream: Elementary) -> Slot:
-        """A PID that the lane has not used yet."""
-        writer = PacketWriter(FIRST_PID + len(self.slots))
-        slot = Slot(stream.stream_type, track.language, writer)
-        self.slots.append(slot)
-        return slot
+        self.pids.publish(self.clock.writer.pid if self.clock else NULL_PID, tuple(streams))
 
     def choose_clock(self) -> None:
         """Give the clock to the first video stream, else to the first stream."""
@@ -134,23 +100,13 @@ class TsMuxer:
         if self.clock is None or self.clock.writer is not former:
             self.pcr = None
 
-    def publish(self, streams: tuple[PmtStream, ...]) -> None:
-        """Make the program map of these streams, under a new version if it differs."""
-        pcr_pid = self.clock.writer.pid if self.clock else NULL_PID
-        version = self.map.version
-        if (pcr_pid, streams) != (self.map.pcr_pid, self.map.streams):
-            version = (version + 1) % 32
-        self.map = Pmt(PROGRAM, pcr_pid, streams, version=version)
-        self.pmt_section = self.map.serialize()
-
     def tables(self) -> bytes:
         """The packets of PAT and PMT."""
-        return self.pat.section(self.pat_section) + self.pmt.section(self.pmt_section)
+        return self.pids.tables()
 
     def discontinuities(self) -> bytes:
         """A packet per PID in use that prepares a receiver for the counters to come."""
-        writers = (self.pat, self.pmt, *(one.writer for one in self.carried.values()))
-        return b"".join([writer.discontinuity() for writer in writers])
+        return self.pids.discontinuities(one.writer for one in self.carried.values())
 
     def restart_clock(self) -> None:
         """Forget the last clock reference: times jump here."""
@@ -214,15 +170,3 @@ class TsMuxer:
         self.progress = dts
         extra = self.catch_up(pcr + PCR_LEAD)
         return extra + self.clock.writer.signal(self.reference(pcr, 0))
-
-
-def match(
-    slots: Iterable[Slot], track: Track, stream: Elementary, same_language: bool
-) -> Slot | None:
-    """The first slot that suits the stream."""
-    for slot in slots:
-        if slot.stream_type == stream.stream_type and (
-            not same_language or slot.language == track.language
-        ):
-            return slot
-    return None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.media.mpegts.convert import CODECS, TsConverter
-from streamctl.media.mpegts.mux import FIRST_PID, PMT_PID
+from streamctl.media.mpegts.pidmap import FIRST_PID, PMT_PID
 from streamctl.media.packet import TIMESCALE, Chunk, Codec, Flag, Kind, Packet, Skipped, Track
 from streamctl.media.timestamps import rescale
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, SPS_854

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from streamctl.media.mpegts.mux import FIRST_PID, MAX_STREAMS, PCR_LEAD, PMT_PID, TsMuxer
+from streamctl.media.mpegts.mux import MAX_STREAMS, PCR_LEAD, TsMuxer
+from streamctl.media.mpegts.pidmap import FIRST_PID, PMT_PID
 from streamctl.media.mpegts.psi import PmtStream, StreamType
 from streamctl.media.packet import Codec, Packet, Track
 from tests.streamctl.media.mpegts.world import (

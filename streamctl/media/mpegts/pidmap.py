@@ -1,0 +1,141 @@
+"""What goes on across epochs in a transport stream: PIDs, continuity counters, tables.
+
+One such map belongs to each ``mpegts`` lane. The multiplexer and the restamper of passed-through
+streams take turns with it, so that receivers see one program whose PIDs keep their meaning and
+whose counters and versions go on, whoever writes. Specification: ISO/IEC 13818-1 §2.4.3.3
+(counters), §2.4.4 (tables).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamctl.media.mpegts.packet import PacketWriter
+from streamctl.media.mpegts.psi import (
+    ISO_639_LANGUAGE,
+    NULL_PID,
+    PAT_PID,
+    REGISTRATION,
+    Pat,
+    Pmt,
+    PmtStream,
+    StreamType,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PROGRAM = 1
+PMT_PID = 0x1000
+FIRST_PID = 0x100
+
+RESERVED_PIDS = 0x20
+"""PIDs below belong to tables (§2.4.3.3; DVB: EN 300 468 §5.1.3)."""
+
+
+CA_DESCRIPTOR = 0x09
+STREAM_IDENTIFIER = 0x52
+ASIDES = frozenset({ISO_639_LANGUAGE, CA_DESCRIPTOR, STREAM_IDENTIFIER})
+"""Tags of descriptors that say nothing about what a private stream carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An elementary stream that needs a PID."""
+
+    essence: tuple[int, bytes]
+    """``stream_type``, and what tells private streams apart; see :func:`essence`."""
+    language: str = ""
+    pid: int = 0
+    """The PID that it would like; 0 = any."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A PID of the lane, kept for streams of its essence as long as the lane lives."""
+
+    essence: tuple[int, bytes]
+    language: str
+    writer: PacketWriter
+
+
+class PidMap:
+    """The PIDs and tables of one lane."""
+
+    def __init__(self) -> None:
+        self.pat = PacketWriter(PAT_PID)
+        self.pmt = PacketWriter(PMT_PID)
+        self.pat_section = Pat(PROGRAM, ((PROGRAM, PMT_PID),)).serialize()
+        self.map = Pmt(PROGRAM, NULL_PID, ())
+        self.pmt_section = self.map.serialize()
+        self.slots: list[Slot] = []
+
+    def assign(self, wanted: Sequence[Wanted]) -> list[Slot]:
+        """A slot for each stream.
+
+        A stream gets a former one of its essence and language, else of its essence, else its own
+        PID if that is free, else a new one.
+        """
+        free = list(self.slots)
+        found: dict[int, Slot] = {}
+        for same_language in (True, False):
+            for place, wish in enumerate(wanted):
+                if place not in found and (slot := match(free, wish, same_language)):
+                    free.remove(slot)
+                    found[place] = slot
+        return [found.get(place) or self.new(wish) for place, wish in enumerate(wanted)]
+
+    def new(self, wish: Wanted) -> Slot:
+        """A slot that no stream has had yet."""
+        taken = {slot.writer.pid for slot in self.slots} | {PMT_PID, NULL_PID}
+        pid = wish.pid
+        if pid < RESERVED_PIDS or pid in taken:
+            pid = next(pid for pid in range(FIRST_PID, NULL_PID) if pid not in taken)
+        slot = Slot(wish.essence, wish.language, PacketWriter(pid))
+        self.slots.append(slot)
+        return slot
+
+    def publish(
+        self, pcr_pid: int, streams: tuple[PmtStream, ...], descriptors: bytes = b""
+    ) -> None:
+        """Make the program map of these streams, under a new version if it differs."""
+        new = Pmt(PROGRAM, pcr_pid, streams, descriptors, self.map.version)
+        if new != self.map:
+            new = Pmt(PROGRAM, pcr_pid, streams, descriptors, (self.map.version + 1) % 32)
+        self.map = new
+        self.pmt_section = new.serialize()
+
+    def tables(self) -> bytes:
+        """The packets of PAT and PMT."""
+        return self.pat.section(self.pat_section) + self.pmt.section(self.pmt_section)
+
+    def discontinuities(self, writers: Iterable[PacketWriter]) -> bytes:
+        """A packet per PID that prepares a receiver for the counters to come, tables first."""
+        return b"".join([one.discontinuity() for one in (self.pat, self.pmt, *writers)])
+
+
+def match(slots: Iterable[Slot], wish: Wanted, same_language: bool) -> Slot | None:
+    """The first slot that suits the stream."""
+    for slot in slots:
+        if slot.essence == wish.essence and (not same_language or slot.language == wish.language):
+            return slot
+    return None
+
+
+def essence(stream_type: int, descriptors: bytes) -> tuple[int, bytes]:
+    """What makes two streams of one kind: the type, for private ones with their format.
+
+    The format is the first descriptor's tag that tells it (teletext, subtitles, AC-3), with its
+    letters if it is a registration.
+    """
+    if stream_type != StreamType.PRIVATE:
+        return int(stream_type), b""
+    position = 0
+    while position + 2 <= len(descriptors):
+        tag, end = descriptors[position], position + 2 + descriptors[position + 1]
+        if tag not in ASIDES:
+            letters = descriptors[position + 2 : position + 6] if tag == REGISTRATION else b""
+            return int(stream_type), bytes((tag,)) + letters
+        position = end
+    return int(stream_type), b""
