@@ -12,9 +12,16 @@ if TYPE_CHECKING:
 
     from tests.support.media import Recipe
 
-VIDEO = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
+VIDEO = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "mpeg2": "mpeg2video",
+}
 AUDIO = {
     "aac": "aac",
+    "mp2": "mp2",
     "mp3": "libmp3lame",
     "opus": "libopus",
     "ac3": "ac3",
@@ -62,6 +69,8 @@ def settings(recipe: Recipe) -> dict[str, str]:
                 ":b-adapt=0:pools=none:frame-threads=1:log-level=none"
             )
             return quality | {"preset": "ultrafast", "x265-params": parameters}
+        case "mpeg2":
+            return {"bf": bframes, "sc_threshold": "1000000000"}
         case "av1":
             return quality | {"preset": "12", "svtav1-params": "pred-struct=1:lp=1"}
         case _:

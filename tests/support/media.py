@@ -63,9 +63,9 @@ class Recipe:
     video: bool = True
     audio: bool = True
     video_codec: str = "h264"
-    """h264, hevc, av1 or vp9."""
+    """h264, hevc, av1, vp9 or mpeg2."""
     audio_codec: str = "aac"
-    """aac, mp3, opus, ac3, eac3 or flac."""
+    """aac, mp3, mp2, opus, ac3, eac3 or flac."""
     audio_shift_s: float = 0.0
     """Plants a fault: the sound is late by this much."""
     drop_frames: tuple[int, ...] = ()
