@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from streamctl.config.address import Address
-from streamctl.config.secret import Secret
+from streamctl.sdk.secret import Secret
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:

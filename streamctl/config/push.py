@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.config.model import PushConfig, PushKeys
-from streamctl.config.secret import resolve
 from streamctl.errors import StreamctlError
 from streamctl.sdk.plugin import Cap
+from streamctl.sdk.secret import resolve
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Secrets of the configuration: written in place, or as ``env:NAME`` or ``file:/path``."""
+"""Secrets in the configuration: written in place, or as ``env:NAME`` or ``file:/path``."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
-from streamctl.config.secret import Secret, resolve
+from streamctl.sdk.secret import Secret, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
