@@ -5,7 +5,8 @@
     StreamctlError                 message + optional hint          exit 1
     ├── ConfigError                file, key, line                  exit 2
     ├── Unsupported                asked for something no part has  exit 2
-    │   └── UnknownScheme          no installed plugin has the kind exit 2
+    │   ├── UnknownScheme          no installed plugin has the kind exit 2
+    │   └── MissingLibrary         the system lacks a library       exit 2
     ├── ConnectionFailed           refused, timeout, TLS, auth      exit 3
     ├── ProtocolError                                               exit 4
     │   ├── RemoteProtocolError    the peer broke the spec          exit 4
@@ -66,6 +67,10 @@ class Unsupported(StreamctlError):
 
 class UnknownScheme(Unsupported):
     """No installed plugin serves the kind of a URL."""
+
+
+class MissingLibrary(Unsupported):
+    """A plugin needs a library of the system that is not installed, or too old; the hint helps."""
 
 
 class ConnectionFailed(StreamctlError):

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from streamctl.errors import StreamctlError
+from streamctl.errors import MissingLibrary, StreamctlError
 from streamctl.net.address import show
 
 if TYPE_CHECKING:
@@ -47,12 +47,19 @@ class Doors:
     ) -> None:
         """Open a listener of a plugin: the one called ``name``, or the one that every kind has.
 
+        Where the system lacks what the plugin needs, there is a warning and no listener.
+
         Raises:
             StreamctlError: it could not start.
         """
         context = self.services.context(plugin.kind)
-        listener = plugin.listener(config.address, config.options, context)
-        await self.open(tasks, name or plugin.kind, lambda ready: listener.serve(gate, ready=ready))
+        kind = name or plugin.kind
+        try:
+            listener = plugin.listener(config.address, config.options, context)
+            await self.open(tasks, kind, lambda ready: listener.serve(gate, ready=ready))
+        except MissingLibrary as error:
+            # The rest of the server works without.
+            log.warning("no listener for %s: %s (%s)", kind, error, error.hint)
 
     async def open(self, tasks: anyio.abc.TaskGroup, kind: str, service: Service) -> None:
         """Start a service and wait until its address is bound.

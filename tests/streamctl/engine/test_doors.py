@@ -9,7 +9,7 @@ from streamctl.config.address import Address
 from streamctl.config.model import ListenerConfig
 from streamctl.engine.doors import Doors
 from streamctl.engine.gate import EngineGate
-from streamctl.errors import ConnectionFailed, StreamctlError
+from streamctl.errors import ConnectionFailed, MissingLibrary, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty, ProtocolPlugin
 from tests.streamctl.engine.rig import Rig
 
@@ -87,3 +87,21 @@ async def test_what_fails_later_is_reported() -> None:
         await doors.open(tasks, "api", service)
         broken.set()
     assert [str(failure) for failure in failures] == ["api stopped serving: gone"]
+
+
+async def test_what_the_system_lacks_costs_one_listener(caplog: pytest.LogCaptureFixture) -> None:
+    class LackingPlugin(KnockPlugin):
+        def listener(self, address: tuple[str, int], options: Any, ctx: Context) -> Listener:
+            raise MissingLibrary("`knock` needs libknock", hint="apt install libknock1")
+
+    services = Rig().services
+    doors = Doors(services, unexpected)
+    gate = EngineGate({}, services.sessions)
+    config = ListenerConfig(address=Address("127.0.0.1", 7), options=Empty())
+    async with anyio.create_task_group() as tasks:
+        await doors.listen(tasks, gate, LackingPlugin(), config)
+        await doors.listen(tasks, gate, KnockPlugin(), config)
+        assert list(doors.addresses) == ["knock"]
+        tasks.cancel_scope.cancel()
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "needs libknock (apt install libknock1)" in line
