@@ -57,6 +57,9 @@ class InputStatus(BaseModel):
     reconnects: int = 0
     last_error: str = ""
     last_packet_at: str = ""
+    link: dict[str, object] = Field(
+        default_factory=dict, description="what the protocol measures of the connection"
+    )
 
 
 class OutputStatus(BaseModel):
@@ -90,6 +93,9 @@ class PushStatus(BaseModel):
     last_error: str = Field("", description="the newest failure, also after it was overcome")
     errors: list[str] = Field(
         default_factory=list, description="failures since it last took media, newest last"
+    )
+    link: dict[str, object] = Field(
+        default_factory=dict, description="what the protocol measures of the connection"
     )
 
 
@@ -146,6 +152,9 @@ class SessionStatus(BaseModel):
     skipped_items: int = 0
     skipped_s: float = 0.0
     last_request_at: str = Field("", description="of viewers who ask for every piece, such as HLS")
+    link: dict[str, object] = Field(
+        default_factory=dict, description="what the protocol measures of the connection"
+    )
 
 
 class StreamStatus(BaseModel):

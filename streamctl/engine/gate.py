@@ -78,14 +78,22 @@ class EngineGate:
 
     def check(self, request: Request) -> Grant | Refusal:
         """Decide by path, key, IP rules and the stream's state; count refusals."""
-        code = self.find(request.path)
-        answer = self._decide(code, request)
+        answer = self._decide(self.find(request.path), request)
         if isinstance(answer, Refusal):
-            stream = self.streams.get(code) if code else None
-            if stream is not None:
-                stream.refused += 1
-            self._count(request.protocol, request.ip, answer, code or "")
+            self.refuse(request, answer)
         return answer
+
+    def peek(self, request: Request) -> Grant | Refusal:
+        """What :meth:`admit` and :meth:`check` would answer; reads only, in any thread."""
+        return self.sessions.full(request.ip) or self._decide(self.find(request.path), request)
+
+    def refuse(self, request: Request, refusal: Refusal) -> None:
+        """Count and log a refusal."""
+        code = self.find(request.path)
+        stream = self.streams.get(code) if code else None
+        if stream is not None:
+            stream.refused += 1
+        self._count(request.protocol, request.ip, refusal, code or "")
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
         """Register the session; ``close`` is called to kick it.
@@ -188,7 +196,10 @@ class EngineGate:
         refusal = decide(stream.config, request)
         if refusal is None:
             refusal = vacancy(stream) if request.action is Action.PUBLISH else seat(stream, request)
-        return refusal or Grant(code, request)
+        if refusal is not None:
+            return refusal
+        plugin = stream.services.plugins.get(request.protocol)
+        return Grant(code, request, stream.config.output_options(plugin) if plugin else None)
 
     def _count(self, protocol: str, ip: str, refusal: Refusal, code: str = "") -> None:
         self.refused[protocol, refusal.code.value] += 1

@@ -32,13 +32,23 @@ class Sessions:
 
     def admit(self, ip: str, *, shared: bool = False) -> Refusal | None:
         """Count a connection; None = let in. Any number may come from a ``shared`` address."""
-        if self.connections >= self.total:
-            return self._refuse(f"the server takes {self.total} connections at most")
-        if self._by_ip[ip] >= self.per_ip and not shared:
-            return self._refuse(f"{self.per_ip} connections at most from {ip}")
+        refusal = self.full(ip, shared=shared)
+        if refusal is not None:
+            self.refused += 1
+            return refusal
         self.connections += 1
         self._by_ip[ip] += 1
         return None
+
+    def full(self, ip: str, *, shared: bool = False) -> Refusal | None:
+        """What :meth:`admit` would answer; counts nothing."""
+        if self.connections >= self.total:
+            message = f"the server takes {self.total} connections at most"
+        elif self._by_ip.get(ip, 0) >= self.per_ip and not shared:
+            message = f"{self.per_ip} connections at most from {ip}"
+        else:
+            return None
+        return Refusal(RefusalCode.LIMIT, message)
 
     def release(self, ip: str) -> None:
         """A connection that was let in is gone."""
@@ -78,10 +88,6 @@ class Sessions:
             for session in self.by_id.values()
             if session.code == code and (action is None or session.action is action)
         ]
-
-    def _refuse(self, message: str) -> Refusal:
-        self.refused += 1
-        return Refusal(RefusalCode.LIMIT, message)
 
 
 def contained(close: Callable[[str], None]) -> Callable[[str], None]:

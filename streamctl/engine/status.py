@@ -24,6 +24,7 @@ from streamctl.schema import (
     StreamStatus,
     TrackStatus,
 )
+from streamctl.sdk.endpoints import Measured
 from streamctl.sdk.plugin import Cap
 from streamctl.sdk.session import Action
 
@@ -62,6 +63,7 @@ def session_status(session: Session, wall: float) -> SessionStatus:
         skipped_items=session.skipped_items,
         skipped_s=round(session.skipped_time / TIMESCALE, 3),
         last_request_at=rfc3339(session.asked_at) if session.asked_at else "",
+        link=dict(session.measure()),
     )
 
 
@@ -255,7 +257,20 @@ def input_status(stream: Stream) -> InputStatus:
         reconnects=max(0, stream.pull.attempts - 1) if stream.pull else 0,
         last_error=stream.pull.last_error if stream.pull else "",
         last_packet_at=last_heartbeat(stream),
+        link=input_link(stream),
     )
+
+
+def input_link(stream: Stream) -> dict[str, object]:
+    """What is measured of the connection that media comes by."""
+    if stream.publisher is not None:
+        return dict(stream.publisher.measure())
+    return link(stream.pull.source if stream.pull else None)
+
+
+def link(end: object) -> dict[str, object]:
+    """What a source or a sink measures of its connection."""
+    return dict(end.measure()) if isinstance(end, Measured) else {}
 
 
 def last_heartbeat(stream: Stream) -> str:
@@ -317,6 +332,7 @@ def push_status(push: Push) -> PushStatus:
         skipped_s=round(counts.skipped_time / TIMESCALE, 3),
         last_error=push.last_error,
         errors=list(push.errors),
+        link=link(push.sink),
     )
 
 

@@ -207,7 +207,8 @@ class Stream:
 
     def holder_is_silent(self) -> bool:
         """Whether the present publisher has sent nothing for a while."""
-        return self.epoch is None or self._silence(self.epoch) > TAKEOVER_SILENCE_S
+        epoch = self.epoch  # The gate may ask in another thread.
+        return epoch is None or self._silence(epoch) > TAKEOVER_SILENCE_S
 
     def leave(self, session: Session, reason: str) -> None:
         """A session is over: give back what it held and keep its counts."""

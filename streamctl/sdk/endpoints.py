@@ -100,6 +100,15 @@ class Gate(Protocol):
     def check(self, request: Request) -> Grant | Refusal:
         """Decide by path, key, IP rules and the stream's state; count refusals."""
 
+    def peek(self, request: Request) -> Grant | Refusal:
+        """What :meth:`admit` and :meth:`check` would answer; counts nothing.
+
+        May be called from any thread: for libraries that must know before a connection is there.
+        """
+
+    def refuse(self, request: Request, refusal: Refusal) -> None:
+        """Count and log a refusal that was not an answer of :meth:`check`."""
+
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
         """Register the session; ``close`` is called to kick it.
 
@@ -215,6 +224,14 @@ class Adjustable(Protocol):
 
     def adjust(self, options: Any) -> None:
         """Go on with these options; viewers stay."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source or a sink that measures its connection."""
+
+    def measure(self) -> Mapping[str, object]:
+        """What it has measured, JSON-ready, for the status of the input or the push."""
 
 
 @runtime_checkable

@@ -96,6 +96,9 @@ class FanOut(Protocol):
     def serve(self, session: Session) -> None:
         """Go on writing to the viewer (its wire called ``resumed``)."""
 
+    def bytes_per_second(self) -> float:
+        """Average rate of what the lane holds; 0 = unknown."""
+
 
 class Reader(Protocol):
     """A synchronous consumer of a lane: a converter, a segmenter, a recorder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +64,13 @@ class Grant:
 
     code: str
     request: Request
+    options: Any = None
+    """What the stream's table says about the protocol, as the plugin's ``OutputOptions``."""
+
+
+def nothing() -> Mapping[str, object]:
+    """What a protocol tells that measures nothing of a connection."""
+    return {}
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +101,8 @@ class Session:
     """Unix time of the last request of a viewer who asks for every piece."""
     reason: str = ""
     """Why the session ended; empty while it is open."""
+    measure: Callable[[], Mapping[str, object]] = nothing
+    """Asks the protocol what it measures of the connection, JSON-ready."""
 
     @property
     def peer(self) -> str:

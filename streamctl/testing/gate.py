@@ -42,7 +42,15 @@ class ClosedGate:
     def check(self, request: Request) -> Grant | Refusal:
         """Refuse, and remember what was asked."""
         self.requests.append(request)
+        return self.peek(request)
+
+    def peek(self, request: Request) -> Grant | Refusal:
+        """Refuse."""
         return Refusal(RefusalCode.NOT_FOUND, f"no such stream: `{request.path}`")
+
+    def refuse(self, request: Request, refusal: Refusal) -> None:
+        """Remember what was asked."""
+        self.requests.append(request)
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
         """Nothing is ever granted.

@@ -246,3 +246,35 @@ def test_a_viewer_whose_output_can_not_carry_the_video_is_told_which_can() -> No
     rig.gate.play(grant, viewer, Format.CMAF).cursor.close()
     stream.end("the publisher left")
     rig.gate.play(grant, viewer, Format.RTMP)
+
+
+def test_a_look_through_the_door_answers_the_same_and_counts_nothing() -> None:
+    rig = Rig()
+    stream = rig.stream(publish_key="p")
+    wrong = request("news", Action.PUBLISH, key="q")
+    answer = rig.gate.peek(wrong)
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.UNAUTHORIZED
+    assert (stream.refused, dict(rig.gate.refused)) == (0, {})
+    rig.gate.refuse(wrong, answer)
+    assert (stream.refused, rig.gate.refused["words", "unauthorized"]) == (1, 1)
+    assert isinstance(rig.gate.peek(request("news", Action.PUBLISH, key="p")), Grant)
+
+
+def test_a_look_through_the_door_sees_a_full_house() -> None:
+    rig = Rig()
+    rig.stream()
+    rig.services.sessions.total = 0
+    answer = rig.gate.peek(request("news"))
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.LIMIT
+    assert rig.services.sessions.refused == 0
+
+
+def test_a_grant_brings_what_the_stream_says_about_the_protocol() -> None:
+    rig = Rig()
+    rig.stream()
+    answer = rig.gate.check(request("news"))
+    assert isinstance(answer, Grant)
+    plugin = rig.services.plugins["words"]
+    assert isinstance(answer.options, plugin.OutputOptions)
