@@ -1,16 +1,21 @@
-"""Program association and program map sections, built and read.
+"""Sections, and the program association and program map in them, built and read.
 
 Specification: ISO/IEC 13818-1 §2.4.4 (sections), §2.6 (descriptors). Putting sections into
-packets is left to ``packet``.
+packets is left to ``packet``, getting them out of packets to ``tables``.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from struct import iter_unpack
+from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.mpegts.crc import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAT_PID = 0
 NULL_PID = 0x1FFF
@@ -40,6 +45,54 @@ class StreamType(enum.IntEnum):
     HEVC = 0x24
     AC3 = 0x81
     EAC3 = 0x87
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section in long form (§2.4.4.10), of which a table has one or more."""
+
+    table: int
+    """``table_id``."""
+    extension: int
+    """``table_id_extension``: the program of a PMT, the transport stream of a PAT or SDT."""
+    version: int
+    body: bytes
+    """What stands between ``last_section_number`` and the checksum."""
+    current: bool = True
+    """``current_next_indicator``: what it says is valid now."""
+    number: int = 0
+    last: int = 0
+    """``section_number`` and ``last_section_number``."""
+
+    def serialize(self) -> bytes:
+        """The section with its CRC_32."""
+        length = SECTION_HEADER_BYTES - 3 + len(self.body) + CRC_BYTES
+        head = b"".join(
+            (
+                bytes((self.table,)),
+                (0xB000 | length).to_bytes(2, "big"),
+                self.extension.to_bytes(2, "big"),
+                bytes((0xC0 | self.version << 1 | self.current, self.number, self.last)),
+            )
+        )
+        return head + self.body + crc32(head + self.body).to_bytes(4, "big")
+
+    @classmethod
+    def parse(cls, data: bytes) -> Section:
+        """Read a section; stuffing behind it is allowed.
+
+        Raises:
+            RemoteProtocolError: cut off, too long, or damaged.
+        """
+        end = 3 + (int.from_bytes(data[1:3], "big") & 0xFFF)
+        if not SECTION_HEADER_BYTES + CRC_BYTES <= end <= min(len(data), 3 + MAX_SECTION_LENGTH):
+            raise RemoteProtocolError("a PSI section has a wrong length")
+        if crc32(data[:end]):
+            raise RemoteProtocolError("a PSI section is damaged")
+        extension = int.from_bytes(data[3:5], "big")
+        body = data[SECTION_HEADER_BYTES : end - CRC_BYTES]
+        version, current = data[5] >> 1 & 31, bool(data[5] & 1)
+        return cls(data[0], extension, version, body, current, data[6], data[7])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +135,18 @@ class Pmt:
         Raises:
             RemoteProtocolError: not a PMT, damaged, or with lengths that don't fit.
         """
-        program, version, body = open_section(data, PMT_TABLE_ID)
-        if len(body) < 4:
-            raise RemoteProtocolError("a PMT section is cut off")
+        return cls.read(Section.parse(data))
+
+    @classmethod
+    def read(cls, section: Section) -> Pmt:
+        """Read the section of a program map, which has only one.
+
+        Raises:
+            RemoteProtocolError: not a PMT, or with lengths that don't fit.
+        """
+        body = section.body
+        if section.table != PMT_TABLE_ID or len(body) < 4:
+            raise RemoteProtocolError("not a PMT section")
         descriptors, position = read_descriptors(body, 2)
         streams = []
         while position < len(body):
@@ -95,12 +157,12 @@ class Pmt:
             found, position = read_descriptors(body, position + 3)
             streams.append(PmtStream(kind, pid, found))
         pcr_pid = int.from_bytes(body[:2], "big") & 0x1FFF
-        return cls(program, pcr_pid, tuple(streams), descriptors, version)
+        return cls(section.extension, pcr_pid, tuple(streams), descriptors, section.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Pat:
-    """A program association table of one section."""
+    """A program association table."""
 
     transport_stream: int
     programs: tuple[tuple[int, int], ...]
@@ -108,7 +170,7 @@ class Pat:
     version: int = 0
 
     def serialize(self) -> bytes:
-        """The section."""
+        """The table, which has to fit into one section."""
         body = b"".join(
             number.to_bytes(2, "big") + (0xE000 | pid).to_bytes(2, "big")
             for number, pid in self.programs
@@ -117,22 +179,28 @@ class Pat:
 
     @classmethod
     def parse(cls, data: bytes) -> Pat:
-        """Read a PAT section.
+        """Read a PAT that has one section.
 
         Raises:
             RemoteProtocolError: not a PAT, damaged, or with a torn entry.
         """
-        number, version, body = open_section(data, PAT_TABLE_ID)
-        if len(body) % 4:
-            raise RemoteProtocolError("a PAT section is cut off")
+        return cls.read((Section.parse(data),))
+
+    @classmethod
+    def read(cls, sections: Sequence[Section]) -> Pat:
+        """Read all sections of a table.
+
+        Raises:
+            RemoteProtocolError: not a PAT, or with a torn entry.
+        """
+        if any(one.table != PAT_TABLE_ID or len(one.body) % 4 for one in sections):
+            raise RemoteProtocolError("not a PAT section")
         programs = tuple(
-            (
-                int.from_bytes(body[at : at + 2], "big"),
-                int.from_bytes(body[at + 2 : at + 4], "big") & 0x1FFF,
-            )
-            for at in range(0, len(body), 4)
+            (number, pid & 0x1FFF)
+            for one in sections
+            for number, pid in iter_unpack(">HH", one.body)
         )
-        return cls(number, programs, version)
+        return cls(sections[0].extension, programs, sections[0].version)
 
 
 def descriptor(tag: int, payload: bytes) -> bytes:
@@ -154,35 +222,8 @@ def language_descriptor(language: str) -> bytes:
 
 
 def section(table_id: int, extension: int, version: int, body: bytes) -> bytes:
-    """A section in long form, current, the only one of its table, with its CRC_32."""
-    length = SECTION_HEADER_BYTES - 3 + len(body) + CRC_BYTES
-    head = b"".join(
-        (
-            bytes((table_id,)),
-            (0xB000 | length).to_bytes(2, "big"),
-            extension.to_bytes(2, "big"),
-            bytes((0xC1 | version << 1, 0, 0)),
-        )
-    )
-    return head + body + crc32(head + body).to_bytes(4, "big")
-
-
-def open_section(data: bytes, table_id: int) -> tuple[int, int, bytes]:
-    """Table id extension, version and body of a section; stuffing behind it is allowed.
-
-    Raises:
-        RemoteProtocolError: another table, cut off, too long, or damaged.
-    """
-    if len(data) < SECTION_HEADER_BYTES + CRC_BYTES or data[0] != table_id:
-        raise RemoteProtocolError(f"not a PSI section of table `{table_id}`")
-    length = int.from_bytes(data[1:3], "big") & 0xFFF
-    end = 3 + length
-    if length > MAX_SECTION_LENGTH or end > len(data) or end < SECTION_HEADER_BYTES + CRC_BYTES:
-        raise RemoteProtocolError("a PSI section has a wrong length")
-    if crc32(data[:end]):
-        raise RemoteProtocolError("a PSI section is damaged")
-    extension = int.from_bytes(data[3:5], "big")
-    return extension, data[5] >> 1 & 31, data[SECTION_HEADER_BYTES : end - CRC_BYTES]
+    """The only section of a table, current, with its CRC_32."""
+    return Section(table_id, extension, version, body).serialize()
 
 
 def read_descriptors(body: bytes, position: int) -> tuple[bytes, int]:
