@@ -1,0 +1,48 @@
+"""Hands what threads bring over to the loop: one call there for all that has collected.
+
+Waking a loop costs more than most of what it is woken for, so a thread that brings something while
+a call is pending only adds to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Thing = TypeVar("Thing")
+
+
+class Bridge(Generic[Thing]):
+    """A way from any thread to the loop that was running when it was made."""
+
+    def __init__(self, deliver: Callable[[list[Thing]], None]) -> None:
+        """``deliver`` is called in the loop with everything that was put since, in order."""
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._waiting: list[Thing] = []
+
+    @property
+    def waiting(self) -> int:
+        """Things that the loop has not taken yet."""
+        return len(self._waiting)
+
+    def put(self, things: Iterable[Thing]) -> None:
+        """Bring things, from any thread; they are lost when the loop is closed."""
+        with self._lock:
+            called = bool(self._waiting)
+            self._waiting.extend(things)
+            if called or not self._waiting:
+                return
+        with suppress(RuntimeError):  # The loop was closed meanwhile.
+            self._loop.call_soon_threadsafe(self._take)
+
+    def _take(self) -> None:
+        with self._lock:
+            things, self._waiting = self._waiting, []
+        self._deliver(things)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import anyio
+import pytest
+
+from streamctl.net.bridge import Bridge
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_collects_comes_in_one_call_and_in_order() -> None:
+    calls: list[list[int]] = []
+    bridge = Bridge(calls.append)
+    thread = threading.Thread(target=lambda: [bridge.put([n, n]) for n in range(50)])
+    thread.start()
+    thread.join()
+    assert bridge.waiting == 100
+    await anyio.sleep(0)
+    await anyio.sleep(0)
+    assert calls == [[n for n in range(50) for _ in range(2)]]
+    assert bridge.waiting == 0
+
+
+async def test_nothing_wakes_nobody() -> None:
+    calls: list[list[int]] = []
+    Bridge(calls.append).put([])
+    await anyio.sleep(0)
+    assert calls == []
+
+
+async def test_it_is_called_again_for_what_comes_later() -> None:
+    taken: list[int] = []
+    done = anyio.Event()
+
+    def take(things: list[int]) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        taken.extend(things)
+        if len(taken) == 1000:
+            done.set()
+
+    bridge = Bridge(take)
+    threads = [
+        threading.Thread(target=lambda: [bridge.put([n]) for n in range(250)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    with anyio.fail_after(10):
+        await done.wait()
+    for thread in threads:
+        thread.join()
+    assert sum(taken) == 4 * sum(range(250))
+
+
+def test_a_loop_that_is_closed_is_no_error() -> None:
+    async def make() -> Bridge[int]:
+        return Bridge(lambda things: None)
+
+    bridge = asyncio.run(make())
+    bridge.put([1])
