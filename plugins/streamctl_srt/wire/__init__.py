@@ -1,0 +1,1 @@
+"""What SRT peers write as text: sans-IO."""
