@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
     from tests.support.media import MediaCache
 
-STREAM_TYPES = {"h264": 0x1B, "hevc": 0x24, "mpeg2": 0x02, "aac": 0x0F, "mp2": 0x03, "ac3": 0x81}
+STREAM_TYPES = {
+    "h264": 0x1B,
+    "hevc": 0x24,
+    "mpeg2video": 0x02,
+    "aac": 0x0F,
+    "mp2": 0x03,
+    "ac3": 0x81,
+}
 VIDEO_ID, AUDIO_ID, PRIVATE_ID = 0xE0, 0xC0, 0xBD
 VIDEO_LEAD, SOUND_LEAD, DATA_LEAD = SECOND * 6 // 10, SECOND // 10, SECOND * 3 // 10
 """How long before its decoding time a unit is sent: sound comes half a second after its picture."""
@@ -52,7 +59,7 @@ class Broadcast:
 
     seconds: float = 4.0
     video: str = "h264"
-    """h264, hevc, mpeg2, or nothing for radio."""
+    """h264, hevc, mpeg2video, or nothing for radio."""
     audio: str = "aac"
     languages: tuple[str, ...] = ("eng", "spa")
     private: bool = True
@@ -280,6 +287,6 @@ def variants(seconds: float = 4.0) -> dict[str, Broadcast]:
         "stamps that wrap": replace(base, start=BEFORE_WRAP),
         "two programs": replace(base, programs=2),
         "HEVC": replace(base, video="hevc"),
-        "MPEG-2 and MP2": replace(base, video="mpeg2", audio="mp2"),
+        "MPEG-2 and MP2": replace(base, video="mpeg2video", audio="mp2"),
         "radio": replace(base, video="", own_pcr=False),
     }

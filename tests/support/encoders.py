@@ -17,7 +17,7 @@ VIDEO = {
     "hevc": "libx265",
     "av1": "libsvtav1",
     "vp9": "libvpx-vp9",
-    "mpeg2": "mpeg2video",
+    "mpeg2video": "mpeg2video",
 }
 AUDIO = {
     "aac": "aac",
@@ -69,7 +69,7 @@ def settings(recipe: Recipe) -> dict[str, str]:
                 ":b-adapt=0:pools=none:frame-threads=1:log-level=none"
             )
             return quality | {"preset": "ultrafast", "x265-params": parameters}
-        case "mpeg2":
+        case "mpeg2video":
             return {"bf": bframes, "sc_threshold": "1000000000"}
         case "av1":
             return quality | {"preset": "12", "svtav1-params": "pred-struct=1:lp=1"}

@@ -63,7 +63,7 @@ class Recipe:
     video: bool = True
     audio: bool = True
     video_codec: str = "h264"
-    """h264, hevc, av1, vp9 or mpeg2."""
+    """h264, hevc, av1, vp9 or mpeg2video."""
     audio_codec: str = "aac"
     """aac, mp3, mp2, opus, ac3, eac3 or flac."""
     audio_shift_s: float = 0.0

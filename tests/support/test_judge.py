@@ -64,7 +64,7 @@ def test_pictures_of_every_codec_are_judged(media: MediaCache, codec: str) -> No
 
 @pytest.mark.parametrize("codec", sorted(AUDIO))
 def test_sound_of_every_codec_is_judged(media: MediaCache, codec: str) -> None:
-    verdict = judge(media(Recipe(seconds=3, audio_codec=codec)).path)
+    verdict = judge(media(Recipe(seconds=3, audio_codec=codec, container="mkv")).path)
     assert_clean(verdict)
     assert verdict.codecs == ("h264", codec)
     assert len(verdict.offsets_ms) == 2
