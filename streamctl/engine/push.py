@@ -196,8 +196,11 @@ class Push:
             return
         self._enter(PushState.WAITING)
         cursor = self.stream.graph.cursor(Format.PACKETS)
-        with suppress(NotReady):
-            await cursor.wait()
+        try:
+            with suppress(NotReady):
+                await cursor.wait()
+        finally:
+            cursor.close()
 
     async def _try(self) -> StreamctlError | None:
         """One attempt; None if it came to its end in order."""

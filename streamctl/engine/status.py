@@ -206,13 +206,13 @@ def track_status(track: Track, epoch: Epoch | None) -> TrackStatus:
 
 def lane_status(stream: Stream, lane: Lane) -> LaneStatus:
     """One lane."""
-    entry = stream.graph.derived.get(lane.format)
+    users = stream.graph.entry(lane.format).users
     return LaneStatus(
         format=lane.format.value,
         items=len(lane.items),
         bytes=lane.bytes,
         seconds=round(lane.seconds, 3),
-        readers=entry.users if entry else len(lane.readers),
+        readers=users,
     )
 
 

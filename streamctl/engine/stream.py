@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
 from streamctl.engine.causes import Causes
+from streamctl.engine.derived import GraphSettings
 from streamctl.engine.diff import adjustable, output_changes
 from streamctl.engine.epoch import Epoch, EpochHost
-from streamctl.engine.graph import Graph, GraphSettings
+from streamctl.engine.graph import Graph
 from streamctl.engine.ingest import PullInput
 from streamctl.engine.lane import Bounds
 from streamctl.engine.pushes import Pushes
 from streamctl.engine.timeline import Timeline
 from streamctl.engine.view import EngineView
 from streamctl.errors import StreamctlError
-from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Adjustable
 from streamctl.sdk.plugin import Cap
 
 if TYPE_CHECKING:
     from streamctl.config.model import StreamConfig
     from streamctl.engine.services import Services
-    from streamctl.media.packet import Init
+    from streamctl.media.packet import Format, Init
     from streamctl.sdk.endpoints import Handler, HttpOutput
     from streamctl.sdk.plugin import ProtocolPlugin
     from streamctl.sdk.session import Session
@@ -212,7 +212,7 @@ class Stream:
 
     def leave(self, session: Session, reason: str) -> None:
         """A session is over: give back what it held and keep its counts."""
-        for entry in self.graph.derived.values():
+        for entry in self.graph.entries():
             entry.fanout.remove(session)
         self._account_publisher()
         self.release(session, reason)
@@ -256,7 +256,7 @@ class Stream:
 
     def account(self) -> None:
         """Bring the counters of the sessions up to date."""
-        for entry in self.graph.derived.values():
+        for entry in self.graph.entries():
             for viewer in entry.fanout.viewers.values():
                 entry.fanout.account(viewer)
         self._account_publisher()
@@ -355,5 +355,4 @@ class Stream:
 
     def lane_running(self, fmt: Format) -> bool:
         """Whether a lane is being produced."""
-        entry = self.graph.derived.get(fmt)
-        return fmt is Format.PACKETS or (entry is not None and entry.running)
+        return any(e.working for e in self.graph.entries() if e.lane.format is fmt)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from streamctl.engine.graph import GRACE_S, RECOVERED_S, RESTART_S, Derived, Graph, GraphSettings
+from streamctl.engine.derived import GRACE_S, Derived, GraphSettings
+from streamctl.engine.graph import RECOVERED_S, RESTART_S, Graph
 from streamctl.engine.lane import Bounds
 from streamctl.errors import NotReady, Unsupported
 from streamctl.media.packet import (

@@ -1,0 +1,219 @@
+"""A lane of one stream, with the converter that fills it while somebody reads it.
+
+A lane works while it has readers, and for ``GRACE_S`` longer; it starts at the oldest random-access
+point that the lane it is made from holds, so that the first viewer has history. The converter
+object stays with its lane for the stream's whole life. The lane that the running epoch writes
+itself needs no converter; when the next epoch has the other origin, the two trunk lanes change
+their parts under the eyes of their readers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from streamctl.engine import carriage
+from streamctl.engine.fanout import LaneFanOut
+from streamctl.engine.lane import Bounds, Lane
+from streamctl.media.packet import Boundary, Format, InitChange, Item, Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamctl.engine.graph import Graph
+    from streamctl.sdk.context import Timer
+    from streamctl.sdk.plugin import Converter, ConverterSpec
+
+GRACE_S = 5.0
+"""How long a converter goes on after its last reader left."""
+DERIVED_S = 4.0
+"""Media time that derived lanes hold beside the newest two groups of pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSettings:
+    """What a graph takes from the stream's configuration."""
+
+    bounds: Bounds
+    merge_s: float
+    slow_viewer_timeout_s: float
+    outputs: Mapping[str, Format] = field(default_factory=dict)
+    """The kinds that serve the stream, with the format that their viewers read."""
+
+
+class Derived:
+    """A lane, its converter, and the readers that keep it working."""
+
+    def __init__(self, graph: Graph, spec: ConverterSpec) -> None:
+        self.graph = graph
+        self.spec = spec
+        settings = graph.settings
+        bounds = Bounds(DERIVED_S, settings.bounds.max_bytes)
+        self.lane = Lane(spec.target, bounds, graph.reader_failed)
+        self.fanout = LaneFanOut(
+            self.lane,
+            graph.clock,
+            merge_s=settings.merge_s,
+            slow_viewer_timeout_s=settings.slow_viewer_timeout_s,
+        )
+        if spec.target is not Format.PACKETS:
+            self.lane.add_reader(self.fanout)
+        self.converter: Converter = spec.factory()
+        self.users = 0
+        self.running = False
+        """The converter is at work."""
+        self.direct = False
+        """The epoch writes this lane itself."""
+        self.refusal = ""
+        """Why the present tracks can't be watched in this format; empty = they can."""
+        self._left_out: frozenset[int] = frozenset()
+        self._grace: Timer | None = None
+        if graph.closed:
+            self.lane.finish()
+
+    @property
+    def name(self) -> str:
+        """The conversion in words."""
+        return f"{self.spec.source} to {self.spec.target}"
+
+    @property
+    def source(self) -> Derived:
+        """Where the converter's input comes from."""
+        return self.graph.entry(self.spec.source)
+
+    @property
+    def working(self) -> bool:
+        """Whether the lane is being filled."""
+        return self.direct or self.running
+
+    def use(self) -> None:
+        """One more reader: start if it is the first."""
+        self.users += 1
+        self._cancel_grace()
+        if not self.working:
+            self._start()
+            history = self.source.lane.since_oldest_join()
+            if history:
+                self.source.lane.feed(self, history)
+            self._follow()
+
+    def leave(self) -> None:
+        """One reader less: stop after the grace if it was the last."""
+        self.users -= 1
+        if self.users == 0 and self.running:
+            self._grace = self.graph.clock.call_later(GRACE_S, self.stop)
+
+    def stop(self) -> None:
+        """Stop converting and let the memory go."""
+        self._cancel_grace()
+        self._halt()
+        self.lane.clear()
+        self.fanout.reset()
+
+    def take_over(self) -> None:
+        """The epoch to come writes this lane itself: convert what is left, and no more."""
+        self._cancel_grace()
+        if self.running:
+            self._flush()
+            self._halt()
+        self.direct = True
+        self.lane.bounds = self.graph.settings.bounds
+        self.refusal = ""
+        self._left_out = frozenset()
+        self.graph.note(f"{self.lane.format}", "")
+
+    def hand_over(self) -> None:
+        """The epoch to come writes the other trunk lane: go on from that, if anybody reads."""
+        self.direct = False
+        self.lane.bounds = Bounds(DERIVED_S, self.graph.settings.bounds.max_bytes)
+        if self.users:
+            # What came before is in the lane already.
+            self._start()
+            self._follow()
+        else:
+            self.stop()
+
+    def restart(self) -> None:
+        """Begin afresh after a failure, if the lane is still wanted."""
+        if not self.users or self.working or self.graph.closed:
+            return
+        self._start()
+        init = self.source.lane.init
+        if init is not None:
+            boundary = Boundary(init.epoch, init, "converter restarted")
+            self.source.lane.feed(self, [boundary])
+        self._follow()
+
+    def feed(self, items: Sequence[Item]) -> None:
+        """Convert items of the source lane; tracks that the format can't carry are left out."""
+        for item in items:
+            if self._left_out or type(item) is not Packet:
+                items = [kept for kept in map(self._carry, items) if kept is not None]
+                break
+        out = self.converter.convert(items)
+        if out:
+            self.lane.append(out)
+
+    def finish(self) -> None:
+        """There will be no more items: hand out the rest and let the lane's readers know."""
+        if self.running:
+            self._flush()
+            self.fanout.flush()
+        self.lane.finish()
+
+    def failed(self) -> None:
+        """The converter raised: start afresh with the next reader or boundary."""
+        self._halt()
+        self.converter = self.spec.factory()
+        self.lane.clear()
+        self.fanout.reset()
+
+    def _start(self) -> None:
+        self.running = True
+        self.source.use()
+
+    def _follow(self) -> None:
+        """Read the source from now on, unless what it held was too much for the converter."""
+        if self.running:
+            self.source.lane.add_reader(self)
+
+    def _halt(self) -> None:
+        if self.running:
+            self.running = False
+            source = self.source
+            source.lane.remove_reader(self)
+            source.leave()
+
+    def _flush(self) -> None:
+        try:
+            rest = self.converter.flush()
+        except Exception as error:
+            self.graph.reader_failed(self, error)
+        else:
+            if rest:
+                self.lane.append(rest)
+
+    def _cancel_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+    def _carry(self, item: Item) -> Item | None:
+        if isinstance(item, Packet):
+            return None if item.track in self._left_out else item
+        if not isinstance(item, (Boundary, InitChange)):
+            return item
+        tracks = item.init.tracks
+        self.refusal = self.graph.refusal(self.lane.format, tracks)
+        # Sound alone is no substitute: a lane that refuses its viewers stays empty.
+        codecs = frozenset() if self.refusal else self.spec.codecs
+        left_out = [track for track in tracks if track.codec not in codecs]
+        self._left_out = frozenset(track.id for track in left_out)
+        remark = self.refusal or carriage.left_out(left_out, self.lane.format)
+        self.graph.note(f"{self.lane.format}", remark)
+        if self.refusal:
+            self.fanout.dismiss(self.refusal)
+        if not left_out:
+            return item
+        kept = tuple(track for track in tracks if track.codec in codecs)
+        return replace(item, init=replace(item.init, tracks=kept))
