@@ -60,6 +60,11 @@ TITLES = {
     Codec.FLAC: "FLAC",
     Codec.G711A: "G.711 A-law",
     Codec.G711U: "G.711 µ-law",
+    Codec.SCTE35: "SCTE-35",
+    Codec.TELETEXT: "teletext",
+    Codec.DVBSUB: "DVB subtitles",
+    Codec.KLV: "KLV",
+    Codec.ID3: "ID3",
     Codec.DATA: "data",
 }
 

@@ -45,14 +45,20 @@ class Codec(enum.StrEnum):
     FLAC = "flac"
     G711A = "g711a"
     G711U = "g711u"
+    SCTE35 = "scte35"
+    TELETEXT = "teletext"
+    DVBSUB = "dvbsub"
+    KLV = "klv"
+    ID3 = "id3"
     DATA = "data"
+    """Data of any other kind."""
 
     @property
     def media(self) -> Media:
         """The kind of media that the codec carries."""
         if self in VIDEO_CODECS:
             return Media.VIDEO
-        return Media.DATA if self is Codec.DATA else Media.AUDIO
+        return Media.DATA if self in DATA_CODECS else Media.AUDIO
 
 
 class Media(enum.StrEnum):
@@ -64,6 +70,10 @@ class Media(enum.StrEnum):
 
 
 VIDEO_CODECS = frozenset({Codec.H264, Codec.HEVC, Codec.AV1, Codec.VP9, Codec.VP8, Codec.MPEG2})
+
+DATA_CODECS = frozenset(
+    {Codec.SCTE35, Codec.TELETEXT, Codec.DVBSUB, Codec.KLV, Codec.ID3, Codec.DATA}
+)
 
 
 class Kind(enum.IntEnum):
@@ -99,8 +109,10 @@ class Track:
     codec: Codec
     config: bytes | None = None
     """Decoder configuration: H.264 avcC, HEVC hvcC, AV1 av1C; VP9, AC-3 and E-AC-3 the payload
-    of vpcC, dac3 and dec3; AAC AudioSpecificConfig, Opus OpusHead, FLAC the STREAMINFO block;
-    ``b""`` for codecs that need none; None while the source has not sent it yet."""
+    of vpcC, dac3 and dec3; MPEG-2 the sequence header with its extensions; AAC
+    AudioSpecificConfig, Opus OpusHead, FLAC the STREAMINFO block; data out of MPEG-TS its
+    ``stream_type`` and the descriptors of the program map; ``b""`` for codecs that need none;
+    None while the source has not sent it yet."""
     width: int = 0
     height: int = 0
     fps: float = 0.0
@@ -124,8 +136,9 @@ class Packet:
     ``data`` by codec: H.264 and HEVC are 4-byte length-prefixed NAL units of one access
     unit without access unit delimiters and parameter sets (those live in ``Track.config``);
     AV1 is a temporal unit without its delimiter, each OBU with its size; VP9 one frame or
-    superframe; AAC one raw frame; Opus, AC-3, E-AC-3, MP3 and FLAC one frame; DATA the private
-    PES or section payload.
+    superframe; MPEG-2 the bytes of one picture, with the headers before it; AAC one raw frame;
+    Opus, AC-3, E-AC-3, MP2, MP3 and FLAC one frame; SCTE-35 one splice information section;
+    other data the payload of one PES packet.
     """
 
     track: int
