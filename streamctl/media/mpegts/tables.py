@@ -7,6 +7,7 @@ description), §6.2.33 and annex A (names).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
@@ -14,7 +15,7 @@ from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.mpegts.psi import ISO_639_LANGUAGE, REGISTRATION, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SDT_PID = 0x11
 SDT_TABLE_ID = 0x42
@@ -109,9 +110,13 @@ class SectionAssembler:
 
 
 class TableReader:
-    """Collects the sections of one table until all of a version are there."""
+    """Collects the sections of one table until all of a version are there.
 
-    __slots__ = ("_key", "_parts", "damaged", "extension", "table")
+    Sections that come damaged every time, as over a link with steady bit errors, are read from
+    what two of three copies agree on, if that has a good checksum.
+    """
+
+    __slots__ = ("_copies", "_key", "_parts", "damaged", "extension", "table")
 
     def __init__(self, table: int, extension: int | None = None) -> None:
         self.table = table
@@ -120,6 +125,8 @@ class TableReader:
         whatever comes."""
         self.damaged = 0
         """Sections with a wrong checksum or length."""
+        self._copies: list[bytes] = []
+        """The last damaged ones."""
         self._key: tuple[int, int, int] | None = None
         self._parts: dict[int, Section] = {}
 
@@ -131,10 +138,8 @@ class TableReader:
         """
         if data[:1] != bytes((self.table,)):
             return None
-        try:
-            section = Section.parse(data)
-        except RemoteProtocolError:
-            self.damaged += 1
+        section = self._parse(data)
+        if section is None:
             return None
         known = self.extension is None or section.extension == self.extension
         if not (known and section.current and section.number <= section.last):
@@ -149,6 +154,28 @@ class TableReader:
         if len(self._parts) <= section.last:
             return None
         return tuple(self._parts[number] for number in sorted(self._parts))
+
+    def _parse(self, data: bytes) -> Section | None:
+        """Read a section, from several damaged copies if need be."""
+        try:
+            section = Section.parse(data)
+        except RemoteProtocolError:
+            self.damaged += 1
+            self._copies = [*self._copies[-2:], data]
+            with suppress(RemoteProtocolError):
+                return Section.parse(majority(self._copies))
+            return None
+        self._copies.clear()
+        return section
+
+
+def majority(copies: Sequence[bytes]) -> bytes:
+    """What at least two of three copies of the same length say in each bit; else nothing."""
+    if len(copies) < 3 or len({len(copy) for copy in copies}) > 1:
+        return b""
+    first, second, third = (int.from_bytes(copy, "big") for copy in copies)
+    agreed = first & second | first & third | second & third
+    return agreed.to_bytes(len(copies[0]), "big")
 
 
 def split_descriptors(data: bytes) -> list[tuple[int, bytes]]:

@@ -190,6 +190,24 @@ def test_damaged_sections_are_counted() -> None:
     assert reader.damaged == 1
 
 
+def test_copies_that_are_all_damaged_agree_on_the_table() -> None:
+    reader = TableReader(2)
+    good = table(300)
+    results = []
+    for at in (20, 100, 250):
+        copy = bytearray(good.serialize())
+        copy[at] ^= 0x10
+        results.append(reader.feed(bytes(copy)))
+    assert results == [None, None, (good,)]
+    assert reader.damaged == 3
+
+
+def test_damaged_copies_of_other_lengths_agree_on_nothing() -> None:
+    reader = TableReader(2)
+    for size in (300, 301, 300):
+        assert reader.feed(table(size).serialize()[:-1] + b"\0") is None
+
+
 def test_an_association_of_two_sections_is_one() -> None:
     many = tuple((number, 0x100 + number) for number in range(1, 400))
     parts = [many[:250], many[250:]]
