@@ -71,9 +71,13 @@ class Broadcast:
     """The clock at the first packet."""
     kbps: int = 0
     """A constant rate, filled up with null packets; 0 = as it comes."""
+    repeat: int = 1
+    """Times that picture and sound are played, as one timeline."""
     frames_per_pes: int = 3
     """Sound units in one PES packet."""
     video_kbps: int = 0
+    """0 = constant quality; else a picture so restless that it takes this rate."""
+    size: tuple[int, int] = (320, 180)
     fps: Fraction = Fraction(25)
     gop: int = 25
     bframes: int = 2
@@ -139,6 +143,9 @@ def picture(media: MediaCache, wanted: Broadcast, pid: int) -> Component:
         audio=False,
         video_codec=wanted.video,
         video_kbps=wanted.video_kbps,
+        restless=bool(wanted.video_kbps),
+        width=wanted.size[0],
+        height=wanted.size[1],
         fps=wanted.fps,
         gop=wanted.gop,
         bframes=wanted.bframes,
@@ -149,7 +156,7 @@ def picture(media: MediaCache, wanted: Broadcast, pid: int) -> Component:
             pes(VIDEO_ID, each.data, *(wanted.start + VIDEO_LEAD + at for at in times(each))),
             each.key,
         )
-        for each in frames(media(recipe).path)
+        for each in frames(media(recipe).path, wanted)
     ]
     return Component(pid, STREAM_TYPES[wanted.video], units)
 
@@ -168,7 +175,7 @@ def sound(media: MediaCache, wanted: Broadcast, pid: int, language: str) -> Comp
         audio_codec=wanted.audio,
         audio_kbps=96 if language == wanted.languages[0] else 64,
     )
-    found = frames(media(recipe).path)
+    found = frames(media(recipe).path, wanted)
     units = []
     for at in range(0, len(found), wanted.frames_per_pes):
         together = found[at : at + wanted.frames_per_pes]
@@ -180,8 +187,8 @@ def sound(media: MediaCache, wanted: Broadcast, pid: int, language: str) -> Comp
     return Component(pid, STREAM_TYPES[wanted.audio], units, named)
 
 
-def frames(path: Path) -> list[Frame]:
-    """The access units of a file, its first decoding time being 0."""
+def frames(path: Path, wanted: Broadcast) -> list[Frame]:
+    """The access units of a file, its first decoding time being 0, as often as wanted."""
     with av.open(str(path)) as source:
         found = [
             (packet.pts, packet.dts, bytes(packet), packet.is_keyframe)
@@ -189,7 +196,13 @@ def frames(path: Path) -> list[Frame]:
             if packet.dts is not None and packet.pts is not None
         ]
     first = found[0][1]
-    return [Frame(pts - first, dts - first, data, key) for pts, dts, data, key in found]
+    length = round(wanted.seconds * SECOND)
+    return [
+        Frame(pts - first + turn * length, dts - first + turn * length, data, key)
+        for turn in range(wanted.repeat)
+        for pts, dts, data, key in found
+        if dts - first < length
+    ]
 
 
 def private(wanted: Broadcast, pid: int) -> Iterator[Component]:
@@ -205,7 +218,7 @@ def private(wanted: Broadcast, pid: int) -> Iterator[Component]:
 
 def every(wanted: Broadcast, step_s: float, first_s: float = 0.0) -> Iterator[tuple[int, int]]:
     """When a unit of data is sent, and what it says about when it is shown."""
-    due, end = round(first_s * SECOND), round(wanted.seconds * SECOND)
+    due, end = round(first_s * SECOND), round(wanted.seconds * wanted.repeat * SECOND)
     while due < end:
         yield due, wanted.start + due + DATA_LEAD
         due += round(step_s * SECOND)

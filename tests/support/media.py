@@ -38,6 +38,8 @@ FLASH_FRAMES = 2
 BEEP_HZ = 1000
 BEEP_S = 0.06
 WHITE, BLACK, GREY = 235, 16, 70
+JUMP = 41
+"""Times the usual step of the noise: further than encoders look."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Recipe:
     bframes: int = 0
     video_kbps: int = 0
     """0 = constant quality; else the rate is held by a one-second VBV and a noisy picture."""
+    restless: bool = False
+    """Whether that noise jumps, so that no prediction helps and any rate is reached."""
     sample_rate: int = 48_000
     channels: int = 2
     audio_kbps: int = 96
@@ -178,7 +182,8 @@ def luma(recipe: Recipe, number: int, noise: Plane | None, *, lit: bool) -> Plan
     """The brightness of one picture."""
     plane = np.full((recipe.height, recipe.width), GREY, np.uint8)
     if noise is not None:
-        plane = np.roll(noise, (number * 3, number * 5), axis=(0, 1))
+        step = JUMP if recipe.restless else 1
+        plane = np.roll(noise, (number * 3 * step, number * 5 * step), axis=(0, 1))
     bar = number * 4 % recipe.width
     plane[:, bar : bar + 8] = 110
     if lit:
