@@ -3,7 +3,7 @@ PYTEST = $(PYTHON) -m pytest
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test interop bench-rtmp bench-http generate lock
+.PHONY: help lint check test interop bench-rtmp bench-http bench-ingest generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ bench-rtmp: ## CPU per Gbit against nginx-rtmp; BENCH="--runs 1 --only 50" for a
 
 bench-http: ## segments and playlists against nginx, HTTP-TS against RTMP viewers
 	$(PYTHON) tests/bench/bench_http.py $(BENCH)
+
+bench-ingest: ## 25 x 50 Mbit/s of MPEG-TS over UDP, RTP and SRT: losses, and whose CPU it costs
+	$(PYTHON) tests/bench/bench_ingest.py $(BENCH)
 
 generate: ## write man/ and completions/ anew
 	$(PYTHON) -m streamctl generate

@@ -72,6 +72,9 @@ class Sender(Protocol):
     def send(self, begin: int, end: int) -> None:
         """Send the datagrams of these numbers."""
 
+    def dropped(self) -> int:
+        """Datagrams that were taken, but never left."""
+
 
 class UdpSender:
     """Over UDP, many datagrams a call (UDP_SEGMENT)."""
@@ -92,6 +95,9 @@ class UdpSender:
             except OSError:
                 self.refused += until - at
 
+    def dropped(self) -> int:
+        return 0
+
 
 class SrtSender:
     """Over SRT, one message a datagram."""
@@ -108,6 +114,10 @@ class SrtSender:
         for at in range(first, first + (end - begin) * DATAGRAM, DATAGRAM):
             if send(number, at, DATAGRAM, -1, 1) < 0:
                 self.refused += 1
+
+    def dropped(self) -> int:
+        perf = self.endpoint.measure()
+        return int(perf.pktSndDropTotal) if perf else 0
 
 
 def call(library: Library, target: Target, *, publish: bool) -> Endpoint:
@@ -184,9 +194,10 @@ def send(kind: str, media: Path, kbps: int, seconds: float, targets: list[Target
         "refused": sum(each.refused for each in senders),
         "worst_late_ms": round(worst * 1000, 1),
     }
-    print(json.dumps(report), flush=True)
     # What is still in the senders' buffers may be resent for as long as this.
     time.sleep(LATENCY_MS * 2 / 1000)
+    report |= {"dropped": sum(each.dropped() for each in senders)}
+    print(json.dumps(report), flush=True)
 
 
 class Viewer:
