@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Thing = TypeVar("Thing")
+LOOK_S = 0.002
+"""How often a thread that is to end is looked at: joining it would block the loop."""
 
 
 class Bridge(Generic[Thing]):
@@ -46,3 +48,9 @@ class Bridge(Generic[Thing]):
         with self._lock:
             things, self._waiting = self._waiting, []
         self._deliver(things)
+
+
+async def ended(thread: threading.Thread) -> None:
+    """Return when a thread has ended."""
+    while thread.is_alive():
+        await asyncio.sleep(LOOK_S)

@@ -6,7 +6,7 @@ import threading
 import anyio
 import pytest
 
-from streamctl.net.bridge import Bridge
+from streamctl.net.bridge import Bridge, ended
 
 pytestmark = pytest.mark.anyio
 
@@ -14,7 +14,12 @@ pytestmark = pytest.mark.anyio
 async def test_what_collects_comes_in_one_call_and_in_order() -> None:
     calls: list[list[int]] = []
     bridge = Bridge(calls.append)
-    thread = threading.Thread(target=lambda: [bridge.put([n, n]) for n in range(50)])
+
+    def bring() -> None:
+        for number in range(50):
+            bridge.put([number, number])
+
+    thread = threading.Thread(target=bring)
     thread.start()
     thread.join()
     assert bridge.waiting == 100
@@ -42,9 +47,12 @@ async def test_it_is_called_again_for_what_comes_later() -> None:
             done.set()
 
     bridge = Bridge(take)
-    threads = [
-        threading.Thread(target=lambda: [bridge.put([n]) for n in range(250)]) for _ in range(4)
-    ]
+
+    def bring() -> None:
+        for number in range(250):
+            bridge.put([number])
+
+    threads = [threading.Thread(target=bring) for _ in range(4)]
     for thread in threads:
         thread.start()
     with anyio.fail_after(10):
@@ -52,6 +60,18 @@ async def test_it_is_called_again_for_what_comes_later() -> None:
     for thread in threads:
         thread.join()
     assert sum(taken) == 4 * sum(range(250))
+
+
+async def test_a_thread_is_waited_for_without_blocking() -> None:
+    proceed = threading.Event()
+    thread = threading.Thread(target=proceed.wait)
+    thread.start()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, thread)
+        await anyio.sleep(0)
+        assert thread.is_alive()
+        proceed.set()
+    assert not thread.is_alive()
 
 
 def test_a_loop_that_is_closed_is_no_error() -> None:
