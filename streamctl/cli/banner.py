@@ -45,7 +45,7 @@ def streams(server: Server) -> Iterator[str]:
             key = "?key=…" if config.publish_key else ""
             for name in server.config.listeners:
                 plugin, _ = server.registry.listener(name)
-                url = server.services.url_of(plugin, code, host, listener=name)
+                url = server.services.url_of(plugin, code, host, listener=name, publish=True)
                 if url:
                     yield f"  publish  {url}{key}"
         else:

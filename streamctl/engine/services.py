@@ -101,9 +101,15 @@ class Services:
     """What the media HTTP server speaks."""
 
     def url_of(
-        self, plugin: ProtocolPlugin, code: str, host: str = "HOST", *, listener: str = ""
+        self,
+        plugin: ProtocolPlugin,
+        code: str,
+        host: str = "HOST",
+        *,
+        listener: str = "",
+        publish: bool = False,
     ) -> str:
-        """How peers of a plugin reach a stream; empty if nothing listens for it.
+        """How viewers, or publishers, of a plugin reach a stream; empty if nothing listens for it.
 
         Of several listeners it is the first, unless one is named.
         """
@@ -112,7 +118,7 @@ class Services:
         port = self.ports.get(name)
         if not port or not plugin.url_template:
             return ""
-        template = plugin.url_template
+        template = (publish and plugin.publish_template) or plugin.url_template
         if name in plugin.listeners:
             template = template.replace(f"{plugin.kind}://", f"{name}://")
         elif name == "http":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.session import Refusal
 
 REFUSAL_STATUS = {
+    RefusalCode.BAD_REQUEST: 400,
     RefusalCode.NOT_FOUND: 404,
     RefusalCode.UNAUTHORIZED: 401,
     RefusalCode.FORBIDDEN: 403,

@@ -81,10 +81,14 @@ class ProtocolPlugin(ABC):
     ports: ClassVar[Mapping[str, int]] = {}
     """The port of each scheme, for URLs that name none."""
     caps: ClassVar[Cap] = Cap.NONE
+    datagrams: ClassVar[bool] = False
+    """The listener takes UDP, not TCP."""
     play_format: ClassVar[Format | None] = None
     """The lane that viewers of this protocol read, if it has viewers."""
     url_template: ClassVar[str] = ""
     """How viewers reach a stream, with ``{host}``, ``{port}`` and ``{code}``."""
+    publish_template: ClassVar[str] = ""
+    """The same for publishers; empty = like viewers."""
     InputOptions: ClassVar[type[BaseModel]] = Empty
     """Keys allowed beside ``url`` in an input of this kind."""
     OutputOptions: ClassVar[type[BaseModel]] = Empty

@@ -40,6 +40,7 @@ class Request:
 class RefusalCode(enum.StrEnum):
     """Why a request was refused; protocols map it to their own status codes."""
 
+    BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"

@@ -120,7 +120,7 @@ def urls(plugin: ProtocolPlugin) -> Iterator[str]:
         yield "has viewers but no url_template"
     if plugin.url_template:
         address = plugin.url_template.format(host="h", port=1, code="c")
-        if not re.match(r"[a-z]+://h:1/(.*/)?c", address):
+        if not re.match(r"[a-z]+://h:1(/(.*/)?|\?\w+=(.*[:/])?)c", address):
             yield f"url_template makes `{address}`"
 
 
@@ -143,7 +143,8 @@ async def check_listener(plugin: ProtocolPlugin) -> list[str]:
         if patience.cancelled_caught:
             tasks.cancel_scope.cancel()
             return ["never called ready()"]
-        found += await meet_garbage(addresses[0])
+        meet = meet_datagrams if plugin.datagrams else meet_garbage
+        found += await meet(addresses[0])
         found += await clashes(plugin, addresses[0], context)
         stopped = anyio.current_time()
         tasks.cancel_scope.cancel()
@@ -163,6 +164,14 @@ async def meet_garbage(address: Address) -> list[str]:
                     await stream.send(data)
         except OSError as error:
             return [f"refused a connection after garbage: {error}"]
+    return []
+
+
+async def meet_datagrams(address: Address) -> list[str]:
+    """Datagrams of random bytes, empty and large ones."""
+    async with await anyio.create_connected_udp_socket(*address) as peer:
+        for data in (b"", b"\xff" * 16, b"\x80" + bytes(63), bytes(range(256)) * 64):
+            await peer.send(data)
     return []
 
 
