@@ -24,6 +24,7 @@ WATCHED = [
     "streamctl_http_flv",
     "streamctl_http_ts",
     "streamctl_rtmp",
+    "streamctl_srt",
 ]
 """Packages whose code must not block an event loop."""
 

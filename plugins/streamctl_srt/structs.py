@@ -18,9 +18,11 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamctl.sdk.endpoints import Address
 
 AF_INET = 2
@@ -30,20 +32,20 @@ AF_INET6 = 30 if sys.platform == "darwin" else 10
 class EpollEvent(Structure):
     """``SRT_EPOLL_EVENT``."""
 
-    _fields_ = (("socket", c_int), ("events", c_int))
+    _fields_: ClassVar[Sequence[Any]] = [("socket", c_int), ("events", c_int)]
 
 
 class Sockaddr(Structure):
     """``struct sockaddr_in`` and ``struct sockaddr_in6``, as Linux has them."""
 
-    _fields_ = (
+    _fields_: ClassVar[Sequence[Any]] = [
         ("family", c_uint16),
         ("port", c_ubyte * 2),
         ("address4", c_ubyte * 4),
         ("address6", c_ubyte * 16),
         ("scope", c_uint32),
         ("spare", c_ubyte * 100),
-    )
+    ]
     SIZE4 = 16
     SIZE6 = 28
 
@@ -61,11 +63,16 @@ def to_sockaddr(address: Address) -> tuple[Sockaddr, int]:
     if isinstance(ip, ipaddress.IPv6Address):
         found.family = AF_INET6
         found.address6[:] = ip.packed
-        found.scope = int(ip.scope_id) if (ip.scope_id or "").isdigit() else 0
+        found.scope = scope_id(ip.scope_id or "")
         return found, Sockaddr.SIZE6
     found.family = AF_INET
     found.address4[:] = ip.packed
     return found, Sockaddr.SIZE4
+
+
+def scope_id(text: str) -> int:
+    """The number of the interface in an address; 0 = the address says none."""
+    return int(text) if text.isdigit() else 0
 
 
 def from_sockaddr(found: Sockaddr) -> Address:
@@ -80,7 +87,7 @@ def from_sockaddr(found: Sockaddr) -> Address:
 class Perf(Structure):
     """``CBytePerfMon``: what a connection has counted and measured."""
 
-    _fields_ = (
+    _fields_: ClassVar[Sequence[Any]] = [
         ("msTimeStamp", c_int64),
         ("pktSentTotal", c_int64),
         ("pktRecvTotal", c_int64),
@@ -163,7 +170,7 @@ class Perf(Structure):
         ("pktRecvUnique", c_int64),
         ("byteSentUnique", c_uint64),
         ("byteRecvUnique", c_uint64),
-    )
+    ]
 
 
 ListenCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_int, c_int, POINTER(Sockaddr), c_char_p)

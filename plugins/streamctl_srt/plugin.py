@@ -1,0 +1,43 @@
+"""The plugin object: what ``srt`` can do, and the parts that do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from streamctl.media.packet import Format
+from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl_srt import options as keys
+from streamctl_srt.port import SrtListener
+from streamctl_srt.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.endpoints import Address, Listener
+
+PORT = 8890
+
+
+class SrtPlugin(ProtocolPlugin):
+    """SRT: one port for publishers and viewers, pull and push, inputs that wait for a caller."""
+
+    kind = "srt"
+    summary = "SRT: publish, play, pull and push, encrypted if wanted"
+    schemes: ClassVar[tuple[str, ...]] = ("srt",)
+    ports: ClassVar[Mapping[str, int]] = {"srt": PORT}
+    caps = Cap.LISTEN
+    datagrams = True
+    play_format: ClassVar[Format | None] = Format.MPEGTS
+    url_template = "srt://{host}:{port}?streamid=read:{code}"
+    publish_template = "srt://{host}:{port}?streamid=publish:{code}"
+    OutputOptions: ClassVar[type[BaseModel]] = keys.OutputOptions
+    ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
+
+    def __init__(self) -> None:
+        self.runtime = Runtime()
+
+    def listener(self, address: Address, options: keys.ListenerOptions, ctx: Context) -> Listener:
+        return SrtListener(address, options, ctx, self.runtime)

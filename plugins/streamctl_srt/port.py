@@ -1,0 +1,195 @@
+"""The SRT port: publishers and viewers on one address."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.errors import ConnectionFailed
+from streamctl.net.address import show
+from streamctl.net.failure import listen_failed
+from streamctl_srt.admission import PROTOCOL, Admission
+from streamctl_srt.connection import Connection
+from streamctl_srt.constants import Option
+from streamctl_srt.endpoint import Endpoint
+from streamctl_srt.library import SrtError
+from streamctl_srt.sender import Sender
+from streamctl_srt.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.endpoints import Address, Gate
+    from streamctl_srt.library import Library
+    from streamctl_srt.options import ListenerOptions
+    from streamctl_srt.runtime import Engine, Runtime
+
+TICK_S = 1.0
+EVERY_IPV4 = "0.0.0.0"
+EVERY_IPV6 = "::"
+KEY = "[listeners.srt] address"
+
+
+class SrtListener:
+    """Implements :class:`streamctl.sdk.endpoints.Listener`."""
+
+    def __init__(
+        self, address: Address, options: ListenerOptions, ctx: Context, runtime: Runtime
+    ) -> None:
+        self.address = address
+        self.options = options
+        self.ctx = ctx
+        self.runtime = runtime
+
+    async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
+        """Accept until cancelled.
+
+        Raises:
+            ConnectionFailed: the address can't be bound.
+            MissingLibrary: the system has no libsrt.
+        """
+        async with self.runtime.running() as engine:
+            settings = Settings.of(self.options)
+            port = Port(engine, gate, self.ctx, settings, self.options.max_connections)
+            try:
+                ready(await port.open(self.address))
+                while True:
+                    await self.ctx.clock.sleep(TICK_S)
+                    port.tick()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await port.close("the server stops listening here")
+
+
+class Port:
+    """The open port; implements :class:`streamctl_srt.reader.Host`."""
+
+    def __init__(
+        self, engine: Engine, gate: Gate, ctx: Context, settings: Settings, limit: int
+    ) -> None:
+        self.engine = engine
+        self.gate = gate
+        self.ctx = ctx
+        self.settings = settings
+        self.sender = Sender("srt-sender")
+        self.admission = Admission(gate, engine.reader, engine.library, limit)
+        self.connections: set[Connection] = set()
+        self._endpoint: Endpoint | None = None
+
+    async def open(self, address: Address) -> Address:
+        """Listen; the address that was bound.
+
+        Raises:
+            ConnectionFailed: it can't be.
+        """
+        endpoint = self._endpoint = bound(
+            self.engine.library, await numeric(address), self.settings
+        )
+        admission = self.admission
+        self.engine.kept.append(admission.callback)
+        self.engine.library.srt_listen_callback(endpoint.number, admission.callback, None)
+        endpoint.listen()
+        self.engine.reader.listen(endpoint, self)
+        return address[0], endpoint.address()[1]
+
+    def accepted(self, peer: tuple[Endpoint, Address]) -> None:
+        """A caller is through the handshake."""
+        endpoint, address = peer
+        admitted = self.admission.take(endpoint.number)
+        if admitted is None or self.gate.admit(PROTOCOL, address[0]) is not None:
+            endpoint.close()
+            return
+        connection = Connection(self, endpoint, address, admitted)
+        self.connections.add(connection)
+        self.sender.add(connection.outbox)
+        self.admission.connections = len(self.connections)
+        connection.start()
+        if not connection.over:
+            self.engine.reader.receive(endpoint, connection)
+
+    def leave(self, connection: Connection) -> None:
+        """A connection is over."""
+        self.connections.discard(connection)
+        self.admission.connections = len(self.connections)
+        self.engine.reader.forget(connection.endpoint)
+        self.gate.release(PROTOCOL, connection.address[0])
+
+    def tick(self) -> None:
+        """What has to be looked at once a second."""
+        self.admission.expire(time.monotonic())
+        for connection in list(self.connections):
+            connection.tick()
+
+    async def close(self, reason: str) -> None:
+        """Close every connection, then the port."""
+        self.admission.closing = True
+        for connection in list(self.connections):
+            connection.close(reason)
+        await self.sender.stop()
+        if self._endpoint is not None:
+            self.engine.reader.forget(self._endpoint)
+            self._endpoint.close()
+
+
+async def numeric(address: Address) -> Address:
+    """The address with a number for its host.
+
+    Raises:
+        ConnectionFailed: the host is not known.
+    """
+    host, port = address
+    if not host:
+        return address
+    try:
+        found = await anyio.getaddrinfo(host, port)
+    except OSError as error:
+        raise listen_failed(error, show(address), KEY) from error
+    return str(found[0][4][0]), port
+
+
+def bound(library: Library, address: Address, settings: Settings) -> Endpoint:
+    """A socket on an address; without a host on every interface, over IPv6 too if there is any.
+
+    Raises:
+        ConnectionFailed: the address can't be bound.
+        SrtError: a setting is not allowed.
+    """
+    host, port = address
+    if host:
+        return one(library, address, settings)
+    try:
+        return one(library, (EVERY_IPV6, port), settings)
+    except ConnectionFailed:
+        return one(library, (EVERY_IPV4, port), settings)
+
+
+def one(library: Library, address: Address, settings: Settings) -> Endpoint:
+    """A bound socket.
+
+    Raises:
+        ConnectionFailed: the address can't be bound.
+        SrtError: a setting is not allowed.
+    """
+    endpoint = Endpoint(library)
+    try:
+        settings.apply(endpoint)
+        # libsrt would share the address between sockets of one process.
+        endpoint.set(Option.REUSEADDR, 0)
+        if address[0] == EVERY_IPV6:
+            endpoint.set(Option.IPV6ONLY, 0)
+        endpoint.bind(address)
+    except SrtError as error:
+        endpoint.close()
+        if error.system:
+            failure = OSError(error.system, os.strerror(error.system))
+            raise listen_failed(failure, show(address), KEY) from error
+        if error.message.startswith("bind"):
+            failure = OSError(errno.EADDRINUSE, "")
+            raise listen_failed(failure, show(address), KEY) from error
+        raise ConnectionFailed(f"can't listen on `{show(address)}`: {error}") from error
+    return endpoint
