@@ -51,6 +51,8 @@ class StreamKind:
     codec: Codec | None = None
     """None for what can be passed on, but not read."""
     carriage: Carriage = Carriage.PES
+    video: bool = False
+    """Moving pictures, such as can be read or not."""
 
 
 def sections(title: str, codec: Codec | None = None) -> StreamKind:
@@ -58,11 +60,16 @@ def sections(title: str, codec: Codec | None = None) -> StreamKind:
     return StreamKind(title, codec, Carriage.SECTIONS)
 
 
+def video(title: str, codec: Codec | None = None) -> StreamKind:
+    """A stream of pictures."""
+    return StreamKind(title, codec, video=True)
+
+
 DATA = StreamKind("private data", Codec.DATA)
 
 KINDS = {
-    0x01: StreamKind("MPEG-1 video", Codec.MPEG2),
-    0x02: StreamKind("MPEG-2 video", Codec.MPEG2),
+    0x01: video("MPEG-1 video", Codec.MPEG2),
+    0x02: video("MPEG-2 video", Codec.MPEG2),
     0x03: StreamKind("MPEG-1 audio", Codec.MP2),
     0x04: StreamKind("MPEG-2 audio", Codec.MP2),
     0x05: sections("private sections"),
@@ -72,18 +79,18 @@ KINDS = {
     0x0C: sections("DSM-CC"),
     0x0D: sections("DSM-CC"),
     0x0F: StreamKind("AAC", Codec.AAC),
-    0x10: StreamKind("MPEG-4 part 2 video"),
+    0x10: video("MPEG-4 part 2 video"),
     0x11: StreamKind("AAC in LATM"),
     METADATA_PES: StreamKind("metadata", Codec.DATA),
     0x16: sections("metadata"),
-    0x1B: StreamKind("H.264", Codec.H264),
-    0x20: StreamKind("MVC"),
-    0x21: StreamKind("JPEG 2000"),
-    0x24: StreamKind("HEVC", Codec.HEVC),
+    0x1B: video("H.264", Codec.H264),
+    0x20: video("MVC"),
+    0x21: video("JPEG 2000"),
+    0x24: video("HEVC", Codec.HEVC),
     0x2D: StreamKind("MPEG-H audio"),
-    0x32: StreamKind("JPEG XS"),
-    0x33: StreamKind("VVC"),
-    0x42: StreamKind("AVS video"),
+    0x32: video("JPEG XS"),
+    0x33: video("VVC"),
+    0x42: video("AVS video"),
     0x81: StreamKind("AC-3", Codec.AC3),
     0x82: StreamKind("DTS"),
     0x83: StreamKind("TrueHD"),
@@ -95,10 +102,10 @@ KINDS = {
     0xC1: StreamKind("encrypted AC-3"),
     0xC2: StreamKind("encrypted E-AC-3"),
     0xCF: StreamKind("encrypted AAC"),
-    0xD1: StreamKind("Dirac"),
-    0xD2: StreamKind("AVS2 video"),
-    0xDB: StreamKind("encrypted H.264"),
-    0xEA: StreamKind("VC-1"),
+    0xD1: video("Dirac"),
+    0xD2: video("AVS2 video"),
+    0xDB: video("encrypted H.264"),
+    0xEA: video("VC-1"),
 }
 """By ``stream_type``; the encrypted ones are those of SAMPLE-AES."""
 
@@ -109,17 +116,17 @@ REGISTERED = {
     b"DTS1": StreamKind("DTS"),
     b"DTS2": StreamKind("DTS"),
     b"DTS3": StreamKind("DTS"),
-    b"HEVC": StreamKind("HEVC", Codec.HEVC),
-    b"VVC ": StreamKind("VVC"),
-    b"AV01": StreamKind("AV1"),
+    b"HEVC": video("HEVC", Codec.HEVC),
+    b"VVC ": video("VVC"),
+    b"AV01": video("AV1"),
     b"Opus": StreamKind("Opus", Codec.OPUS),
     b"BSSD": StreamKind("SMPTE 302M audio"),
     b"KLVA": StreamKind("KLV", Codec.KLV),
     b"ID3 ": StreamKind("ID3", Codec.ID3),
     b"CUEI": sections("SCTE-35", Codec.SCTE35),
     b"VANC": StreamKind("SMPTE 2038 ancillary data", Codec.DATA),
-    b"VC-1": StreamKind("VC-1"),
-    b"drac": StreamKind("Dirac"),
+    b"VC-1": video("VC-1"),
+    b"drac": video("Dirac"),
 }
 """By the registered letters of a private stream."""
 

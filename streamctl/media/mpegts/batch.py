@@ -1,0 +1,174 @@
+"""The headers of a run of packets at once: which PIDs, which counters, which rows matter.
+
+Long runs are read as arrays, twelve times as fast as packet by packet; for short ones the set-up
+of arrays costs more than a loop. Both forms give the same. Specification: ISO/IEC 13818-1
+§2.4.3.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.mpegts.psi import NULL_PID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+PIDS = 0x2000
+
+ARRAY_PACKETS = 64
+"""Runs of at least this length are read as arrays."""
+
+STARTS, ADAPTED, LOADED = 0x40, 0x20, 0x10
+"""Traits of a packet: a unit starts in it, it has an adaptation field, it has a payload."""
+
+TRANSPORT_ERROR = 0x800000
+SCRAMBLED = 0xC0
+"""Bits of the header as a 32-bit number."""
+
+UNKNOWN = 0xFF
+"""Counter of a PID that has not been seen."""
+
+Row = tuple[int, int, int, int]
+"""Row, PID, counter, and counter before, of a packet that does not simply go on."""
+
+
+class ArrayBatch:
+    """A run of packets as arrays."""
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self.count = len(data) // PACKET_BYTES
+        words = np.frombuffer(data, dtype=">u4", count=self.count * (PACKET_BYTES // 4))
+        self.words = words[:: PACKET_BYTES // 4].astype(np.uint32)
+        self.pids: NDArray[np.uint16] = (self.words >> 8).astype(np.uint16) & np.uint16(0x1FFF)
+        bits = int(np.bitwise_or.reduce(self.words)) if self.count else 0
+        self.damaged = bool(bits & TRANSPORT_ERROR)
+        """A packet is marked as having bit errors."""
+        self.scrambled = bool(bits & SCRAMBLED)
+        """A packet has scrambling bits."""
+
+    def rows(self, interest: bytearray, start: int) -> list[int]:
+        """The rows from ``start`` on that have a trait of interest for their PID."""
+        words = self.words[start:]
+        traits = (words >> 16 & STARTS | words & (ADAPTED | LOADED)).astype(np.uint8)
+        wanted = np.frombuffer(interest, np.uint8)[self.pids[start:]]
+        rows: list[int] = (np.flatnonzero(wanted & traits) + start).tolist()
+        return rows
+
+    def of_pid(self, pid: int, start: int) -> Iterator[int]:
+        """The rows of a PID from ``start`` on."""
+        return iter((np.flatnonzero(self.pids[start:] == pid) + start).tolist())
+
+    def headers(self) -> Iterator[int]:
+        """The header of each packet."""
+        return iter(self.words.tolist())
+
+    def counters_at(self, counters: bytes, row: int) -> bytearray:
+        """What the last counters per PID are before ``row``, from those before the run."""
+        found = bytearray(counters)
+        np.frombuffer(found, np.uint8)[self.pids[:row]] = self.words[:row] & 15
+        return found
+
+    def follow(self, counters: bytearray, totals: bytearray) -> list[Row]:
+        """Move counters on and add packets to totals (64 bits each); the rows that don't go on.
+
+        Null packets are left out, since their counters mean nothing.
+        """
+        order = np.argsort(self.pids, kind="stable")
+        pids = self.pids[order]
+        end = int(np.searchsorted(pids, NULL_PID))
+        if not end:
+            return []
+        order, pids = order[:end], pids[:end]
+        words = self.words[order]
+        values = words & 15
+        first = np.empty(end, np.bool_)
+        first[0] = True
+        np.not_equal(pids[1:], pids[:-1], out=first[1:])
+        starts = np.flatnonzero(first)
+        heads = pids[starts]
+        known = np.frombuffer(counters, np.uint8)
+        before = np.empty(end, np.uint32)
+        before[1:] = values[:-1]
+        before[starts] = known[heads]
+        wrong = np.flatnonzero(before + (words >> 4 & 1) - words & 15)
+        ends = np.append(starts[1:], end)
+        known[heads] = values[ends - 1]
+        np.frombuffer(totals, np.uint64)[heads] += (ends - starts).astype(np.uint64)
+        if not len(wrong):
+            return []
+        columns = (order[wrong], pids[wrong], values[wrong], before[wrong])
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+class ListBatch:
+    """A run of packets as lists."""
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self.count = len(data) // PACKET_BYTES
+        starts = range(0, self.count * PACKET_BYTES, PACKET_BYTES)
+        self.words = [int.from_bytes(data[at : at + 4], "big") for at in starts]
+        bits = 0
+        for word in self.words:
+            bits |= word
+        self.damaged = bool(bits & TRANSPORT_ERROR)
+        """A packet is marked as having bit errors."""
+        self.scrambled = bool(bits & SCRAMBLED)
+        """A packet has scrambling bits."""
+
+    def rows(self, interest: bytearray, start: int) -> list[int]:
+        """The rows from ``start`` on that have a trait of interest for their PID."""
+        return [
+            row
+            for row, word in enumerate(self.words[start:], start)
+            if interest[word >> 8 & 0x1FFF] & (word >> 16 & STARTS | word & (ADAPTED | LOADED))
+        ]
+
+    def of_pid(self, pid: int, start: int) -> Iterator[int]:
+        """The rows of a PID from ``start`` on."""
+        words = enumerate(self.words[start:], start)
+        return (row for row, word in words if word >> 8 & 0x1FFF == pid)
+
+    def headers(self) -> Iterator[int]:
+        """The header of each packet."""
+        return iter(self.words)
+
+    def counters_at(self, counters: bytes, row: int) -> bytearray:
+        """What the last counters per PID are before ``row``, from those before the run."""
+        found = bytearray(counters)
+        for word in self.words[:row]:
+            found[word >> 8 & 0x1FFF] = word & 15
+        return found
+
+    def follow(self, counters: bytearray, totals: bytearray) -> list[Row]:
+        """Move counters on and add packets to totals (64 bits each); the rows that don't go on.
+
+        Null packets are left out, since their counters mean nothing.
+        """
+        numbers = memoryview(totals).cast("Q")
+        wrong = []
+        for row, word in enumerate(self.words):
+            pid = word >> 8 & 0x1FFF
+            if pid == NULL_PID:
+                continue
+            before = counters[pid]
+            counters[pid] = word & 15
+            numbers[pid] += 1
+            if before + (word >> 4 & 1) - word & 15:
+                wrong.append((row, pid, word & 15, before))
+        return wrong
+
+
+Batch = ArrayBatch | ListBatch
+
+
+def open_batch(data: bytes | bytearray | memoryview) -> Batch:
+    """The headers of these packets in the form that is faster."""
+    if len(data) >= ARRAY_PACKETS * PACKET_BYTES:
+        return ArrayBatch(data)
+    return ListBatch(data)
