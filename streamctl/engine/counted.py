@@ -48,10 +48,15 @@ class CountedCursor:
             if isinstance(item, Packet | Chunk):
                 counts.items += 1
             elif isinstance(item, Skipped):
-                counts.skips += 1
-                counts.skipped_items += item.items
-                counts.skipped_time += item.media_time
+                self._count(item)
         return items
+
+    def skip(self) -> Skipped:
+        """Move on to the newest random-access point, if it lies ahead; what was lost."""
+        skipped = self.cursor.skip()
+        if skipped.items:
+            self._count(skipped)
+        return skipped
 
     def at_head(self) -> bool:
         """Whether nothing is left to take."""
@@ -68,3 +73,8 @@ class CountedCursor:
     def close(self) -> None:
         """Give the position up."""
         self.cursor.close()
+
+    def _count(self, skipped: Skipped) -> None:
+        self.counts.skips += 1
+        self.counts.skipped_items += skipped.items
+        self.counts.skipped_time += skipped.media_time

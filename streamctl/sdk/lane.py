@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamctl.media.packet import Init, Item, Packet, Track
+    from streamctl.media.packet import Init, Item, Packet, Skipped, Track
     from streamctl.sdk.session import Session
 
 
@@ -62,6 +62,9 @@ class Cursor(Protocol):
         A :class:`~streamctl.media.packet.Skipped` comes first when the cursor had fallen off
         the tail and was moved to the newest random-access point.
         """
+
+    def skip(self) -> Skipped:
+        """Move on to the newest random-access point, if it lies ahead; what was lost."""
 
     def at_head(self) -> bool:
         """Whether nothing is left to take."""

@@ -203,6 +203,12 @@ class World:
 
     def check(self, request: Request) -> Grant | Refusal:
         self.requests.append(request)
+        return self.peek(request)
+
+    def refuse(self, request: Request, refusal: Refusal) -> None:
+        raise AssertionError(refusal.message)
+
+    def peek(self, request: Request) -> Grant | Refusal:
         code = request.path.removeprefix("live/")
         if code not in {"news", "region/secure"}:
             return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.path}`")

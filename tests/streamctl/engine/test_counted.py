@@ -28,6 +28,9 @@ class Scripted:
     def take(self, max_bytes: int = 0) -> list[Item]:
         return self.batches.pop(0)
 
+    def skip(self) -> Skipped:
+        return Skipped(len(self.batches), 90_000)
+
     def at_head(self) -> bool:
         return not self.batches
 
@@ -54,3 +57,11 @@ async def test_what_is_taken_is_counted_and_all_else_handed_on() -> None:
         await cursor.wait()
     cursor.close()
     assert inner.closed
+
+
+def test_a_skip_that_loses_something_counts() -> None:
+    counts = Counts()
+    CountedCursor(Scripted(), counts).skip()
+    assert counts.skips == 0
+    CountedCursor(Scripted([], []), counts).skip()
+    assert (counts.skips, counts.skipped_items, counts.skipped_time) == (1, 2, 90_000)
