@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).parents[1] / "streams.toml"
 TEXT = SAMPLE.read_text("utf-8")
 REGISTRY = Registry()
+ENVIRON = {"FIELD_PASSPHRASE": "10 to 79 characters"}
 COMPLETE = re.sub(r"(?m)^#: ", "", TEXT)
 
 
@@ -32,8 +33,8 @@ def test_loads_as_it_is() -> None:
 
 
 def test_loads_with_every_inactive_line_active() -> None:
-    config = parse(COMPLETE, "streams.toml", REGISTRY, {})
-    assert list(config.streams) == ["news", "region/secure", "relay", "loop"]
+    config = parse(COMPLETE, "streams.toml", REGISTRY, ENVIRON)
+    assert list(config.streams) == ["news", "region/secure", "relay", "field", "loop"]
 
 
 def test_needs_no_file_and_no_other_host() -> None:
@@ -43,7 +44,7 @@ def test_needs_no_file_and_no_other_host() -> None:
 
 
 def test_shows_defaults_where_it_says_so() -> None:
-    complete = parse(COMPLETE, "streams.toml", REGISTRY, {})
+    complete = parse(COMPLETE, "streams.toml", REGISTRY, ENVIRON)
     default = Config()
     assert complete.server == default.server
     assert complete.log == default.log

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from streamctl.media.packet import Format
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_srt import options as keys
+from streamctl_srt.link import PORT
 from streamctl_srt.port import SrtListener
 from streamctl_srt.runtime import Runtime
+from streamctl_srt.sink import SrtSink
+from streamctl_srt.source import SrtSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +19,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from streamctl.sdk.context import Context
-    from streamctl.sdk.endpoints import Address, Listener
-
-PORT = 8890
+    from streamctl.sdk.endpoints import Address, Listener, Sink, Source
+    from streamctl.sdk.url import StreamURL
 
 
 class SrtPlugin(ProtocolPlugin):
@@ -28,16 +30,24 @@ class SrtPlugin(ProtocolPlugin):
     summary = "SRT: publish, play, pull and push, encrypted if wanted"
     schemes: ClassVar[tuple[str, ...]] = ("srt",)
     ports: ClassVar[Mapping[str, int]] = {"srt": PORT}
-    caps = Cap.LISTEN
+    caps = Cap.PULL | Cap.PUSH | Cap.LISTEN
     datagrams = True
     play_format: ClassVar[Format | None] = Format.MPEGTS
     url_template = "srt://{host}:{port}?streamid=read:{code}"
     publish_template = "srt://{host}:{port}?streamid=publish:{code}"
+    InputOptions: ClassVar[type[BaseModel]] = keys.InputOptions
+    PushOptions: ClassVar[type[BaseModel]] = keys.PushOptions
     OutputOptions: ClassVar[type[BaseModel]] = keys.OutputOptions
     ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
 
     def __init__(self) -> None:
         self.runtime = Runtime()
+
+    def source(self, url: StreamURL, options: keys.InputOptions, ctx: Context) -> Source:
+        return SrtSource(url, options, ctx, self.runtime)
+
+    def sink(self, url: StreamURL, options: keys.PushOptions, ctx: Context) -> Sink:
+        return SrtSink(url, options, ctx, self.runtime)
 
     def listener(self, address: Address, options: keys.ListenerOptions, ctx: Context) -> Listener:
         return SrtListener(address, options, ctx, self.runtime)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.errors import ConnectionFailed
-from streamctl.net.address import show
-from streamctl.net.failure import listen_failed
 from streamctl_srt.admission import PROTOCOL, Admission
+from streamctl_srt.binding import bound, numeric
 from streamctl_srt.connection import Connection
-from streamctl_srt.constants import Option
-from streamctl_srt.endpoint import Endpoint
-from streamctl_srt.library import SrtError
 from streamctl_srt.sender import Sender
 from streamctl_srt.settings import Settings
 
@@ -25,13 +18,11 @@ if TYPE_CHECKING:
 
     from streamctl.sdk.context import Context
     from streamctl.sdk.endpoints import Address, Gate
-    from streamctl_srt.library import Library
+    from streamctl_srt.endpoint import Endpoint
     from streamctl_srt.options import ListenerOptions
     from streamctl_srt.runtime import Engine, Runtime
 
 TICK_S = 1.0
-EVERY_IPV4 = "0.0.0.0"
-EVERY_IPV6 = "::"
 KEY = "[listeners.srt] address"
 
 
@@ -87,9 +78,8 @@ class Port:
         Raises:
             ConnectionFailed: it can't be.
         """
-        endpoint = self._endpoint = bound(
-            self.engine.library, await numeric(address), self.settings
-        )
+        local = await numeric(address, KEY)
+        endpoint = self._endpoint = bound(self.engine.library, local, self.settings, KEY)
         admission = self.admission
         self.engine.kept.append(admission.callback)
         self.engine.library.srt_listen_callback(endpoint.number, admission.callback, None)
@@ -134,62 +124,3 @@ class Port:
         if self._endpoint is not None:
             self.engine.reader.forget(self._endpoint)
             self._endpoint.close()
-
-
-async def numeric(address: Address) -> Address:
-    """The address with a number for its host.
-
-    Raises:
-        ConnectionFailed: the host is not known.
-    """
-    host, port = address
-    if not host:
-        return address
-    try:
-        found = await anyio.getaddrinfo(host, port)
-    except OSError as error:
-        raise listen_failed(error, show(address), KEY) from error
-    return str(found[0][4][0]), port
-
-
-def bound(library: Library, address: Address, settings: Settings) -> Endpoint:
-    """A socket on an address; without a host on every interface, over IPv6 too if there is any.
-
-    Raises:
-        ConnectionFailed: the address can't be bound.
-        SrtError: a setting is not allowed.
-    """
-    host, port = address
-    if host:
-        return one(library, address, settings)
-    try:
-        return one(library, (EVERY_IPV6, port), settings)
-    except ConnectionFailed:
-        return one(library, (EVERY_IPV4, port), settings)
-
-
-def one(library: Library, address: Address, settings: Settings) -> Endpoint:
-    """A bound socket.
-
-    Raises:
-        ConnectionFailed: the address can't be bound.
-        SrtError: a setting is not allowed.
-    """
-    endpoint = Endpoint(library)
-    try:
-        settings.apply(endpoint)
-        # libsrt would share the address between sockets of one process.
-        endpoint.set(Option.REUSEADDR, 0)
-        if address[0] == EVERY_IPV6:
-            endpoint.set(Option.IPV6ONLY, 0)
-        endpoint.bind(address)
-    except SrtError as error:
-        endpoint.close()
-        if error.system:
-            failure = OSError(error.system, os.strerror(error.system))
-            raise listen_failed(failure, show(address), KEY) from error
-        if error.message.startswith("bind"):
-            failure = OSError(errno.EADDRINUSE, "")
-            raise listen_failed(failure, show(address), KEY) from error
-        raise ConnectionFailed(f"can't listen on `{show(address)}`: {error}") from error
-    return endpoint

@@ -11,6 +11,7 @@ import ctypes
 import logging
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -87,6 +88,7 @@ class Reader:
         self._buffer = ctypes.create_string_buffer(DRAIN_BYTES + MESSAGE_BYTES)
         self._view = memoryview(self._buffer)
         self._address = ctypes.addressof(self._buffer)
+        self._closing: deque[Endpoint] = deque()
         self._bridge: Bridge[Call] = Bridge(self._call)
         self._read_bytes = 0
         self._taken_bytes = 0
@@ -111,6 +113,11 @@ class Reader:
         """Say nothing more about a socket."""
         if self._watched.pop(endpoint.number, None) is not None:
             self.library.srt_epoll_remove_usock(self._epoll, endpoint.number)
+
+    def close(self, endpoint: Endpoint) -> None:
+        """Close a socket soon, in the thread: that may take a moment."""
+        self.forget(endpoint)
+        self._closing.append(endpoint)
 
     def post(self, method: Callable[[Any], None], argument: object) -> None:
         """Call something in the loop, from any thread."""
@@ -141,6 +148,7 @@ class Reader:
         uwait, epoll, found = self.library.srt_epoll_uwait, self._epoll, self._found
         try:
             while not self._stopping:
+                self._close_some()
                 if uwait(epoll, found, EVENTS, WAIT_MS) <= 0:
                     continue
                 time.sleep(COALESCE_S)
@@ -154,7 +162,12 @@ class Reader:
         except Exception:
             log.exception("the thread that reads SRT ended")
         finally:
+            self._close_some()
             self.library.srt_epoll_release(epoll)
+
+    def _close_some(self) -> None:
+        while self._closing:
+            self._closing.popleft().close()
 
     def _look(self, number: int, events: int, calls: list[Call]) -> None:
         """See what is the matter with one socket."""

@@ -1,0 +1,85 @@
+"""Pulls MPEG-TS over SRT: calls a server, or waits for an encoder to call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.net.address import show
+from streamctl_srt import statistics
+from streamctl_srt.inlet import waiting
+from streamctl_srt.link import PORT, opened
+from streamctl_srt.settings import Settings, mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.url import StreamURL
+    from streamctl_srt.inlet import Inlet
+    from streamctl_srt.link import Link
+    from streamctl_srt.options import InputOptions
+    from streamctl_srt.runtime import Engine, Runtime
+
+
+class SrtSource:
+    """Implements :class:`streamctl.sdk.endpoints.Source`."""
+
+    duration_s = 0.0
+    """A live stream has no length."""
+
+    def __init__(
+        self, url: StreamURL, options: InputOptions, ctx: Context, runtime: Runtime
+    ) -> None:
+        self.url = url
+        self.options = options
+        self.ctx = ctx
+        self.runtime = runtime
+        self.waiting = ""
+        """What is waited for; empty when media should come."""
+        self.link: Link | None = None
+
+    def measure(self) -> Mapping[str, object]:
+        """What the connection counts and measures."""
+        return statistics.receiving(self.link.endpoint) if self.link else {}
+
+    async def run(self, out: EpochWriter) -> None:
+        """Deliver until the connection ends.
+
+        Raises:
+            ConnectionFailed: it did not come about, or ended: live media may come back.
+            ConfigError: the URL has a key or value that is none.
+            MissingLibrary: the system has no libsrt.
+            StaleEpoch: the epoch has ended.
+        """
+        settings = Settings.of_url(self.url, self.options)
+        listening = mode(self.url) == "listener"
+        clock = self.ctx.clock
+
+        def take(data: bytes) -> None:
+            out.put_ts(data, clock.now())
+
+        async with self.runtime.running() as engine:
+            if listening:
+                address = (self.url.host, self.url.port or PORT)
+                async with waiting(address, settings, engine, take) as inlet:
+                    await self._wait(inlet, engine)
+                    await self._follow(inlet.link)
+            else:
+                async with opened(self.url, settings, engine, take) as link:
+                    await self._follow(link)
+
+    async def _wait(self, inlet: Inlet, engine: Engine) -> None:
+        where = show((self.url.host, self.url.port or PORT))
+        self.waiting = f"waiting for a caller on {where}"
+        await inlet.came.wait()
+        self.waiting = ""
+        self.ctx.log.info("srt %s: %s called", where, show(inlet.address))
+
+    async def _follow(self, link: Link | None) -> None:
+        assert link is not None
+        self.link = link
+        try:
+            await link.end()
+        finally:
+            self.link = None
