@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine.meter import Meter
 from streamctl.engine.splice import Splice
+from streamctl.engine.transport import Transport
 from streamctl.errors import StaleEpoch, Unsupported
 from streamctl.media.codecs import complete
-from streamctl.media.packet import Boundary, Init, InitChange, Media
+from streamctl.media.packet import Boundary, Format, Init, InitChange, Media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from streamctl.engine.lane import Lane
+    from streamctl.engine.graph import Graph
     from streamctl.engine.timeline import EpochClock, Timeline
     from streamctl.media.packet import Packet, Track
     from streamctl.sdk.context import Clock, Timer
@@ -45,7 +46,7 @@ class Phase(enum.Enum):
 class EpochHost:
     """What an epoch needs of its stream."""
 
-    lane: Lane
+    graph: Graph
     timeline: Timeline
     clock: Clock
     number: Callable[[], int]
@@ -55,7 +56,7 @@ class EpochHost:
 
 
 class Epoch:
-    """Implements :class:`streamctl.sdk.lane.EpochWriter` for access units."""
+    """Implements :class:`streamctl.sdk.lane.EpochWriter`; the first bytes decide the origin."""
 
     def __init__(self, host: EpochHost, reason: str) -> None:
         self.host = host
@@ -79,10 +80,20 @@ class Epoch:
         self._splice: Splice | None = None
         self._clock: EpochClock | None = None
         """Set once every track has started: packets need nothing but the clock then."""
+        self.lane = host.graph.packets.lane
+        """What is written: the packets, unless transport packets come."""
+        self.transport: Transport | None = None
+        """Set when the epoch's origin is MPEG-TS."""
+        self._selection: tuple[int | None, Collection[int]] = (None, ())
 
     def tracks(self, tracks: Sequence[Track]) -> None:
         """Announce the tracks; again when a configuration becomes known or changes."""
         self._check()
+        if self.transport is not None:
+            raise Unsupported("tracks of MPEG-TS announce themselves")
+        self._announce(tracks)
+
+    def _announce(self, tracks: Sequence[Track]) -> None:
         for track in tracks:
             known = self._announced.get(track.id)
             if known is None or known != track:
@@ -111,22 +122,38 @@ class Epoch:
         if clock is not None:
             clock.map(packets, now)
             self.host.timeline.emitted(packets)
-            self.host.lane.append(packets)
+            self.lane.append(packets)
             return
         self._check()
+        if self.transport is not None:
+            raise Unsupported("an epoch of MPEG-TS takes no access units")
         if self.phase is Phase.OPEN:
             self._write(packets, now)
             return
         self._hold(packets, now)
 
-    def put_ts(self, data: bytes | memoryview, now: float) -> None:
-        """Refuse MPEG-TS bytes.
+    def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
+        """Choose a program and PIDs of the MPEG-TS to come."""
+        self._check()
+        self._selection = (program, pids)
+
+    def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        """Write MPEG-TS bytes of any alignment.
 
         Raises:
             Unsupported: this epoch takes access units.
         """
-        self._check()
-        raise Unsupported(f"an epoch of access units can't take {len(data)} bytes of MPEG-TS")
+        if self.phase is Phase.ENDED or self.transport is None:
+            self._begin_transport()
+        transport = self.transport
+        assert transport is not None
+        self.last_packet = now
+        items = transport.feed(data, now)
+        if items:
+            self.lane.append(items)
+        if transport.news:
+            transport.news = False
+            self._announce(transport.tracks)
 
     def discontinuity(self, reason: str) -> None:
         """Start over as a new epoch of the same source."""
@@ -138,7 +165,11 @@ class Epoch:
             self.reason = reason
             self.init = replace(self.init, epoch=self.number)
             self._clock = None
-            self._splice = self._new_splice(self.init)
+            if self.transport is None:
+                self._splice = self._new_splice(self.init)
+            else:
+                self.dropped = self.lost
+                self.transport.restart(self.number)
 
     def end(self) -> None:
         """Revoke the token; may be called twice."""
@@ -148,6 +179,8 @@ class Epoch:
         self.dropped += self._queued + (self._splice.held if self._splice else 0)
         self._clock = None
         self._queue.clear()
+        if self.transport is not None:
+            self.transport.finish()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -155,21 +188,29 @@ class Epoch:
     @property
     def jumps(self) -> int:
         """Timestamp jumps of the source so far."""
+        if self.transport is not None:
+            return self.past_jumps + self.transport.jumps
         clock = self._splice.clock if self._splice else None
         return self.past_jumps + (clock.jumps if clock else 0)
 
     @property
     def lost(self) -> int:
         """Packets that never reached the lane."""
+        if self.transport is not None:
+            return self.dropped + self.transport.dropped
         return self.dropped + (self._splice.dropped if self._splice else 0)
 
     @property
     def on_air(self) -> bool:
         """Whether packets are being written."""
+        if self.transport is not None:
+            return self.phase is Phase.OPEN and self.transport.begun
         return self.phase is Phase.OPEN and self._splice is not None and bool(self._splice.clock)
 
     def sample(self, now: float) -> None:
         """Move the rate windows on; called about once a second."""
+        if self.transport is not None:
+            self.transport.measure(self.tracks_meter)
         total = 0
         items = 0
         for meter in self.tracks_meter.values():
@@ -200,7 +241,12 @@ class Epoch:
         if self.phase is not Phase.COLLECTING:
             return
         self.phase = Phase.OPEN
-        self.init = Init(self._next_version(), self.number, self._configured())
+        self.init = Init(self.host.graph.version, self.number, self._configured())
+        if self.transport is not None:
+            items = self.transport.open(self.number)
+            if items:
+                self.lane.append(items)
+            return
         self._splice = self._new_splice(self.init)
         queue, self._queue, self._queued = self._queue, [], 0
         for packets, now in queue:
@@ -211,17 +257,13 @@ class Epoch:
         tracks = self._configured()
         if self.init is None or tracks == self.init.tracks:
             return
-        self.init = Init(self._next_version(), self.number, tracks)
+        self.init = Init(self.host.graph.version, self.number, tracks)
         self._clock = None
         if self.on_air:
-            self.host.lane.append([InitChange(self.init)])
+            self.lane.append([InitChange(self.init)])
 
     def _configured(self) -> tuple[Track, ...]:
         return tuple(t for t in self._announced.values() if t.config is not None)
-
-    def _next_version(self) -> int:
-        newest = self.host.lane.init
-        return newest.version + 1 if newest else 1
 
     def _new_splice(self, init: Init) -> Splice:
         has_video = init.first(Media.VIDEO) is not None
@@ -237,14 +279,25 @@ class Epoch:
         self.dropped += len(packets) - len(kept)
         out = splice.feed(kept, now, self._begin)
         if out:
-            self.host.lane.append(out)
+            self.lane.append(out)
         if known.issuperset(self.tracks_meter) and splice.settled(self.init.tracks):
             self._clock = splice.clock
 
+    def _begin_transport(self) -> None:
+        """Make MPEG-TS the origin of this epoch."""
+        self._check()
+        if self._announced or self._queue:
+            raise Unsupported("an epoch of access units can't take MPEG-TS")
+        host = self.host
+        self.lane = host.graph.lane(Format.MPEGTS)
+        self.transport = Transport(host.graph.pids, host.timeline, self._begin, self._selection)
+
     def _begin(self) -> None:
+        """Take over the lane, and tell everybody what begins."""
         assert self.init is not None
+        self.host.graph.rewire(self.lane.format)
         self.host.begun(self.init)
-        self.host.lane.append([Boundary(self.number, self.init, self.reason)])
+        self.lane.append([Boundary(self.number, self.init, self.reason)])
 
 
 def payload_bytes(packets: Iterable[Packet]) -> int:

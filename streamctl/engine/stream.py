@@ -161,7 +161,7 @@ class Stream:
         """Begin an epoch; whoever wrote before is revoked."""
         self.end(f"superseded: {reason}")
         host = EpochHost(
-            lane=self.graph.base,
+            graph=self.graph,
             timeline=self.timeline,
             clock=self.clock,
             number=self._next_epoch,

@@ -73,6 +73,14 @@ class Timeline:
             if packet.dts > self.last_dts:
                 self.last_dts = packet.dts
 
+    def passed(self, end: int, dts: int, *, video: bool) -> None:
+        """Note a unit that was passed through."""
+        if video:
+            self.video_end = max(self.video_end, end)
+        else:
+            self.audio_end = max(self.audio_end, end)
+        self.last_dts = max(self.last_dts, dts)
+
 
 @dataclass(slots=True)
 class TrackClock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from streamctl.media.packet import Init, Item, Packet, Skipped, Track
     from streamctl.sdk.session import Session
@@ -135,11 +135,19 @@ class EpochWriter(Protocol):
         The packets belong to the stream afterwards and are modified in place.
         """
 
-    def put_ts(self, data: bytes | memoryview, now: float) -> None:
-        """Write MPEG-TS bytes of any alignment.
+    def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
+        """Choose, before the first bytes, what of MPEG-TS is taken.
+
+        Without a program the first one with media; without PIDs every stream of it.
+        """
+
+    def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        """Write MPEG-TS bytes of any alignment, which are copied where they have to stay.
+
+        The first call of this or of :meth:`tracks` decides what the epoch takes.
 
         Raises:
-            Unsupported: this stream takes access units only.
+            Unsupported: this epoch takes access units.
         """
 
     def discontinuity(self, reason: str) -> None:

@@ -83,6 +83,7 @@ class TsMuxer:
         self.carried = {}
         streams = []
         for (track, stream), slot in zip(found, self.pids.assign(wanted), strict=True):
+            slot.fresh = False
             video = track.media is Media.VIDEO
             self.carried[track.id] = Carried(stream, slot.writer, video)
             descriptors = stream.descriptors + language_descriptor(track.language)

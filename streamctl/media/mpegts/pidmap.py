@@ -51,13 +51,15 @@ class Wanted:
     """The PID that it would like; 0 = any."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
     """A PID of the lane, kept for streams of its essence as long as the lane lives."""
 
     essence: tuple[int, bytes]
     language: str
     writer: PacketWriter
+    fresh: bool = True
+    """Nothing was written yet, so that counters may begin anywhere."""
 
 
 class PidMap:
@@ -71,13 +73,13 @@ class PidMap:
         self.pmt_section = self.map.serialize()
         self.slots: list[Slot] = []
 
-    def assign(self, wanted: Sequence[Wanted]) -> list[Slot]:
-        """A slot for each stream.
+    def assign(self, wanted: Sequence[Wanted], taken: Sequence[Slot] = ()) -> list[Slot]:
+        """A slot for each stream, none of those that are taken.
 
         A stream gets a former one of its essence and language, else of its essence, else its own
         PID if that is free, else a new one.
         """
-        free = list(self.slots)
+        free = [slot for slot in self.slots if slot not in taken]
         found: dict[int, Slot] = {}
         for same_language in (True, False):
             for place, wish in enumerate(wanted):

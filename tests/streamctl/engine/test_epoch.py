@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamctl.engine.derived import GraphSettings
 from streamctl.engine.epoch import CONFIG_WAIT_S, QUEUE_BYTES, QUEUE_PACKETS, Epoch, EpochHost
-from streamctl.engine.lane import Bounds, Lane
+from streamctl.engine.graph import Graph
+from streamctl.engine.lane import Bounds
+from streamctl.engine.services import TRUNK
 from streamctl.engine.timeline import ORIGIN, Timeline
 from streamctl.errors import StaleEpoch, Unsupported
 from streamctl.media.packet import (
     Boundary,
     Codec,
     Flag,
-    Format,
     Init,
     InitChange,
     Item,
@@ -28,8 +30,6 @@ from tests.streamctl.engine.rig import FRAME, SOUND, VIDEO, gop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from streamctl.sdk.lane import Reader
 
 SECOND_SOUND = Track(2, Codec.MP2, b"b", language="de")
 
@@ -56,7 +56,7 @@ class Recorder:
         return [item for item in self.items if isinstance(item, Packet)]
 
 
-def contained(reader: Reader, error: Exception) -> None:
+def contained(name: str, error: Exception) -> None:
     raise error
 
 
@@ -65,14 +65,19 @@ class Host:
     """What a stream would be to its epochs."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    lane: Lane = field(
-        default_factory=lambda: Lane(Format.PACKETS, Bounds(10.0, 10_000_000), contained)
-    )
     recorder: Recorder = field(default_factory=Recorder)
     begun: list[Init] = field(default_factory=list)
     epochs: int = 0
 
     def __post_init__(self) -> None:
+        self.graph = Graph(
+            GraphSettings(Bounds(10.0, 10_000_000), 0.0, 20.0),
+            {TRUNK.target: TRUNK},
+            self.clock,
+            failed=contained,
+            note=lambda name, text: None,
+        )
+        self.lane = self.graph.packets.lane
         self.lane.add_reader(self.recorder)
         self.timeline = Timeline(self.clock.now())
 
@@ -81,7 +86,7 @@ class Host:
         return self.epochs
 
     def epoch(self, reason: str = "test") -> Epoch:
-        host = EpochHost(self.lane, self.timeline, self.clock, self.number, self.begun.append)
+        host = EpochHost(self.graph, self.timeline, self.clock, self.number, self.begun.append)
         return Epoch(host, reason)
 
 
@@ -299,10 +304,18 @@ def test_an_ended_epoch_never_opens_on_its_timer() -> None:
     assert host.recorder.items == []
 
 
-def test_mpegts_is_refused() -> None:
+def test_one_epoch_takes_access_units_or_mpegts_and_not_both() -> None:
     host = Host()
-    with pytest.raises(Unsupported, match="188 bytes"):
-        host.epoch().put_ts(bytes(188), host.clock.now())
+    epoch = host.epoch()
+    epoch.tracks([VIDEO])
+    with pytest.raises(Unsupported, match="can't take MPEG-TS"):
+        epoch.put_ts(bytes(188), host.clock.now())
+    epoch = host.epoch()
+    epoch.put_ts(bytes(188), host.clock.now())
+    with pytest.raises(Unsupported, match="no access units"):
+        epoch.put(gop(0), host.clock.now())
+    with pytest.raises(Unsupported, match="announce themselves"):
+        epoch.tracks([VIDEO])
 
 
 def test_meters_count_what_arrived_per_track() -> None:
@@ -364,7 +377,7 @@ def played(kind: type[Epoch], steps: Sequence[Step]) -> tuple[list[Item], tuple[
     """What an epoch of that kind makes of the steps, and its counts."""
     host = Host()
     epoch = kind(
-        EpochHost(host.lane, host.timeline, host.clock, host.number, host.begun.append), "test"
+        EpochHost(host.graph, host.timeline, host.clock, host.number, host.begun.append), "test"
     )
     epoch.tracks([VIDEO, SOUND])
     times = [0, 0, 0]

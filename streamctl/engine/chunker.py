@@ -1,0 +1,123 @@
+"""Makes the chunks of an ``mpegts`` lane out of packets that pass through.
+
+Cut before each picture, with tables in front of random-access points and every half second, and
+with what a joiner needs: for each PID a packet that announces its next counter (ISO/IEC 13818-1
+§2.4.3.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.packet import TIMESCALE, Chunk, Flag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.engine.routing import Routes, Run, Written
+    from streamctl.engine.strand import Plan
+    from streamctl.media.packet import Item
+
+TABLES_INTERVAL = TIMESCALE * 400 // 1000
+"""Tables are due after this; with one more picture they stay within half a second."""
+LEADING = int(Flag.LEADING)
+"""As a plain number, since the bits of an enum are slow to test."""
+
+
+@dataclass(slots=True)
+class Cut:
+    """A place where a picture begins, or sound in a program without pictures."""
+
+    row: int
+    start: int
+    """Presentation time on the timeline, 90 kHz."""
+    end: int
+    dts: int
+    rap: bool
+    flags: int
+
+
+class Chunker:
+    """Cuts what one epoch writes."""
+
+    def __init__(self, plan: Plan, routes: Routes, epoch: int, *, broken: bool) -> None:
+        self.plan = plan
+        self.routes = routes
+        self.epoch = epoch
+        self.broken = broken
+        """Something else was written before: receivers must be told."""
+        self.lead: Written | None = None
+        """Packets that belong in front of the first picture."""
+        self.tables_due: int | None = None
+        """Decoding time from which tables are due; None = now."""
+        self._time = 0
+        self._flags = 0
+
+    def cut(self, run: Run, end: int, cuts: Sequence[Cut], out: list[Item]) -> None:
+        """Append the chunks of the rows before ``end``."""
+        written = run.written(end)
+        total = written.count
+        places = [written.place(cut.row) for cut in cuts]
+        stops = [*places, total]
+        if stops[0]:
+            self._piece(written, 0, stops[0], None, out)
+        for cut, start, stop in zip(cuts, places, stops[1:], strict=True):
+            self._piece(written, start, stop, cut, out)
+
+    def _piece(
+        self, written: Written, start: int, stop: int, cut: Cut | None, out: list[Item]
+    ) -> None:
+        data = written.data
+        if start or stop < written.count:
+            data = data[start * PACKET_BYTES : stop * PACKET_BYTES]
+        if cut is None:
+            if self.tables_due is None:
+                data = self._headed(data)
+            chunk = Chunk(data, self._time, self._time, False, False, self.epoch)
+        else:
+            chunk = self._picture(data, cut, out)
+        written.note(self.routes, start, stop)
+        if self._flags & LEADING:
+            leader = self.plan.leader
+            assert leader is not None
+            # For those who go without this picture, the counters go on behind it.
+            chunk.join = written.without(leader.pid, start, stop) + self._signals()
+        chunk.flags = self._flags
+        out.append(chunk)
+
+    def _headed(self, data: bytes) -> bytes:
+        """Packets that no picture is in front of, behind new tables."""
+        self.tables_due = 0
+        signals = self._signals() if self.broken else b""
+        self.broken = False
+        return signals + self.plan.pids.tables() + data
+
+    def _picture(self, data: bytes, cut: Cut, out: list[Item]) -> Chunk:
+        self._time = cut.start
+        self._flags = cut.flags
+        join = self._signals() if cut.rap or self.broken else b""
+        if self.broken:
+            self.broken = False
+            out.append(Chunk(join, cut.start, cut.start, False, False, self.epoch))
+        if self.lead is not None:
+            self.lead.note(self.routes, 0, self.lead.count)
+            data, self.lead = self.lead.data + data, None
+        if cut.rap or self.tables_due is None or cut.dts >= self.tables_due:
+            self.tables_due = cut.dts + TABLES_INTERVAL
+            data = self.plan.pids.tables() + data
+        if not cut.rap:
+            join = b""
+        return Chunk(data, cut.start, cut.end, cut.rap, True, self.epoch, join)
+
+    def _signals(self) -> bytes:
+        self.keep_counters()
+        strands = self.plan.by_pid.values()
+        return self.plan.pids.discontinuities(s.slot.writer for s in strands if not s.slot.fresh)
+
+    def keep_counters(self) -> None:
+        """Let the lane know where the counters stand."""
+        for strand in self.plan.by_pid.values():
+            if strand.open:
+                strand.slot.writer.continuity = self.routes.next_counter(strand.pid)

@@ -1,0 +1,155 @@
+"""One PID on its way through the server, and the plan which of them there are."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from streamctl.media.mpegts.index import leading_stream
+from streamctl.media.mpegts.pidmap import PidMap, Slot, Wanted, essence
+from streamctl.media.mpegts.psi import NULL_PID, PmtStream
+from streamctl.media.mpegts.streams import (
+    Carriage,
+    StreamKind,
+    stream_kind,
+    stream_language,
+    stream_track,
+)
+from streamctl.media.packet import Codec, Media
+
+if TYPE_CHECKING:
+    from streamctl.media.mpegts.program import Program
+    from streamctl.media.packet import Track
+
+CLOCK_ESSENCE = (0, b"clock")
+"""Of a PID that carries clock references alone."""
+MAX_STRANDS = 200
+"""PIDs of one program; the largest have some forty."""
+
+
+class Cargo(enum.Enum):
+    """What decides when the packets of a PID begin to pass, and which times they have."""
+
+    PICTURE = enum.auto()
+    SOUND = enum.auto()
+    DATA = enum.auto()
+    CUES = enum.auto()
+    SECTIONS = enum.auto()
+    CLOCK = enum.auto()
+
+
+class Start(enum.Enum):
+    """How far pictures have come."""
+
+    WAITING = enum.auto()
+    """No random-access point yet."""
+    FIRST = enum.auto()
+    """In the first group, whose leading pictures can't be decoded."""
+    PAST = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Strand:
+    """A PID that belongs to the program."""
+
+    pid: int
+    slot: Slot
+    cargo: Cargo
+    codec: Codec | None
+    stream: PmtStream | None
+    track: Track | None
+    """Without its configuration; None for what can't be read."""
+    open: bool = False
+    """Its packets pass."""
+    start: Start = Start.WAITING
+    units: int = 0
+    """Pictures, or PES packets."""
+
+
+class Roll:
+    """Numbers the tracks of an input: a stream that goes and comes back is the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[PmtStream, Track | None] = {}
+        self._numbers = count()
+
+    def track(self, stream: PmtStream) -> Track | None:
+        """The track of a stream, without its configuration; None for what can't be read."""
+        if stream not in self._known:
+            readable = stream_kind(stream).codec is not None
+            number = next(self._numbers) if readable else 0
+            self._known[stream] = stream_track(number, stream)
+        return self._known[stream]
+
+
+class Plan:
+    """The strands of a program, with their places in the lane."""
+
+    def __init__(self, pids: PidMap, roll: Roll) -> None:
+        self.pids = pids
+        self.roll = roll
+        self.by_pid: dict[int, Strand] = {}
+        self.leader: Strand | None = None
+        """Whose units viewers may join at; the index tells them."""
+
+    def follow(self, program: Program) -> list[Strand]:
+        """Take a program map; returns the strands that are gone.
+
+        Streams that stay keep their place and their track.
+        """
+        former = self.by_pid
+        streams = {stream.pid: stream for stream in program.map.streams[:MAX_STRANDS]}
+        kept = {
+            pid: strand
+            for pid, strand in former.items()
+            if strand.stream == streams.get(pid) and (pid in streams or pid == program.map.pcr_pid)
+        }
+        new = [stream for pid, stream in streams.items() if pid not in kept]
+        wanted = [
+            Wanted(essence(one.stream_type, one.descriptors), stream_language(one), one.pid)
+            for one in new
+        ]
+        pcr_pid = program.map.pcr_pid
+        lone = pcr_pid not in streams and pcr_pid not in kept and pcr_pid != NULL_PID
+        if lone:
+            wanted.append(Wanted(CLOCK_ESSENCE, pid=pcr_pid))
+        slots = self.pids.assign(wanted, [strand.slot for strand in kept.values()])
+        for stream, slot in zip(new, slots, strict=False):
+            kept[stream.pid] = self._strand(stream, slot)
+        if lone:
+            clock = Strand(pcr_pid, slots[-1], Cargo.CLOCK, None, None, None)
+            kept[pcr_pid] = clock
+        self.by_pid = {pid: kept[pid] for pid in (*streams, pcr_pid) if pid in kept}
+        lead = leading_stream(program.map)
+        self.leader = self.by_pid[lead.pid] if lead is not None else None
+        self._publish(program)
+        staying = set(self.by_pid.values())
+        return [strand for strand in former.values() if strand not in staying]
+
+    def _strand(self, stream: PmtStream, slot: Slot) -> Strand:
+        kind = stream_kind(stream)
+        track = self.roll.track(stream)
+        return Strand(stream.pid, slot, cargo(kind), kind.codec, stream, track)
+
+    def _publish(self, program: Program) -> None:
+        streams = tuple(
+            PmtStream(strand.stream.stream_type, strand.slot.writer.pid, strand.stream.descriptors)
+            for strand in self.by_pid.values()
+            if strand.stream is not None
+        )
+        clock = self.by_pid.get(program.map.pcr_pid)
+        pcr_pid = clock.slot.writer.pid if clock is not None else NULL_PID
+        self.pids.publish(pcr_pid, streams, program.map.descriptors)
+
+
+def cargo(kind: StreamKind) -> Cargo:
+    """How a stream is to be handled."""
+    if kind.carriage is Carriage.SECTIONS:
+        return Cargo.CUES if kind.codec is Codec.SCTE35 else Cargo.SECTIONS
+    if kind.video:
+        return Cargo.PICTURE
+    if kind.codec is not None and kind.codec.media is Media.AUDIO:
+        return Cargo.SOUND
+    return Cargo.DATA

@@ -1,0 +1,129 @@
+"""An epoch whose input is MPEG-TS: from bytes of any alignment to the ``mpegts`` lane.
+
+Finds packets, program and tracks; the packets wait until the tracks are known, as access units
+do. What becomes of them then is up to :class:`~streamctl.engine.passage.Passage`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from streamctl.engine.meter import Meter
+from streamctl.engine.passage import Found, Passage
+from streamctl.engine.strand import Plan, Roll
+from streamctl.media.mpegts.align import Aligner
+from streamctl.media.mpegts.index import ProgramChange, TsIndex
+from streamctl.media.mpegts.packet import PACKET_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from streamctl.engine.timeline import Timeline
+    from streamctl.media.mpegts.pidmap import PidMap
+    from streamctl.media.packet import Item, Track
+
+HELD_BYTES = 33_554_432
+"""Packets held while the tracks are not known: 3 s at 80 Mbit/s."""
+
+
+class Transport:
+    """The packets of one epoch."""
+
+    def __init__(
+        self,
+        pids: PidMap,
+        timeline: Timeline,
+        begin: Callable[[], None],
+        selection: tuple[int | None, Collection[int]],
+    ) -> None:
+        self.pids = pids
+        self.timeline = timeline
+        self.aligner = Aligner()
+        self.index = TsIndex(*selection)
+        self.roll = Roll()
+        self.passage: Passage | None = None
+        self.news = False
+        """``tracks`` has changed since it was last looked at."""
+        self.tracks: list[Track] = []
+        self._begin = begin
+        self._held: list[tuple[Found, float]] = []
+        self._held_bytes = 0
+
+    def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Item]:
+        """The chunks that these bytes make; nothing before the passage is open."""
+        packets = self.aligner.feed(data)
+        if not packets:
+            return []
+        events = self.index.feed(packets)
+        found = Found(packets, events, self.index.decided)
+        for event in events:
+            if isinstance(event, ProgramChange):
+                self._look()
+        if self.passage is not None:
+            return self.passage.feed(found, now)
+        self._hold(found, now)
+        return []
+
+    def open(self, epoch: int) -> list[Item]:
+        """Let everything pass from here on; the chunks of what was held."""
+        plan = Plan(self.pids, self.roll)
+        self.passage = Passage(plan, self.timeline, epoch, self._begin)
+        held, self._held = self._held, []
+        out: list[Item] = []
+        for found, now in held:
+            out += self.passage.feed(found, now)
+        return out
+
+    def restart(self, epoch: int) -> None:
+        """Begin another epoch with the next random-access point."""
+        if self.passage is not None:
+            self.passage = self.passage.successor(epoch)
+
+    def finish(self) -> None:
+        """Leave the counters with the lane, and let go of what is held."""
+        self._held.clear()
+        if self.passage is not None:
+            self.passage.finish()
+
+    @property
+    def begun(self) -> bool:
+        """Whether packets are being written."""
+        return self.passage is not None and self.passage.begun
+
+    @property
+    def jumps(self) -> int:
+        """Jumps of the source's times."""
+        return self.passage.clock.jumps if self.passage is not None else 0
+
+    @property
+    def dropped(self) -> int:
+        """Units that did not pass."""
+        return self.passage.dropped if self.passage is not None else 0
+
+    def measure(self, meters: dict[int, Meter]) -> None:
+        """Bring the meters of the tracks up to date."""
+        if self.passage is None:
+            return
+        packets = self.index.continuity.packets
+        for strand in self.passage.plan.by_pid.values():
+            if strand.track is not None:
+                meter = meters.setdefault(strand.track.id, Meter())
+                meter.bytes = packets.get(strand.pid, 0) * PACKET_BYTES
+                meter.items = strand.units
+
+    def _look(self) -> None:
+        """Take the tracks out of the program map."""
+        program = self.index.program
+        if program is None:
+            return
+        tracks = map(self.roll.track, program.map.streams)
+        self.tracks = [replace(track, config=b"") for track in tracks if track is not None]
+        self.news = True
+
+    def _hold(self, found: Found, now: float) -> None:
+        found.packets = bytes(found.packets)
+        self._held.append((found, now))
+        self._held_bytes += len(found.packets)
+        while self._held_bytes > HELD_BYTES:
+            self._held_bytes -= len(self._held.pop(0)[0].packets)
