@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 EVERY_IPV4 = "0.0.0.0"
 EVERY_IPV6 = "::"
-TAKEN = 5002
-"""libsrt's own number for an address that another socket of this process has."""
+NOT_SUPPORTED = 5
+"""libsrt's thousand for what can't be done, here with an address that this process has already."""
 
 
 async def numeric(address: Address, key: str) -> Address:
@@ -32,13 +33,22 @@ async def numeric(address: Address, key: str) -> Address:
         ConnectionFailed: the host is not known.
     """
     host, port = address
-    if not host:
+    if not host or is_numeric(host):
         return address
     try:
         found = await anyio.getaddrinfo(host, port)
     except OSError as error:
         raise listen_failed(error, show(address), key) from error
     return str(found[0][4][0]), port
+
+
+def is_numeric(host: str) -> bool:
+    """Whether a host is an IP address: then nobody has to be asked for one."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def bound(library: Library, address: Address, settings: Settings, key: str) -> Endpoint:
@@ -87,7 +97,9 @@ def bind(endpoint: Endpoint, address: Address, key: str) -> None:
     try:
         endpoint.bind(address)
     except SrtError as error:
-        number = error.system or (errno.EADDRINUSE if error.number == TAKEN else 0)
+        number = error.system
+        if error.number // 1000 == NOT_SUPPORTED:
+            number = errno.EADDRINUSE
         if not number:
             raise ConnectionFailed(f"can't listen on `{show(address)}`: {error.text}") from error
         raise listen_failed(OSError(number, ""), show(address), key) from error

@@ -9,6 +9,7 @@ import anyio
 
 from streamctl.errors import ConnectionFailed, StreamctlError
 from streamctl.net.address import show
+from streamctl_srt.binding import is_numeric
 from streamctl_srt.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ async def resolved(url: StreamURL) -> Sequence[Address]:
         ConnectionFailed: the host is not known.
     """
     where = (url.host, url.port or PORT)
+    if is_numeric(url.host):
+        return [where]
     try:
         found = await anyio.getaddrinfo(*where)
     except OSError as error:

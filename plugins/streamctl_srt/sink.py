@@ -98,7 +98,7 @@ class SrtSink:
         with anyio.CancelScope() as scope:
             link.at_end = scope.cancel
             while True:
-                while outbox.queued > PIECE_BYTES:
+                while outbox.queued > outbox.limit / 4:
                     link.room = anyio.Event()
                     outbox.full = True
                     sender.wake()

@@ -54,6 +54,7 @@ class SrtSource:
         """
         settings = Settings.of_url(self.url, self.options)
         listening = mode(self.url) == "listener"
+        out.select(self.options.program or None, self.options.pids)
         clock = self.ctx.clock
 
         def take(data: bytes) -> None:

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from streamctl.errors import ConnectionFailed
+from streamctl.sdk.session import Action, RefusalCode
+from streamctl_srt.options import ListenerOptions, OutputOptions
+from streamctl_srt.port import SrtListener
+from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, chunk, need_libsrt
+
+pytestmark = pytest.mark.anyio
+
+WORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def libsrt() -> None:
+    need_libsrt()
+
+
+async def refused(world: World, stream_id: str, **settings: str) -> str:
+    """Why a caller is refused."""
+    with pytest.raises(ConnectionFailed) as caught:
+        async with world.caller(stream_id, **settings):
+            pass
+    return caught.value.message
+
+
+async def test_a_publishers_bytes_come_whole_and_in_order() -> None:
+    world = World()
+    async with world.serving(), world.caller("publish:news") as caller:
+        await world.until(lambda: world.writer)
+        assert world.writer is not None
+        sent = b"".join(bytes([n]) * 1316 for n in range(50))
+        for at in range(0, len(sent), 1316):
+            caller.send(sent[at : at + 1316])
+        caller.send(b"short")
+        await world.until(lambda: len(world.writer.data) == len(sent) + 5)  # type: ignore[union-attr]
+        assert world.writer.data == sent + b"short"
+        [session] = world.sessions
+        assert (session.action, session.code, session.ip) == (Action.PUBLISH, "news", HOST)
+        assert session.bytes_in == len(sent) + 5
+        link = session.measure()
+        assert link["packets"] == 51
+        assert link["latency_ms"] == 120
+        assert link["encrypted"] is False
+        assert world.admitted == 1
+    assert world.admitted == 0
+    assert [session.action for session, _ in world.ended] == [Action.PUBLISH]
+
+
+async def test_a_viewer_joins_at_the_newest_picture_and_follows() -> None:
+    world = World()
+    world.append(chunk(0, rap=True), chunk(1), chunk(2, rap=True), chunk(3))
+    async with world.serving(), world.caller("read:live/news") as caller:
+        expected = chunk(2, rap=True).join + b"".join(chunk(n).data for n in (2, 3))
+        await world.until(lambda: len(caller.data) >= len(expected))
+        world.append(chunk(4))
+        expected += chunk(4).data
+        await world.until(lambda: len(caller.data) >= len(expected))
+        assert caller.data == expected
+        [session] = world.sessions
+        await world.until(lambda: session.measure()["packets"])
+        assert session.measure()["dropped"] == 0
+
+
+@pytest.mark.parametrize(
+    ("stream_id", "reason", "code"),
+    [
+        ("publish:nowhere", "no such stream", RefusalCode.NOT_FOUND),
+        ("read:secure", "not authorised", RefusalCode.UNAUTHORIZED),
+        ("publish:../../x", "can't read the stream id", RefusalCode.BAD_REQUEST),
+        ("", "can't read the stream id", RefusalCode.BAD_REQUEST),
+    ],
+)
+async def test_a_caller_is_told_why_it_is_refused(
+    stream_id: str, reason: str, code: RefusalCode
+) -> None:
+    world = World()
+    world.options["secure"] = OutputOptions()
+    async with world.serving():
+        assert reason in await refused(world, stream_id)
+        await world.until(lambda: world.refusals)
+    [(request, refusal)] = world.refusals
+    assert refusal.code is code
+    assert request.ip == HOST
+    assert world.admitted == 0
+
+
+async def test_a_key_in_the_stream_id_lets_in() -> None:
+    world = World()
+    world.options["secure"] = OutputOptions()
+    async with world.serving(), world.caller("#!::r=secure,m=publish,s=change-me"):
+        await world.until(lambda: world.writer)
+
+
+async def test_a_second_publisher_is_refused() -> None:
+    world = World()
+    async with world.serving(), world.caller("publish:news"):
+        await world.until(lambda: world.writer)
+        assert "already has a publisher" in await refused(world, "publish:news")
+
+
+async def test_no_more_connections_than_allowed() -> None:
+    world = World()
+    async with world.serving(max_connections=1), world.caller("read:news"):
+        await world.until(lambda: world.sessions)
+        assert "full" in await refused(world, "read:news")
+
+
+async def test_who_is_one_too_many_for_the_server_is_closed() -> None:
+    world = World()
+    world.full = True
+    async with world.serving(), world.caller("read:news") as caller:
+        await world.until(lambda: caller.over)
+    assert world.sessions == []
+
+
+async def test_a_passphrase_of_the_stream_is_needed_and_enough() -> None:
+    world = World()
+    world.options["news"] = OutputOptions(publish_passphrase=SecretStr(WORD))
+    async with world.serving():
+        assert "wrong passphrase" in await refused(world, "publish:news", passphrase="x" * 12)
+        assert "passphrase" in await refused(world, "publish:news")
+        await world.until(lambda: len(world.refusals) == 2)
+        assert {refusal.code for _, refusal in world.refusals} == {RefusalCode.UNAUTHORIZED}
+        assert "passphrase" in world.refusals[0][1].message
+        async with world.caller("publish:news", passphrase=WORD, key_length=256) as caller:
+            await world.until(lambda: world.writer)
+            caller.send(MESSAGE)
+            await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+            assert world.sessions[0].measure()["encrypted"] is True
+        async with world.caller("read:news"):
+            await world.until(lambda: len(world.sessions) == 2)
+
+
+async def test_a_failed_handshake_frees_the_publishers_place() -> None:
+    world = World()
+    world.options["news"] = OutputOptions(publish_passphrase=SecretStr(WORD))
+    async with world.serving():
+        await refused(world, "publish:news", passphrase="x" * 12)
+        async with world.caller("publish:news", passphrase=WORD):
+            await world.until(lambda: world.writer)
+
+
+async def test_who_says_nothing_and_sends_is_a_publisher() -> None:
+    world = World()
+    async with world.serving(), world.caller("news") as caller:
+        caller.send(MESSAGE)
+        await world.until(lambda: world.writer)
+        caller.send(MESSAGE)
+        await world.until(lambda: world.writer and world.writer.data)
+
+
+async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
+    world = World()
+    world.append(chunk(0, rap=True))
+    async with world.serving(), world.caller("live/news") as caller:
+        await world.until(lambda: caller.data)
+        assert world.sessions[0].action is Action.PLAY
+
+
+async def test_a_publisher_that_comes_back_takes_the_place_of_its_ghost() -> None:
+    world = World()
+    world.taken = True
+    async with world.serving(), world.caller("news") as caller:
+        caller.send(MESSAGE)
+        await anyio.sleep(0.1)
+        assert world.sessions == []
+        world.silent = True
+        caller.send(MESSAGE)
+        await world.until(lambda: world.sessions)
+        assert world.sessions[0].action is Action.PUBLISH
+
+
+async def test_a_session_can_be_closed_from_outside() -> None:
+    world = World()
+    async with world.serving(), world.caller("publish:news") as caller:
+        await world.until(lambda: world.sessions)
+        world.sessions[0].close("kicked")
+        await world.until(lambda: caller.over)
+        assert world.ended == [(world.sessions[0], "kicked")]
+        assert world.admitted == 0
+
+
+async def test_a_writer_that_was_revoked_ends_the_connection() -> None:
+    world = World()
+    async with world.serving(), world.caller("publish:news") as caller:
+        await world.until(lambda: world.writer)
+        assert world.writer is not None
+        world.writer.stale = True
+        caller.send(MESSAGE)
+        await world.until(lambda: caller.over)
+        assert world.ended[0][1] == "the epoch has ended"
+
+
+async def test_a_caller_that_leaves_is_noticed() -> None:
+    world = World()
+    async with world.serving():
+        async with world.caller("publish:news"):
+            await world.until(lambda: world.writer)
+        await world.until(lambda: world.ended)
+        assert "closed the connection" in world.ended[0][1]
+
+
+async def test_the_streams_own_latency_counts() -> None:
+    world = World()
+    world.options["news"] = OutputOptions(latency_ms=700)
+    async with world.serving(), world.caller("publish:news"):
+        await world.until(lambda: world.sessions)
+        assert world.sessions[0].measure()["latency_ms"] == 700
+
+
+@pytest.mark.parametrize(("bind", "host"), [("", HOST), ("", "::1"), ("::1", "::1")])
+async def test_both_families_are_served(bind: str, host: str) -> None:
+    world = World()
+    async with world.serving(bind), world.caller("read:news", host=host):
+        await world.until(lambda: world.sessions)
+        assert world.sessions[0].ip == host
+
+
+async def test_an_address_that_is_taken_is_named() -> None:
+    world = World()
+    async with world.serving():
+        second = SrtListener((HOST, world.port), ListenerOptions(), world.ctx, world.runtime)
+        with pytest.raises(ConnectionFailed, match="address already in use") as caught:
+            await second.serve(world, ready=lambda _: None)
+    assert f"{HOST}:{world.port}" in caught.value.message
+    assert "[listeners.srt] address" in caught.value.hint
+
+
+async def test_no_thread_is_left() -> None:
+    world = World()
+
+    def native() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    before, named = native(), threading.active_count()
+    async with world.serving(), world.caller("publish:news"), world.caller("read:news"):
+        await world.until(lambda: len(world.sessions) == 2)
+        assert native() > before + 4
+    assert threading.active_count() == named
+    await world.until(lambda: native() <= before)
