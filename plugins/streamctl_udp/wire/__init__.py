@@ -1,0 +1,1 @@
+"""Formats of the udp plugin: RTP around MPEG-TS, and the clock inside it; no I/O."""
