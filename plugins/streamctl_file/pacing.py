@@ -1,4 +1,4 @@
-"""When a packet of a file is due: media time against the clock."""
+"""When something of a file is due: media time against the clock."""
 
 from __future__ import annotations
 
@@ -20,29 +20,32 @@ MAX_AHEAD_S = 10.0
 
 
 class Pacer:
-    """Maps decoding timestamps to the clock, beginning with the first packet it sees."""
+    """Maps media time to the clock, beginning with the first that it sees."""
 
     def __init__(self) -> None:
         self.origin_s: float | None = None
         """The clock's reading at media time 0."""
 
-    def due(self, packets: Sequence[Packet], begin: int, now: float) -> int:
-        """The index behind the last packet, from ``begin`` on, that is to be sent now."""
-        first_s = packets[begin].dts / TIMESCALE
+    def horizon_s(self, media_s: float, now: float) -> float:
+        """The media time up to which all is due, where ``media_s`` is what comes next."""
         if self.origin_s is None:
-            self.origin_s = now - first_s
-        late_s = now - self.origin_s - first_s
+            self.origin_s = now - media_s
+        late_s = now - self.origin_s - media_s
         if late_s > MAX_BURST_S:
             self.origin_s += late_s - MAX_BURST_S
         elif late_s < -MAX_AHEAD_S:
-            self.origin_s = now - first_s
-        horizon = (now - self.origin_s + STEP_S) * TIMESCALE
+            self.origin_s = now - media_s
+        return now - self.origin_s + STEP_S
+
+    def due(self, packets: Sequence[Packet], begin: int, now: float) -> int:
+        """The index behind the last packet, from ``begin`` on, that is to be sent now."""
+        horizon = self.horizon_s(packets[begin].dts / TIMESCALE, now) * TIMESCALE
         for index in range(begin, len(packets)):
             if packets[index].dts > horizon:
                 return index
         return len(packets)
 
-    def wait_s(self, packet: Packet, now: float) -> float:
-        """Seconds until the packet is due."""
+    def wait_s(self, media_s: float, now: float) -> float:
+        """Seconds until a media time is due."""
         origin_s = now if self.origin_s is None else self.origin_s
-        return max(0.0, origin_s + packet.dts / TIMESCALE - now)
+        return max(0.0, origin_s + media_s - now)

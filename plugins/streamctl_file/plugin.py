@@ -31,4 +31,4 @@ class FilePlugin(ProtocolPlugin):
         Raises:
             ConfigError: the URL's query is invalid.
         """
-        return FileSource(url, ctx, loop=with_query(options, url).loop)
+        return FileSource(url, ctx, with_query(options, url))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.packet import TIMESCALE
 from streamctl_file.pacing import Pacer
+from streamctl_file.transport import TransportFile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamctl.media.packet import Packet
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
+    from streamctl_file.options import FileInputOptions
+    from streamctl_file.segment import Segment
 
 WHOLE = 0.95
 """A file that ends before this part of its declared length is not whole; the rest is rounding."""
@@ -22,14 +29,14 @@ WHOLE = 0.95
 class FileSource:
     """One run of a file from its beginning; implements :class:`streamctl.sdk.endpoints.Source`.
 
-    The engine's clock decides when a packet is due, so a file of any container, MPEG-TS too,
-    leaves at the speed at which it is to be shown.
+    A transport stream with a clock is passed on as it is, by that clock; of any other file the
+    access units are delivered by their decoding times.
     """
 
-    def __init__(self, url: StreamURL, ctx: Context, *, loop: bool) -> None:
+    def __init__(self, url: StreamURL, ctx: Context, options: FileInputOptions) -> None:
         self.url = url
         self.ctx = ctx
-        self.loop = loop
+        self.options = options
         self.duration_s = 0.0
         """Length of one pass; 0 until the file is open, or unknown."""
         self.position_s = 0.0
@@ -43,9 +50,49 @@ class FileSource:
             MediaError: the file can't be read, or the child process died.
         """
         path = await anyio.to_thread.run_sync(self.ctx.resolve_file, self.url.raw)
+        opening = partial(TransportFile.open, path, loop=self.options.loop)
+        transport = await anyio.to_thread.run_sync(opening)
+        if transport is None:
+            await self._run_container(path, out)
+        else:
+            await self._run_transport(transport, out)
+
+    async def _run_transport(self, transport: TransportFile, out: EpochWriter) -> None:
+        options = self.options
+        self.duration_s = transport.duration_s
+        if options.program or options.pids:
+            out.select(program=options.program or None, pids=options.pids)
         pacer = Pacer()
-        async with self.ctx.avworker.demux(path, loop=self.loop) as demuxer:
+        try:
+            while (segments := await anyio.to_thread.run_sync(transport.read)) is not None:
+                await self._pass_on(segments, pacer, out)
+        finally:
+            transport.close()
+
+    async def _pass_on(self, segments: list[Segment], pacer: Pacer, out: EpochWriter) -> None:
+        clock = self.ctx.clock
+        ready: list[memoryview] = []
+        now = clock.now()
+        for segment in segments:
+            packets, begin = memoryview(segment.data), 0
+            while begin < segment.count:
+                self.position_s = segment.time(begin)
+                end = max(begin, segment.due(pacer.horizon_s(self.position_s, now)))
+                if end > begin:
+                    ready.append(packets[begin * PACKET_BYTES : end * PACKET_BYTES])
+                    begin = end
+                    continue
+                send(ready, now, out)
+                await clock.sleep(pacer.wait_s(self.position_s, now))
+                now = clock.now()
+        send(ready, now, out)
+
+    async def _run_container(self, path: Path, out: EpochWriter) -> None:
+        pacer = Pacer()
+        async with self.ctx.avworker.demux(path, loop=self.options.loop) as demuxer:
             self.duration_s = demuxer.duration_s
+            if self.options.program or self.options.pids:
+                self.ctx.log.warning("%s has no programs to choose from", path)
             for note in demuxer.notes:
                 self.ctx.log.warning("%s: %s", path, note)
             tracks = demuxer.tracks
@@ -72,4 +119,11 @@ class FileSource:
                 out.put(batch[begin:end], now)
                 begin = end
             else:
-                await clock.sleep(pacer.wait_s(batch[begin], now))
+                await clock.sleep(pacer.wait_s(batch[begin].dts / TIMESCALE, now))
+
+
+def send(ready: list[memoryview], now: float, out: EpochWriter) -> None:
+    """Hand over what is ready in one piece, and forget it."""
+    if ready:
+        out.put_ts(ready[0] if len(ready) == 1 else b"".join(ready), now)
+        ready.clear()

@@ -43,8 +43,8 @@ STREAM_TYPES = {
     "ac3": 0x81,
 }
 VIDEO_ID, AUDIO_ID, PRIVATE_ID = 0xE0, 0xC0, 0xBD
-VIDEO_LEAD, SOUND_LEAD, DATA_LEAD = SECOND * 6 // 10, SECOND // 10, SECOND * 3 // 10
-"""How long before its decoding time a unit is sent: sound comes half a second after its picture."""
+LEAD, DATA_LEAD = SECOND * 6 // 10, SECOND * 3 // 10
+"""How long before its decoding time a unit is sent."""
 BEFORE_WRAP = WRAP - 2 * SECOND
 """A start from which the 33 bits of a capture end in its third second."""
 TELETEXT_HEADER = 36
@@ -73,6 +73,8 @@ class Broadcast:
     """A constant rate, filled up with null packets; 0 = as it comes."""
     repeat: int = 1
     """Times that picture and sound are played, as one timeline."""
+    sound_late_s: float = 0.5
+    """How long after its picture the sound is sent, as encoders of broadcast do it."""
     frames_per_pes: int = 3
     """Sound units in one PES packet."""
     video_kbps: int = 0
@@ -153,7 +155,7 @@ def picture(media: MediaCache, wanted: Broadcast, pid: int) -> Component:
     units = [
         Unit(
             max(0, each.dts),
-            pes(VIDEO_ID, each.data, *(wanted.start + VIDEO_LEAD + at for at in times(each))),
+            pes(VIDEO_ID, each.data, *(wanted.start + LEAD + at for at in times(each))),
             each.key,
         )
         for each in frames(media(recipe).path, wanted)
@@ -181,8 +183,8 @@ def sound(media: MediaCache, wanted: Broadcast, pid: int, language: str) -> Comp
         together = found[at : at + wanted.frames_per_pes]
         data = b"".join(each.data for each in together)
         pts = together[0].pts
-        due = max(0, pts + VIDEO_LEAD - SOUND_LEAD)
-        units.append(Unit(due, pes(AUDIO_ID, data, wanted.start + VIDEO_LEAD + pts)))
+        due = max(0, pts + round(wanted.sound_late_s * SECOND))
+        units.append(Unit(due, pes(AUDIO_ID, data, wanted.start + LEAD + pts)))
     named = descriptor(0x0A, language.encode() + b"\0")
     return Component(pid, STREAM_TYPES[wanted.audio], units, named)
 

@@ -23,7 +23,7 @@ def test_the_source_loops_unless_told_otherwise(url: str, loop: bool) -> None:
     options = FilePlugin.InputOptions()
     source = FilePlugin().source(StreamURL.parse(url), options, MemoryContext([]))
     assert isinstance(source, FileSource)
-    assert source.loop is loop
+    assert source.options.loop is loop
 
 
 def test_a_wrong_option_is_refused_before_anything_runs() -> None:

@@ -13,7 +13,7 @@ from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet, Track
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     from streamctl.sdk.context import AvWorker, Clock, Demuxer
 
@@ -76,7 +76,10 @@ class MemoryWorker:
 class MemoryContext:
     """Implements Context."""
 
-    def __init__(self, batches: list[Batch], *, fails: bool = False) -> None:
+    def __init__(
+        self, batches: list[Batch], *, fails: bool = False, path: Path = Path("/media/a.mp4")
+    ) -> None:
+        self.path = path
         self.time = FakeClock()
         self.worker = MemoryWorker(MemoryDemuxer(batches, fails))
         self.clock: Clock = self.time
@@ -87,7 +90,7 @@ class MemoryContext:
     def resolve_file(self, url: str) -> Path:
         if "outside" in url:
             raise ConfigError("outside the media roots")
-        return Path("/media/a.mp4")
+        return self.path
 
 
 class RecordingWriter:
@@ -96,6 +99,8 @@ class RecordingWriter:
     def __init__(self) -> None:
         self.announced: list[Sequence[Track]] = []
         self.written: list[tuple[float, list[float]]] = []
+        self.sent: list[tuple[float, bytes]] = []
+        self.selected: list[tuple[int | None, tuple[int, ...]]] = []
 
     def tracks(self, tracks: Sequence[Track]) -> None:
         self.announced.append(tracks)
@@ -103,8 +108,12 @@ class RecordingWriter:
     def put(self, packets: list[Packet], now: float) -> None:
         self.written.append((round(now, 6), [each.dts / TIMESCALE for each in packets]))
 
-    def put_ts(self, data: bytes | memoryview, now: float) -> None:
-        raise AssertionError("a file delivers access units")
+    def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
+        assert not self.sent
+        self.selected.append((program, tuple(pids)))
+
+    def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        self.sent.append((now, bytes(data)))
 
     def discontinuity(self, reason: str) -> None:
         raise AssertionError(reason)
