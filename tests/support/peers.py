@@ -155,6 +155,7 @@ class HttpRecorder:
         parts = urlsplit(url)
         self.path = parts.path
         self.connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+        self.socket: socket.socket | None = None
         self.status = 0
         self.data = bytearray()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -170,6 +171,8 @@ class HttpRecorder:
         """Read until the connection ends or is closed by :meth:`stop`."""
         with suppress(OSError, ValueError, AttributeError, http.client.HTTPException):
             self.connection.request("GET", self.path)
+            # An answer without a length takes the socket away from its connection.
+            self.socket = self.connection.sock
             with self.connection.getresponse() as answer:
                 self.status = answer.status
                 while data := answer.read1(65536):
@@ -177,9 +180,9 @@ class HttpRecorder:
 
     def stop(self) -> bytes:
         """Close, and hand over what came."""
-        if self.connection.sock is not None:
+        if self.socket is not None:
             with suppress(OSError):
-                self.connection.sock.shutdown(socket.SHUT_RDWR)
+                self.socket.shutdown(socket.SHUT_RDWR)
         self.thread.join(5)
         self.connection.close()
         return bytes(self.data)
