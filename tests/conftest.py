@@ -25,6 +25,7 @@ WATCHED = [
     "streamctl_http_ts",
     "streamctl_rtmp",
     "streamctl_srt",
+    "streamctl_udp",
 ]
 """Packages whose code must not block an event loop."""
 

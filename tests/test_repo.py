@@ -14,7 +14,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILE_LINES = 500
 FUNCTION_LINES = 60
-PARSED_SOURCES = ("streamctl/media", "plugins/streamctl_rtmp/wire", "plugins/streamctl_srt/wire")
+PARSED_SOURCES = (
+    "streamctl/media",
+    "plugins/streamctl_rtmp/wire",
+    "plugins/streamctl_srt/wire",
+    "plugins/streamctl_udp/wire",
+)
 """Formats, where each module is covered by its own test file."""
 WITHOUT_SOURCE = {"test_hostile.py", "test_interop.py"}
 """What a whole package does with bent input, and with programs of others."""

@@ -38,8 +38,8 @@ class UdpInputOptions(Options):
     """Look for RTP headers and take them off."""
     receive_buffer_bytes: int = Field(16 * MEBIBYTE, ge=65_536, le=1024 * MEBIBYTE)
     """What the kernel is asked to hold: seconds of media, if the system allows it."""
-    program: int | None = Field(None, ge=1, le=0xFFFF)
-    """Number of the program to take out of several; not given = the first."""
+    program: int = Field(0, ge=0, le=0xFFFF)
+    """Number of the program to take out of several; 0 = the first."""
     pids: tuple[Pid, ...] = ()
     """The elementary streams to keep; empty = all of the program."""
 

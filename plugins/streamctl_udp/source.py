@@ -57,8 +57,8 @@ class UdpSource:
             StaleEpoch: the epoch has ended.
         """
         options = self.options
-        if options.program is not None or options.pids:
-            out.select(program=options.program, pids=options.pids)
+        if options.program or options.pids:
+            out.select(options.program or None, options.pids)
         put, now = out.put_ts, self.ctx.clock.now
         async with receiving(
             self.reception, self.unwrapper.unpack, lambda data: put(data, now())

@@ -71,7 +71,7 @@ def test_words_of_other_programs_are_passed_over_and_unknown_ones_told() -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["source=10.0.0.9,10.0.0.8", "source=camera", "rtp=perhaps", "program=0", "program=70000",
+    ["source=10.0.0.9,10.0.0.8", "source=camera", "rtp=perhaps", "program=-1", "program=70000",
      "pids=8191", "pids=a"],
 )  # fmt: skip
 def test_what_decides_about_media_is_refused(query: str) -> None:
@@ -85,7 +85,7 @@ def test_what_decides_about_media_is_refused(query: str) -> None:
         {"receive_buffer_bytes": 0},
         {"receive_buffer_bytes": 1 << 40},
         {"source": "camera"},
-        {"program": 0},
+        {"program": -1},
         {"pids": [8191]},
         {"pkt_size": 1316},
     ],
