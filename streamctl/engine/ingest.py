@@ -9,6 +9,7 @@ import anyio
 
 from streamctl.engine import causes as cause
 from streamctl.errors import StreamctlError
+from streamctl.sdk.endpoints import Patient
 
 if TYPE_CHECKING:
     from streamctl.config.model import InputConfig
@@ -48,6 +49,12 @@ class PullInput:
     def duration_s(self) -> float:
         """Length of the source, seconds; 0 = unknown or endless."""
         return self.source.duration_s if self.source else self.past_duration_s
+
+    @property
+    def waiting(self) -> str:
+        """The peer that the running attempt waits for; empty = none."""
+        source: object = self.source
+        return source.waiting if isinstance(source, Patient) else ""
 
     async def run(self) -> None:
         """Attempt after attempt, until the source ends cleanly or the task is cancelled."""

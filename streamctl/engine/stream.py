@@ -247,7 +247,10 @@ class Stream:
             return
         epoch.sample(now)
         silence = self._silence(epoch)
-        if silence > self.config.packet_timeout_s:
+        if self.pull is not None and self.pull.waiting:
+            epoch.opened_at = now
+            self.causes.set(cause.NO_PACKETS, self.pull.waiting)
+        elif silence > self.config.packet_timeout_s:
             self._silent(f"no packets for {silence:.0f} s")
         elif not epoch.on_air and epoch.meter.items:
             self.causes.set(cause.WAITING_FOR_KEYFRAME, "no random-access point or no codec yet")

@@ -227,6 +227,15 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class Patient(Protocol):
+    """A source that does not begin by itself: a peer has to come to it."""
+
+    @property
+    def waiting(self) -> str:
+        """What is waited for, in words: silence is no failure then; empty = nothing."""
+
+
+@runtime_checkable
 class Measured(Protocol):
     """A source or a sink that measures its connection."""
 

@@ -107,3 +107,40 @@ async def test_cancelling_ends_the_epoch() -> None:
         assert stream.epoch is not None
         tasks.cancel_scope.cancel()
     assert stream.epoch is None
+
+
+async def test_who_waits_for_a_peer_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waiting:
+        duration_s = 0.0
+
+        def __init__(self) -> None:
+            self.waiting = "waiting for a caller"
+
+        async def run(self, out: EpochWriter) -> None:
+            await anyio.sleep_forever()
+
+    plugin = ScriptPlugin(silent)
+    source = Waiting()
+    monkeypatch.setattr(plugin, "source", lambda url, options, ctx: source)
+    rig = Rig(plugin)
+    stream = rig.stream(url="script://x")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(20):
+            rig.clock.advance(1)
+            stream.tick(rig.clock.now())
+            await anyio.wait_all_tasks_blocked()
+        assert stream.pull is not None
+        assert stream.pull.attempts == 1
+        assert stream.causes.active[cause.NO_PACKETS][0] == "waiting for a caller"
+        source.waiting = ""
+        rig.clock.advance(4)
+        stream.tick(rig.clock.now())
+        await anyio.wait_all_tasks_blocked()
+        assert stream.pull.last_error == ""
+        rig.clock.advance(2)
+        stream.tick(rig.clock.now())
+        await anyio.wait_all_tasks_blocked()
+        assert "no packets for 6 s" in stream.pull.last_error
+        tasks.cancel_scope.cancel()
