@@ -23,6 +23,10 @@ FRAME_SAMPLES = 1536
 MAX_BSID = 10
 """8 is AC-3; 9 and 10 are its low rates, a half and a quarter; 16 is E-AC-3."""
 MAX_FRAME_CODE = 37
+KBPS = (
+    32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640
+)  # fmt: skip
+"""By ``frmsizecod`` without its last bit."""
 HEAD_BYTES = 7
 """From the sync word to ``lfeon``, if every field before it is there."""
 
@@ -92,6 +96,21 @@ def parse_ac3(head: bytes) -> Ac3Frame:
     if acmod == 2:
         reader.bits(2)  # dsurmod
     return Ac3Frame(Substream(rate_code, bsid, bsmod, acmod, reader.bits(1)), frame_code >> 1)
+
+
+def frame_bytes(code: int) -> int:
+    """The length of a frame by its byte of ``fscod`` and ``frmsizecod`` (table 4.13).
+
+    Raises:
+        RemoteProtocolError: reserved values.
+    """
+    rate, size = code >> 6, code & 63
+    if rate == len(RATES) or size > MAX_FRAME_CODE:
+        raise RemoteProtocolError("an AC-3 frame has a header of reserved values")
+    kbps = KBPS[size >> 1]
+    if RATES[rate] == 44_100:
+        return 2 * (320 * kbps // 147 + (size & 1))
+    return kbps * 1000 * FRAME_SAMPLES // 8 // RATES[rate]
 
 
 class Ac3Reader(TrackReader):

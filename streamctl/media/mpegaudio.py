@@ -27,6 +27,14 @@ TITLES = {Codec.MP3: "MP3", Codec.MP2: "MP2"}
 HEADER_MASK = 0xFFFE0CC0
 """The bits of a header that say what the stream is: all but bit rate, padding, and the like."""
 
+HEADER_BYTES = 4
+KBPS = {
+    (Codec.MP2, 3): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (Codec.MP3, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+}
+LOW_KBPS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+"""By bit rate index, for codec and version bits; the lower rates of MPEG 2 have one table."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
@@ -74,6 +82,21 @@ def parse_header(header: int) -> FrameHeader:
     samples = 576 if codec is Codec.MP3 and shift else 1152
     channels = 1 if header >> 6 & 3 == MONO else 2
     return FrameHeader(codec, RATES[rate] >> shift, channels, samples)
+
+
+def frame_bytes(head: bytes) -> int:
+    """The length of the frame that begins with this header of four bytes.
+
+    Raises:
+        RemoteProtocolError: no header, of layer I, with reserved values, or of a free rate.
+    """
+    word = int.from_bytes(head, "big")
+    header = parse_header(word & HEADER_MASK)
+    table = KBPS.get((header.codec, word >> 19 & 3), LOW_KBPS)
+    index = word >> 12 & 15
+    if not 0 < index < len(table):
+        raise RemoteProtocolError("an MPEG audio frame does not tell its bit rate")
+    return header.samples * 125 * table[index] // header.sample_rate + (word >> 9 & 1)
 
 
 class MpegAudioReader(TrackReader):

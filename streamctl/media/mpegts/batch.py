@@ -7,6 +7,8 @@ of arrays costs more than a loop. Both forms give the same. Specification: ISO/I
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,12 +39,28 @@ UNKNOWN = 0xFF
 Row = tuple[int, int, int, int]
 """Row, PID, counter, and counter before, of a packet that does not simply go on."""
 
+PLAIN_MASK, PLAIN = 0xC000F0, 0x10
+"""Header bits of packets that have nothing but payload and begin nothing."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Packets of one PID that have nothing but payload and count without a gap."""
+
+    row: int
+    """The last one."""
+    payload: bytes
+    first: int
+    last: int
+    """Counters of the first and the last one."""
+
 
 class ArrayBatch:
     """A run of packets as arrays."""
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
         self.count = len(data) // PACKET_BYTES
+        self.data = data
         words = np.frombuffer(data, dtype=">u4", count=self.count * (PACKET_BYTES // 4))
         self.words = words[:: PACKET_BYTES // 4].astype(np.uint32)
         self.pids: NDArray[np.uint16] = (self.words >> 8).astype(np.uint16) & np.uint16(0x1FFF)
@@ -63,6 +81,24 @@ class ArrayBatch:
     def of_pid(self, pid: int, start: int) -> Iterator[int]:
         """The rows of a PID from ``start`` on."""
         return iter((np.flatnonzero(self.pids[start:] == pid) + start).tolist())
+
+    def pieces(self, pid: int, start: int, stop: int) -> Iterator[int | Run]:
+        """The packets of a PID between two rows: runs of plain ones, and rows of others."""
+        rows = np.flatnonzero(self.pids[start:stop] == pid) + start
+        words = self.words[rows]
+        plain = (words & PLAIN_MASK) == PLAIN
+        breaks = ~plain
+        breaks[1:] |= ~plain[:-1] | (words[1:] - words[:-1] & 15 != 1)
+        grid = np.frombuffer(self.data, np.uint8, self.count * PACKET_BYTES)
+        grid = grid.reshape(-1, PACKET_BYTES)
+        edges = [0, *(np.flatnonzero(breaks[1:]) + 1).tolist(), len(rows)] if len(rows) else []
+        for first, end in pairwise(edges):
+            if not plain[first]:
+                yield int(rows[first])
+                continue
+            payload = grid[rows[first:end], 4:].tobytes()
+            last = end - 1
+            yield Run(int(rows[last]), payload, int(words[first]) & 15, int(words[last]) & 15)
 
     def headers(self) -> Iterator[int]:
         """The header of each packet."""
@@ -133,6 +169,13 @@ class ListBatch:
         """The rows of a PID from ``start`` on."""
         words = enumerate(self.words[start:], start)
         return (row for row, word in words if word >> 8 & 0x1FFF == pid)
+
+    def pieces(self, pid: int, start: int, stop: int) -> Iterator[int | Run]:
+        """The packets of a PID between two rows, all of them by their rows."""
+        for row in self.of_pid(pid, start):
+            if row >= stop:
+                return
+            yield row
 
     def headers(self) -> Iterator[int]:
         """The header of each packet."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.mpegts.packet import PACKET_BYTES, PAYLOAD_BYTES
 from streamctl.media.mpegts.psi import ISO_639_LANGUAGE, REGISTRATION, Section
 
 if TYPE_CHECKING:
@@ -68,8 +68,18 @@ class SectionAssembler:
             self._collecting = False
         start = 5 + packet[4] if control & 0x20 else 4
         payload = self._last[start:]
-        if packet[1] & 0x40:
-            return self._begin(payload)
+        return self._begin(payload) if packet[1] & 0x40 else self._continue(payload)
+
+    def run(self, payload: bytes, first: int, last: int) -> list[bytes]:
+        """The same for packets that begin nothing, by their counters without a gap."""
+        if self._last and (self._last[3] + 1 - first) & 15:
+            self._collecting = False
+        self._last = b"\x47\0\0" + bytes((last,))
+        pieces = range(0, len(payload), PAYLOAD_BYTES)
+        return [one for at in pieces for one in self._continue(payload[at : at + PAYLOAD_BYTES])]
+
+    def _continue(self, payload: bytes) -> list[bytes]:
+        """Take a payload in which no section begins."""
         if not self._collecting:
             return []
         self._data += payload
