@@ -14,10 +14,10 @@ from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.packet import TIMESCALE, Chunk, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from streamctl.engine.routing import Routes, Run, Written
-    from streamctl.engine.strand import Plan
+    from streamctl.engine.strand import Plan, Strand
     from streamctl.media.packet import Item
 
 TABLES_INTERVAL = TIMESCALE * 400 // 1000
@@ -37,6 +37,8 @@ class Cut:
     dts: int
     rap: bool
     flags: int
+    counters: Mapping[int, int]
+    """Of a random-access point: the next counter that comes, by PID."""
 
 
 class Chunker:
@@ -48,7 +50,7 @@ class Chunker:
         self.epoch = epoch
         self.broken = broken
         """Something else was written before: receivers must be told."""
-        self.lead: Written | None = None
+        self.lead = b""
         """Packets that belong in front of the first picture."""
         self.tables_due: int | None = None
         """Decoding time from which tables are due; None = now."""
@@ -78,12 +80,13 @@ class Chunker:
             chunk = Chunk(data, self._time, self._time, False, False, self.epoch)
         else:
             chunk = self._picture(data, cut, out)
-        written.note(self.routes, start, stop)
-        if self._flags & LEADING:
-            leader = self.plan.leader
-            assert leader is not None
+        leader = self.plan.leader
+        if self._flags & LEADING and leader is not None:
             # For those who go without this picture, the counters go on behind it.
-            chunk.join = written.without(leader.pid, start, stop) + self._signals()
+            others, last = written.without(leader.pid, start, stop)
+            if last is not None:
+                self.count(leader, last + 1)
+            chunk.join = others + leader.slot.writer.discontinuity()
         chunk.flags = self._flags
         out.append(chunk)
 
@@ -97,13 +100,14 @@ class Chunker:
     def _picture(self, data: bytes, cut: Cut, out: list[Item]) -> Chunk:
         self._time = cut.start
         self._flags = cut.flags
+        if cut.rap and not self.broken and not self.lead:
+            self.keep_counters(cut.counters)
         join = self._signals() if cut.rap or self.broken else b""
         if self.broken:
             self.broken = False
             out.append(Chunk(join, cut.start, cut.start, False, False, self.epoch))
-        if self.lead is not None:
-            self.lead.note(self.routes, 0, self.lead.count)
-            data, self.lead = self.lead.data + data, None
+        if self.lead:
+            data, self.lead = self.lead + data, b""
         if cut.rap or self.tables_due is None or cut.dts >= self.tables_due:
             self.tables_due = cut.dts + TABLES_INTERVAL
             data = self.plan.pids.tables() + data
@@ -112,12 +116,17 @@ class Chunker:
         return Chunk(data, cut.start, cut.end, cut.rap, True, self.epoch, join)
 
     def _signals(self) -> bytes:
-        self.keep_counters()
+        """What announces the counters to come."""
         strands = self.plan.by_pid.values()
         return self.plan.pids.discontinuities(s.slot.writer for s in strands if not s.slot.fresh)
 
-    def keep_counters(self) -> None:
-        """Let the lane know where the counters stand."""
+    def keep_counters(self, counters: Mapping[int, int]) -> None:
+        """Let the lane know which counters come next."""
         for strand in self.plan.by_pid.values():
-            if strand.open:
-                strand.slot.writer.continuity = self.routes.next_counter(strand.pid)
+            if strand.open and strand.pid in counters:
+                self.count(strand, counters[strand.pid])
+
+    def count(self, strand: Strand, counter: int) -> None:
+        """Note the counter of the next packet of a strand, as it comes."""
+        shift = int(self.routes.counter[strand.pid])
+        strand.slot.writer.continuity = (counter + shift) & 15

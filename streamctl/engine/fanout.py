@@ -148,14 +148,15 @@ class LaneFanOut:
         self.position = self.lane.head
         pending = self._pending
         if pending:
-            data = pending[0] if len(pending) == 1 else b"".join(pending)
             self._pending = []
-            self.sent_bytes += len(data)
             if self._stale:
                 self._writes = [v.wire.write for v in self.viewers.values() if v.at_head]
                 self._stale = False
-            for write in self._writes:
-                write(data)
+            if self._writes:
+                data = pending[0] if len(pending) == 1 else b"".join(pending)
+                self.sent_bytes += len(data)
+                for write in self._writes:
+                    write(data)
         if self.merge_s:
             self._flushed_at = self.clock.now()
         if self._waiting:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine.chunker import Chunker, Cut
 from streamctl.engine.programclock import ProgramClock
-from streamctl.engine.routing import Routes, Run, Written
+from streamctl.engine.routing import Routes, Run
 from streamctl.engine.splice import PICTURE_WAIT_S
 from streamctl.engine.strand import Cargo, Plan, Start, Strand
 from streamctl.media.mpegts.index import Entry, ProgramChange
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamctl.engine.timeline import Timeline
+    from streamctl.media.mpegts.batch import ArrayBatch
     from streamctl.media.mpegts.index import Event
     from streamctl.media.mpegts.program import Program
     from streamctl.media.packet import Item
@@ -77,6 +78,10 @@ class Found:
 
     packets: bytes | bytearray | memoryview
     events: list[Event]
+    heads: ArrayBatch | None
+    """Their headers, if they were read as arrays."""
+    counters: bytearray
+    """The last counter that came, by PID; of all of them until now, and followed on."""
     decided: int
     """All about packets before this one is known, counted from the first one of the source."""
 
@@ -122,11 +127,13 @@ class Passage:
         self._hasty = False
         """Decide with the bytes there are."""
         self._cuts: list[Cut] = []
+        self._counters = bytearray()
 
     def feed(self, found: Found, now: float) -> list[Item]:
         """Chunks out of whole packets."""
         if self._first_arrival is None:
             self._first_arrival = now
+        self._counters = found.counters
         for event in found.events:
             if isinstance(event, Entry):
                 self._entries[event.packet] = event
@@ -135,10 +142,11 @@ class Passage:
         since = self._waits_since
         size = len(self._buffer)
         self._hasty = since is not None and (now - since > WAIT_S or size > WAIT_BYTES)
-        self._buffer += found.packets
         out: list[Item] = []
-        while self._advance(min(found.decided - self._base, self._limit()), now, out):
-            pass
+        heads = found.heads if not size else None
+        self._buffer += found.packets
+        while self._advance(min(found.decided - self._base, self._limit()), heads, now, out):
+            heads = None
         self._waits_since = (now if since is None else since) if self._buffer else None
         if len(self._entries) > ENTRIES_MAX:
             self._entries = {at: one for at, one in self._entries.items() if at >= self._base}
@@ -146,7 +154,9 @@ class Passage:
 
     def finish(self) -> None:
         """Leave the lane's counters where they stand."""
-        self.chunker.keep_counters()
+        if self._counters:
+            pids = self.plan.by_pid
+            self.chunker.keep_counters({pid: self._counters[pid] + 1 for pid in pids})
 
     def successor(self, epoch: int) -> Passage:
         """A fresh start with the packets to come, as another epoch."""
@@ -168,26 +178,30 @@ class Passage:
             return min(packets, self._changes[0].packet + 1 - self._base)
         return packets
 
-    def _advance(self, count: int, now: float, out: list[Item]) -> bool:
+    def _advance(self, count: int, heads: ArrayBatch | None, now: float, out: list[Item]) -> bool:
         """Deal with the next packets; whether to go on with those behind."""
         if count <= 0:
             return False
-        packets = self._buffer[: count * PACKET_BYTES]
-        run = Run(packets, self.routes)
+        packets = self._buffer
+        whole = count * PACKET_BYTES == len(packets)
+        if not whole:
+            packets = packets[: count * PACKET_BYTES]
+        run = Run(packets, self.routes, heads if whole else None)
         self._cuts = []
         end = self._walk(run, now)
         if self.begun:
             self.chunker.cut(run, end, self._cuts, out)
         else:
             self._keep_early(bytes(packets[: end * PACKET_BYTES]), now)
-        del self._buffer[: end * PACKET_BYTES]
+        # Views may still be held of the former buffer, which can't shrink then.
+        self._buffer = bytearray() if whole and end == count else self._buffer[end * PACKET_BYTES :]
         self._base += end
-        return end == count
+        return end == count and not whole
 
     def _follow(self, program: Program) -> None:
         """Take another map of the program."""
         self.program = program
-        self.chunker.keep_counters()
+        self.finish()
         for strand in self.plan.follow(program):
             self.routes.passes[strand.pid] = False
         strands = self.plan.by_pid.values()
@@ -280,8 +294,10 @@ class Passage:
         if entry is not None and entry.flags & LEADING and strand.start is Start.FIRST:
             self.dropped += 1
             if strand.open:
-                run.close(strand.pid, unit.row)
-                self._shut(strand)
+                last = run.close(strand.pid, unit.row)
+                if last is not None:
+                    self.chunker.count(strand, last + 1)
+                strand.open = False
             return None
         if not strand.open:
             self._open(run, unit.row, strand)
@@ -328,7 +344,9 @@ class Passage:
 
     def _cut(self, unit: Unit, offset: int, step: int, entry: Entry, flags: int) -> None:
         start = unit.pts + offset
-        cut = Cut(unit.row, start, start + step, unit.dts + offset, entry.rap, flags)
+        cut = Cut(
+            unit.row, start, start + step, unit.dts + offset, entry.rap, flags, entry.counters
+        )
         self._cuts.append(cut)
 
     def _cue(self, run: Run, row: int, strand: Strand) -> bool:
@@ -384,17 +402,12 @@ class Passage:
         control = run.data[row * PACKET_BYTES + 3]
         before = (control - (control >> 4 & 1)) & 15
         slot = strand.slot
-        difference = 0 if slot.fresh else slot.writer.continuity - 1 - before
-        slot.fresh = False
+        if slot.fresh:
+            slot.writer.continuity = (before + 1) & 15
+            slot.fresh = False
         strand.open = True
-        self.routes.last[strand.pid] = before
-        self.routes.count_on(strand.pid, difference)
+        self.routes.count_on(strand.pid, slot.writer.continuity - 1 - before)
         run.open(strand.pid, row)
-
-    def _shut(self, strand: Strand) -> None:
-        """Keep the counter of a strand that does not pass any more."""
-        strand.open = False
-        strand.slot.writer.continuity = self.routes.next_counter(strand.pid)
 
     def _begin(self, run: Run, unit: Unit, *, video: bool) -> None:
         """Begin the epoch at this unit."""
@@ -412,7 +425,7 @@ class Passage:
             if strand.open:
                 run.open(strand.pid, unit.row)
 
-    def _replay(self, run: Run, unit: Unit) -> Written:
+    def _replay(self, run: Run, unit: Unit) -> bytes:
         """The sound that came before the first picture and belongs behind what was heard last."""
         early = b"".join(data for _, data in self._early)
         self._early.clear()
@@ -424,7 +437,7 @@ class Passage:
             strand = self.plan.by_pid[pid]
             if strand.cargo is Cargo.SOUND:
                 self._packet(past, row, strand, unit.now)
-        return past.written(past.count)
+        return past.written(past.count).data
 
     def _keep_early(self, data: bytes, now: float) -> None:
         early = self._early

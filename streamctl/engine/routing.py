@@ -16,6 +16,7 @@ from streamctl.media.mpegts.packet import PACKET_BYTES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PACKET = np.dtype(f"V{PACKET_BYTES}")
 UNITS = STARTS | ADAPTED
 """Of a stream, the packets where units begin or clock references may stand are looked at."""
 
@@ -34,8 +35,6 @@ class Routes:
         self.tail = np.zeros(PIDS, np.uint8)
         """The PID that is written, by byte."""
         self.pids_move = False
-        self.last = np.zeros(PIDS, np.uint8)
-        """Continuity counter of the newest packet that passed, as it came."""
 
     def follow(self, out_pids: dict[int, int]) -> None:
         """Look at these streams, which are to be written under those PIDs."""
@@ -51,18 +50,14 @@ class Routes:
         self.counter[pid] = difference & 15
         self.counters_move = bool(self.counter.any())
 
-    def next_counter(self, pid: int) -> int:
-        """The counter that follows in what is written."""
-        return int(self.last[pid]) + int(self.counter[pid]) + 1 & 15
-
 
 class Run:
     """The packets of one buffer, and what the routes make of them."""
 
-    def __init__(self, data: bytearray, routes: Routes) -> None:
+    def __init__(self, data: bytearray, routes: Routes, heads: ArrayBatch | None = None) -> None:
         self.data = data
         self.routes = routes
-        self.heads = ArrayBatch(data)
+        self.heads = heads or ArrayBatch(data)
         self.count = self.heads.count
         self.pids = self.heads.pids
         self.passes: NDArray[np.bool_] = routes.passes[self.pids]
@@ -80,13 +75,12 @@ class Run:
         self.routes.passes[pid] = True
         self.passes[row:][self.pids[row:] == pid] = True
 
-    def close(self, pid: int, row: int) -> None:
-        """Drop a PID from this row on."""
+    def close(self, pid: int, row: int) -> int | None:
+        """Drop a PID from this row on; the counter of the last packet that passed before."""
         passed = (self.passes[:row] & (self.pids[:row] == pid)).nonzero()[0]
-        if len(passed):
-            self.routes.last[pid] = self.heads.words[passed[-1]] & 15
         self.routes.passes[pid] = False
         self.passes[row:][self.pids[row:] == pid] = False
+        return int(self.heads.words[passed[-1]]) & 15 if len(passed) else None
 
     def written(self, end: int) -> Written:
         """The rows before ``end`` that pass, as they are to be written."""
@@ -100,38 +94,35 @@ class Run:
             grid[:, 1] = grid[:, 1] & 0xE0 | routes.head[pids]
             grid[:, 2] = routes.tail[pids]
         keep = self.passes[:end]
-        counters = self.heads.words[:end]
         if keep.all():
-            return Written(grid.tobytes(), pids, counters, None)
-        return Written(grid[keep].tobytes(), pids[keep], counters[keep], keep.cumsum())
+            return Written(grid.tobytes(), end, self)
+        # As one item per packet: by bytes it takes twice as long.
+        data = np.frombuffer(self.data, PACKET, end).compress(keep).tobytes()
+        return Written(data, len(data) // PACKET_BYTES, self, keep)
 
 
 class Written:
     """Packets as they leave."""
 
     def __init__(
-        self,
-        data: bytes,
-        pids: NDArray[np.uint16],
-        words: NDArray[np.uint32],
-        places: NDArray[np.intp] | None,
+        self, data: bytes, count: int, run: Run, keep: NDArray[np.bool_] | None = None
     ) -> None:
         self.data = data
-        self.count = len(pids)
-        self._pids = pids
-        self._words = words
-        self._places = places
+        self.count = count
+        self._run = run
+        self._keep = keep
 
     def place(self, row: int) -> int:
         """Where a row of the run that passed stands among these."""
-        return row if self._places is None else int(self._places[row]) - 1
+        return row if self._keep is None else int(np.count_nonzero(self._keep[:row]))
 
-    def note(self, routes: Routes, start: int, end: int) -> None:
-        """Remember the counters of these rows; of several of a PID the last one counts."""
-        routes.last[self._pids[start:end]] = self._words[start:end] & 15
-
-    def without(self, pid: int, start: int, end: int) -> bytes:
-        """The packets of these rows but those that came under this PID."""
-        rows = np.frombuffer(self.data, np.uint8).reshape(-1, PACKET_BYTES)[start:end]
-        kept: NDArray[np.uint8] = rows[self._pids[start:end] != pid]
-        return kept.tobytes()
+    def without(self, pid: int, start: int, stop: int) -> tuple[bytes, int | None]:
+        """The packets of these rows but those that came under this PID; the last one's counter."""
+        pids, words = self._run.pids[: len(self._run.passes)], self._run.heads.words
+        if self._keep is not None:
+            end = len(self._keep)
+            pids, words = pids[:end][self._keep], words[:end][self._keep]
+        theirs = pids[start:stop] == pid
+        rows = np.frombuffer(self.data, PACKET)[start:stop]
+        last = words[start:stop][theirs]
+        return rows[~theirs].tobytes(), int(last[-1]) & 15 if len(last) else None

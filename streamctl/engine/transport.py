@@ -13,6 +13,7 @@ from streamctl.engine.meter import Meter
 from streamctl.engine.passage import Found, Passage
 from streamctl.engine.strand import Plan, Roll
 from streamctl.media.mpegts.align import Aligner
+from streamctl.media.mpegts.batch import ArrayBatch
 from streamctl.media.mpegts.index import ProgramChange, TsIndex
 from streamctl.media.mpegts.packet import PACKET_BYTES
 
@@ -56,7 +57,10 @@ class Transport:
         if not packets:
             return []
         events = self.index.feed(packets)
-        found = Found(packets, events, self.index.decided)
+        batch = self.index.batch
+        heads = batch if isinstance(batch, ArrayBatch) else None
+        counters = self.index.continuity.counters
+        found = Found(packets, events, heads, counters, self.index.decided)
         for event in events:
             if isinstance(event, ProgramChange):
                 self._look()
@@ -123,6 +127,7 @@ class Transport:
 
     def _hold(self, found: Found, now: float) -> None:
         found.packets = bytes(found.packets)
+        found.heads = None
         self._held.append((found, now))
         self._held_bytes += len(found.packets)
         while self._held_bytes > HELD_BYTES:

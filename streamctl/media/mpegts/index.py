@@ -117,6 +117,8 @@ class TsIndex:
         self.cadence = Cadence()
         self.packets = 0
         """Packets that were fed."""
+        self.batch: Batch | None = None
+        """The headers of those that were fed last."""
         self.lead: PmtStream | None = None
         """The stream whose units are entries."""
         self.scrambled = False
@@ -148,7 +150,7 @@ class TsIndex:
 
         An entry may belong to a packet of a former call, but to none before ``decided``.
         """
-        batch = open_batch(data)
+        batch = self.batch = open_batch(data)
         before = bytes(self.continuity.counters)
         self.continuity.take(batch, data)
         events: list[Event] = []

@@ -1,0 +1,68 @@
+"""Epochs of either origin take turns on one stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.media.packet import Boundary, Chunk, Format, Packet, Track
+from tests.streamctl.engine.ts_world import Keeper, World, clocks
+from tests.streamctl.media.mpegts.world import load
+from tests.support.broadcast import Broadcast, broadcast
+from tests.support.judge import judge
+from tests.support.media import Recipe
+from tests.support.ts import inspect
+
+if TYPE_CHECKING:
+    from tests.support.media import MediaCache
+
+AIR = Broadcast(seconds=3.0, start=1000)
+BACK = Broadcast(seconds=3.0, start=1000, own_pcr=False, languages=("eng",), private=False)
+
+
+def publish(world: World, media: MediaCache) -> None:
+    """An epoch of access units."""
+    tracks, packets = load(media(Recipe(seconds=3.0)).path)
+    epoch = world.epoch("packets")
+    epoch.tracks(tracks)
+    for packet in packets:
+        epoch.put([packet], world.clock.now())
+        world.clock.advance(0.015)
+    epoch.end()
+
+
+def air(world: World, media: MediaCache, wanted: Broadcast = AIR) -> None:
+    """An epoch of MPEG-TS."""
+    epoch = world.epoch("air")
+    world.send(epoch, broadcast(media, wanted).data, kbps=1000)
+    epoch.end()
+
+
+def test_a_lane_of_mpegts_goes_on_through_epochs_of_both_origins(media: MediaCache) -> None:
+    world, keeper = World(), Keeper()
+    world.graph.attach(Format.MPEGTS, keeper)
+    air(world, media)
+    publish(world, media)
+    air(world, media, BACK)
+    publish(world, media)
+    assert [one.epoch for one in keeper.boundaries] == [1, 2, 3, 4]
+    assert len(world.begun) == 4
+    report = inspect(keeper.data)
+    assert report.continuity_errors == []
+    assert set(report.pids) >= {0, 0x1000}
+    found = judge(keeper.data)
+    assert found.decode_errors == []
+    assert found.dts_disorder == 0
+    assert len(found.restarts) == 3
+    assert found.missing == 0
+
+
+def test_the_streams_of_each_epoch_take_the_places_of_those_before(media: MediaCache) -> None:
+    world, keeper = World(), Keeper()
+    world.graph.attach(Format.MPEGTS, keeper)
+    air(world, media, BACK)
+    first = set(inspect(keeper.data).pids)
+    air(world, media, BACK)
+    publish(world, media)
+    assert set(inspect(keeper.data).pids) == first
