@@ -39,6 +39,14 @@ UNKNOWN = 0xFF
 Row = tuple[int, int, int, int]
 """Row, PID, counter, and counter before, of a packet that does not simply go on."""
 
+COUNTER = np.arange(256, dtype=np.uint8) & np.uint8(15)
+BEFORE = np.array([(low - (low >> 4 & 1)) & 15 for low in range(256)], np.uint8)
+"""By the last byte of a header: its counter, and the one that has to stand before it."""
+START_BITS = np.array([top & STARTS for top in range(256)], np.uint8)
+CONTROL_BITS = np.array([low & (ADAPTED | LOADED) for low in range(256)], np.uint8)
+"""Traits by the second and the last byte of a header."""
+PID_BITS = np.uint16(0x1FFF)
+
 PLAIN_MASK, PLAIN = 0xC000F0, 0x10
 """Header bits of packets that have nothing but payload and begin nothing."""
 
@@ -61,9 +69,11 @@ class ArrayBatch:
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
         self.count = len(data) // PACKET_BYTES
         self.data = data
-        words = np.frombuffer(data, dtype=">u4", count=self.count * (PACKET_BYTES // 4))
-        self.words = words[:: PACKET_BYTES // 4].astype(np.uint32)
-        self.pids: NDArray[np.uint16] = (self.words >> 8).astype(np.uint16) & np.uint16(0x1FFF)
+        shape, step = (self.count,), (PACKET_BYTES,)
+        self.words: NDArray[np.uint32] = np.ndarray(shape, ">u4", data, 0, step).astype(np.uint32)
+        self.pids: NDArray[np.uint16] = np.ndarray(shape, ">u2", data, 1, step) & PID_BITS
+        self._tops = np.ndarray(shape, np.uint8, data, 1, step)
+        self._lows = np.ndarray(shape, np.uint8, data, 3, step)
         bits = int(np.bitwise_or.reduce(self.words)) if self.count else 0
         self.damaged = bool(bits & TRANSPORT_ERROR)
         """A packet is marked as having bit errors."""
@@ -72,10 +82,10 @@ class ArrayBatch:
 
     def rows(self, interest: bytearray, start: int) -> list[int]:
         """The rows from ``start`` on that have a trait of interest for their PID."""
-        words = self.words[start:]
-        traits = (words >> 16 & STARTS | words & (ADAPTED | LOADED)).astype(np.uint8)
+        traits = START_BITS[self._tops[start:]] | CONTROL_BITS[self._lows[start:]]
         wanted = np.frombuffer(interest, np.uint8)[self.pids[start:]]
-        rows: list[int] = (np.flatnonzero(wanted & traits) + start).tolist()
+        found = (wanted & traits).nonzero()[0]
+        rows: list[int] = (found + start if start else found).tolist()
         return rows
 
     def of_pid(self, pid: int, start: int) -> Iterator[int]:
@@ -115,27 +125,30 @@ class ArrayBatch:
 
         Null packets are left out, since their counters mean nothing.
         """
-        order = np.argsort(self.pids, kind="stable")
+        order = self.pids.argsort(kind="stable")
         pids = self.pids[order]
-        end = int(np.searchsorted(pids, NULL_PID))
-        if not end:
-            return []
-        order, pids = order[:end], pids[:end]
-        words = self.words[order]
-        values = words & 15
-        first = np.empty(end, np.bool_)
+        if pids[-1] == NULL_PID:
+            end = pids.searchsorted(NULL_PID)
+            order, pids = order[:end], pids[:end]
+            if not end:
+                return []
+        lows = self._lows[order]
+        values = COUNTER[lows]
+        first = np.empty(len(pids), np.bool_)
         first[0] = True
         np.not_equal(pids[1:], pids[:-1], out=first[1:])
-        starts = np.flatnonzero(first)
+        edges = np.empty(int(np.count_nonzero(first)) + 1, np.intp)
+        edges[:-1] = first.nonzero()[0]
+        edges[-1] = len(pids)
+        starts, ends = edges[:-1], edges[1:]
         heads = pids[starts]
         known = np.frombuffer(counters, np.uint8)
-        before = np.empty(end, np.uint32)
+        before = np.empty(len(pids), np.uint8)
         before[1:] = values[:-1]
         before[starts] = known[heads]
-        wrong = np.flatnonzero(before + (words >> 4 & 1) - words & 15)
-        ends = np.append(starts[1:], end)
         known[heads] = values[ends - 1]
-        np.frombuffer(totals, np.uint64)[heads] += (ends - starts).astype(np.uint64)
+        np.frombuffer(totals, np.int64)[heads] += ends - starts
+        wrong = (before != BEFORE[lows]).nonzero()[0]
         if not len(wrong):
             return []
         columns = (order[wrong], pids[wrong], values[wrong], before[wrong])
@@ -193,7 +206,7 @@ class ListBatch:
 
         Null packets are left out, since their counters mean nothing.
         """
-        numbers = memoryview(totals).cast("Q")
+        numbers = memoryview(totals).cast("q")
         wrong = []
         for row, word in enumerate(self.words):
             pid = word >> 8 & 0x1FFF

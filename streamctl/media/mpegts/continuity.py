@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from streamctl.media.mpegts.batch import (
     ADAPTED,
     LOADED,
@@ -50,7 +52,9 @@ class Continuity:
     @property
     def packets(self) -> dict[int, int]:
         """Packets that came, by PID, without null packets."""
-        return {pid: total for pid, total in enumerate(memoryview(self.totals).cast("Q")) if total}
+        totals = np.frombuffer(self.totals, np.int64)
+        seen = totals.nonzero()[0]
+        return dict(zip(seen.tolist(), totals[seen].tolist(), strict=True))
 
     def take(self, batch: Batch, data: bytes | bytearray | memoryview) -> None:
         """Take a run of packets."""
