@@ -152,8 +152,8 @@ class Epoch:
         if items:
             self.lane.append(items)
         if transport.news:
-            transport.news = False
-            self._announce(transport.tracks)
+            self._announced.clear()
+            self._announce(transport.tracks())
 
     def discontinuity(self, reason: str) -> None:
         """Start over as a new epoch of the same source."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine import carriage
 from streamctl.engine.derived import Derived, GraphSettings
+from streamctl.engine.extract import TsExtractor
 from streamctl.engine.lane import Lane, LaneCursor
 from streamctl.errors import Unsupported
 from streamctl.media.mpegts.convert import TsConverter
-from streamctl.media.mpegts.extract import TsExtractor
 from streamctl.media.mpegts.pidmap import PidMap
 from streamctl.media.packet import Codec, Format
 from streamctl.sdk.plugin import ConverterSpec
@@ -35,7 +35,7 @@ RESTART_S = 1.0
 RECOVERED_S = 5.0
 """A converter that has worked this long since it failed is sound again."""
 TRUNK_FORMATS = frozenset({Format.PACKETS, Format.MPEGTS})
-UNPACKED = ConverterSpec(Format.MPEGTS, Format.PACKETS, frozenset(Codec), TsExtractor)
+EXTRACTED = ConverterSpec(Format.MPEGTS, Format.PACKETS, frozenset(Codec), TsExtractor)
 """How packets are made from an epoch that came as MPEG-TS."""
 
 
@@ -78,7 +78,7 @@ class Graph:
         self.broken: dict[str, float] = {}
         """Readers and converters that failed, with the monotonic time; gone once recovered."""
         self._failed = failed
-        self.packets = Derived(self, UNPACKED)
+        self.packets = Derived(self, EXTRACTED)
         self.packets.direct = True
         self.packets.lane.bounds = settings.bounds
 

@@ -161,7 +161,7 @@ class Passage:
     def successor(self, epoch: int) -> Passage:
         """A fresh start with the packets to come, as another epoch."""
         self.finish()
-        plan = Plan(self.plan.pids, self.plan.roll)
+        plan = Plan(self.plan.pids)
         fresh = Passage(plan, self.timeline, epoch, self._begin_epoch)
         fresh._base, fresh._buffer = self._base, self._buffer
         fresh._entries, fresh._changes = self._entries, self._changes

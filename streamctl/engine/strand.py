@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING
 
 from streamctl.media.mpegts.index import leading_stream
@@ -21,6 +20,7 @@ from streamctl.media.packet import Codec, Media
 
 if TYPE_CHECKING:
     from streamctl.media.mpegts.program import Program
+    from streamctl.media.mpegts.psi import Pmt
     from streamctl.media.packet import Track
 
 CLOCK_ESSENCE = (0, b"clock")
@@ -59,8 +59,6 @@ class Strand:
     cargo: Cargo
     codec: Codec | None
     stream: PmtStream | None
-    track: Track | None
-    """Without its configuration; None for what can't be read."""
     open: bool = False
     """Its packets pass."""
     start: Start = Start.WAITING
@@ -68,28 +66,11 @@ class Strand:
     """Pictures, or PES packets."""
 
 
-class Roll:
-    """Numbers the tracks of an input: a stream that goes and comes back is the same."""
-
-    def __init__(self) -> None:
-        self._known: dict[PmtStream, Track | None] = {}
-        self._numbers = count()
-
-    def track(self, stream: PmtStream) -> Track | None:
-        """The track of a stream, without its configuration; None for what can't be read."""
-        if stream not in self._known:
-            readable = stream_kind(stream).codec is not None
-            number = next(self._numbers) if readable else 0
-            self._known[stream] = stream_track(number, stream)
-        return self._known[stream]
-
-
 class Plan:
     """The strands of a program, with their places in the lane."""
 
-    def __init__(self, pids: PidMap, roll: Roll) -> None:
+    def __init__(self, pids: PidMap) -> None:
         self.pids = pids
-        self.roll = roll
         self.by_pid: dict[int, Strand] = {}
         self.leader: Strand | None = None
         """Whose units viewers may join at; the index tells them."""
@@ -119,7 +100,7 @@ class Plan:
         for stream, slot in zip(new, slots, strict=False):
             kept[stream.pid] = self._strand(stream, slot)
         if lone:
-            clock = Strand(pcr_pid, slots[-1], Cargo.CLOCK, None, None, None)
+            clock = Strand(pcr_pid, slots[-1], Cargo.CLOCK, None, None)
             kept[pcr_pid] = clock
         self.by_pid = {pid: kept[pid] for pid in (*streams, pcr_pid) if pid in kept}
         lead = leading_stream(program.map)
@@ -130,8 +111,7 @@ class Plan:
 
     def _strand(self, stream: PmtStream, slot: Slot) -> Strand:
         kind = stream_kind(stream)
-        track = self.roll.track(stream)
-        return Strand(stream.pid, slot, cargo(kind), kind.codec, stream, track)
+        return Strand(stream.pid, slot, cargo(kind), kind.codec, stream)
 
     def _publish(self, program: Program) -> None:
         streams = tuple(
@@ -142,6 +122,16 @@ class Plan:
         clock = self.by_pid.get(program.map.pcr_pid)
         pcr_pid = clock.slot.writer.pid if clock is not None else NULL_PID
         self.pids.publish(pcr_pid, streams, program.map.descriptors)
+
+
+def program_tracks(pmt: Pmt) -> dict[int, Track]:
+    """What can be read of a program, by PID, without configurations; numbered in order."""
+    tracks: dict[int, Track] = {}
+    for stream in pmt.streams:
+        track = stream_track(len(tracks), stream)
+        if track is not None:
+            tracks[stream.pid] = track
+    return tracks
 
 
 def cargo(kind: StreamKind) -> Cargo:

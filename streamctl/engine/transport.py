@@ -6,12 +6,12 @@ do. What becomes of them then is up to :class:`~streamctl.engine.passage.Passage
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamctl.engine.meter import Meter
 from streamctl.engine.passage import Found, Passage
-from streamctl.engine.strand import Plan, Roll
+from streamctl.engine.prober import Prober
+from streamctl.engine.strand import Plan
 from streamctl.media.mpegts.align import Aligner
 from streamctl.media.mpegts.batch import ArrayBatch
 from streamctl.media.mpegts.index import ProgramChange, TsIndex
@@ -42,11 +42,8 @@ class Transport:
         self.timeline = timeline
         self.aligner = Aligner()
         self.index = TsIndex(*selection)
-        self.roll = Roll()
+        self.prober = Prober(*selection)
         self.passage: Passage | None = None
-        self.news = False
-        """``tracks`` has changed since it was last looked at."""
-        self.tracks: list[Track] = []
         self._begin = begin
         self._held: list[tuple[Found, float]] = []
         self._held_bytes = 0
@@ -61,9 +58,12 @@ class Transport:
         heads = batch if isinstance(batch, ArrayBatch) else None
         counters = self.index.continuity.counters
         found = Found(packets, events, heads, counters, self.index.decided)
-        for event in events:
-            if isinstance(event, ProgramChange):
-                self._look()
+        program = self.index.program
+        if program is not None:
+            if any(isinstance(event, ProgramChange) for event in events):
+                self.prober.follow(program)
+            if not self.prober.done:
+                self.prober.feed(packets, program)
         if self.passage is not None:
             return self.passage.feed(found, now)
         self._hold(found, now)
@@ -71,7 +71,7 @@ class Transport:
 
     def open(self, epoch: int) -> list[Item]:
         """Let everything pass from here on; the chunks of what was held."""
-        plan = Plan(self.pids, self.roll)
+        plan = Plan(self.pids)
         self.passage = Passage(plan, self.timeline, epoch, self._begin)
         held, self._held = self._held, []
         out: list[Item] = []
@@ -89,6 +89,16 @@ class Transport:
         self._held.clear()
         if self.passage is not None:
             self.passage.finish()
+
+    @property
+    def news(self) -> bool:
+        """Whether ``tracks`` have changed since they were last looked at."""
+        return self.prober.news
+
+    def tracks(self) -> list[Track]:
+        """What the program consists of, as far as it is known."""
+        self.prober.news = False
+        return list(self.prober.tracks.values())
 
     @property
     def begun(self) -> bool:
@@ -111,19 +121,11 @@ class Transport:
             return
         packets = self.index.continuity.packets
         for strand in self.passage.plan.by_pid.values():
-            if strand.track is not None:
-                meter = meters.setdefault(strand.track.id, Meter())
+            track = self.prober.tracks.get(strand.pid)
+            if track is not None:
+                meter = meters.setdefault(track.id, Meter())
                 meter.bytes = packets.get(strand.pid, 0) * PACKET_BYTES
                 meter.items = strand.units
-
-    def _look(self) -> None:
-        """Take the tracks out of the program map."""
-        program = self.index.program
-        if program is None:
-            return
-        tracks = map(self.roll.track, program.map.streams)
-        self.tracks = [replace(track, config=b"") for track in tracks if track is not None]
-        self.news = True
 
     def _hold(self, found: Found, now: float) -> None:
         found.packets = bytes(found.packets)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from streamctl.media.packet import Boundary, Chunk, Format, Packet, Track
-from tests.streamctl.engine.ts_world import Keeper, World, clocks
+from streamctl.media.packet import Format, Kind, Packet
+from tests.streamctl.engine.ts_world import Keeper, World
 from tests.streamctl.media.mpegts.world import load
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.judge import judge
@@ -15,6 +13,8 @@ from tests.support.media import Recipe
 from tests.support.ts import inspect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.media import MediaCache
 
 AIR = Broadcast(seconds=3.0, start=1000)
@@ -66,3 +66,43 @@ def test_the_streams_of_each_epoch_take_the_places_of_those_before(media: MediaC
     air(world, media, BACK)
     publish(world, media)
     assert set(inspect(keeper.data).pids) == first
+
+
+def test_access_units_of_mpegts_are_taken_apart_while_somebody_reads_them(
+    media: MediaCache, tmp_path: Path
+) -> None:
+    world = World()
+    air(world, media, BACK)
+    assert world.graph.packets.lane.items == []
+    keeper = Keeper()
+    world.graph.attach(Format.PACKETS, keeper)
+    air(world, media, BACK)
+    path = tmp_path / "capture.ts"
+    path.write_bytes(broadcast(media, BACK).data)
+    tracks, packets = load(path)
+    assert keeper.inits[-1].tracks[0] == tracks[0]
+    assert [track.config for track in keeper.inits[-1].tracks] == [tracks[0].config, b"\x11\x90"]
+    epochs = [[p for p in keeper.packets if p.epoch == epoch] for epoch in (1, 2)]
+    for number in (0, 1):
+        wanted = [p.data for p in packets if p.track == number]
+        for found in epochs:
+            assert [p.data for p in found if p.track == number] in (wanted, wanted[:-1])
+
+
+def test_a_lane_of_packets_goes_on_through_epochs_of_both_origins(media: MediaCache) -> None:
+    world, keeper = World(), Keeper()
+    world.graph.attach(Format.PACKETS, keeper)
+    air(world, media)
+    publish(world, media)
+    air(world, media, BACK)
+    publish(world, media)
+    assert [one.epoch for one in keeper.boundaries] == [1, 2, 3, 4]
+    versions = [init.version for init in keeper.inits]
+    assert versions == sorted(set(versions))
+    for number in (0, 1):
+        times = [p.dts for p in keeper.packets if p.track == number]
+        assert times == sorted(set(times))
+    for boundary in keeper.boundaries:
+        after = keeper.items[keeper.items.index(boundary) + 1 :]
+        first = next(p for p in after if isinstance(p, Packet) and p.kind is not Kind.AUDIO)
+        assert first.kind in (Kind.KEY, Kind.DATA)

@@ -8,7 +8,7 @@ import pytest
 
 from streamctl.media.packet import Format
 from tests.streamctl.engine.ts_world import DATAGRAM, ODD, Keeper, World
-from tests.support.broadcast import Broadcast, broadcast, variants
+from tests.support.broadcast import broadcast, variants
 from tests.support.ts import inspect
 from tests.support.ts_compare import compare
 
