@@ -14,8 +14,8 @@ from streamctl.media.mpegts.pes import PADDING_STREAM_ID, PesHeader, read_pes_he
 
 MAX_PICTURE_BYTES = 8 << 20
 """Of a PES packet without a length: an intra picture of 8K at high quality."""
-MAX_PES_BYTES = 6 + 0xFFFF
-"""Of one with a length, header and all."""
+MAX_PES_BYTES = 1 << 20
+"""Of other streams: with a length they are 64 KiB at most, without one they should be."""
 
 
 @dataclass(slots=True)
@@ -45,6 +45,8 @@ class PesAssembler:
         self._end = 0
         """Bytes at which the PES packet is complete; 0 = not known, or none is open."""
         self._open = False
+        self._header: PesHeader | None = None
+        """Of the open PES packet, if its first packet has it in full."""
         self._torn = False
         self._gap = False
         self._last = b""
@@ -104,14 +106,11 @@ class PesAssembler:
         self._parts = []
         self._bytes = self._end = 0
         self._torn = False
-        if header is not None:
-            self._measure(header)
-        self._append(payload, out)
-
-    def _measure(self, header: PesHeader) -> None:
-        """Learn how long the PES packet is; of pictures only the next one tells that it ends."""
-        if header.size >= 0 and not self.pictures:
+        self._header = header
+        if header is not None and header.size >= 0 and not self.pictures:
+            # Of pictures only the next PES packet tells that they end.
             self._end = header.start + header.size
+        self._append(payload, out)
 
     def _append(self, payload: bytes, out: list[Pes]) -> None:
         if not self._open or (self._torn and not self.pictures):
@@ -137,7 +136,7 @@ class PesAssembler:
         data = b"".join(self._parts)
         self._parts = []
         self._open = False
-        header = read_pes_header(data)
+        header = self._header or read_pes_header(data)
         if header is None or header.scrambled or header.stream_id == PADDING_STREAM_ID:
             self.scrambled = header is not None and header.scrambled
             return

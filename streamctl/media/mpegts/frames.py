@@ -21,7 +21,7 @@ from streamctl.media.aac import (
     AacConfig,
     adts_config,
 )
-from streamctl.media.packet import TIMESCALE, Codec
+from streamctl.media.packet import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,21 +206,24 @@ class SampleClock:
     """Times of frames that follow each other, exact however long the run is."""
 
     def __init__(self) -> None:
-        self.anchor: int | None = None
-        self.passed = Fraction(0)
-        """Ticks since the anchor."""
+        self._anchor: int | None = None
+        self._frame = Fraction(0)
+        self._count = 0
+        """Frames since the anchor."""
 
     def place(self, time: int | None, frame: Fraction) -> int | None:
         """The time of the next frame, which lasts ``frame`` ticks; None before the first time."""
-        if time is not None:
-            self.anchor = time
-            self.passed = Fraction(0)
-        if self.anchor is None:
-            return None
-        place = self.anchor + round(self.passed)
-        self.passed += frame
-        return place
+        if time is None and self._anchor is not None:
+            time = self._anchor + self._passed()
+            if frame == self._frame:
+                self._count += 1
+                return time
+        self._anchor = time
+        self._frame = frame
+        self._count = 1
+        return time
 
-
-UNKNOWN_FRAME = Fraction(TIMESCALE, 50)
-"""Length of a frame whose samples nobody tells."""
+    def _passed(self) -> int:
+        """Ticks since the anchor, rounded."""
+        span, unit = 2 * self._count * self._frame.numerator, self._frame.denominator
+        return (span + unit) // (2 * unit)

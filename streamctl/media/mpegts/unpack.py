@@ -15,7 +15,7 @@ from struct import pack
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
-from streamctl.media.aac import AacReader
+from streamctl.media.aac import AacConfig, AacReader
 from streamctl.media.ac3 import Ac3Reader
 from streamctl.media.eac3 import Eac3Reader
 from streamctl.media.h264 import H264Reader
@@ -270,6 +270,7 @@ class SoundUnpacker(PesUnpacker):
     def __init__(self, track: Track, time: ProgramTime) -> None:
         super().__init__(track, time)
         self.samples = SampleClock()
+        self._config: AacConfig | None = None
         self.framer = Framer(track.codec)
         self.reader = SOUND_READERS[track.codec]()
         self._found = False
@@ -293,7 +294,8 @@ class SoundUnpacker(PesUnpacker):
             facts = self.reader.facts
             length = facts.frame if facts and facts.frame else Fraction(unit.dur)
             place = self.samples.place(frame.time, length)
-            self.announce(self.reader, out)
+            if unit.config is not None:
+                self.announce(self.reader, out)
             if place is not None:
                 self.give(unit, place, place, 0, out)
 
@@ -312,10 +314,13 @@ class SoundUnpacker(PesUnpacker):
         if not isinstance(self.reader, AacReader):
             return self.reader.unit(frame)
         config, data = raw_frame(frame)
-        record = config.serialize()
-        if record != self.reader.config:
-            self.reader.configure(record)
-        return self.reader.unit(data)
+        news = None
+        if config is not self._config:
+            self._config = config
+            news = self.reader.configure(config.serialize())
+        unit = self.reader.unit(data)
+        unit.config = news
+        return unit
 
 
 class OpusUnpacker(PesUnpacker):
