@@ -123,7 +123,8 @@ class ArrayBatch:
     def follow(self, counters: bytearray, totals: bytearray) -> list[Row]:
         """Move counters on and add packets to totals (64 bits each); the rows that don't go on.
 
-        Null packets are left out, since their counters mean nothing.
+        Null packets are left out, since their counters mean nothing. Rows of PIDs that were
+        unknown before may be among those.
         """
         order = self.pids.argsort(kind="stable")
         pids = self.pids[order]
@@ -204,7 +205,8 @@ class ListBatch:
     def follow(self, counters: bytearray, totals: bytearray) -> list[Row]:
         """Move counters on and add packets to totals (64 bits each); the rows that don't go on.
 
-        Null packets are left out, since their counters mean nothing.
+        Null packets are left out, since their counters mean nothing. Rows of PIDs that were
+        unknown before may be among those.
         """
         numbers = memoryview(totals).cast("q")
         wrong = []
