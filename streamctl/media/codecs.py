@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
-from streamctl.media import aac, ac3, av1, eac3, flac, h264, hevc, opus, vp9
+from streamctl.media import aac, ac3, av1, eac3, flac, h264, hevc, mpeg2video, opus, vp9
 from streamctl.media.packet import TIMESCALE, Codec, Media, Track
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ FACTS: dict[Codec, Callable[[bytes], Facts]] = {
     Codec.HEVC: hevc.facts,
     Codec.AV1: av1.facts,
     Codec.VP9: vp9.facts,
+    Codec.MPEG2: mpeg2video.facts,
     Codec.AAC: aac.facts,
     Codec.OPUS: opus.facts,
     Codec.AC3: ac3.facts,
