@@ -85,8 +85,12 @@ def test_access_units_of_mpegts_are_taken_apart_while_somebody_reads_them(
     epochs = [[p for p in keeper.packets if p.epoch == epoch] for epoch in (1, 2)]
     for number in (0, 1):
         wanted = [p.data for p in packets if p.track == number]
-        for found in epochs:
-            assert [p.data for p in found if p.track == number] in (wanted, wanted[:-1])
+        for epoch in epochs:
+            found = [p.data for p in epoch if p.track == number]
+            # Sound begins with a whole PES packet, and the last picture waits for the next.
+            missing = len(wanted) - len(found)
+            assert missing <= 2 * BACK.frames_per_pes
+            assert any(wanted[at : at + len(found)] == found for at in range(missing + 1))
 
 
 def test_a_lane_of_packets_goes_on_through_epochs_of_both_origins(media: MediaCache) -> None:
