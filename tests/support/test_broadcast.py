@@ -136,6 +136,25 @@ def test_faults_are_named(whole: bytes, media: MediaCache) -> None:
     assert compare(whole, whole, [999]).faults == ["PID 999: 0 came, not 1"]
 
 
+def test_pictures_that_lead_the_first_may_be_missing(whole: bytes, media: MediaCache) -> None:
+    pid = broadcast(media, SHORT["everything"]).names["video"]
+    all_packets = list(ts_damage.packets(whole))
+    starts = [
+        number
+        for number, one in enumerate(all_packets)
+        if ts_damage.pid_of(one) == pid and one[1] & 0x40
+    ]
+    gone = range(starts[1], starts[3])
+    left = b"".join(
+        one
+        for number, one in enumerate(all_packets)
+        if number not in gone or ts_damage.pid_of(one) != pid
+    )
+    assert any("differs" in one for one in compare(whole, left, [pid]).faults)
+    faults = compare(whole, left, [pid], open_groups=[pid]).faults
+    assert all(" after " in one for one in faults)
+
+
 def test_a_stamp_of_its_own_is_a_fault(media: MediaCache) -> None:
     capture = broadcast(media, SHORT["everything"])
     moved = broadcast(media, Broadcast(seconds=2.5, start=Broadcast.start + 1)).data

@@ -53,7 +53,12 @@ class Comparison:
 
 
 def compare(
-    sent: bytes, received: bytes, pids: Iterable[int] | dict[int, int], *, least: int = 1
+    sent: bytes,
+    received: bytes,
+    pids: Iterable[int] | dict[int, int],
+    *,
+    least: int = 1,
+    open_groups: Iterable[int] = (),
 ) -> Comparison:
     """Compare some PIDs; a dictionary says under which PID each one comes out.
 
@@ -62,12 +67,14 @@ def compare(
         received: a recording, aligned.
         pids: those that must have passed.
         least: how many packets or sections of each must have come.
+        open_groups: those of pictures where the ones that lead the first may be missing.
     """
     mapping = pids if isinstance(pids, dict) else {pid: pid for pid in pids}
     before, after = by_pid(sent), by_pid(received)
     found = Comparison()
     for source, target in mapping.items():
-        match(found, source, before.get(source, []), after.get(target, []))
+        leading = source in open_groups
+        match(found, source, before.get(source, []), after.get(target, []), leading=leading)
         if found.matched.get(source, 0) < least:
             number = found.matched.get(source, 0)
             found.faults.append(f"PID {source}: {number} came, not {least}")
@@ -79,7 +86,9 @@ def compare(
     return found
 
 
-def match(found: Comparison, pid: int, before: list[bytes], after: list[bytes]) -> None:
+def match(
+    found: Comparison, pid: int, before: list[bytes], after: list[bytes], *, leading: bool
+) -> None:
     """Walk along one PID from where the recording begins."""
     first = next((one for one in before if one[1] & 0x40 and one[3] & 0x10), None)
     if first is not None and is_section(first):
@@ -91,8 +100,16 @@ def match(found: Comparison, pid: int, before: list[bytes], after: list[bytes]) 
         if received:
             found.faults.append(f"PID {pid}: nothing of it was sent")
         return
-    turns = set()
-    for number, (one, other) in enumerate(zip(sent[begin:], received, strict=False)):
+    turns: set[int] = set()
+    for number, other in enumerate(received):
+        if begin + number >= len(sent):
+            break
+        if leading and sent[begin + number].content != other.content:
+            # Their packets are missing once; what follows has a number of its own again.
+            skipped = place(sent[begin + number :], received[number:])
+            begin, leading = begin + (skipped or 0), False
+            turns.clear()
+        one = sent[begin + number]
         if one.content != other.content:
             at = difference(one.content, other.content)
             found.faults.append(f"PID {pid}: packet {number} differs at byte {at}")
@@ -107,15 +124,18 @@ def match(found: Comparison, pid: int, before: list[bytes], after: list[bytes]) 
 
 
 def place(sent: list[Piece], received: list[Piece], look: int = 8) -> int | None:
-    """Where in the source the recording begins: at the first place of equal contents."""
+    """Where in the source the recording begins: at the first place of equal contents.
+
+    If there is none, the first unit alone decides, since what follows it may be missing.
+    """
     wanted = [one.content for one in received[:look]]
-    if not wanted:
-        return None
-    for at, one in enumerate(sent):
-        if one.content == wanted[0]:
-            here = [each.content for each in sent[at : at + look]]
-            if here == wanted[: len(here)]:
-                return at
+    unit = next((at for at, one in enumerate(received[:look]) if at and one.stamps), look)
+    for first in (wanted, wanted[:unit]):
+        for at, one in enumerate(sent):
+            if first and one.content == first[0]:
+                here = [each.content for each in sent[at : at + len(first)]]
+                if here == first[: len(here)]:
+                    return at
     return None
 
 
