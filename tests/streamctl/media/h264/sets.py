@@ -22,6 +22,15 @@ def payload(bits: str) -> bytes:
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
+def sps_of_fields() -> bytes:
+    """720x576 at Main profile, in frames or fields, numbered and ordered by four bits."""
+    numbers = "".join(map(bits_of, (0, 0, 0, 0, 1))) + "0" + bits_of(44) + bits_of(17)
+    return b"\x67\x4d\x40\x1e" + payload(numbers + "00100")
+
+
+SPS_FIELDS = sps_of_fields()
+
+
 def slice_of(slice_type: int, *, first_mb: int = 0, kind: int = 1, ref: int = 2) -> bytes:
     """A slice whose header says this; the rest is noise."""
     head = payload(bits_of(first_mb) + bits_of(slice_type))

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamctl.media.mpegts.pes import AUDIO_STREAM_ID, VIDEO_STREAM_ID, pes_header
+from streamctl.media.mpegts.pes import (
+    AUDIO_STREAM_ID,
+    VIDEO_STREAM_ID,
+    PesHeader,
+    pes_header,
+    read_pes_header,
+)
 from tests.streamctl.media.mpegts.world import WRAP, TsPacket, read_pes
 
 NOWHERE = TsPacket(0, True, 0, b"", b"")
@@ -30,3 +36,41 @@ def test_headers_are_read_back(pts: int, dts: int, length: int | None) -> None:
     pes = read_pes(pes_header(0xE0, pts, dts, length) + bytes(length or 0), NOWHERE)
     assert (pes.pts, pes.dts) == (pts % WRAP, dts % WRAP)
     assert bool(pes.length) == (length is not None)
+
+
+@given(st.integers(0, WRAP - 1), st.integers(0, WRAP - 1), st.none() | st.integers(0, 9000))
+def test_our_own_headers_are_read(pts: int, dts: int, length: int | None) -> None:
+    data = pes_header(0xE0, pts, dts, length) + b"payload"
+    size = -1 if length is None else length
+    header = read_pes_header(data)
+    assert header == PesHeader(0xE0, size, len(data) - 7, pts, dts, aligned=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        ("000001be00080000", PesHeader(0xBE, 8, 6)),
+        ("000001bf0004", PesHeader(0xBF, 4, 6)),
+        ("000001bd000380000000", PesHeader(0xBD, 0, 9)),
+        ("000001bd000080000000", PesHeader(0xBD, -1, 9)),
+        ("000001bd000390000000", PesHeader(0xBD, 0, 9, scrambled=True)),
+        ("000001bd0008808005210005bf21", PesHeader(0xBD, 0, 14, 90_000, 90_000)),
+        ("000001bd0008808005210005bf20", PesHeader(0xBD, 0, 14)),
+        ("000001bd0007808004210005bf", PesHeader(0xBD, 0, 13)),
+        ("000001bd000a80c007210005bf210000", PesHeader(0xBD, 0, 16, 90_000, 90_000)),
+        ("000001bd000d80c00a310005bf211100000000", PesHeader(0xBD, 0, 19, 90_000, 90_000)),
+        ("000001bd000280000500", None),
+        ("000001bd000340000000", None),
+        ("000001bd00038000", None),
+        ("000001bd00", None),
+        ("000002bd000380000000", None),
+        ("", None),
+    ],
+)
+def test_headers_of_every_kind_are_read(data: str, wanted: PesHeader | None) -> None:
+    assert read_pes_header(bytes.fromhex(data)) == wanted
+
+
+@given(st.binary(max_size=40))
+def test_noise_is_a_header_or_none(data: bytes) -> None:
+    read_pes_header(b"\0\0\1" + data)
