@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from streamctl.engine.fanout import LaneFanOut
-    from streamctl.media.packet import Track
+    from streamctl.media.packet import Init, Track
     from streamctl.sdk.context import Clock
     from streamctl.sdk.lane import Reader
 
@@ -113,6 +113,16 @@ class Graph:
             Unsupported: no installed converter makes it.
         """
         return self.entry(fmt).lane
+
+    def init(self, fmt: Format) -> Init | None:
+        """The current track set of a lane, of a trunk lane also while nobody makes it.
+
+        Raises:
+            Unsupported: no installed converter makes the lane.
+        """
+        entry = self.entry(fmt)
+        rests = fmt in TRUNK_FORMATS and not entry.working
+        return self.base.init if rests else entry.lane.init
 
     def entry(self, fmt: Format) -> Derived:
         """The lane of that format with its converter, made on first use.

@@ -38,7 +38,7 @@ class EngineView:
 
     def init(self, fmt: Format) -> Init | None:
         """The current track set of a lane."""
-        return self._stream.graph.lane(fmt).init
+        return self._stream.graph.init(fmt)
 
     def refusal(self, fmt: Format) -> str:
         """Why viewers of that format are refused now; empty = they are not."""
