@@ -5,7 +5,7 @@ leave, evenly. They are due ``delay_s`` after they came, so that media which com
 picture at a time, or a network's) leaves without them. The clock that is followed is the one that
 comes first; when it stops, another takes its place. The sender's own clock and the program's never
 agree, so the smallest time that anything had left when it came is watched: as it shrinks or grows,
-the offset between the clocks follows, by :data:`SLEW_S` at most. A jump moves it at once.
+packets leave a little slower or faster, by :data:`SLEW`. A jump sets the clocks anew.
 
 Specification: ISO/IEC 13818-1 §2.4.2.2 and §2.4.3.5 (program clock reference).
 """
@@ -37,9 +37,9 @@ EARLY_S = 1.0
 """A clock that is this much before its time at once has jumped."""
 EARLY = int(EARLY_S * PCR_HZ)
 WATCH_S = 2.0
-SLEW_S = 0.001
-"""In each :data:`WATCH_S` the clocks may be moved against one another by this: ten times what two
-bad quartz clocks drift apart."""
+SLEW = 0.0002
+"""By this part the pace may differ from the clock's: twice what bad quartz clocks drift apart, and
+no more than the receivers of television can follow."""
 
 
 @dataclass(slots=True)
@@ -91,6 +91,7 @@ class Pacer:
         """Until when packets are planned."""
         self._least = delay_s
         self._watched = 0.0
+        self._slew = 0.0
 
     @property
     def idle(self) -> bool:
@@ -171,7 +172,8 @@ class Pacer:
             told = self._base + step / PCR_HZ
             left = told - now
             if step >= 0 and left >= 0 and (step < EARLY or left <= self.delay_s + EARLY_S):
-                due = told + self._correction(left, now)
+                due = told + self._slew * step / PCR_HZ
+                self._watch(left, now)
             else:
                 self.jumps += 1
                 self._watch_again(now)
@@ -190,20 +192,21 @@ class Pacer:
         self._queue.append(Run(begin, step, data))
         self._end = max(begin, end)
 
-    def _correction(self, left: float, now: float) -> float:
-        """How much the clocks are moved against one another, after something had so long left."""
+    def _watch(self, left: float, now: float) -> None:
+        """Set the pace by how much time was left when media came."""
         self._least = min(self._least, left)
-        if now - self._watched < WATCH_S:
-            return 0.0
-        least = self._least
-        self._watch_again(now)
-        if least < self.delay_s / 4:
-            return SLEW_S
-        return -SLEW_S if least > self.delay_s else 0.0
+        if now - self._watched >= WATCH_S:
+            least = self._least
+            self._watch_again(now)
+            if least < self.delay_s / 4:
+                self._slew = SLEW
+            elif least > self.delay_s:
+                self._slew = -SLEW
 
     def _watch_again(self, now: float) -> None:
         self._least = self.delay_s + EARLY_S
         self._watched = now
+        self._slew = 0.0
 
 
 def reference(data: bytes, at: int) -> int:
