@@ -131,6 +131,8 @@ class Framer:
         self.skipped_bytes = 0
         """Bytes that belonged to no frame."""
         self._rest = b""
+        self._time: int | None = None
+        """Of the frame that begins in the rest."""
         self._size = SIZES[codec]
         self._head = HEADS[codec]
         self._locked = False
@@ -150,13 +152,17 @@ class Framer:
                 continue
             if end > len(data):
                 break
-            frame = Frame(data[at:end], None)
-            if at >= border:
-                frame.time, time = time, None
-            frames.append(frame)
+            if at < border:
+                frames.append(Frame(data[at:end], self._time))
+                self._time = None
+            else:
+                frames.append(Frame(data[at:end], time))
+                time = None
             self._locked = True
             at = end
         self._rest = data[at:]
+        if at >= border:
+            self._time = time
         if torn:
             self.reset()
         return frames

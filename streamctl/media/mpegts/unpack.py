@@ -54,6 +54,9 @@ FIELD_HEAD_BYTES = 4096
 OPEN_GOP, LEADING, CORRUPT = int(Flag.OPEN_GOP), int(Flag.LEADING), int(Flag.CORRUPT)
 """As plain numbers, since the bits of an enum are slow to test."""
 
+DEFAULT_STEP = TIMESCALE // 25
+"""Between pictures of one PES packet whose rate nothing tells."""
+
 MAX_FAULTS = 32
 """Kinds of faults that are told apart."""
 
@@ -188,6 +191,8 @@ class PictureUnpacker(PesUnpacker):
         self.reader = PICTURE_READERS[track.codec]()
         self.fields = FieldPairs() if track.codec is Codec.H264 else None
         self._held: HeldField | None = None
+        self._last = (0, 0)
+        """Decoding time of the last PES packet, and how many units were in it."""
         self._open_point: int | None = None
         """PTS of an open random-access point whose leading pictures may come."""
 
@@ -199,14 +204,18 @@ class PictureUnpacker(PesUnpacker):
             return
         flags = CORRUPT if pes.torn else 0
         pts, dts = stamps
-        for number, data in enumerate(split_units(self.track.codec, pes.payload)):
+        units = split_units(self.track.codec, pes.payload)
+        distance = self._distance(dts)
+        self._last = (dts, len(units))
+        for number, data in enumerate(units):
             second = self.fields is not None and self._is_second(data, out)
             if second and self._held is not None:
                 held, self._held = self._held, None
                 self._read(held.data + data, held.pts, held.dts, held.flags | flags, out)
                 continue
             if number:
-                step = self._step()
+                # The first picture may have told the rate.
+                step = round(TIMESCALE / self.track.fps) if self.track.fps else distance
                 pts, dts = pts + step, dts + step
             if self.fields is not None and self.fields.waiting is not None:
                 self._held = HeldField(data, pts, dts, flags)
@@ -232,10 +241,10 @@ class PictureUnpacker(PesUnpacker):
         if held is not None:
             self._read(held.data, held.pts, held.dts, held.flags, out)
 
-    def _step(self) -> int:
-        """How far the next picture of a PES packet is from the one before it."""
-        fps = self.track.fps or 25.0
-        return round(TIMESCALE / fps)
+    def _distance(self, dts: int) -> int:
+        """How far the pictures of the last PES packet were apart, which ended here."""
+        last, count = self._last
+        return (dts - last) // count if count and 0 < dts - last < TIMESCALE else DEFAULT_STEP
 
     def _read(self, data: bytes, pts: int, dts: int, flags: int, out: list[Found]) -> None:
         """Give one access unit."""
