@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -51,55 +52,57 @@ def is_numeric(host: str) -> bool:
     return True
 
 
-def bound(library: Library, address: Address, settings: Settings, key: str) -> Endpoint:
-    """A socket on an address; without a host on every interface, over IPv6 too if there is any.
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """How to listen: on which address, and who is asked about callers."""
 
-    Raises:
-        ConnectionFailed: the address can't be bound.
-        SrtError: a setting is not allowed.
-    """
-    host, port = address
-    if host:
-        return one(library, address, settings, key)
-    try:
-        return one(library, (EVERY_IPV6, port), settings, key)
-    except ConnectionFailed:
-        return one(library, (EVERY_IPV4, port), settings, key)
+    address: Address
+    """With a number for its host; without one on every interface, over IPv6 too if there is any."""
+    settings: Settings
+    callback: object
+    """In the form that libsrt calls."""
+    key: str
+    """The setting that errors name."""
 
+    def listen(self, library: Library) -> Endpoint:
+        """A socket that listens.
 
-def one(library: Library, address: Address, settings: Settings, key: str) -> Endpoint:
-    """A bound socket.
+        Raises:
+            ConnectionFailed: the address can't be had.
+            SrtError: a setting is not allowed.
+        """
+        host, port = self.address
+        if host:
+            return self._listen(library, self.address)
+        try:
+            return self._listen(library, (EVERY_IPV6, port))
+        except ConnectionFailed:
+            return self._listen(library, (EVERY_IPV4, port))
 
-    Raises:
-        ConnectionFailed: the address can't be bound.
-        SrtError: a setting is not allowed.
-    """
-    endpoint = Endpoint(library)
-    try:
-        settings.apply(endpoint)
-        # libsrt would share the address between sockets of one process.
-        endpoint.set(Option.REUSEADDR, 0)
-        if address[0] == EVERY_IPV6:
-            endpoint.set(Option.IPV6ONLY, 0)
-        bind(endpoint, address, key)
-    except BaseException:
-        endpoint.close()
-        raise
-    return endpoint
+    def _listen(self, library: Library, address: Address) -> Endpoint:
+        endpoint = Endpoint(library)
+        try:
+            self.settings.apply(endpoint)
+            if address[0] == EVERY_IPV6:
+                endpoint.set(Option.IPV6ONLY, 0)
+            endpoint.keeps = self.callback
+            library.srt_listen_callback(endpoint.number, self.callback, None)
+            self._bind(endpoint, address)
+        except BaseException:
+            endpoint.close()
+            raise
+        return endpoint
 
-
-def bind(endpoint: Endpoint, address: Address, key: str) -> None:
-    """Bind a socket.
-
-    Raises:
-        ConnectionFailed: the address can't be bound.
-    """
-    try:
-        endpoint.bind(address)
-    except SrtError as error:
-        number = error.system
-        if error.number // 1000 == NOT_SUPPORTED:
-            number = errno.EADDRINUSE
-        if not number:
-            raise ConnectionFailed(f"can't listen on `{show(address)}`: {error.text}") from error
-        raise listen_failed(OSError(number, ""), show(address), key) from error
+    def _bind(self, endpoint: Endpoint, address: Address) -> None:
+        """Bind and listen. libsrt shares addresses, also with sockets that are being closed."""
+        try:
+            endpoint.bind(address)
+            endpoint.listen()
+        except SrtError as error:
+            number = error.system
+            if error.number // 1000 == NOT_SUPPORTED:
+                number = errno.EADDRINUSE
+            if not number:
+                message = f"can't listen on `{show(address)}`: {error.text}"
+                raise ConnectionFailed(message) from error
+            raise listen_failed(OSError(number, ""), show(address), self.key) from error

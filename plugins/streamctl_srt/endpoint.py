@@ -28,7 +28,7 @@ BACKLOG = 128
 class Endpoint:
     """A socket by its number."""
 
-    __slots__ = ("library", "number")
+    __slots__ = ("keeps", "library", "number")
 
     def __init__(self, library: Library, number: int | None = None) -> None:
         """Wrap the socket ``number``, or make a new one.
@@ -40,6 +40,8 @@ class Endpoint:
         self.number = library.srt_create_socket() if number is None else number
         if self.number == INVALID_SOCKET:
             raise self.error("no socket")
+        self.keeps: object = None
+        """What libsrt calls until the socket is closed."""
 
     def error(self, what: str) -> SrtError:
         """The newest failure of this thread as an exception."""

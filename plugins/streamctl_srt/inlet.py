@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from streamctl.sdk.session import RefusalCode
-from streamctl_srt.binding import bound, numeric
+from streamctl_srt.binding import Binding, numeric
 from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.link import Link
 from streamctl_srt.reject import CODES, INTERNAL
@@ -82,11 +82,9 @@ async def waiting(
     """
     inlet = Inlet(engine, settings.stream_id, take)
     local = await numeric(address, KEY)
-    endpoint = bound(engine.library, local, replace(settings, stream_id=""), KEY)
+    binding = Binding(local, replace(settings, stream_id=""), inlet.callback, KEY)
+    endpoint = binding.listen(engine.library)
     try:
-        engine.kept.append(inlet.callback)
-        engine.library.srt_listen_callback(endpoint.number, inlet.callback, None)
-        endpoint.listen()
         engine.reader.listen(endpoint, inlet)
         yield inlet
     finally:

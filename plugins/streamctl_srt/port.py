@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl_srt.admission import PROTOCOL, Admission
-from streamctl_srt.binding import bound, numeric
+from streamctl_srt.binding import Binding, numeric
 from streamctl_srt.connection import Connection
 from streamctl_srt.sender import Sender
 from streamctl_srt.settings import Settings
@@ -79,11 +79,9 @@ class Port:
             ConnectionFailed: it can't be.
         """
         local = await numeric(address, KEY)
-        endpoint = self._endpoint = bound(self.engine.library, local, self.settings, KEY)
-        admission = self.admission
-        self.engine.kept.append(admission.callback)
-        self.engine.library.srt_listen_callback(endpoint.number, admission.callback, None)
-        endpoint.listen()
+        callback = self.admission.callback
+        endpoint = Binding(local, self.settings, callback, KEY).listen(self.engine.library)
+        self._endpoint = endpoint
         self.engine.reader.listen(endpoint, self)
         return address[0], endpoint.address()[1]
 

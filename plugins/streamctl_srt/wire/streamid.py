@@ -13,9 +13,10 @@ for nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.sdk.session import Action
@@ -27,6 +28,8 @@ MAX_BYTES = 512
 """What the handshake has room for."""
 STANDARD = "#!:"
 """Begins the form of the guidelines; ``:`` after it says that keys are not nested."""
+ENCODED = re.compile(r"(%23|#)(%21|!)(%3A|:)(%3A|:)\S*%[0-9A-F]{2}|%23", re.IGNORECASE)
+"""Begins the same in the form of URLs."""
 FEEDBACK = "#feedbackplay"
 SHOWN = 40
 """Characters of somebody's text that a refusal repeats."""
@@ -68,6 +71,9 @@ class StreamId:
             raise RemoteProtocolError(f"a stream id of {size} bytes: {MAX_BYTES} are allowed")
         if not text.isprintable():
             raise RemoteProtocolError("a stream id with control characters")
+        if ENCODED.match(text):
+            # Its user wrote the id as URLs have it, and its program takes it as it is.
+            text = unquote(text)
         text = text.removesuffix(FEEDBACK)
         if text.startswith(STANDARD):
             found = standard(text.removeprefix(STANDARD))

@@ -52,6 +52,10 @@ WORDS = st.text(string.ascii_letters + string.digits + "!$.-_~", min_size=1, max
         ("#!::r=news?key=a,m=publish,x=y", StreamId("news", PUBLISH, query={"key": "a", "x": "y"})),
         ("#!::r=news,,m=publish,", StreamId("news", PUBLISH)),
         ("#!::r=news,m=publish#feedbackplay", StreamId("news", PUBLISH)),
+        ("%23%21::r%3Dnews%2Cm%3Dpublish", StreamId("news", PUBLISH)),
+        ("%23!::r=news,m=publish", StreamId("news", PUBLISH)),
+        ("#!::r=live%2Fnews,m=publish", StreamId("live/news", PUBLISH)),
+        ("publish:news:u:50%23", StreamId("news", PUBLISH, "u", "50%23")),
     ],
 )
 def test_every_form_is_read(text: str, expected: StreamId) -> None:
