@@ -1,0 +1,130 @@
+"""SRT publishers and players of others, and a server of ours with an SRT port."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tests.support.clients import current_ffmpeg
+from tests.support.peers import CONFIG, HOST, Streamctl
+from tests.support.process import Process
+from tests.support.tools import tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FFMPEG = ("-hide_banner", "-nostdin", "-loglevel", "warning")
+HEAD = f"""{CONFIG}
+[listeners.srt]
+address = "{HOST}:0"
+"""
+
+
+class SrtServer(Streamctl):
+    """A server with an SRT port."""
+
+    def __init__(self, folder: Path, streams: str, *, head: str = HEAD) -> None:
+        super().__init__(folder, streams, head=head)
+
+    def ready(self, timeout_s: float = 20.0) -> None:
+        """Return once every listener is bound."""
+        super().ready(timeout_s)
+        self.port("srt", timeout_s)
+
+    def srt(self, stream_id: str, *more: str) -> str:
+        """The URL with a stream id."""
+        query = "&".join([f"streamid={quote(stream_id, safe=':/')}", *more])
+        return f"srt://{HOST}:{self.port('srt')}?{query}"
+
+
+def udp_port() -> int:
+    """A UDP port that was free a moment ago, for programs that can't choose one themselves."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that sends, or receives, a transport stream over SRT."""
+
+    name: str
+    start: Callable[[Path, str], Process]
+    """With a file and a URL."""
+
+
+def ffmpeg_sends(program: Callable[[], str]) -> Callable[[Path, str], Process]:
+    """Sending with one of the installed versions of ffmpeg."""
+
+    def start(path: Path, url: str) -> Process:
+        copy = ("-re", "-i", str(path), "-map", "0", "-c", "copy", "-f", "mpegts")
+        return Process([program(), *FFMPEG, *copy, f"{url}&pkt_size=1316"])
+
+    return start
+
+
+def ffmpeg_receives(program: Callable[[], str]) -> Callable[[Path, str], Process]:
+    """Receiving with one of the installed versions of ffmpeg."""
+
+    def start(path: Path, url: str) -> Process:
+        copy = ("-map", "0", "-c", "copy", "-flush_packets", "1", "-y", str(path))
+        return Process([program(), *FFMPEG, "-i", url, *copy])
+
+    return start
+
+
+def gstreamer(pipeline: str) -> Callable[[Path, str], Process]:
+    """A pipeline with ``{path}``, ``{where}`` and ``{options}``, the keys of the URL."""
+
+    def start(path: Path, url: str) -> Process:
+        where, _, query = url.partition("?")
+        # The element does not decode what stands in a URL.
+        from urllib.parse import parse_qsl
+
+        options = " ".join(f'{name}="{value}"' for name, value in parse_qsl(query))
+        text = pipeline.format(path=path, where=where, options=options)
+        return Process(["sh", "-c", f"exec gst-launch-1.0 -q -e {text}"])
+
+    return start
+
+
+def transmit_sends(path: Path, url: str) -> Process:
+    """``srt-live-transmit``, fed in real time by ffmpeg over UDP."""
+    port = udp_port()
+    feed = f"{tool('ffmpeg')} -nostdin -loglevel error -re -i {path} -map 0 -c copy -f mpegts"
+    udp = f"udp://{HOST}:{port}"
+    transmit = f"srt-live-transmit -a:no -q {udp} '{url}'"
+    return Process(["sh", "-c", f"{transmit} & {feed} '{udp}?pkt_size=1316'; wait"])
+
+
+def transmit_receives(path: Path, url: str) -> Process:
+    """``srt-live-transmit`` into a file."""
+    command = f"exec srt-live-transmit -a:no -q '{url}' file://con > {path}"
+    return Process(["sh", "-c", command])
+
+
+SENDERS = (
+    Program("ffmpeg", ffmpeg_sends(lambda: tool("ffmpeg"))),
+    Program("current ffmpeg", ffmpeg_sends(current_ffmpeg)),
+    Program(
+        "GStreamer srtsink",
+        gstreamer(
+            "filesrc location={path} ! tsparse set-timestamps=true ! "
+            "srtsink uri={where} {options} sync=true"
+        ),
+    ),
+    Program("srt-live-transmit", transmit_sends),
+)
+RECEIVERS = (
+    Program("ffmpeg", ffmpeg_receives(lambda: tool("ffmpeg"))),
+    Program("current ffmpeg", ffmpeg_receives(current_ffmpeg)),
+    Program(
+        "GStreamer srtsrc",
+        gstreamer("srtsrc uri={where} {options} ! filesink location={path} buffer-mode=2"),
+    ),
+    Program("srt-live-transmit", transmit_receives),
+)
