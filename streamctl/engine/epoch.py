@@ -102,7 +102,10 @@ class Epoch:
             self._change()
         elif self._announced and all(t.config is not None for t in self._announced.values()):
             self._open()
-        elif self._timer is None and any(t.config is not None for t in self._announced.values()):
+        elif self._timer is None and (
+            self.transport is not None
+            or any(t.config is not None for t in self._announced.values())
+        ):
             self._timer = self.host.clock.call_later(CONFIG_WAIT_S, self._open)
 
     def put(self, packets: list[Packet], now: float) -> None:
@@ -154,6 +157,10 @@ class Epoch:
         if transport.news:
             self._announced.clear()
             self._announce(transport.tracks())
+        if transport.turned:
+            self.discontinuity(transport.turned)
+        elif transport.sealed and self.phase is Phase.COLLECTING:
+            self._open()
 
     def discontinuity(self, reason: str) -> None:
         """Start over as a new epoch of the same source."""

@@ -22,24 +22,12 @@ from streamctl.engine.programclock import ProgramClock
 from streamctl.engine.routing import Routes, Run
 from streamctl.engine.splice import PICTURE_WAIT_S
 from streamctl.engine.strand import Cargo, Plan, Start, Strand
+from streamctl.engine.unitbytes import head_spans, move_cue, move_stamps, stamps_at
 from streamctl.media.mpegts.index import Entry, ProgramChange
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK
-from streamctl.media.mpegts.restamp import (
-    CLOCK_FLAGS,
-    HEAD_BYTES,
-    Spans,
-    Stamps,
-    gather,
-    move_clocks,
-    move_stamp,
-    moved_cue,
-    payload_spans,
-    payload_start,
-    read_clock,
-    read_stamps,
-    scatter,
-)
+from streamctl.media.mpegts.restamp import CLOCK_FLAGS, move_clocks, read_clock
+from streamctl.media.mpegts.sets import parameter_sets
 from streamctl.media.packet import TIMESCALE, Flag
 from streamctl.media.timestamps import Unwrapper
 
@@ -62,10 +50,8 @@ WAIT_S = 0.1
 """How long packets wait for bytes that a decision needs."""
 WAIT_BYTES = 512 * PACKET_BYTES
 """The same in bytes; the head of a picture is a few packets long."""
-HEAD_PACKETS = 64
-"""Packets of a unit that are looked at for its times; the longest cue fills 23."""
-CUE_BYTES = 4098
-"""The longest section (SCTE 35 §9.6.1)."""
+SCRAMBLED = 0xC0
+"""Bits of the fourth byte of a packet."""
 ENTRIES_MAX = 1000
 """Units that are told, but never come by, as those of a PID that is damaged."""
 LEADING = int(Flag.LEADING)
@@ -111,6 +97,14 @@ class Passage:
         self.dropped = 0
         """Units before the start of their stream, and pictures that lead the first one."""
         self.program: Program | None = None
+        self.sealed = False
+        """The program is scrambled: its times can't be moved, so none is."""
+        self.turned = ""
+        """Why another epoch has to begin here; empty = none has."""
+        self.doubted: int | None = None
+        """The PID of pictures whose parameter sets are others than before."""
+        self._sets = b""
+        self._pcr: int | None = None
         self._begin_epoch = begin
         self._unwrap = Unwrapper(33).unwrap
         self._buffer = bytearray()
@@ -224,16 +218,64 @@ class Passage:
         data = run.data
         at = row * PACKET_BYTES
         control = data[at + 3]
-        if data[at + 1] & 0x40 and control & 0x10 and not self._unit(run, row, strand, now):
-            return False
-        if control & 0x20 and data[at + 4] and data[at + 5] & CLOCK_FLAGS and self.begun:
-            base = read_clock(data, at)
-            if strand.cargo is Cargo.CLOCK and not strand.open:
-                self._open(run, row, strand)
-            if base is not None and strand.open:
-                offset = self.clock.place(CLOCK_KEY, self._unwrap(base), now)
-                move_clocks(data, at, offset)
+        if data[at + 1] & 0x40 and control & 0x10:
+            if self.begun and strand is self.plan.leader and self._turns(row, control):
+                return False
+            if control & SCRAMBLED:
+                self._sealed_unit(run, row, strand, now)
+            elif not self._unit(run, row, strand, now):
+                return False
+        if control & 0x20 and data[at + 4] and data[at + 5] & CLOCK_FLAGS:
+            self._clock(run, row, strand, now)
         return True
+
+    def _turns(self, row: int, control: int) -> bool:
+        """Whether another epoch has to begin at a unit, since scrambling begins or ends."""
+        scrambled = control & SCRAMBLED != 0
+        if scrambled is not self.sealed:
+            entry = self._entries.get(self._base + row)
+            if scrambled:
+                self.turned = "scrambling began"
+            elif entry is not None and entry.rap:
+                self.turned = "scrambling ended"
+        return bool(self.turned)
+
+    def _clock(self, run: Run, row: int, strand: Strand, now: float) -> None:
+        """Move the clock references of a packet."""
+        at = row * PACKET_BYTES
+        base = read_clock(run.data, at)
+        if base is not None:
+            self._pcr = self._unwrap(base)
+        if not self.begun:
+            return
+        if strand.cargo is Cargo.CLOCK and not strand.open:
+            self._open(run, row, strand)
+        if strand.open and base is not None and self._pcr is not None:
+            offset = self.clock.place(CLOCK_KEY, self._pcr, now)
+            if not self.sealed:
+                move_clocks(run.data, at, offset)
+
+    def _sealed_unit(self, run: Run, row: int, strand: Strand, now: float) -> None:
+        """Let a scrambled unit pass, at the time of the clock."""
+        time = self._pcr
+        if strand is not self.plan.leader:
+            if self.begun and not strand.open:
+                self._open(run, row, strand)
+            return
+        entry = self._entries.pop(self._base + row, None)
+        if time is None or entry is None:
+            return
+        if not self.begun:
+            if not entry.rap:
+                return
+            self.sealed = True
+            self._begin(run, Unit(row, time, time, now), video=strand.cargo is Cargo.PICTURE)
+        if not strand.open:
+            self._open(run, row, strand)
+        offset = self.clock.place(strand.pid, time, now)
+        self.timeline.passed(time + offset, time + offset, video=strand.cargo is Cargo.PICTURE)
+        strand.units += 1
+        self._cut(Unit(row, time, time, now), offset, 0, entry, 0)
 
     def _unit(self, run: Run, row: int, strand: Strand, now: float) -> bool:
         """Take the start of a unit; False if more bytes are needed."""
@@ -248,17 +290,10 @@ class Passage:
                 return self._pes(run, row, strand, now)
 
     def _pes(self, run: Run, row: int, strand: Strand, now: float) -> bool:
-        data = run.data
-        at = row * PACKET_BYTES
-        start = payload_start(data, at)
-        spans: Spans = [(start, at + PACKET_BYTES)]
-        if at + PACKET_BYTES - start < HEAD_BYTES:
-            rows, ended = self._unit_rows(run, row, strand)
-            spans = payload_spans(data, rows, HEAD_BYTES)
-            have = sum(end - first for first, end in spans)
-            if have < HEAD_BYTES and not ended and not self._hasty:
-                return False
-        stamps = read_stamps(gather(data, [(a, min(b, a + HEAD_BYTES)) for a, b in spans]))
+        spans = head_spans(run, row, strand.pid, hasty=self._hasty)
+        if spans is None:
+            return False
+        stamps = stamps_at(run, spans)
         if stamps is None:
             if self.begun and strand.cargo is Cargo.DATA and not strand.open:
                 self._open(run, row, strand)
@@ -273,8 +308,8 @@ class Passage:
                 offset = self._sound(run, unit, strand)
             case _:
                 offset = self._data(run, unit, strand)
-        if offset is not None:
-            self._move(run, spans, stamps, offset)
+        if offset is not None and not self.sealed:
+            move_stamps(run, spans, stamps, offset)
         return True
 
     def _picture(self, run: Run, unit: Unit, strand: Strand) -> int | None:
@@ -282,22 +317,12 @@ class Passage:
         if strand is not self.plan.leader:
             return self._sound(run, unit, strand)
         entry = self._entries.pop(self._base + unit.row, None)
-        first = False
-        if entry is not None and entry.rap:
-            if not self.begun:
-                self._begin(run, unit, video=True)
-            first = strand.start is Start.WAITING
-            strand.start = Start.FIRST if first else Start.PAST
+        first = entry is not None and entry.rap and self._point(run, unit, strand)
         if strand.start is Start.WAITING:
             self.dropped += 1
             return None
         if entry is not None and entry.flags & LEADING and strand.start is Start.FIRST:
-            self.dropped += 1
-            if strand.open:
-                last = run.close(strand.pid, unit.row)
-                if last is not None:
-                    self.chunker.count(strand, last + 1)
-                strand.open = False
+            self._leave_out(run, unit, strand)
             return None
         if not strand.open:
             self._open(run, unit.row, strand)
@@ -308,6 +333,32 @@ class Passage:
             strand.units += 1
             self._cut(unit, offset, step, entry, 0 if first else entry.flags)
         return offset
+
+    def _point(self, run: Run, unit: Unit, strand: Strand) -> bool:
+        """Take a random-access point; whether it is the first one."""
+        self._compare_sets(run, unit, strand)
+        if not self.begun:
+            self._begin(run, unit, video=True)
+        first = strand.start is Start.WAITING
+        strand.start = Start.FIRST if first else Start.PAST
+        return first
+
+    def _leave_out(self, run: Run, unit: Unit, strand: Strand) -> None:
+        """Drop a picture that leads the first random-access point."""
+        self.dropped += 1
+        if strand.open:
+            last = run.close(strand.pid, unit.row)
+            if last is not None:
+                self.chunker.count(strand, last + 1)
+            strand.open = False
+
+    def _compare_sets(self, run: Run, unit: Unit, strand: Strand) -> None:
+        """Notice when a random-access point brings other parameter sets than the one before."""
+        at = unit.row * PACKET_BYTES
+        sets = parameter_sets(strand.codec, bytes(run.data[at : at + PACKET_BYTES]))
+        if sets and self._sets and sets != self._sets:
+            self.doubted = strand.pid
+        self._sets = sets or self._sets
 
     def _sound(self, run: Run, unit: Unit, strand: Strand) -> int | None:
         """Decide about a unit of sound; the offset of its times, None if it does not pass."""
@@ -353,49 +404,12 @@ class Passage:
         """Move the time of a splice cue; False if more bytes are needed."""
         if not self.begun:
             return True
-        data = run.data
-        rows, ended = self._unit_rows(run, row, strand)
-        spans = payload_spans(data, rows, CUE_BYTES)
-        whole = gather(data, spans)
-        begin = whole[0] + 1 if whole else 0
-        size = (
-            3 + ((whole[begin + 1] & 15) << 8 | whole[begin + 2]) if len(whole) > begin + 2 else 0
-        )
-        if not size or len(whole) < begin + size:
-            if not ended and not self._hasty:
-                return False
-        elif (
-            moved := moved_cue(bytes(whole[begin : begin + size]), self.clock.offset)
-        ) is not None:
-            whole[begin : begin + size] = moved
-            scatter(data, spans, whole)
+        offset = 0 if self.sealed else self.clock.offset
+        if offset and not move_cue(run, row, strand.pid, offset, hasty=self._hasty):
+            return False
         if not strand.open:
             self._open(run, row, strand)
         return True
-
-    def _unit_rows(self, run: Run, row: int, strand: Strand) -> tuple[list[int], bool]:
-        """Where the packets of a unit stand, and whether no more of it will come."""
-        packets = [row * PACKET_BYTES]
-        for other in run.rows_of(strand.pid, row + 1):
-            at = other * PACKET_BYTES
-            if run.data[at + 1] & 0x40 or len(packets) == HEAD_PACKETS:
-                return packets, True
-            packets.append(at)
-        return packets, False
-
-    def _move(self, run: Run, spans: Spans, stamps: Stamps, offset: int) -> None:
-        """Move the timestamps of a PES packet."""
-        if len(spans) == 1:
-            start = spans[0][0]
-            move_stamp(run.data, start + 9, offset)
-            if stamps.has_dts:
-                move_stamp(run.data, start + 14, offset)
-            return
-        head = gather(run.data, spans)
-        move_stamp(head, 9, offset)
-        if stamps.has_dts:
-            move_stamp(head, 14, offset)
-        scatter(run.data, spans, head)
 
     def _open(self, run: Run, row: int, strand: Strand) -> None:
         """Let a strand pass, its counters going on from those of its place in the lane."""
@@ -430,6 +444,8 @@ class Passage:
         early = b"".join(data for _, data in self._early)
         self._early.clear()
         early += run.data[: unit.row * PACKET_BYTES]
+        if not early:
+            return b""
         past = Run(bytearray(early), self.routes)
         for row in past.remarkable():
             at = row * PACKET_BYTES

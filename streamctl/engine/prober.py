@@ -15,6 +15,7 @@ from streamctl.engine.strand import program_tracks
 from streamctl.media.mpegts.batch import PIDS, ArrayBatch
 from streamctl.media.mpegts.demux import TsDemuxer
 from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.mpegts.psi import PAT_PID
 from streamctl.media.packet import Media, Packet
 
 if TYPE_CHECKING:
@@ -37,12 +38,10 @@ class Prober:
         self._selection = (program, pids)
         self._demuxer = TsDemuxer(program, pids)
         self._wanted = np.ones(PIDS, np.bool_)
-        self._missing = 1
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to find out."""
-        return not self._missing
+        self._doubted: set[int] = set()
+        """PIDs whose configuration may not be that any more."""
+        self.done = False
+        """Nothing is left to find out."""
 
     def follow(self, program: Program) -> None:
         """Take another map of the program; what is known of its streams stays."""
@@ -59,9 +58,8 @@ class Prober:
         """Look at a stream anew, whose configuration seems to have changed."""
         if self.done:
             self._demuxer = TsDemuxer(*self._selection)
-        self._wanted[pid] = True
-        self._wanted[[0, program.pmt_pid]] = True
-        self._missing += 1
+        self._doubted.add(pid)
+        self._count(program)
 
     def feed(self, packets: bytes | bytearray | memoryview, program: Program) -> None:
         """Look at packets."""
@@ -80,6 +78,7 @@ class Prober:
             pid = by_number.get(number)
             if pid is None or track.config is None:
                 continue
+            self._doubted.discard(pid)
             named = replace(track, id=number)
             if self.tracks[pid] != named:
                 self.tracks[pid] = named
@@ -91,8 +90,8 @@ class Prober:
         missing = [
             pid
             for pid, track in self.tracks.items()
-            if track.config is None and track.media is not Media.DATA
+            if pid in self._doubted or (track.config is None and track.media is not Media.DATA)
         ]
         self._wanted[:] = False
-        self._wanted[[0, program.pmt_pid, *missing]] = True
-        self._missing = len(missing)
+        self._wanted[[PAT_PID, program.pmt_pid, *missing]] = True
+        self.done = not missing

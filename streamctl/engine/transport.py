@@ -64,10 +64,15 @@ class Transport:
                 self.prober.follow(program)
             if not self.prober.done:
                 self.prober.feed(packets, program)
-        if self.passage is not None:
-            return self.passage.feed(found, now)
-        self._hold(found, now)
-        return []
+        passage = self.passage
+        if passage is None:
+            self._hold(found, now)
+            return []
+        out = passage.feed(found, now)
+        if passage.doubted is not None and program is not None:
+            self.prober.again(passage.doubted, program)
+            passage.doubted = None
+        return out
 
     def open(self, epoch: int) -> list[Item]:
         """Let everything pass from here on; the chunks of what was held."""
@@ -99,6 +104,16 @@ class Transport:
         """What the program consists of, as far as it is known."""
         self.prober.news = False
         return list(self.prober.tracks.values())
+
+    @property
+    def turned(self) -> str:
+        """Why another epoch has to begin; empty = none has."""
+        return self.passage.turned if self.passage is not None else ""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the program is scrambled."""
+        return self.passage.sealed if self.passage is not None else self.index.scrambled
 
     @property
     def begun(self) -> bool:
