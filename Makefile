@@ -3,7 +3,7 @@ PYTEST = $(PYTHON) -m pytest
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test interop bench-rtmp bench-http bench-ingest generate lock
+.PHONY: help lint check test test-links interop bench-rtmp bench-http bench-ingest generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +19,9 @@ check: lint ## lint, then the tests that need no other program; under two minute
 
 test: lint ## lint, then all tests, real servers and clients included
 	$(PYTEST) -q -m "not interop and not bench"
+
+test-links: ## SRT over bad links as long as is claimed: five minutes each way
+	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py
 
 interop: ## real publishers x outputs x players x media, writes docs/interop.md; INTEROP=--full for all
 	$(PYTHON) -m tests.interop $(INTEROP)

@@ -102,9 +102,9 @@ class UdpSender:
 class SrtSender:
     """Over SRT, one message a datagram."""
 
-    def __init__(self, library: Library, target: Target, address: int) -> None:
+    def __init__(self, library: Library, target: Target, address: int, latency_ms: int) -> None:
         self.address = address
-        self.endpoint = call(library, target, publish=True)
+        self.endpoint = call(library, target, publish=True, latency_ms=latency_ms)
         self.library = library
         self.refused = 0
 
@@ -120,13 +120,15 @@ class SrtSender:
         return int(perf.pktSndDropTotal) if perf else 0
 
 
-def call(library: Library, target: Target, *, publish: bool) -> Endpoint:
+def call(
+    library: Library, target: Target, *, publish: bool, latency_ms: int = LATENCY_MS
+) -> Endpoint:
     """A connection as a caller; a mode is asked for where there is a stream."""
     endpoint = Endpoint(library)
     for option in (Option.SNDSYN, Option.RCVSYN, Option.TLPKTDROP):
         endpoint.set(option, int(option is Option.TLPKTDROP))
-    endpoint.set(Option.RCVLATENCY, LATENCY_MS)
-    endpoint.set(Option.PEERLATENCY, LATENCY_MS)
+    endpoint.set(Option.RCVLATENCY, latency_ms)
+    endpoint.set(Option.PEERLATENCY, latency_ms)
     endpoint.set(Option.PAYLOADSIZE, DATAGRAM)
     if target.stream_id:
         mode = "publish" if publish else "request"
@@ -169,22 +171,34 @@ def pace(senders: Sequence[Sender], rate: float, total: int) -> float:
     return worst
 
 
-def send(kind: str, media: Path, kbps: int, seconds: float, targets: list[Target]) -> None:
+@dataclass(frozen=True)
+class Job:
+    """What is to be sent, and how."""
+
+    kind: str
+    media: Path
+    kbps: int
+    seconds: float
+    latency_ms: int
+
+
+def send(job: Job, targets: list[Target]) -> None:
     """Send until the time is over, or the file."""
-    data = media.read_bytes()
+    kind, kbps = job.kind, job.kbps
+    data = job.media.read_bytes()
     size = DATAGRAM
     if kind == "rtp":
         data = with_rtp(data, kbps)
         size += RTP_HEADER
     rate = kbps * 1000 / 8 / DATAGRAM
-    total = min(int(seconds * rate), len(data) // size)
+    total = min(int(job.seconds * rate), len(data) // size)
     senders: list[Sender]
     if kind == "srt":
         library = load()
         library.srt_startup()
         # ctypes keeps the bytes where they are, and takes their address for that.
         address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
-        senders = [SrtSender(library, each, address) for each in targets]
+        senders = [SrtSender(library, each, address, job.latency_ms) for each in targets]
     else:
         senders = [UdpSender(each, memoryview(data), size) for each in targets]
     print("sending", flush=True)
@@ -195,7 +209,7 @@ def send(kind: str, media: Path, kbps: int, seconds: float, targets: list[Target
         "worst_late_ms": round(worst * 1000, 1),
     }
     # What is still in the senders' buffers may be resent for as long as this.
-    time.sleep(LATENCY_MS * 2 / 1000)
+    time.sleep(job.latency_ms * 2 / 1000)
     report |= {"dropped": sum(each.dropped() for each in senders)}
     print(json.dumps(report), flush=True)
 
@@ -284,6 +298,7 @@ def main() -> None:
     sending.add_argument("media", type=Path)
     sending.add_argument("kbps", type=int)
     sending.add_argument("seconds", type=float)
+    sending.add_argument("--latency", type=int, default=LATENCY_MS, help="of SRT, in ms")
     sending.add_argument("targets", nargs="+", type=Target.parse)
     viewing = actions.add_parser("view")
     viewing.add_argument("warmup", type=float)
@@ -292,7 +307,8 @@ def main() -> None:
     viewing.add_argument("targets", nargs="+", type=Target.parse)
     args = parser.parse_args()
     if args.action == "send":
-        send(args.kind, args.media, args.kbps, args.seconds, args.targets)
+        job = Job(args.kind, args.media, args.kbps, args.seconds, args.latency)
+        send(job, args.targets)
     else:
         view(args.warmup, args.seconds, args.probes, args.targets)
 
