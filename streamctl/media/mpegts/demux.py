@@ -64,6 +64,8 @@ class TsDemuxer:
         self._unpackers: dict[int, Unpacker] = {}
         """By PID."""
         self._streams: dict[int, PmtStream] = {}
+        self._shown: dict[int, Track] = {}
+        """The tracks as they were given last, by number."""
         self._next_track = 0
 
     @property
@@ -144,7 +146,14 @@ class TsDemuxer:
 
     def _announced(self, found: list[Found]) -> list[Packet | Tracks]:
         """Put the whole set of tracks in the place of each that has changed."""
-        return [item if isinstance(item, Packet) else Tracks(self.tracks) for item in found]
+        out: list[Packet | Tracks] = []
+        for item in found:
+            if isinstance(item, Packet):
+                out.append(item)
+            else:
+                self._shown[item.id] = item
+                out.append(Tracks(tuple(self._shown.values())))
+        return out
 
     def _retune(self) -> bool:
         """Take the streams of the program as its map has them; whether they are others."""
@@ -157,14 +166,16 @@ class TsDemuxer:
         pictures = 0
         for pid, stream in streams.items():
             unpacker = self._kept(stream) or self._open(stream)
-            if unpacker is not None and unpacker.track.media is Media.VIDEO:
-                pictures += 1
-            if unpacker is None or len(unpackers) == MAX_TRACKS or pictures > MAX_PICTURE_TRACKS:
+            picture = unpacker is not None and unpacker.track.media is Media.VIDEO
+            full = len(unpackers) == MAX_TRACKS or (picture and pictures == MAX_PICTURE_TRACKS)
+            if unpacker is None or full:
                 left_out.append(f"{stream_kind(stream).title} (PID {pid})")
             else:
                 unpackers[pid] = unpacker
+                pictures += picture
         self._streams = streams
         self._unpackers = unpackers
+        self._shown = {track.id: track for track in self.tracks}
         self.left_out = tuple(left_out)
         return True
 
