@@ -42,6 +42,25 @@ class Cause(BaseModel):
     since: str
 
 
+class TransportStatus(BaseModel):
+    """What is found in an input of MPEG-TS without taking it apart."""
+
+    program: int = Field(0, description="program number; 0 = none yet")
+    name: str = Field("", description="as the service description calls it")
+    reason: str = Field("", description="why there is no program yet")
+    scrambled: bool = False
+    packets: int = 0
+    lost_packets: int = Field(0, description="missing by their counters, at least")
+    loss_pct: float = Field(0.0, description="over the last 10 s")
+    repeated_packets: int = 0
+    damaged_packets: int = Field(0, description="marked by somebody on the way")
+    skipped_bytes: int = Field(0, description="that belonged to no packet")
+    resyncs: int = Field(0, description="how often packets had to be searched for")
+    fps: float = Field(0.0, description="by the times of the pictures")
+    gop_s: float = 0.0
+    gop_frames: int = 0
+
+
 class InputStatus(BaseModel):
     """One input of a stream."""
 
@@ -60,6 +79,7 @@ class InputStatus(BaseModel):
     link: dict[str, object] = Field(
         default_factory=dict, description="what the protocol measures of the connection"
     )
+    transport: TransportStatus | None = Field(None, description="of MPEG-TS")
 
 
 class OutputStatus(BaseModel):

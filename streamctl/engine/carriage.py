@@ -34,20 +34,32 @@ def refusal(
     target: Format,
     specs: Mapping[Format, ConverterSpec],
     outputs: Mapping[str, Format],
+    *,
+    passing: Format | None = None,
+    sealed: bool = False,
 ) -> str:
     """Why viewers of ``target`` are refused; empty = they are not.
 
-    ``outputs`` are the kinds that serve the stream, with the format that their viewers read.
+    ``outputs`` are the kinds that serve the stream, with the format that their viewers read;
+    ``passing`` is the format in which it came and passes whatever it is, perhaps ``sealed``.
     """
     spec = specs.get(target)
-    if spec is None or not tracks:
+    if spec is None or target is passing:
+        return ""
+    through = sorted(kind for kind, fmt in outputs.items() if fmt is passing)
+    if sealed:
+        instead = f"use {listed(through)}" if through else "no output of this stream can"
+        return f"{FORMAT_TITLES[target]} can't carry a scrambled program: {instead}"
+    if not tracks:
         return ""
     wanted = [track for track in tracks if track.media is Media.VIDEO] or tracks
     if any(track.codec in spec.codecs for track in wanted):
         return ""
     codec = wanted[0].codec
     able = sorted(
-        kind for kind, fmt in outputs.items() if fmt in specs and codec in specs[fmt].codecs
+        kind
+        for kind, fmt in outputs.items()
+        if kind in through or (fmt in specs and codec in specs[fmt].codecs)
     )
     instead = f"use {listed(able)}" if able else "no output of this stream can"
     return f"{FORMAT_TITLES[target]} can't carry {named(wanted[0])}: {instead}"

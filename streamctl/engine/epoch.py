@@ -214,10 +214,18 @@ class Epoch:
             return self.phase is Phase.OPEN and self.transport.begun
         return self.phase is Phase.OPEN and self._splice is not None and bool(self._splice.clock)
 
+    @property
+    def waiting(self) -> str:
+        """Why nothing is on air although something came; empty = it is, or nothing came."""
+        if self.on_air or self.last_packet is None:
+            return ""
+        reason = self.transport.index.programs.reason if self.transport is not None else ""
+        return reason or "no random-access point or no codec yet"
+
     def sample(self, now: float) -> None:
         """Move the rate windows on; called about once a second."""
         if self.transport is not None:
-            self.transport.measure(self.tracks_meter)
+            self.transport.measure(self.tracks_meter, now)
         total = 0
         items = 0
         for meter in self.tracks_meter.values():
@@ -302,7 +310,8 @@ class Epoch:
     def _begin(self) -> None:
         """Take over the lane, and tell everybody what begins."""
         assert self.init is not None
-        self.host.graph.rewire(self.lane.format)
+        sealed = self.transport is not None and self.transport.sealed
+        self.host.graph.rewire(self.lane.format, sealed=sealed)
         self.host.begun(self.init)
         self.lane.append([Boundary(self.number, self.init, self.reason)])
 

@@ -72,6 +72,8 @@ class Graph:
         """What goes on in the ``mpegts`` lane, whoever writes it."""
         self.origin = Format.PACKETS
         """The trunk lane that the running epoch writes."""
+        self.sealed = False
+        """What it writes is scrambled."""
         self.closed = False
         self.derived: dict[Format, Derived] = {}
         """The lanes beside the packets, made on first use."""
@@ -93,12 +95,13 @@ class Graph:
         inits = [lane.init for lane in self.lanes() if lane.format in TRUNK_FORMATS]
         return 1 + max((init.version for init in inits if init is not None), default=0)
 
-    def rewire(self, origin: Format) -> None:
+    def rewire(self, origin: Format, *, sealed: bool = False) -> None:
         """Let the epoch that begins now write the lane of its origin.
 
         Raises:
             Unsupported: there is no such lane.
         """
+        self.sealed = sealed
         if origin is self.origin:
             return
         new, old = self.entry(origin), self.entry(self.origin)
@@ -150,9 +153,15 @@ class Graph:
         """
         if tracks is None:
             tracks = self.base.init.tracks if self.base.init is not None else ()
-        if fmt is self.origin:
-            return ""
-        return carriage.refusal(tracks, fmt, self.specs, self.settings.outputs)
+        passing = Format.MPEGTS if self.origin is Format.MPEGTS else None
+        return carriage.refusal(
+            tracks,
+            fmt,
+            self.specs,
+            self.settings.outputs,
+            passing=passing,
+            sealed=self.sealed,
+        )
 
     def cursor(self, fmt: Format) -> LaneCursor:
         """A new cursor; the lane works until it is closed."""

@@ -252,8 +252,8 @@ class Stream:
             self.causes.set(cause.NO_PACKETS, self.pull.waiting)
         elif silence > self.config.packet_timeout_s:
             self._silent(f"no packets for {silence:.0f} s")
-        elif not epoch.on_air and epoch.meter.items:
-            self.causes.set(cause.WAITING_FOR_KEYFRAME, "no random-access point or no codec yet")
+        elif reason := epoch.waiting:
+            self.causes.set(cause.WAITING_FOR_KEYFRAME, reason)
         else:
             self.causes.clear(cause.WAITING_FOR_KEYFRAME)
 

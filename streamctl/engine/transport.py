@@ -6,6 +6,7 @@ do. What becomes of them then is up to :class:`~streamctl.engine.passage.Passage
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from streamctl.engine.meter import Meter
@@ -27,6 +28,32 @@ if TYPE_CHECKING:
 HELD_BYTES = 33_554_432
 """Packets held while the tracks are not known: 3 s at 80 Mbit/s."""
 
+LOSS_WINDOW_S = 10.0
+"""Loss is told of this time."""
+
+
+class Loss:
+    """How much was lost lately."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int]] = deque()
+
+    def sample(self, now: float, lost: int, came: int) -> None:
+        """Remember the counters; called about once a second."""
+        samples = self._samples
+        samples.append((now, lost, came))
+        while len(samples) > 2 and samples[1][0] <= now - LOSS_WINDOW_S:
+            samples.popleft()
+
+    @property
+    def percent(self) -> float:
+        """Packets that are missing, of all that were sent."""
+        if len(self._samples) < 2:
+            return 0.0
+        (_, lost, came), (_, lost_now, came_now) = self._samples[0], self._samples[-1]
+        sent = lost_now - lost + came_now - came
+        return 100 * (lost_now - lost) / sent if sent else 0.0
+
 
 class Transport:
     """The packets of one epoch."""
@@ -44,6 +71,7 @@ class Transport:
         self.index = TsIndex(*selection)
         self.prober = Prober(*selection)
         self.passage: Passage | None = None
+        self.loss = Loss()
         self._begin = begin
         self._held: list[tuple[Found, float]] = []
         self._held_bytes = 0
@@ -130,11 +158,13 @@ class Transport:
         """Units that did not pass."""
         return self.passage.dropped if self.passage is not None else 0
 
-    def measure(self, meters: dict[int, Meter]) -> None:
-        """Bring the meters of the tracks up to date."""
+    def measure(self, meters: dict[int, Meter], now: float) -> None:
+        """Bring the meters of the tracks up to date; called about once a second."""
+        continuity = self.index.continuity
+        self.loss.sample(now, continuity.lost_packets, self.index.packets)
         if self.passage is None:
             return
-        packets = self.index.continuity.packets
+        packets = continuity.packets
         for strand in self.passage.plan.by_pid.values():
             track = self.prober.tracks.get(strand.pid)
             if track is not None:

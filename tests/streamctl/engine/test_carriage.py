@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from streamctl.engine.carriage import left_out, refusal
@@ -61,3 +63,19 @@ def test_tracks_that_are_left_out_are_named_once() -> None:
     assert left_out(tracks(Codec.MP2, Codec.DATA), Format.RTMP) == (
         "RTMP can't carry MP2 audio, data: left out"
     )
+
+
+def test_what_passes_as_it_came_is_refused_to_nobody() -> None:
+    exotic = tracks(Codec.MPEG2)
+    assert refusal(exotic, Format.MPEGTS, SPECS, OUTPUTS, passing=Format.MPEGTS) == ""
+    sentence = refusal(exotic, Format.RTMP, SPECS, OUTPUTS, passing=Format.MPEGTS)
+    through = [kind for kind, fmt in sorted(OUTPUTS.items()) if fmt is Format.MPEGTS]
+    assert sentence == f"RTMP can't carry MPEG-2 video: use {' or '.join(through)}"
+
+
+def test_a_scrambled_program_is_only_passed_through() -> None:
+    scrambled = partial(refusal, [], specs=SPECS, passing=Format.MPEGTS, sealed=True)
+    assert scrambled(target=Format.MPEGTS, outputs=OUTPUTS) == ""
+    text = "RTMP can't carry a scrambled program: "
+    assert scrambled(target=Format.RTMP, outputs={}) == text + "no output of this stream can"
+    assert scrambled(target=Format.RTMP, outputs={"x": Format.MPEGTS}) == text + "use x"

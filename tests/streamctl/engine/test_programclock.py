@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from streamctl.engine.programclock import ProgramClock
+from streamctl.media.packet import TIMESCALE
+
+S = TIMESCALE
+
+
+def run(clock: ProgramClock, key: int, times: list[tuple[float, float]]) -> list[float]:
+    """Where times, in seconds, with their arrivals, come out."""
+    return [(round(time * S) + clock.place(key, round(time * S), now)) / S for time, now in times]
+
+
+def test_one_offset_moves_everything() -> None:
+    clock = ProgramClock(5 * S)
+    assert run(clock, 1, [(0, 0), (0.04, 0.04), (0.08, 0.08)]) == [5, 5.04, 5.08]
+    assert run(clock, 2, [(-0.5, 0.1)]) == [4.5]
+    assert clock.lines[1].step == 3600
+
+
+def test_lateness_is_no_jump() -> None:
+    clock = ProgramClock(0)
+    assert run(clock, 1, [(0, 0), (0.04, 4.0), (4.04, 4.01), (4.08, 4.05)]) == [0, 0.04, 4.04, 4.08]
+    assert clock.jumps == 0
+
+
+def test_silence_of_its_true_length_is_no_jump() -> None:
+    clock = ProgramClock(0)
+    assert run(clock, 1, [(0, 0), (7, 7), (14, 14)]) == [0, 7, 14]
+    assert clock.jumps == 0
+
+
+def test_a_jump_replaces_the_offset_for_all_and_keeps_the_old_one_for_late_ones() -> None:
+    clock = ProgramClock(0)
+    run(clock, 1, [(0, 0), (0.04, 0.04)])
+    run(clock, 2, [(0.0, 0.0), (0.02, 0.02)])
+    assert run(clock, 1, [(1000, 0.08)]) == [0.08]
+    assert run(clock, 2, [(0.04, 0.09), (0.06, 0.1)]) == [0.04, 0.06]
+    assert run(clock, 2, [(1000, 0.12)]) == [0.08]
+    assert run(clock, 1, [(1000.04, 0.13)]) == [0.12]
+    assert clock.jumps == 1
+    assert run(clock, 1, [(1002.04, 2.2)]) == [2.12]
+    assert clock.old_offset is None
+
+
+def test_a_jump_back_counts_even_after_silence() -> None:
+    clock = ProgramClock(0)
+    run(clock, 1, [(50, 0), (50.04, 0.04)])
+    assert run(clock, 1, [(10, 3.04)]) == [53.04]
+    assert clock.jumps == 1
+
+
+def test_a_second_jump_is_told_while_two_offsets_are_valid() -> None:
+    clock = ProgramClock(0)
+    run(clock, 1, [(0, 0), (0.04, 0.04), (100, 0.08), (100.04, 0.12)])
+    assert run(clock, 1, [(500, 0.16)]) == [0.16]
+    assert clock.jumps == 2
+
+
+def test_data_takes_the_offset_that_puts_it_nearer_and_moves_nothing() -> None:
+    clock = ProgramClock(0)
+    assert clock.near(9 * S, 0.0, 0) == 0
+    run(clock, 1, [(0, 0), (0.04, 0.04), (1000, 0.08)])
+    assert clock.near(round(0.5 * S), 0.1, S) == 0
+    assert clock.near(1001 * S, 0.1, S) == clock.offset
+    assert clock.near(round(0.5 * S), 5.0, S) == clock.offset
+    assert clock.jumps == 1

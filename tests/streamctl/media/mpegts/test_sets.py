@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from streamctl.media.mpegts.sets import parameter_sets
+from streamctl.media.packet import Codec
+
+START = b"\0\0\1"
+DELIMITER, SPS, PPS, SEI = b"\x09\xf0", b"\x67\x64\0\x1f", b"\x68\xee", b"\x06\x05"
+
+
+def stream(*units: bytes) -> bytes:
+    return b"".join(START + unit for unit in units)
+
+
+@pytest.mark.parametrize(
+    ("codec", "data", "found"),
+    [
+        (Codec.H264, stream(DELIMITER, SPS, PPS, SEI), stream(SPS, PPS)),
+        (Codec.H264, stream(DELIMITER, SPS, PPS), stream(SPS)),
+        (Codec.H264, stream(DELIMITER, b"\x41\x9a", b"\x41\x9b"), b""),
+        (Codec.HEVC, stream(b"\x40\x01v", b"\x42\x01s", b"\x44\x01p", b"\x26\x01"), None),
+        (Codec.HEVC, stream(b"\x02\x01a", b"\x02\x01b"), b""),
+        (Codec.MPEG2, stream(b"\xb3seq", b"\xb5ext", b"\xb8gop"), stream(b"\xb3seq")),
+        (Codec.AAC, stream(SPS, PPS, SEI), b""),
+        (None, stream(SPS, PPS, SEI), b""),
+    ],
+)
+def test_only_whole_sets_count(codec: Codec | None, data: bytes, found: bytes | None) -> None:
+    wanted = data[: data.rindex(START)] if found is None else found
+    assert parameter_sets(codec, data) == wanted
