@@ -1,0 +1,100 @@
+"""From bytes to one HTTP response (RFC 9112): its head, and its body as it comes.
+
+Sans-IO around ``httptools``, for responses that we have asked for. Interim responses (1xx) are
+passed over; what follows the response is not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httptools
+
+from streamctl.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAD_MAX_BYTES = 65_536
+"""Servers send some hundred; those with many cookies a few thousand."""
+SLICE_BYTES = 4096
+"""A head is read in pieces of this size, so that an endless one is noticed in time."""
+FINAL = 200
+"""Responses below this status are followed by another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands before a body."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    """Names in lower case; of those that come twice the first."""
+    version: str
+
+    @property
+    def framed(self) -> bool:
+        """Whether the end of the body can be told from a connection that broke."""
+        return "content-length" in self.headers or "transfer-encoding" in self.headers
+
+
+class ResponseReader:
+    """Reads one response."""
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self.complete = False
+        """The body has come to its end."""
+        self._headers: dict[str, str] = {}
+        self._reason = b""
+        self._body: list[bytes] = []
+        self._fed = 0
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """What the bytes hold of the body.
+
+        Raises:
+            RemoteProtocolError: this is no response, or its head is too large.
+        """
+        try:
+            while self.head is None and len(data):
+                piece, data = data[:SLICE_BYTES], data[SLICE_BYTES:]
+                self._fed += len(piece)
+                if self._fed > HEAD_MAX_BYTES:
+                    raise RemoteProtocolError("the head of the response is too large")
+                self._parser.feed_data(piece)
+            if len(data) and not self.complete:
+                self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                raise RemoteProtocolError(f"no HTTP response: {error}".lower()) from None
+        body, self._body = self._body, []
+        return body[0] if len(body) == 1 else b"".join(body)
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        self._headers = {}
+        self._reason = b""
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= FINAL and self.head is None:
+            reason = self._reason.decode("latin-1")
+            self.head = Head(status, reason, self._headers, self._parser.get_http_version())
+
+    def on_body(self, data: bytes) -> None:
+        if not self.complete:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        self.complete = self.head is not None

@@ -1,0 +1,77 @@
+"""Responses: framings, limits, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamctl.errors import RemoteProtocolError
+from streamctl.net.http_answer import HEAD_MAX_BYTES, ResponseReader
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n"
+)
+COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world"
+OLD = b"HTTP/1.0 200 OK\r\n\r\nhello world"
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+
+
+def read(*pieces: bytes) -> tuple[ResponseReader, bytes]:
+    reader = ResponseReader()
+    return reader, b"".join([reader.feed(memoryview(piece)) for piece in pieces])
+
+
+@pytest.mark.parametrize("data", [CHUNKED, COUNTED, OLD, INTERIM + CHUNKED], ids=range(4))
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_body_is_read_whatever_its_frame(data: bytes, step: int) -> None:
+    reader, body = read(*(data[at : at + step] for at in range(0, len(data), step)))
+    assert body == b"hello world"
+    assert reader.complete is (data is not OLD)
+    assert reader.head is not None
+    assert (reader.head.status, reader.head.reason) == (200, "OK")
+    assert reader.head.version == ("1.0" if data is OLD else "1.1")
+    assert reader.head.framed is (data is not OLD)
+
+
+def test_headers_are_known_by_lower_case_and_the_first_counts() -> None:
+    reader, _ = read(b"HTTP/1.1 302 Found\r\nLocation: /a\r\nlocation: /b\r\nX-Y:  z \r\n\r\n")
+    assert reader.head is not None
+    assert dict(reader.head.headers) == {"location": "/a", "x-y": "z"}
+
+
+def test_what_follows_a_response_is_not_looked_at() -> None:
+    reader, body = read(COUNTED + b"rubbish", b"more rubbish")
+    assert body == b"hello world"
+    assert reader.complete
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"ICY 200 OK\r\n\r\n",
+        b"\x47" + bytes(187),
+        b"HTTP/1.1 twohundred OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+)
+def test_what_is_no_response_is_said(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="no http response"):
+        read(data)
+
+
+def test_a_head_has_an_end() -> None:
+    filler = (b"X-Filler: " + b"y" * 88 + b"\r\n") * (HEAD_MAX_BYTES // 100)
+    read(b"HTTP/1.1 200 OK\r\n", filler)
+    with pytest.raises(RemoteProtocolError, match="head of the response is too large"):
+        read(b"HTTP/1.1 200 OK\r\n", filler, filler)
+
+
+@given(st.binary(max_size=60), st.integers(0, len(CHUNKED)))
+def test_only_a_protocol_error_escapes(noise: bytes, at: int) -> None:
+    try:
+        read(CHUNKED[:at] + noise + CHUNKED[at:])
+    except RemoteProtocolError:
+        return
