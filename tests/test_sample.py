@@ -34,7 +34,15 @@ def test_loads_as_it_is() -> None:
 
 def test_loads_with_every_inactive_line_active() -> None:
     config = parse(COMPLETE, "streams.toml", REGISTRY, ENVIRON)
-    assert list(config.streams) == ["news", "region/secure", "relay", "field", "studio", "loop"]
+    assert list(config.streams) == [
+        "news",
+        "region/secure",
+        "relay",
+        "field",
+        "fetched",
+        "studio",
+        "loop",
+    ]
 
 
 def test_needs_no_file_and_no_other_host() -> None:

@@ -1,4 +1,4 @@
-"""The plugin: endless MPEG-TS at ``/<code>/mpegts`` and ``/<code>.ts``.
+"""The plugin: MPEG-TS from other servers, and endless at ``/<code>/mpegts`` and ``/<code>.ts``.
 
 The tables and the random-access point that a viewer begins with are the lane's matter, sending and
 skipping the fan-out's.
@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, Live
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl_http_ts.options import HttpTsInputOptions
+from streamctl_http_ts.source import HttpTsSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import BaseModel
+
     from streamctl.sdk.context import Context, StreamView
-    from streamctl.sdk.endpoints import Handler, HttpRequest, Reply
+    from streamctl.sdk.endpoints import Handler, HttpRequest, Reply, Source
+    from streamctl.sdk.url import StreamURL
 
 RETRY_S = 2
 """When a player may ask again for a stream that is about to come back."""
@@ -28,9 +33,18 @@ class HttpTsPlugin(ProtocolPlugin):
 
     kind: ClassVar[str] = "http-ts"
     summary: ClassVar[str] = "MPEG-TS in one endless HTTP response"
-    caps: ClassVar[Cap] = Cap.HTTP
+    caps: ClassVar[Cap] = Cap.HTTP | Cap.PULL
     play_format: ClassVar[Format | None] = Format.MPEGTS
     url_template: ClassVar[str] = "http://{host}:{port}/{code}/mpegts"
+    InputOptions: ClassVar[type[BaseModel]] = HttpTsInputOptions
+
+    def source(self, url: StreamURL, options: HttpTsInputOptions, ctx: Context) -> Source:
+        """A source that fetches a stream from another server.
+
+        Raises:
+            ConfigError: the URL leads to no server, or a header can't be sent.
+        """
+        return HttpTsSource(url, options, ctx)
 
     def http_output(self, view: StreamView, options: Any, ctx: Context) -> HttpTsOutput:
         """The endless response of one stream."""

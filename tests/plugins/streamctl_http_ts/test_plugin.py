@@ -9,7 +9,9 @@ from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live
 from streamctl.sdk.plugin import Cap, Empty
 from streamctl.sdk.url import StreamURL
+from streamctl_http_ts.options import HttpTsInputOptions
 from streamctl_http_ts.plugin import HttpTsPlugin
+from streamctl_http_ts.source import HttpTsSource
 
 if TYPE_CHECKING:
     from streamctl.sdk.context import Context
@@ -91,9 +93,11 @@ def test_an_output_starts_stops_and_has_nothing_to_report() -> None:
 def test_the_plugin_says_what_it_can_do() -> None:
     plugin = HttpTsPlugin()
     assert plugin.kind == "http-ts"
-    assert plugin.caps == Cap.HTTP
+    assert plugin.caps == Cap.HTTP | Cap.PULL
     assert plugin.play_format is Format.MPEGTS
     url = plugin.url_template.format(host="h", port=8888, code="region/a")
     assert url == "http://h:8888/region/a/mpegts"
+    source = plugin.source(StreamURL.parse("http://h/a.ts"), HttpTsInputOptions(), CONTEXT)
+    assert isinstance(source, HttpTsSource)
     with pytest.raises(Unsupported):
-        plugin.source(StreamURL.parse("http://h/a.ts"), Empty(), CONTEXT)
+        plugin.sink(StreamURL.parse("http://h/a.ts"), Empty(), CONTEXT)

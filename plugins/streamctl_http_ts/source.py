@@ -1,0 +1,104 @@
+"""Fetches endless MPEG-TS from another server.
+
+A live stream that ends may come back, so every end is an error and the engine asks again. Finished
+files are refused: a server sends them as fast as it can, not as fast as they play.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from streamctl.errors import MediaError
+from streamctl.net.http_client import Fetcher
+from streamctl.net.http_target import Target
+from streamctl.net.tls import client_context
+
+if TYPE_CHECKING:
+    import ssl
+
+    from streamctl.net.http_answer import Head
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.url import StreamURL
+    from streamctl_http_ts.options import HttpTsInputOptions
+
+FILE_MARKS = ("accept-ranges", "etag", "last-modified")
+"""Headers that a server has for files, and not for what it makes as it goes."""
+PLAYLISTS = ("mpegurl", "dash+xml")
+NO_MEDIA = ("text/html", "text/xml", "application/json", "application/xml", "image/")
+"""What errors and pages come as. Servers that don't know ``.ts`` call it all kinds of things."""
+
+
+class HttpTsSource:
+    """Implements :class:`streamctl.sdk.endpoints.Source`."""
+
+    duration_s = 0.0
+    """A live stream has no length."""
+
+    def __init__(self, url: StreamURL, options: HttpTsInputOptions, ctx: Context) -> None:
+        """Read the URL.
+
+        Raises:
+            ConfigError: the URL leads to no server, or a header can't be sent.
+        """
+        self.url = url
+        self.options = options
+        self.ctx = ctx
+        # The kind may stand before the scheme, `http-ts+https://`.
+        plain = url.raw.strip().partition("://")[2]
+        self.target = Target.of(f"{url.scheme}://{plain}", options.headers)
+
+    async def run(self, out: EpochWriter) -> None:
+        """Fetch into the epoch until the stream or the connection ends.
+
+        Raises:
+            ConnectionFailed: the server is not reachable, refuses, or the stream ended there.
+            RemoteProtocolError: the server speaks no HTTP.
+            MediaError: what it sends is no live MPEG-TS.
+            ConfigError: `tls_ca` can't be used.
+            StaleEpoch: the epoch has ended.
+        """
+        options, ctx = self.options, self.ctx
+        if options.program or options.pids:
+            out.select(options.program or None, options.pids)
+        put, now = out.put_ts, ctx.clock.now
+        fetcher = Fetcher(ctx.clock, self._trust, ctx.handshake_s)
+        async with fetcher.fetching(
+            self.target, self._judge, lambda data: put(data, now())
+        ) as fetch:
+            await fetch.ended.wait()
+        if fetch.failure is not None:
+            raise fetch.failure
+
+    async def _trust(self) -> ssl.SSLContext:
+        """Whom a connection over TLS trusts; the system's authorities take a while to read."""
+        options = self.options
+        return await to_thread.run_sync(
+            partial(client_context, options.tls_ca, verify=not options.tls_insecure)
+        )
+
+    def _judge(self, head: Head) -> None:
+        """Refuse what is certainly no live MPEG-TS.
+
+        Raises:
+            MediaError: why.
+        """
+        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        shown = f"`{self.url.redacted}`"
+        if any(mark in kind for mark in PLAYLISTS):
+            raise MediaError(
+                f"{shown} is a playlist, not MPEG-TS: `{kind}`",
+                hint="force its kind, such as `hls+https://…`",
+                permanent=True,
+            )
+        if kind.startswith(NO_MEDIA):
+            raise MediaError(f"{shown} is no MPEG-TS: `{kind}`", permanent=True)
+        if "content-length" in head.headers and any(mark in head.headers for mark in FILE_MARKS):
+            raise MediaError(
+                f"{shown} is a file of {head.headers['content-length']} bytes, not a live stream",
+                hint="download it and play it with `file:PATH`",
+                permanent=True,
+            )
