@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
-from streamctl.media.ac3 import Ac3Frame, Ac3Reader, facts
+from streamctl.media.ac3 import Ac3Frame, Ac3Reader, facts, frame_bytes
 from streamctl.media.packet import Codec, Kind, Track
 
 STEREO = bytes.fromhex("0b77fe95144043e106f46370c0c0")
@@ -84,3 +84,17 @@ def test_damage_raises_nothing_else(noise: bytes, at: int) -> None:
         Ac3Reader().unit(STEREO[:at] + noise + STEREO[at + len(noise) :])
     with contextlib.suppress(ProtocolError):
         facts(noise)
+
+
+@pytest.mark.parametrize(
+    ("code", "size"),
+    [(0x14, 768), (0x54, 834), (0x55, 836), (0x94, 1152), (0x00, 128), (0x25, 2560), (0x65, 2788)],
+)
+def test_headers_tell_the_length_of_frames(code: int, size: int) -> None:
+    assert frame_bytes(code) == size
+
+
+@pytest.mark.parametrize("code", [0xC0, 0x26, 0x3F])
+def test_reserved_headers_tell_no_length(code: int) -> None:
+    with pytest.raises(RemoteProtocolError):
+        frame_bytes(code)

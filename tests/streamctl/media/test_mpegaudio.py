@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
-from streamctl.media.mpegaudio import FrameHeader, MpegAudioReader
+from streamctl.media.mpegaudio import FrameHeader, MpegAudioReader, frame_bytes
 from streamctl.media.packet import Codec, Kind, Track
 
 STEREO_48 = bytes.fromhex("fffb94640000017a00596d0c")
@@ -61,3 +61,26 @@ def test_another_rate_is_announced_again() -> None:
 def test_damage_raises_nothing_else(noise: bytes, at: int) -> None:
     with contextlib.suppress(ProtocolError):
         MpegAudioReader().unit(STEREO_48[:at] + noise)
+
+
+@pytest.mark.parametrize(
+    ("head", "size"),
+    [
+        ("fffdc404", 768),
+        ("fffb9464", 384),
+        ("fffb9064", 417),
+        ("fffb9264", 418),
+        ("fff340c4", 104),
+        ("fff342c4", 105),
+        ("fff5c404", 768),
+        ("ffe328c4", 144),
+    ],
+)
+def test_headers_tell_the_length_of_frames(head: str, size: int) -> None:
+    assert frame_bytes(bytes.fromhex(head)) == size
+
+
+@pytest.mark.parametrize("head", ["fffd0404", "fffdf404", "ffff9464", ""])
+def test_frames_of_free_or_forbidden_rates_have_no_length(head: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        frame_bytes(bytes.fromhex(head))
