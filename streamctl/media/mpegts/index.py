@@ -48,8 +48,9 @@ Data = bytes | bytearray | memoryview
 MAX_LOOK_BYTES = 1 << 18
 """Bytes of a picture that are collected to tell what it is: all of it, in the worst case, which at
 50 Mbps and the lowest rates is below this. A larger one is no place to join."""
-EAGER_LOOKS = 8
-"""Packets of a picture that are looked at one by one; later ones at every doubling."""
+PATIENCE = 8
+"""A picture is looked at anew when it has grown by this part, so that long ones are not looked at
+again and again."""
 
 POINT_INTERVAL = TIMESCALE // 2
 """Random-access points without pictures that can be read are this far apart."""
@@ -105,7 +106,9 @@ class Opening:
 
     entry: Entry
     data: bytearray
-    packets: int = 0
+    packets: int = 1
+    due: int = 2
+    """Packets with which it is looked at next."""
 
 
 class TsIndex:
@@ -250,7 +253,7 @@ class TsIndex:
         if self._probe is None or self.scrambled:
             self._guess(entry, hint, events)
             return
-        self._opening = Opening(entry, bytearray(payload), 1)
+        self._opening = Opening(entry, bytearray(payload))
         if not self._decide(events, whole=False):
             self._pursue(batch, data, row + 1, events)
 
@@ -269,9 +272,10 @@ class TsIndex:
                 opening.data += packet[5 + packet[4] if packet[3] & ADAPTED else 4 :]
             opening.packets += 1
             whole = len(opening.data) > MAX_LOOK_BYTES
-            count = opening.packets
-            due = count <= EAGER_LOOKS or not count & (count - 1)
-            if (due or whole) and self._decide(events, whole=whole):
+            if opening.packets < opening.due and not whole:
+                continue
+            opening.due = opening.packets + 1 + opening.packets // PATIENCE
+            if self._decide(events, whole=whole):
                 return
 
     def _decide(self, events: list[Event], *, whole: bool) -> bool:
