@@ -15,6 +15,7 @@ from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl_srt import statistics
 from streamctl_srt.admission import PROTOCOL, request_of
+from streamctl_srt.pace import Pace
 from streamctl_srt.sender import FLUSH_S, Outbox
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ ROLE_S = 1.0
 """How long a caller without a mode has to send something."""
 TAKEOVER_S = 3.0
 """How long it may send until the place of a publisher that fell silent is free."""
-PACE = 2.0
-"""Times the stream's rate that a viewer is sent at most."""
-LEAST_PACE = 1.1
-"""Times the stream's rate that it is sent even when the line is said to carry less."""
-LEAST_BYTES_PER_S = 65_536
-KBPS_BYTES = 125
 
 
 class Connection:
@@ -56,6 +51,7 @@ class Connection:
         self.writer: EpochWriter | None = None
         self.playback: Playback | None = None
         self.outbox = Outbox(endpoint, port.settings.packet_bytes, self)
+        self.pace = Pace()
         self.over = False
         self._timer: Timer | None = None
         self._sending_since: float | None = None
@@ -94,7 +90,7 @@ class Connection:
     def drained(self) -> None:
         """There is room again for a viewer that was too slow."""
         if self.playback is not None and self.session is not None and not self.over:
-            self._pace()
+            self._follow_rate()
             self.playback.fanout.serve(self.session)
 
     def write(self, data: bytes | memoryview) -> None:
@@ -132,9 +128,12 @@ class Connection:
         """Follow the stream's rate, and count what libsrt lost; about once a second."""
         if self.playback is None or self.session is None:
             return
-        self._pace()
         perf = self.endpoint.measure()
-        if perf is not None and perf.pktSndDropTotal > self._lost:
+        if perf is None:
+            return
+        self.pace.look(perf, self.ctx.clock.now())
+        self._follow_rate()
+        if perf.pktSndDropTotal > self._lost:
             self.session.skips += 1
             self.session.skipped_items += perf.pktSndDropTotal - self._lost
             self._lost = perf.pktSndDropTotal
@@ -165,7 +164,7 @@ class Connection:
 
     def _play(self, grant: Grant, session: Session) -> None:
         self.playback = self.gate.play(grant, session, Format.MPEGTS)
-        self._pace()
+        self._follow_rate()
         self.playback.fanout.add(self.playback.cursor, self, session)
 
     def _claim(self) -> None:
@@ -183,19 +182,10 @@ class Connection:
     def _watch_then(self) -> None:
         self._begin(Action.PLAY)
 
-    def _pace(self) -> None:
-        """Send twice as fast as the stream runs, but hardly faster than the line is."""
+    def _follow_rate(self) -> None:
+        """Send as fast as the stream and the line want it now."""
         assert self.playback is not None
-        rate = self.playback.fanout.bytes_per_second()
-        if not rate:
-            self.outbox.rate = 0.0
-            return
-        pace = rate * PACE
-        perf = self.endpoint.measure()
-        if perf is not None and perf.pktSentTotal > perf.pktFlowWindow // 8:
-            line = perf.mbpsBandwidth * KBPS_BYTES * 1000
-            pace = min(pace, max(line, rate * LEAST_PACE))
-        self.outbox.rate = max(pace, LEAST_BYTES_PER_S)
+        self.outbox.rate = self.pace.rate(self.playback.fanout.bytes_per_second())
 
     def _refuse(self, reason: str) -> None:
         self.ctx.log.info("%s %s:%d: %s", PROTOCOL, *self.address, reason)

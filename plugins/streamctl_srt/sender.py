@@ -32,7 +32,7 @@ TURN_BYTES = 131_072
 """What one connection may be sent before the others have their turn."""
 HELD_MS = 800
 """Unacknowledged media that libsrt may hold: from 1000 ms on it drops."""
-FULL_BYTES = 524_288
+FULL_BYTES = 131_072
 """What may wait here at least before the connection counts as full."""
 FULL_S = 0.5
 """The same as time at the connection's rate."""

@@ -11,6 +11,7 @@ from streamctl.errors import NotReady
 from streamctl.media.packet import TIMESCALE, Chunk, Flag, Format, Skipped
 from streamctl_srt import statistics
 from streamctl_srt.link import opened
+from streamctl_srt.pace import Pace
 from streamctl_srt.sender import LEAST_BURST, Outbox, Sender
 from streamctl_srt.settings import Settings
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from streamctl_srt.options import PushOptions
     from streamctl_srt.runtime import Runtime
 
-PACE = 2.0
-"""Times the stream's rate that is sent at most."""
+LOOK_S = 1.0
+"""How often the line is looked at."""
 WINDOW = 4 * TIMESCALE
 """Media time that the rate is taken of."""
 LEAST_WINDOW = TIMESCALE // 2
@@ -95,6 +96,7 @@ class SrtSink:
         outbox, sender, clock = self.outbox, self.sender, self.ctx.clock
         assert outbox is not None
         assert sender is not None
+        pace, looked = Pace(), clock.now()
         with anyio.CancelScope() as scope:
             link.at_end = scope.cancel
             while True:
@@ -111,7 +113,11 @@ class SrtSink:
                     except NotReady:
                         return
                 data = feed.pack(cursor.take(PIECE_BYTES), clock.now())
-                outbox.rate = feed.rate * PACE
+                if clock.now() - looked > LOOK_S:
+                    looked = clock.now()
+                    if (perf := link.endpoint.measure()) is not None:
+                        pace.look(perf, looked)
+                outbox.rate = pace.rate(feed.rate)
                 if data:
                     outbox.put(data)
                     sender.wake()

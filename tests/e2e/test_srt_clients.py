@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.judge import judge
+from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl, ffmpeg_publish, stream_toml
 from tests.support.process import eventually
@@ -280,3 +281,26 @@ def test_nothing_is_left_of_it_when_the_server_stops(tmp_path: Path, media: Medi
         player.wait(10)
         sender.wait(10)
     assert "Traceback" not in server.output
+
+
+def test_a_viewer_on_a_narrow_line_is_skipped_and_nobody_else(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    narrow = Link(delay_s=0.01, rate_bps=400_000, queue_bytes=40_000)
+    out = tmp_path / "slow.ts"
+    with (
+        SrtServer(tmp_path, stream_toml("news")) as server,
+        SENDERS[0].start(media(TS_RECIPE).path, server.srt("publish:news")),
+    ):
+        server.wait_on_air()
+        with (
+            LossyUdp((HOST, server.port("srt")), there=Link(delay_s=0.01), back=narrow) as relay,
+            RECEIVERS[3].start(out, f"srt://{HOST}:{relay.port}?streamid=read:news"),
+        ):
+
+            def skips() -> int:
+                found = [one for one in server.sessions() if one["action"] == "play"]
+                return int(found[0]["skips"]) if found else 0
+
+            eventually(lambda: skips() > 0, 40, "a skip")
+            record(tmp_path, (RECEIVERS[0], server.srt("read:news")))

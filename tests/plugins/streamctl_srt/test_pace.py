@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from streamctl_srt.pace import BACK_OFF, LEAST, Pace
+from streamctl_srt.structs import Perf
+
+MEDIA = 250_000.0
+
+
+class Line:
+    """A second after the other of a connection's counters."""
+
+    def __init__(self) -> None:
+        self.perf = Perf()
+        self.now = 0.0
+        self.pace = Pace()
+        self.second(0, 0, 20.0)
+
+    def second(self, sent: int, lost: int, rtt_ms: float) -> float:
+        self.now += 1
+        self.perf.pktSentTotal += sent
+        self.perf.pktSndLossTotal += lost
+        self.perf.byteSentTotal += sent * 1000
+        self.perf.msRTT = rtt_ms
+        self.pace.look(self.perf, self.now)
+        return self.pace.rate(MEDIA)
+
+
+def test_a_good_line_gets_twice_the_rate_of_the_media() -> None:
+    line = Line()
+    assert [line.second(250, 0, 21.0) for _ in range(3)] == [2 * MEDIA] * 3
+    assert line.pace.rate(0.0) == 0.0
+    assert line.pace.rate(1.0) == LEAST
+
+
+@pytest.mark.parametrize(
+    ("sent", "lost", "rtt_ms"),
+    [
+        (250, 100, 22.0),  # a line that loses much, without anything waiting
+        (250, 2, 400.0),  # packets wait, but arrive
+        (10, 9, 400.0),  # too few to tell
+    ],
+)
+def test_one_sign_alone_slows_nobody_down(sent: int, lost: int, rtt_ms: float) -> None:
+    assert Line().second(sent, lost, rtt_ms) == 2 * MEDIA
+
+
+def test_a_narrow_line_gets_less_than_what_arrived() -> None:
+    line = Line()
+    assert line.second(300, 150, 600.0) == pytest.approx(150_000 * BACK_OFF)
+    assert line.second(150, 50, 600.0) == pytest.approx(100_000 * BACK_OFF)
+    assert line.second(30, 30, 600.0) == LEAST
+
+
+def test_it_is_tried_with_more_little_by_little_until_there_is_no_limit() -> None:
+    line = Line()
+    limited = line.second(300, 150, 600.0)
+    rates = [line.second(150, 0, 25.0) for _ in range(60)]
+    assert rates[0] == pytest.approx(limited * 1.05)
+    assert rates == sorted(rates)
+    assert rates[-1] == 2 * MEDIA
+    assert line.pace.limit == 0.0
