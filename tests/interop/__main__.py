@@ -14,12 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.interop.matrix import MEDIA, PLAYERS, deal
+from tests.interop.matrix import MEDIA, PLAYERS, PUBLISHERS, deal
 from tests.interop.real import real_rows
 from tests.interop.report import COLOURS, Report
 from tests.interop.run import Cell, Matrix
 from tests.support.media import MediaCache
-from tests.support.publishers import PUBLISHERS
 from tests.support.tools import real_media, tools_required
 
 ROOT = Path(__file__).parents[2]

@@ -1,9 +1,9 @@
 """What is tried: media, who publishes each, who plays each, and what each output can carry.
 
-Every publisher sends every medium that it can send. The players of a medium are dealt out to its
-publishers like cards, beginning with another publisher each time, so that each player plays each
-medium, and each publisher is watched by each player sooner or later. With ``full`` every player
-watches every publication.
+Every publisher of RTMP sends every medium that it can send, those of MPEG-TS take turns. The
+players of a medium are dealt out to its publishers like cards, beginning with another publisher
+each time, so that each player plays each medium, and meets publishers of all kinds. With ``full``
+every player watches every publication.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from tests.support.clients import ENHANCED, TS
 from tests.support.media import Recipe
 from tests.support.pages import PAGES
 from tests.support.players import RECORDERS
+from tests.support.publishers import PUBLISHERS as RTMP_PUBLISHERS
 from tests.support.screens import SCREENS
+from tests.support.ts_players import TS_PLAYERS
+from tests.support.ts_publishers import TS_PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +31,26 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 """Longer than any player needs, also on a loaded machine."""
-CARRIED = {"rtmp": ENHANCED, "http-flv": ENHANCED, "hls": TS, "http-ts": TS}
+CARRIED = {
+    "rtmp": ENHANCED,
+    "http-flv": ENHANCED,
+    "hls": TS,
+    "http-ts": TS,
+    "srt": TS,
+    "udp": TS,
+}
 """What each output can carry: other video is refused, other audio left out."""
 VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
+SILENT = frozenset({"srt", "udp"})
+"""Outputs that can't tell a player why they have nothing for it."""
+PUBLISHERS = (*RTMP_PUBLISHERS, *TS_PUBLISHERS)
+TS_TURNS = 3
+"""Publishers of MPEG-TS that send a medium; they take turns."""
 PLAYERS = tuple(
-    sorted((*RECORDERS, *SCREENS, *PAGES), key=lambda player: list(CARRIED).index(player.output))
+    sorted(
+        (*RECORDERS, *SCREENS, *PAGES, *TS_PLAYERS),
+        key=lambda player: list(CARRIED).index(player.output),
+    )
 )
 
 
@@ -117,6 +135,8 @@ def deal(
     publications = []
     for row, medium in enumerate(media):
         senders = [one for one in publishers if one.sends(medium.codecs, medium.channels)]
+        if not full:
+            senders = take_turns(senders, row)
         viewers = [one for one in players if plays(one, medium)]
         for turn, publisher in enumerate(senders):
             hand = [
@@ -128,7 +148,17 @@ def deal(
     return publications
 
 
+def take_turns(senders: Sequence[Publisher], row: int) -> list[Publisher]:
+    """All publishers of RTMP, and for each row some others of MPEG-TS."""
+    others = [one for one in senders if one.protocol != "rtmp"]
+    start = row * TS_TURNS % max(1, len(others))
+    chosen = (others[start:] + others[:start])[:TS_TURNS]
+    return [one for one in senders if one.protocol == "rtmp" or one in chosen]
+
+
 def plays(player: Player, medium: Medium) -> bool:
     """Whether a player takes part: it knows the codecs, or the output has to refuse them."""
     carried = medium.carried(player.output)
-    return not carried or player.codecs.issuperset(carried)
+    if not carried:
+        return player.output not in SILENT
+    return player.codecs.issuperset(carried)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.table import Table
 
-from tests.interop.matrix import CARRIED, PLAYERS
-from tests.support.publishers import PUBLISHERS
+from tests.interop.matrix import CARRIED, PLAYERS, PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +18,16 @@ if TYPE_CHECKING:
     from tests.support.players import Player
 
 TEMPLATE = Path(__file__).with_name("interop.md")
-OUTPUTS = {"rtmp": "RTMP", "http-flv": "HTTP-FLV", "hls": "HLS", "http-ts": "MPEG-TS over HTTP"}
+OUTPUTS = {
+    "rtmp": "RTMP",
+    "http-flv": "HTTP-FLV",
+    "hls": "HLS",
+    "http-ts": "MPEG-TS over HTTP",
+    "srt": "SRT",
+    "udp": "MPEG-TS over UDP",
+}
 COLOURS = {"ok": "green", "refused": "cyan", "failed": "bold red", "not run": "yellow"}
-LETTERS = "abcdefghij"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 Item = TypeVar("Item")
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.support.judge import judge
-from tests.support.peers import HOST, Streamctl, stream_toml
+from tests.support.peers import HOST, free_port
 from tests.support.process import eventually
 from tests.support.seen import Seen, Wanted
+from tests.support.srt import SrtServer, udp_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ WATCH_S = 6.0
 """Enough for several groups of pictures and flashes."""
 LIMIT_S = 45.0
 """After this long a player has failed; ten seconds are usual."""
+ON_AIR_S = 40.0
+"""A server looks for a stream that it can't fetch yet at longer and longer intervals."""
 REFUSED_S = 4.0
 """A refused player may try once more before it gives up."""
 REFUSED = 400
@@ -57,8 +60,26 @@ class Matrix:
         self.folder, self.cache = folder, cache
         self.codes = {f"p{number}": one for number, one in enumerate(publications)}
         self.wanted: dict[str, Wanted] = {}
-        segments = "[streams.{}.hls]\nsegment_s = 1\n"
-        self.streams = "".join(stream_toml(code) + segments.format(code) for code in self.codes)
+        self.doors = {code: door(one.publisher.protocol) for code, one in self.codes.items()}
+        """Where publishers send to, or are fetched from, if they don't call the server."""
+        self.ears = {
+            code: {
+                player: f"udp://{HOST}:{udp_port()}"
+                for player in one.players
+                if player.output == "udp"
+            }
+            for code, one in self.codes.items()
+        }
+        """Where players of UDP listen."""
+        self.streams = "".join(map(self.stream, self.codes))
+
+    def stream(self, code: str) -> str:
+        """The table of a stream."""
+        entrance = self.doors[code].replace("rtp:", "udp:") or "publish:"
+        text = f'[streams.{code}]\ninputs = ["{entrance}"]\n[streams.{code}.hls]\nsegment_s = 1\n'
+        for number, url in enumerate(self.ears[code].values()):
+            text += f'[[streams.{code}.push]]\nname = "{number}"\nurl = "{url}"\n'
+        return text
 
     def run(self, *, at_once: int, report: Callable[[Cell], None] = ignore) -> list[Cell]:
         """All cells, some publications at a time."""
@@ -66,7 +87,7 @@ class Matrix:
             self.prepare(one)
         cells: list[Cell] = []
         with (
-            Streamctl(self.folder, self.streams) as server,
+            SrtServer(self.folder, self.streams) as server,
             ThreadPoolExecutor(at_once) as workers,
         ):
             for found in workers.map(lambda code: self.publish(server, code), self.codes):
@@ -90,7 +111,7 @@ class Matrix:
             wanted = replace(wanted, original=judge(path))
         self.wanted[medium.name] = wanted
 
-    def publish(self, server: Streamctl, code: str) -> list[Cell]:
+    def publish(self, server: SrtServer, code: str) -> list[Cell]:
         """Publish once, and let everybody watch."""
         publication = self.codes[code]
         cells = []
@@ -107,15 +128,19 @@ class Matrix:
             reason = f"{publisher.name} is not installed"
             return cells + [Cell(publication, one, "not run", reason) for one in players]
         path = medium.file(self.cache, publisher.container)
-        with publisher.start(path, medium.codecs, server.rtmp(code)) as process:
+        target = self.doors[code]
+        if not target:
+            called = publisher.protocol
+            target = server.srt(f"publish:{code}") if called == "srt" else server.rtmp(code)
+        with publisher.start(path, medium.codecs, target) as process:
             try:
-                server.wait_on_air(code, 20)
+                server.wait_on_air(code, ON_AIR_S)
             except AssertionError as error:
                 reason = f"not on air: {complaint(process) or error}"
                 return cells + [Cell(publication, one, "failed", reason) for one in players]
             return cells + self.watch(server, code, players)
 
-    def watch(self, server: Streamctl, code: str, players: Sequence[Player]) -> list[Cell]:
+    def watch(self, server: SrtServer, code: str, players: Sequence[Player]) -> list[Cell]:
         """All players of a publication, at the same time."""
         publication = self.codes[code]
         medium = publication.medium
@@ -131,7 +156,8 @@ class Matrix:
             folder.mkdir(parents=True)
             wanted = replace(self.wanted[medium.name], codecs=medium.carried(player.output))
             try:
-                watches.append((player, player.watch(urls[player.output], folder, wanted)))
+                url = self.ears[code].get(player) or urls[player.output]
+                watches.append((player, player.watch(url, folder, wanted)))
             except (AssertionError, LookupError, OSError) as error:
                 cells.append(Cell(publication, player, "failed", f"did not start: {error}"))
         served = [watch for player, watch in watches if medium.carried(player.output)]
@@ -176,10 +202,23 @@ def weigh_refusal(publication: Publication, player: Player, seen: Seen, reason: 
     return Cell(publication, player, state, reason or "refused without a reason")
 
 
-def addresses(server: Streamctl, code: str) -> dict[str, str]:
+def door(protocol: str) -> str:
+    """Where a publisher of a protocol sends to, or waits; empty where it calls the server."""
+    match protocol:
+        case "udp" | "rtp":
+            return f"{protocol}://{HOST}:{udp_port()}"
+        case "http-ts":
+            return f"http://{HOST}:{free_port()}/live.ts"
+        case _:
+            return ""
+
+
+def addresses(server: SrtServer, code: str) -> dict[str, str]:
     """The URL of each output of a stream."""
-    found = {}
+    found = {"srt": server.srt(f"read:{code}")}
     for output in server.stream(code)["outputs"]:
+        if output["kind"] == "srt":
+            continue
         parts = urlsplit(output["url"])
         port = server.port("rtmp" if parts.scheme == "rtmp" else "http")
         found[output["kind"]] = f"{parts.scheme}://{HOST}:{port}{parts.path}"

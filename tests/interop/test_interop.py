@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.matrix import MEDIA, PLAYERS, Publication, plays
+from tests.interop.matrix import MEDIA, PLAYERS, PUBLISHERS, Publication, plays
 from tests.interop.run import Cell, Matrix
-from tests.support.publishers import PUBLISHERS
 from tests.support.tools import missing
 
 if TYPE_CHECKING:

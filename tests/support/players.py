@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 FLV_HEADER = 13
 """The file header and the size of no previous tag (FLV 10.1, annex E)."""
 COMPLAINTS = ("non monotonically", "Non-monotonous", "Invalid data", "corrupt")
-CONTAINERS = {"rtmp": "flv", "http-flv": "flv", "hls": "ts", "http-ts": "ts"}
+CONTAINERS = {
+    "rtmp": "flv",
+    "http-flv": "flv",
+    "hls": "ts",
+    "http-ts": "ts",
+    "srt": "ts",
+    "udp": "ts",
+}
 
 
 class Watch(Protocol):

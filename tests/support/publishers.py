@@ -40,6 +40,9 @@ class Publisher:
     """What the file has to be."""
     channels: int = 8
     """How many of sound it can send."""
+    protocol: str = "rtmp"
+    """rtmp or srt, where it calls the server; udp or rtp, where it sends to a port; http-ts, where
+    the server fetches from it."""
 
     def sends(self, codecs: Sequence[str], channels: int = 2) -> bool:
         """Whether it can send a file with these codecs and so many channels of sound."""

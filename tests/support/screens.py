@@ -175,13 +175,17 @@ class MpvScreen:
         """Media time since the first answer."""
         return self.times[-1] - self.times[0] if self.times else 0.0
 
+    def heard(self, output: str) -> list[str]:
+        """What it says that counts."""
+        return output.splitlines()
+
     def stop(self) -> Seen:
         """End mpv; the times of its pictures, and its own measure of lip sync."""
         wanted = self.wanted
         output = self.process.output
         self.process.stop(timeout_s=5)
         pictures = [float(at) for at in PICTURE.findall(output)]
-        faults = [f"says: {line[:120]}" for line in output.splitlines() if TROUBLE.search(line)][:1]
+        faults = [f"says: {line[:120]}" for line in self.heard(output) if TROUBLE.search(line)][:1]
         if self.played() < 0.8 * wanted.seconds:
             faults.append(f"{self.played():.1f} s only")
         if wanted.audio and not self.sound:

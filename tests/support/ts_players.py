@@ -1,0 +1,155 @@
+"""Players of SRT and UDP, and what they saw.
+
+SRT viewers call the server, which lets them in at a key frame. Those of UDP listen at a port that a
+destination of the stream sends to, so they come into the middle of a group of pictures.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from tests.support.clients import (
+    TS,
+    current_ffmpeg,
+    first_match,
+    gstreamer_version,
+    vlc_version,
+)
+from tests.support.judge import judge
+from tests.support.players import COMPLAINTS, Player, Recording, ffmpeg_player
+from tests.support.process import Process
+from tests.support.screens import PICTURE, MpvScreen, VlcScreen
+from tests.support.seen import Seen, Wanted, weigh
+from tests.support.srt import RECEIVERS
+from tests.support.ts import whole_units
+from tests.support.ts_compare import pcrs
+from tests.support.ts_damage import packets, pid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.srt import Program
+
+SPARE_S = 2.0
+"""Recorded beyond what is wanted: what comes before the first key frame is not judged."""
+CLOCK_WRAP = (1 << 33) * 300
+TABLE_PIDS = 2
+"""PAT and PMT, the first packets of which a decoder needs before anything."""
+
+
+class TsRecording(Recording):
+    """A program that writes transport packets into a file until it is told to stop."""
+
+    def enough(self) -> bool:
+        """Whether the program has ended, or its file is long enough."""
+        if not self.process.running():
+            return True
+        if not self.path.exists():
+            return False
+        return clock_s(self.path.read_bytes()) >= self.wanted.seconds + SPARE_S
+
+    def stop(self) -> Seen:
+        """Interrupt the program and judge the file, from its first key frame on."""
+        self.process.stop(signal.SIGINT, 5)
+        output = self.process.output
+        data = self.path.read_bytes() if self.path.exists() else b""
+        if not data:
+            return Seen("", ["nothing was recorded"], output)
+        seen = weigh(judge(from_key(whole_units(data))), self.wanted)
+        seen.output = output
+        seen.faults += [
+            f"says: {line.strip()[:120]}"
+            for line in output.splitlines()
+            if any(word in line for word in COMPLAINTS)
+        ][:1]
+        return seen
+
+
+def clock_s(data: bytes) -> float:
+    """How long a recording is by its clock."""
+    values = [value for _, value in pcrs(data)]
+    return (values[-1] - values[0]) % CLOCK_WRAP / 27_000_000 if values else 0.0
+
+
+def from_key(data: bytes) -> bytes:
+    """A recording from the first random-access point on, its tables in front."""
+    tables: dict[int, bytes] = {}
+    for number, packet in enumerate(packets(data)):
+        if packet[1] & 0x40 and len(tables) < TABLE_PIDS and not is_media(packet):
+            tables.setdefault(pid_of(packet), packet)
+        if packet[3] & 0x20 and packet[4] and packet[5] & 0x40:
+            return b"".join(tables.values()) + data[number * len(packet) :]
+    return data
+
+
+def is_media(packet: bytes) -> bool:
+    """Whether PES begins in a packet."""
+    begin = 4 + (packet[4] + 1 if packet[3] & 0x20 else 0)
+    return packet[begin : begin + 3] == b"\0\0\1"
+
+
+def recorder(program: Program) -> Callable[[str, Path, Wanted], TsRecording]:
+    """Recording with one of the programs that receive SRT."""
+
+    def watch(url: str, folder: Path, wanted: Wanted) -> TsRecording:
+        path = folder / "recorded.ts"
+        return TsRecording(program.start(path, url), path, wanted)
+
+    return watch
+
+
+def watch_udpsrc(url: str, folder: Path, wanted: Wanted) -> TsRecording:
+    """Record with GStreamer."""
+    path = folder / "recorded.ts"
+    host, _, port = url.rpartition("//")[2].rpartition(":")
+    pipeline = f"udpsrc address={host} port={port} buffer-size=4194304 ! queue ! "
+    pipeline += f"filesink location={path} buffer-mode=unbuffered"
+    return TsRecording(Process(["gst-launch-1.0", "-q", "-e", *pipeline.split()]), path, wanted)
+
+
+def watch_vlc(url: str, folder: Path, wanted: Wanted) -> VlcScreen:
+    """VLC takes what is in front of an ``@`` for the only sender."""
+    return VlcScreen(url.replace("udp://", "udp://@"), folder, wanted)
+
+
+class LateMpv(MpvScreen):
+    """mpv, coming into the middle of a group of pictures."""
+
+    def heard(self, output: str) -> list[str]:
+        """What it says from its first picture on."""
+        lines = output.splitlines()
+        first = next((at for at, line in enumerate(lines) if PICTURE.search(line)), len(lines))
+        return lines[first:]
+
+
+def mpv_version() -> str:
+    """The release of mpv."""
+    return first_match(r"mpv v?([\d.]+)", "mpv", "--version")
+
+
+def transmit_version() -> str:
+    """The release of libsrt's own program."""
+    return first_match(r"version: ([\d.]+)", "srt-live-transmit", "-version")
+
+
+SRT_VERSIONS = {
+    "GStreamer srtsrc": lambda: gstreamer_version("srtsrc"),
+    "srt-live-transmit": transmit_version,
+}
+TS_PLAYERS = (
+    ffmpeg_player("ffmpeg", "srt", TS, lambda: "ffmpeg"),
+    ffmpeg_player("current ffmpeg", "srt", TS, current_ffmpeg),
+    *(
+        Player(program.name, "srt", TS, SRT_VERSIONS[program.name], recorder(program))
+        for program in RECEIVERS
+        if program.name in SRT_VERSIONS
+    ),
+    Player("mpv", "srt", TS, mpv_version, MpvScreen),
+    ffmpeg_player("ffmpeg", "udp", TS, lambda: "ffmpeg"),
+    ffmpeg_player("current ffmpeg", "udp", TS, current_ffmpeg),
+    Player("GStreamer udpsrc", "udp", TS, lambda: gstreamer_version("udpsrc"), watch_udpsrc),
+    Player("VLC", "udp", TS, vlc_version, watch_vlc),
+    Player("mpv", "udp", TS, mpv_version, LateMpv),
+)
