@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamctl.errors import RemoteProtocolError
@@ -52,7 +52,7 @@ class Admitted:
     """For what; both without a mode."""
     encrypted: bool
     """It needs a passphrase."""
-    since: float = field(default_factory=time.monotonic)
+    since: float
 
 
 class Admission:
@@ -127,8 +127,9 @@ class Admission:
             assert isinstance(answer, Refusal)
             return self._refuse(request_of(stream_id, action, address), answer)
         encrypted = prepare(endpoint, grants)
+        admitted = Admitted(address, stream_id, grants, encrypted, time.monotonic())
         with self._lock:
-            self._admitted[endpoint.number] = Admitted(address, stream_id, grants, encrypted)
+            self._admitted[endpoint.number] = admitted
         return None
 
     def _answer(self, stream_id: StreamId, action: Action, address: Address) -> Grant | Refusal:
