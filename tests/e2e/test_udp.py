@@ -1,0 +1,353 @@
+"""MPEG-TS over UDP with senders and receivers that others wrote."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.clients import as_nobody, current_ffmpeg
+from tests.support.judge import judge
+from tests.support.media import MediaCache, Recipe
+from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg_publish, gst, stream_toml
+from tests.support.process import Process, eventually
+from tests.support.screens import MpvScreen, VlcScreen
+from tests.support.seen import Wanted
+from tests.support.tools import tool
+from tests.support.ts import NULL_PID, inspect, whole_units
+from tests.support.upstream import media_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.judge import Verdict
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.needs("ffmpeg", "ffprobe"),
+    pytest.mark.timeout(120),
+]
+
+RECIPE = Recipe(seconds=30, container="ts", video_kbps=1000, bframes=2, gop=25)
+GROUP = "239.255.77.10"
+QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
+
+
+def udp_port() -> int:
+    """A UDP port that was free a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def input_toml(url: str, *lines: str) -> str:
+    return "\n".join(["[streams.news]", "[[streams.news.inputs]]", f'url = "{url}"', *lines, ""])
+
+
+def push_toml(url: str, *lines: str) -> str:
+    return "\n".join(["[[streams.news.push]]", 'name = "air"', f'url = "{url}"', *lines, ""])
+
+
+def measured(server: Streamctl) -> dict[str, Any]:
+    """What the input says of its datagrams."""
+    found: dict[str, Any] = server.stream()["inputs"][0]["link"]
+    return found
+
+
+def sent(server: Streamctl) -> dict[str, Any]:
+    """What the destination says of its datagrams."""
+    status, document = server.ask("/api/v1/streams/news/pushes")
+    assert status == 200
+    found: dict[str, Any] = document["pushes"][0]
+    return found
+
+
+def clean(verdict: Verdict) -> None:
+    assert verdict.decode_errors == []
+    assert verdict.dts_disorder == 0
+    assert verdict.missing == verdict.repeated == 0
+    assert verdict.video_gaps == []
+    assert verdict.worst_offset_ms < 40
+    assert verdict.codecs == ("h264", "aac")
+
+
+def record(server: Streamctl, seconds: float = 5.0) -> bytes:
+    """What a viewer of MPEG-TS over HTTP gets."""
+    with HttpRecorder(server.http("/news/mpegts")) as recorder:
+        time.sleep(seconds)
+        return whole_units(recorder.stop())
+
+
+def with_ffmpeg(program: Callable[[], str], form: str, query: str) -> Callable[..., Process]:
+    def start(path: Path, host: str, port: int) -> Process:
+        scheme = "rtp" if form == "rtp_mpegts" else "udp"
+        url = f"{scheme}://{host}:{port}{query}"
+        return Process([program(), *QUIET, "-re", "-i", str(path), "-c", "copy", "-f", form, url])
+
+    return start
+
+
+def with_gstreamer(*payload: str) -> Callable[..., Process]:
+    def start(path: Path, host: str, port: int) -> Process:
+        tool("gst-launch-1.0")
+        pay = "".join(f"! {element} " for element in payload)
+        pipeline = (
+            f"filesrc location={path} ! tsparse set-timestamps=true alignment=7 "
+            f"! identity sync=true {pay}! udpsink host={host} port={port} sync=false"
+        )
+        return gst(*pipeline.split())
+
+    return start
+
+
+SENDERS = {
+    "ffmpeg": with_ffmpeg(lambda: "ffmpeg", "mpegts", "?pkt_size=1316"),
+    "ffmpeg, cut anywhere": with_ffmpeg(lambda: "ffmpeg", "mpegts", ""),
+    "ffmpeg, RTP": with_ffmpeg(lambda: "ffmpeg", "rtp_mpegts", ""),
+    "current ffmpeg": with_ffmpeg(current_ffmpeg, "mpegts", "?pkt_size=1316"),
+    "current ffmpeg, RTP": with_ffmpeg(current_ffmpeg, "rtp_mpegts", ""),
+    "GStreamer": with_gstreamer(),
+    "GStreamer, RTP": with_gstreamer("rtpmp2tpay"),
+}
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_what_is_sent_is_on_air(name: str, tmp_path: Path, media: MediaCache) -> None:
+    port = udp_port()
+    with (
+        Streamctl(tmp_path, input_toml(f"udp://{HOST}:{port}")) as server,
+        SENDERS[name](media(RECIPE).path, HOST, port),
+    ):
+        server.wait_on_air()
+        ts = record(server)
+        counted = measured(server)
+    clean(judge(ts))
+    assert inspect(ts).continuity_errors == []
+    assert counted["datagrams"] > 100
+    assert counted["kernel_drops"] == counted["overruns"] == 0
+    assert ("rtp" in counted) == ("RTP" in name)
+    if "rtp" in counted:
+        assert counted["rtp"]["lost"] == counted["rtp"]["invalid"] == 0
+
+
+def test_a_group_is_received_by_the_named_interface(tmp_path: Path, media: MediaCache) -> None:
+    port = udp_port()
+    query = f"?pkt_size=1316&localaddr={HOST}"
+    with (
+        Streamctl(tmp_path, input_toml(f"udp://lo@{GROUP}:{port}")) as server,
+        with_ffmpeg(lambda: "ffmpeg", "mpegts", query)(media(RECIPE).path, GROUP, port),
+    ):
+        server.wait_on_air()
+        clean(judge(record(server)))
+
+
+def test_a_sender_that_stops_is_missed_and_comes_back(tmp_path: Path, media: MediaCache) -> None:
+    port = udp_port()
+    toml = input_toml(f"udp://{HOST}:{port}").replace(
+        "[streams.news]", "[streams.news]\npacket_timeout_s = 2"
+    )
+    path = media(RECIPE).path
+    with Streamctl(tmp_path, toml) as server:
+        with SENDERS["ffmpeg"](path, HOST, port):
+            server.wait_on_air()
+        server.wait_off_air()
+        eventually(lambda: "no packets" in server.stream()["inputs"][0]["last_error"], 10, "why")
+        with SENDERS["ffmpeg, RTP"](path, HOST, port):
+            server.wait_on_air(timeout_s=30)
+            clean(judge(record(server)))
+
+
+def test_a_port_in_use_is_said_and_tried_again(tmp_path: Path, media: MediaCache) -> None:
+    port = udp_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, port))
+        with Streamctl(tmp_path, input_toml(f"udp://{HOST}:{port}")) as server:
+            eventually(lambda: "in use" in server.stream()["inputs"][0]["last_error"], 10, "why")
+            other.close()
+            with SENDERS["ffmpeg"](media(RECIPE).path, HOST, port):
+                server.wait_on_air(timeout_s=30)
+
+
+def ffmpeg_receive(url: str, path: Path, *options: str) -> Process:
+    copied = ["-c", "copy", "-flush_packets", "1", "-y", str(path)]
+    return Process(["ffmpeg", *QUIET, *options, "-i", url, *copied])
+
+
+def gst_receive(port: int, path: Path, *depayload: str) -> Process:
+    tool("gst-launch-1.0")
+    taken = "".join(f"! {element} " for element in depayload)
+    caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=MP2T,payload=33"
+    given = ["caps=" + caps] if depayload else []
+    tail = f"{taken}! filesink location={path} buffer-mode=unbuffered".split()
+    return gst("udpsrc", f"address={HOST}", f"port={port}", *given, *tail)
+
+
+@pytest.mark.parametrize(
+    ("receiver", "lines"),
+    [
+        ("ffmpeg", []),
+        ("ffmpeg", ["bitrate_kbps = 2500"]),
+        ("ffmpeg, RTP", ["rtp = true"]),
+        ("GStreamer", []),
+        ("GStreamer, RTP", ["rtp = true"]),
+    ],
+    ids=["ffmpeg", "ffmpeg, constant rate", "ffmpeg, RTP", "GStreamer", "GStreamer, RTP"],
+)
+def test_what_is_pushed_is_received(
+    receiver: str, lines: list[str], tmp_path: Path, media: MediaCache
+) -> None:
+    port = udp_port()
+    path = tmp_path / "received.ts"
+    program, _, rtp = receiver.partition(", ")
+    if program == "ffmpeg":
+        url = f"{'rtp' if rtp else 'udp'}://{HOST}:{port}"
+        received = ffmpeg_receive(url, path)
+    else:
+        received = gst_receive(port, path, *(["rtpmp2tdepay"] if rtp else []))
+    toml = stream_toml() + push_toml(f"udp://{HOST}:{port}", *lines)
+    with (
+        received,
+        Streamctl(tmp_path, toml) as server,
+        ffmpeg_publish(media(Recipe(seconds=30, bframes=2, video_kbps=1000)).path, server.rtmp()),
+    ):
+        eventually(lambda: media_time(path) > 5, 40, "media")
+        push = sent(server)
+        received.stop(2)
+    assert push["state"] == "active"
+    assert push["link"]["dropped"] == 0
+    assert push["link"]["clock_jumps"] == 0
+    data = path.read_bytes()
+    clean(judge(whole_units(data)))
+    if program == "GStreamer":
+        report = inspect(data)
+        assert report.sync_errors == 0
+        assert report.continuity_errors == []
+
+
+def test_a_constant_rate_is_constant_and_its_clock_true(tmp_path: Path, media: MediaCache) -> None:
+    """Bytes between two clock references are the time between them, whatever the media is."""
+    port = udp_port()
+    path = tmp_path / "received.ts"
+    toml = stream_toml() + push_toml(f"udp://{HOST}:{port}", "bitrate_kbps = 3000")
+    with (
+        gst_receive(port, path) as received,
+        Streamctl(tmp_path, toml) as server,
+        ffmpeg_publish(media(Recipe(seconds=30, video_kbps=1000)).path, server.rtmp()),
+    ):
+        eventually(lambda: path.exists() and path.stat().st_size > 2_000_000, 40, "media")
+        received.stop(2)
+    data = path.read_bytes()
+    report = inspect(data)
+    assert report.pids[NULL_PID] > 0.3 * report.packets
+    assert report.continuity_errors == []
+    clocks = references(data)
+    for (place, value), (later_place, later) in pairwise(clocks):
+        if 0 < later - value < 0.2:
+            assert (later_place - place) * 8 / (later - value) == pytest.approx(3e6, rel=1e-3)
+
+
+def references(data: bytes) -> list[tuple[int, float]]:
+    """Where clock references stand, and what they say in seconds."""
+    found = []
+    for at in range(0, len(data) - 187, 188):
+        if data[at + 3] & 0x20 and data[at + 4] >= 7 and data[at + 5] & 0x10:
+            field = int.from_bytes(data[at + 6 : at + 12], "big")
+            found.append((at, ((field >> 15) * 300 + (field & 0x1FF)) / 27e6))
+    return found
+
+
+@pytest.mark.needs("vlc", "mpv")
+@pytest.mark.parametrize("screen", [VlcScreen, MpvScreen], ids=["VLC", "mpv"])
+def test_players_show_what_is_pushed(
+    screen: type[VlcScreen | MpvScreen], tmp_path: Path, media: MediaCache
+) -> None:
+    port = udp_port()
+    recipe = Recipe(seconds=60, video_kbps=1000, bframes=2)
+    toml = stream_toml() + push_toml(f"udp://{HOST}:{port}")
+    with (
+        Streamctl(tmp_path, toml) as server,
+        ffmpeg_publish(media(recipe).path, server.rtmp()),
+    ):
+        eventually(lambda: sent(server)["state"] == "active", 20, "pushed")
+        where = f"udp://{'@' if screen is VlcScreen else ''}{HOST}:{port}"
+        watch = screen(where, tmp_path, Wanted(("h264", "aac"), 8, 25, recipe))
+        try:
+            eventually(watch.enough, 40, "seconds of pictures")
+        finally:
+            seen = watch.stop()
+    assert seen.faults == [], seen.output
+    assert seen.summary
+
+
+@pytest.mark.needs("vlc")
+def test_vlc_shows_rtp(tmp_path: Path, media: MediaCache) -> None:
+    """Of RTP it keeps no statistics, so its own words have to do."""
+    port = udp_port()
+    home = Path(tempfile.mkdtemp(prefix="vlc-"))
+    argv = ["cvlc", "-vv", "--vout", "vdummy", "--aout", "adummy", f"rtp://@{HOST}:{port}"]
+    toml = stream_toml() + push_toml(f"udp://{HOST}:{port}", "rtp = true")
+    with (
+        Streamctl(tmp_path, toml) as server,
+        ffmpeg_publish(media(Recipe(seconds=60, bframes=2)).path, server.rtmp()),
+        Process(as_nobody(*argv, home=home)) as vlc,
+    ):
+        vlc.wait_line("Received first picture", 30)
+        vlc.wait_line("Stream buffering done", 20)
+        output = vlc.output
+    shutil.rmtree(home, ignore_errors=True)
+    assert "lost packet" not in output
+    assert "discontinuity received" not in output
+
+
+@pytest.mark.needs("mpv")
+def test_mpv_shows_rtp_that_is_described_to_it(tmp_path: Path, media: MediaCache) -> None:
+    port = udp_port()
+    description = tmp_path / "air.sdp"
+    lines = ["v=0", f"o=- 0 0 IN IP4 {HOST}", "s=air", f"c=IN IP4 {HOST}", "t=0 0"]
+    description.write_text("\n".join([*lines, f"m=video {port} RTP/AVP 33", ""]))
+    toml = stream_toml() + push_toml(f"udp://{HOST}:{port}", "rtp = true")
+    allowed = "--demuxer-lavf-o=protocol_whitelist=[file,udp,rtp]"
+    argv = ["mpv", "--no-config", "--vo=null", "--ao=null", "--length=5", allowed]
+    with (
+        Streamctl(tmp_path, toml) as server,
+        ffmpeg_publish(media(Recipe(seconds=60, bframes=2)).path, server.rtmp()),
+        Process([*argv, str(description)]) as mpv,
+    ):
+        mpv.wait_line(r"VO: \[null\] 320x180", 30)
+        mpv.wait_line(r"AO: \[null\] 48000Hz stereo", 10)
+
+
+def test_a_stream_goes_on_from_server_to_server_by_a_group(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    port = udp_port()
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    url = f"udp://lo@{GROUP}:{port}"
+    with (
+        Streamctl(here, input_toml(url)) as receiver,
+        Streamctl(there, stream_toml() + push_toml(url, "rtp = true")) as sender,
+        ffmpeg_publish(media(Recipe(seconds=30, bframes=2)).path, sender.rtmp()),
+    ):
+        receiver.wait_on_air(timeout_s=30)
+        ts = record(receiver)
+        counted = measured(receiver)
+    clean(judge(ts))
+    assert inspect(ts).continuity_errors == []
+    assert counted["rtp"]["lost"] == counted["rtp"]["late"] == 0
+
+
+def test_urls_that_are_no_address_are_refused_clearly(tmp_path: Path) -> None:
+    toml = input_toml("udp://239.255.77.0/24:5000")
+    with Streamctl(tmp_path, toml) as server:
+        eventually(
+            lambda: "is not one address" in server.stream()["inputs"][0]["last_error"], 10, "why"
+        )
