@@ -63,13 +63,15 @@ class Found:
     """Whole packets, and what the index found in them."""
 
     packets: bytes | bytearray | memoryview
+    start: int
+    """Number of the first one, counted from the first of the source."""
     events: list[Event]
     heads: ArrayBatch | None
     """Their headers, if they were read as arrays."""
     counters: bytearray
     """The last counter that came, by PID; of all of them until now, and followed on."""
     decided: int
-    """All about packets before this one is known, counted from the first one of the source."""
+    """All about packets before this one is known."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,11 @@ class Passage:
         size = len(self._buffer)
         self._hasty = since is not None and (now - since > WAIT_S or size > WAIT_BYTES)
         out: list[Item] = []
-        heads = found.heads if not size else None
+        heads = found.heads
+        if size:
+            heads = None
+        else:
+            self._base = found.start
         self._buffer += found.packets
         while self._advance(min(found.decided - self._base, self._limit()), heads, now, out):
             heads = None
@@ -160,14 +166,14 @@ class Passage:
         fresh._base, fresh._buffer = self._base, self._buffer
         fresh._entries, fresh._changes = self._entries, self._changes
         if self.program is not None:
-            fresh._follow(self.program)
+            fresh.follow(self.program)
         return fresh
 
     def _limit(self) -> int:
         """How many packets there are before the program changes."""
         packets = len(self._buffer) // PACKET_BYTES
         while self._changes and self._changes[0].packet < self._base:
-            self._follow(self._changes.popleft().program)
+            self.follow(self._changes.popleft().program)
         if self._changes:
             return min(packets, self._changes[0].packet + 1 - self._base)
         return packets
@@ -192,7 +198,7 @@ class Passage:
         self._base += end
         return end == count and not whole
 
-    def _follow(self, program: Program) -> None:
+    def follow(self, program: Program) -> None:
         """Take another map of the program."""
         self.program = program
         self.finish()

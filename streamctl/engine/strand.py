@@ -16,6 +16,7 @@ from streamctl.media.mpegts.streams import (
     stream_language,
     stream_track,
 )
+from streamctl.media.mpegts.tables import CONDITIONAL_ACCESS, split_descriptors
 from streamctl.media.packet import Codec, Media
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CLOCK_ESSENCE = (0, b"clock")
 """Of a PID that carries clock references alone."""
+CONTROL_ESSENCE = (0, b"control")
+"""Of a PID that carries what a descrambler needs."""
 MAX_STRANDS = 200
 """PIDs of one program; the largest have some forty."""
 
@@ -48,6 +51,9 @@ class Start(enum.Enum):
     FIRST = enum.auto()
     """In the first group, whose leading pictures can't be decoded."""
     PAST = enum.auto()
+
+
+CARGOES = {CLOCK_ESSENCE: Cargo.CLOCK, CONTROL_ESSENCE: Cargo.SECTIONS}
 
 
 @dataclass(slots=True, eq=False)
@@ -82,29 +88,31 @@ class Plan:
         """
         former = self.by_pid
         streams = {stream.pid: stream for stream in program.map.streams[:MAX_STRANDS]}
+        pcr_pid = program.map.pcr_pid
+        asides = dict.fromkeys(control_pids(program.map), CONTROL_ESSENCE)
+        if pcr_pid != NULL_PID:
+            asides[pcr_pid] = CLOCK_ESSENCE
+        asides = {pid: one for pid, one in asides.items() if pid not in streams}
         kept = {
             pid: strand
             for pid, strand in former.items()
-            if strand.stream == streams.get(pid) and (pid in streams or pid == program.map.pcr_pid)
+            if strand.stream == streams.get(pid) and (pid in streams or pid in asides)
         }
         new = [stream for pid, stream in streams.items() if pid not in kept]
         wanted = [
             Wanted(essence(one.stream_type, one.descriptors), stream_language(one), one.pid)
             for one in new
         ]
-        pcr_pid = program.map.pcr_pid
-        lone = pcr_pid not in streams and pcr_pid not in kept and pcr_pid != NULL_PID
-        if lone:
-            wanted.append(Wanted(CLOCK_ESSENCE, pid=pcr_pid))
+        fresh = [pid for pid in asides if pid not in kept]
+        wanted += [Wanted(asides[pid], pid=pid) for pid in fresh]
         slots = self.pids.assign(wanted, [strand.slot for strand in kept.values()])
         for stream, slot in zip(new, slots, strict=False):
             kept[stream.pid] = self._strand(stream, slot)
-        if lone:
-            clock = Strand(pcr_pid, slots[-1], Cargo.CLOCK, None, None)
-            kept[pcr_pid] = clock
-        self.by_pid = {pid: kept[pid] for pid in (*streams, pcr_pid) if pid in kept}
+        for pid, slot in zip(fresh, slots[len(new) :], strict=True):
+            kept[pid] = Strand(pid, slot, CARGOES[asides[pid]], None, None)
+        self.by_pid = {pid: kept[pid] for pid in (*streams, *asides) if pid in kept}
         lead = leading_stream(program.map)
-        self.leader = self.by_pid[lead.pid] if lead is not None else None
+        self.leader = self.by_pid.get(lead.pid) if lead is not None else None
         self._publish(program)
         staying = set(self.by_pid.values())
         return [strand for strand in former.values() if strand not in staying]
@@ -132,6 +140,16 @@ def program_tracks(pmt: Pmt) -> dict[int, Track]:
         if track is not None:
             tracks[stream.pid] = track
     return tracks
+
+
+def control_pids(pmt: Pmt) -> list[int]:
+    """Where the messages for descramblers come, as the map says it (§2.6.16)."""
+    found = []
+    for part in (pmt.descriptors, *(stream.descriptors for stream in pmt.streams)):
+        for tag, payload in split_descriptors(part):
+            if tag == CONDITIONAL_ACCESS and len(payload) >= 4:
+                found.append(int.from_bytes(payload[2:4], "big") & 0x1FFF)
+    return found[:MAX_STRANDS]
 
 
 def cargo(kind: StreamKind) -> Cargo:

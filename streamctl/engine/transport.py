@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from streamctl.engine.timeline import Timeline
     from streamctl.media.mpegts.pidmap import PidMap
+    from streamctl.media.mpegts.program import Program
     from streamctl.media.packet import Item, Track
 
 HELD_BYTES = 33_554_432
@@ -73,19 +74,22 @@ class Transport:
         self.passage: Passage | None = None
         self.loss = Loss()
         self._begin = begin
-        self._held: list[tuple[Found, float]] = []
+        self._held: deque[tuple[Found, float]] = deque()
         self._held_bytes = 0
+        self._first: Program | None = None
+        """The program in force where what is held begins, if it came before."""
 
     def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Item]:
         """The chunks that these bytes make; nothing before the passage is open."""
         packets = self.aligner.feed(data)
         if not packets:
             return []
+        start = self.index.packets
         events = self.index.feed(packets)
         batch = self.index.batch
         heads = batch if isinstance(batch, ArrayBatch) else None
         counters = self.index.continuity.counters
-        found = Found(packets, events, heads, counters, self.index.decided)
+        found = Found(packets, start, events, heads, counters, self.index.decided)
         program = self.index.program
         if program is not None:
             if any(isinstance(event, ProgramChange) for event in events):
@@ -94,7 +98,8 @@ class Transport:
                 self.prober.feed(packets, program)
         passage = self.passage
         if passage is None:
-            self._hold(found, now)
+            if program is not None:
+                self._hold(found, now)
             return []
         out = passage.feed(found, now)
         if passage.doubted is not None and program is not None:
@@ -106,7 +111,9 @@ class Transport:
         """Let everything pass from here on; the chunks of what was held."""
         plan = Plan(self.pids)
         self.passage = Passage(plan, self.timeline, epoch, self._begin)
-        held, self._held = self._held, []
+        held, self._held = self._held, deque()
+        if self._first is not None:
+            self.passage.follow(self._first)
         out: list[Item] = []
         for found, now in held:
             out += self.passage.feed(found, now)
@@ -178,4 +185,8 @@ class Transport:
         self._held.append((found, now))
         self._held_bytes += len(found.packets)
         while self._held_bytes > HELD_BYTES:
-            self._held_bytes -= len(self._held.pop(0)[0].packets)
+            gone, _ = self._held.popleft()
+            self._held_bytes -= len(gone.packets)
+            for event in gone.events:
+                if isinstance(event, ProgramChange):
+                    self._first = event.program
