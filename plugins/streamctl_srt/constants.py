@@ -20,10 +20,6 @@ class Option(enum.IntEnum):
     FC = 4
     SNDBUF = 5
     RCVBUF = 6
-    LINGER = 7
-    UDP_SNDBUF = 8
-    UDP_RCVBUF = 9
-    REUSEADDR = 15
     MAXBW = 16
     INPUTBW = 24
     OHEADBW = 25
@@ -45,7 +41,6 @@ class Option(enum.IntEnum):
     ENFORCEDENCRYPTION = 53
     IPV6ONLY = 54
     PEERIDLETIMEO = 55
-    BINDTODEVICE = 56
     PACKETFILTER = 60
 
 
@@ -77,7 +72,6 @@ class State(enum.IntEnum):
 class ErrorCode(enum.IntEnum):
     """The values of ``srt_getlasterror`` that mean something to us."""
 
-    TIMEOUT = 6003
     SEND_BUFFER_FULL = 6001
     NOTHING_TO_READ = 6002
 

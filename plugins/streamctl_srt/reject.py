@@ -52,8 +52,6 @@ TEXTS = {
     1500: "an error inside the peer",
     1503: "the peer is shutting down",
 }
-UNSECURE = frozenset({10, 11})
-"""Reasons that have to do with passphrases."""
 
 
 def reason_text(code: int) -> str:
