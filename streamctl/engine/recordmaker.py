@@ -84,7 +84,12 @@ class LaneMaker:
         self.joined = False
 
     def kept(self, graph: Graph, tracks: Sequence[Track]) -> list[Track]:
-        """Those that the converter carries; of FLV the first of each medium."""
+        """Those that the converter carries; of FLV the first of each medium.
+
+        What passes as it came needs no converter.
+        """
+        if graph.origin is self.format:
+            return list(tracks)
         codecs = graph.entry(self.format).spec.codecs
         kept = [track for track in tracks if track.codec in codecs]
         if self.format is not Format.FLV:

@@ -60,6 +60,9 @@ def test_what_a_file_can_not_hold_is_known() -> None:
     assert LaneMaker(RecordingFile(Path("a.ts")), Format.RTMP).kept(graph, [VIDEO, odd]) == [VIDEO]
     muxer = MuxMaker(RecordingFile(Path("a.mp4")), "mp4")
     assert muxer.kept(graph, [PICTURE, odd, TONE]) == [PICTURE, TONE]
+    graph.origin = Format.RTMP
+    kept = LaneMaker(RecordingFile(Path("a.ts")), Format.RTMP).kept(graph, [VIDEO, odd])
+    assert kept == [VIDEO, odd]
 
 
 def test_the_tracks_of_an_mp4_are_settled() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streamctl.engine import transport
+from streamctl.engine.lane import Bounds
 from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format, Kind
 from tests.streamctl.engine.ts_world import DATAGRAM, ODD, Keeper, World, clocks
 from tests.streamctl.media.mpegts.world import program_maps
@@ -341,6 +343,50 @@ def test_discontinuity_begins_an_epoch_at_the_next_random_access_point(media: Me
         (2, "another film"),
     ]
     assert inspect(keeper.data).continuity_errors == []
+
+
+def test_a_group_of_pictures_that_passes_the_bound_can_not_be_joined(media: MediaCache) -> None:
+    world = World(bounds=Bounds(30.0, 60_000))
+    epoch, _ = start(world)
+    data = again(media, gop=200).data
+    lane = world.graph.entry(Format.MPEGTS).lane
+    world.send(epoch, data)
+    assert lane.bytes <= 60_000
+    assert lane.gop_too_long
+    assert not lane.joins
+
+
+def test_what_is_held_before_the_tracks_are_known_is_bounded(
+    media: MediaCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "HELD_BYTES", 50_000)
+    world = World()
+    epoch, keeper = start(world)
+    data = again(media, seconds=6.0).data
+    silent = b"".join(packet for packet in packets(data) if pid_of(packet) != 0x122)
+    world.send(epoch, silent, kbps=len(silent) * 8 / 6000)
+    assert epoch.on_air
+    assert len(world.begun[0].tracks) == 2
+    assert inspect(keeper.data).continuity_errors == []
+    assert judge(keeper.data).decode_errors == []
+
+
+@pytest.mark.parametrize("noise", [bytes(2_000_000), b"\x47" * 500_000, b"\x47\0\0\x10" * 90_000])
+def test_noise_comes_to_nothing(noise: bytes) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    world.send(epoch, noise, 9973)
+    assert keeper.items == []
+    assert not epoch.on_air
+    assert epoch.waiting == "no program association table yet"
+
+
+def test_packets_that_come_without_a_program_are_not_held(media: MediaCache) -> None:
+    world = World()
+    epoch, _ = start(world)
+    epoch.select(program=9)
+    world.send(epoch, again(media).data)
+    assert epoch.waiting == "program `9` is not among those on air: `1`"
 
 
 @pytest.mark.parametrize(
