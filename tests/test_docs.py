@@ -94,7 +94,11 @@ async def test_the_example_plugin_delivers(example: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md", "docs/srt.md"]
+    "document",
+    [
+        *("README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md", "docs/srt.md"),
+        "docs/udp.md",
+    ],
 )
 def test_stream_examples_are_valid(document: str) -> None:
     examples = blocks(document, "toml")
