@@ -120,12 +120,22 @@ def inspect(data: bytes) -> TsReport:
 
 
 def whole_units(data: bytes) -> bytes:
-    """The recording up to where its last access unit begins: a cut one is no server's fault."""
-    last = len(data) // PACKET * PACKET
-    for start in range(last - PACKET, 0, -PACKET):
-        if begins_pes(data[start : start + PACKET]):
-            return data[:start]
-    return data[:last]
+    """The recording without the last access unit of each PID: a cut one is no server's fault."""
+    starts = range(0, len(data) - PACKET + 1, PACKET)
+    packets = [data[start : start + PACKET] for start in starts]
+    last: dict[bytes, int] = {}
+    for number, packet in enumerate(packets):
+        if begins_pes(packet):
+            last[pid_bytes(packet)] = number
+    end = len(packets)
+    return b"".join(
+        packet for number, packet in enumerate(packets) if number < last.get(pid_bytes(packet), end)
+    )
+
+
+def pid_bytes(packet: bytes) -> bytes:
+    """The PID as it stands in the header."""
+    return bytes((packet[1] & 0x1F, packet[2]))
 
 
 def begins_pes(packet: bytes) -> bool:

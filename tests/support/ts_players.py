@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SPARE_S = 2.0
 """Recorded beyond what is wanted: what comes before the first key frame is not judged."""
 CLOCK_WRAP = (1 << 33) * 300
+VIDEO_ID = 0xE0
 TABLE_PIDS = 2
 """PAT and PMT, the first packets of which a decoder needs before anything."""
 
@@ -77,17 +78,19 @@ def from_key(data: bytes) -> bytes:
     """A recording from the first random-access point on, its tables in front."""
     tables: dict[int, bytes] = {}
     for number, packet in enumerate(packets(data)):
-        if packet[1] & 0x40 and len(tables) < TABLE_PIDS and not is_media(packet):
+        if not packet[1] & 0x40:
+            continue
+        begin = 4 + (packet[4] + 1 if packet[3] & 0x20 else 0)
+        if packet[begin : begin + 3] != b"\0\0\1":
             tables.setdefault(pid_of(packet), packet)
-        if packet[3] & 0x20 and packet[4] and packet[5] & 0x40:
-            return b"".join(tables.values()) + data[number * len(packet) :]
+        elif is_key(packet) and packet[begin + 3] & 0xF0 == VIDEO_ID:
+            return b"".join(list(tables.values())[:TABLE_PIDS]) + data[number * len(packet) :]
     return data
 
 
-def is_media(packet: bytes) -> bool:
-    """Whether PES begins in a packet."""
-    begin = 4 + (packet[4] + 1 if packet[3] & 0x20 else 0)
-    return packet[begin : begin + 3] == b"\0\0\1"
+def is_key(packet: bytes) -> bool:
+    """Whether a packet says that decoding may begin in it."""
+    return bool(packet[3] & 0x20 and packet[4] and packet[5] & 0x40)
 
 
 def recorder(program: Program) -> Callable[[str, Path, Wanted], TsRecording]:
