@@ -346,12 +346,12 @@ def test_discontinuity_begins_an_epoch_at_the_next_random_access_point(media: Me
 
 
 def test_a_group_of_pictures_that_passes_the_bound_can_not_be_joined(media: MediaCache) -> None:
-    world = World(bounds=Bounds(30.0, 60_000))
+    world = World(bounds=Bounds(30.0, 30_000))
     epoch, _ = start(world)
     data = again(media, gop=200).data
     lane = world.graph.entry(Format.MPEGTS).lane
     world.send(epoch, data)
-    assert lane.bytes <= 60_000
+    assert lane.bytes <= 30_000
     assert lane.gop_too_long
     assert not lane.joins
 
