@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.errors import ConnectionFailed
 from streamctl_srt.admission import PROTOCOL, Admission
 from streamctl_srt.binding import Binding, numeric
 from streamctl_srt.connection import Connection
@@ -41,7 +42,7 @@ class SrtListener:
         """Accept until cancelled.
 
         Raises:
-            ConnectionFailed: the address can't be bound.
+            ConnectionFailed: the address can't be bound, or libsrt has failed.
             MissingLibrary: the system has no libsrt.
         """
         async with self.runtime.running() as engine:
@@ -49,9 +50,10 @@ class SrtListener:
             port = Port(engine, gate, self.ctx, settings, self.options.max_connections)
             try:
                 ready(await port.open(self.address))
-                while True:
+                while not port.failure:
                     await self.ctx.clock.sleep(TICK_S)
                     port.tick()
+                raise ConnectionFailed(port.failure)
             finally:
                 with anyio.CancelScope(shield=True):
                     await port.close("the server stops listening here")
@@ -70,6 +72,8 @@ class Port:
         self.sender = Sender("srt-sender")
         self.admission = Admission(gate, engine.reader, engine.library, limit)
         self.connections: set[Connection] = set()
+        self.failure = ""
+        """Why nobody can come any more."""
         self._endpoint: Endpoint | None = None
 
     async def open(self, address: Address) -> Address:
@@ -100,6 +104,10 @@ class Port:
         if not connection.over:
             self.engine.reader.receive(endpoint, connection)
 
+    def failed(self, reason: str) -> None:
+        """Nobody can come any more."""
+        self.failure = reason
+
     def leave(self, connection: Connection) -> None:
         """A connection is over."""
         self.connections.discard(connection)
@@ -110,6 +118,8 @@ class Port:
     def tick(self) -> None:
         """What has to be looked at once a second."""
         self.admission.expire(time.monotonic())
+        if not self.engine.reader.alive:
+            self.failed("nothing is read from SRT any more")
         for connection in list(self.connections):
             connection.tick()
 

@@ -65,6 +65,9 @@ class Host(Protocol):
     def accepted(self, peer: tuple[Endpoint, Address]) -> None:
         """A caller came in; watch it to go on."""
 
+    def failed(self, reason: str) -> None:
+        """Nobody can come any more; called once."""
+
 
 @dataclass(slots=True)
 class Watched:
@@ -118,6 +121,11 @@ class Reader:
         """Close a socket soon, in the thread: that may take a moment."""
         self.forget(endpoint)
         self._closing.append(endpoint)
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything is read."""
+        return self._thread.is_alive()
 
     def post(self, method: Callable[[Any], None], argument: object) -> None:
         """Call something in the loop, from any thread."""
@@ -179,6 +187,7 @@ class Reader:
                 calls.append((watched.host.accepted, peer))
             if events & ERR:
                 self.forget(watched.endpoint)
+                calls.append((watched.host.failed, "libsrt stopped listening"))
         elif watched.connecting:
             self._settle(watched, calls)
         elif watched.caller is not None:

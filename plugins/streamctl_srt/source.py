@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.net.address import show
 from streamctl_srt import statistics
-from streamctl_srt.inlet import waiting
+from streamctl_srt.inlet import Inlet, waiting
 from streamctl_srt.link import PORT, opened
 from streamctl_srt.settings import Settings, mode
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
-    from streamctl_srt.inlet import Inlet
     from streamctl_srt.link import Link
     from streamctl_srt.options import InputOptions
-    from streamctl_srt.runtime import Engine, Runtime
+    from streamctl_srt.runtime import Runtime
 
 
 class SrtSource:
@@ -63,22 +62,22 @@ class SrtSource:
         async with self.runtime.running() as engine:
             if listening:
                 address = (self.url.host, self.url.port or PORT)
-                async with waiting(address, settings, engine, take) as inlet:
-                    await self._wait(inlet, engine)
-                    await self._follow(inlet.link)
+                inlet = Inlet(engine, self.ctx, settings.stream_id, take)
+                async with waiting(address, settings, engine, inlet):
+                    await self._follow(await self._caller(inlet))
             else:
                 async with opened(self.url, settings, engine, take) as link:
                     await self._follow(link)
 
-    async def _wait(self, inlet: Inlet, engine: Engine) -> None:
+    async def _caller(self, inlet: Inlet) -> Link:
         where = show((self.url.host, self.url.port or PORT))
         self.waiting = f"waiting for a caller on {where}"
-        await inlet.came.wait()
+        link = await inlet.caller()
         self.waiting = ""
         self.ctx.log.info("srt %s: %s called", where, show(inlet.address))
+        return link
 
-    async def _follow(self, link: Link | None) -> None:
-        assert link is not None
+    async def _follow(self, link: Link) -> None:
         self.link = link
         try:
             await link.end()

@@ -246,3 +246,24 @@ async def test_no_thread_is_left() -> None:
         assert native() > before + 4
     assert threading.active_count() == named
     await world.until(lambda: native() <= before)
+
+
+async def test_a_port_that_hears_nothing_any_more_is_an_error() -> None:
+    world = World()
+    async with world.runtime.running() as engine:
+        listener = SrtListener((HOST, 0), ListenerOptions(), world.ctx, world.runtime)
+        engine.reader._stopping = True
+        with pytest.raises(ConnectionFailed, match="nothing is read"):
+            await listener.serve(world, ready=lambda _: None)
+
+
+async def test_garbage_disturbs_nobody() -> None:
+    world = World()
+    async with world.serving(), world.caller("publish:news") as caller:
+        await world.until(lambda: world.writer)
+        async with await anyio.create_connected_udp_socket(HOST, world.port) as stranger:
+            for data in (b"", b"\x80", b"\xff" * 1500, bytes(16), b"\x80\0\0\0" + bytes(60)):
+                await stranger.send(data)
+        caller.send(MESSAGE)
+        await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+        assert len(world.sessions) == 1

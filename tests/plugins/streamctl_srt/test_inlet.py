@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import logging
+
+import anyio
+import pytest
+
+from streamctl.errors import ConnectionFailed
+from streamctl.sdk.url import StreamURL
+from streamctl_srt.inlet import Inlet, waiting
+from streamctl_srt.link import opened
+from streamctl_srt.settings import Settings
+from streamctl_srt.sink import ignore
+from tests.plugins.streamctl_srt.world import HOST, World, need_libsrt
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def libsrt() -> None:
+    need_libsrt()
+
+
+async def test_who_is_turned_away_is_logged_once_a_second(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    async with world.runtime.running() as engine:
+        inlet = Inlet(engine, world.ctx, "right", ignore)
+        with caplog.at_level(logging.INFO, world.ctx.log.name):
+            async with waiting((HOST, 0), Settings(), engine, inlet):
+                [watched] = engine.reader._watched.values()
+                url = StreamURL.parse(f"srt://{HOST}:{watched.endpoint.address()[1]}")
+                for _ in range(3):
+                    with pytest.raises(ConnectionFailed, match="no such stream"):
+                        async with opened(url, Settings(stream_id="wrong"), engine, ignore):
+                            pass
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"srt input: refused {HOST}:")
+    assert line.endswith("no such stream")
+
+
+async def test_a_wrong_passphrase_is_suspected(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    inlet = Inlet(None, world.ctx, "", ignore)  # type: ignore[arg-type] # nobody comes
+    with caplog.at_level(logging.INFO, world.ctx.log.name):
+        inlet._due(7, ("::1", 5))
+    assert "refused [::1]:5: the handshake came to nothing" in caplog.text
+
+
+async def test_an_input_whose_port_broke_ends() -> None:
+    world = World()
+    inlet = Inlet(None, world.ctx, "", ignore)  # type: ignore[arg-type] # nobody comes
+    inlet.failed("libsrt stopped listening")
+    with anyio.fail_after(1), pytest.raises(ConnectionFailed, match="stopped listening"):
+        await inlet.caller()
