@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING
 from streamctl.media.mpegts.batch import LOADED, PIDS, open_batch
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.mpegts.program import ProgramReader
-from streamctl.media.mpegts.streams import Carriage, stream_kind, stream_track
-from streamctl.media.mpegts.unpack import (
-    CueUnpacker,
-    DataUnpacker,
+from streamctl.media.mpegts.streams import LATM, Carriage, stream_kind, stream_track
+from streamctl.media.mpegts.unpack import CueUnpacker, DataUnpacker, PesUnpacker, ProgramTime
+from streamctl.media.mpegts.unpack_sound import (
+    LatmUnpacker,
     OpusUnpacker,
-    PesUnpacker,
-    PictureUnpacker,
-    ProgramTime,
     SoundUnpacker,
     opus_head,
 )
+from streamctl.media.mpegts.unpack_video import PictureUnpacker
 from streamctl.media.packet import Codec, Media, Packet, Track
 
 if TYPE_CHECKING:
@@ -202,6 +200,8 @@ class TsDemuxer:
             return OpusUnpacker(replace(track, config=opus_head(stream.descriptors)), self.time)
         if track.media is Media.VIDEO:
             return PictureUnpacker(track, self.time)
+        if stream.stream_type == LATM:
+            return LatmUnpacker(track, self.time)
         if track.media is Media.AUDIO:
             return SoundUnpacker(track, self.time)
         return DataUnpacker(track, self.time)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
-from streamctl.media import ac3, eac3, mpegaudio
+from streamctl.media import ac3, eac3, latm, mpegaudio
 from streamctl.media.aac import (
     ADTS_CRC_BYTES,
     ADTS_HEADER_BYTES,
@@ -32,8 +32,6 @@ LAYER_BITS = 0x06
 BSID_AT = 5
 """Byte of AC-3 and E-AC-3 frames with ``bsid`` in its upper five bits."""
 
-HEAD_BYTES = 12
-"""Enough to tell the length of any frame; none is shorter."""
 MAX_SEARCHES = 64
 """Places that are tried in one payload; what is so full of false beginnings is dropped."""
 
@@ -74,7 +72,7 @@ def eac3_size(data: bytes, at: int) -> int:
     """The length of an E-AC-3 access unit: an independent frame, and those that depend on it."""
     size = eac3.parse_frame(data, at).size
     for _ in range(eac3.MAX_FRAMES):
-        if at + size + HEAD_BYTES > len(data):
+        if at + size + eac3.HEAD_BYTES > len(data):
             break
         try:
             following = eac3.parse_frame(data, at + size)
@@ -86,27 +84,31 @@ def eac3_size(data: bytes, at: int) -> int:
     return size
 
 
-SIZES: dict[Codec, Callable[[bytes, int], int]] = {
-    Codec.AAC: adts_size,
-    Codec.MP2: mpeg_size,
-    Codec.MP3: mpeg_size,
-    Codec.AC3: ac3_size,
-    Codec.EAC3: eac3_size,
-}
-"""Length of the frame at a place; raises ``RemoteProtocolError`` where none is."""
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How frames are told apart."""
 
-ADTS_HEAD = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
-MPEG_HEAD = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]")
-AC3_HEAD = re.compile(re.escape(ac3.SYNC))
+    size: Callable[[bytes, int], int]
+    """Length of the frame at a place; raises ``RemoteProtocolError`` where none is."""
+    least: int
+    """Bytes that tell the length; no frame is shorter."""
+    head: re.Pattern[bytes]
+    """What to search for when frames are lost."""
 
-HEADS = {
-    Codec.AAC: ADTS_HEAD,
-    Codec.MP2: MPEG_HEAD,
-    Codec.MP3: MPEG_HEAD,
-    Codec.AC3: AC3_HEAD,
-    Codec.EAC3: AC3_HEAD,
+
+MPEG_AUDIO = Framing(
+    mpeg_size, mpegaudio.HEADER_BYTES, re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]")
+)
+LOAS = Framing(latm.loas_size, latm.HEADER_BYTES, re.compile(rb"\x56[\xe0-\xff]"))
+"""AAC in LATM."""
+
+FRAMINGS = {
+    Codec.AAC: Framing(adts_size, ADTS_HEADER_BYTES, re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")),
+    Codec.MP2: MPEG_AUDIO,
+    Codec.MP3: MPEG_AUDIO,
+    Codec.AC3: Framing(ac3_size, ac3.HEAD_BYTES, re.compile(re.escape(ac3.SYNC))),
+    Codec.EAC3: Framing(eac3_size, eac3.HEAD_BYTES, re.compile(re.escape(ac3.SYNC))),
 }
-"""What to search for when frames are lost."""
 
 
 def sound_codec(codec: Codec, data: bytes) -> Codec:
@@ -126,15 +128,13 @@ def sound_codec(codec: Codec, data: bytes) -> Codec:
 class Framer:
     """Cuts the frames of one track; keeps less than one frame."""
 
-    def __init__(self, codec: Codec) -> None:
-        self.codec = codec
+    def __init__(self, framing: Framing) -> None:
         self.skipped_bytes = 0
         """Bytes that belonged to no frame."""
         self._rest = b""
         self._time: int | None = None
         """Of the frame that begins in the rest."""
-        self._size = SIZES[codec]
-        self._head = HEADS[codec]
+        self._framing = framing
         self._locked = False
         """The last frame ended where this one has to begin."""
 
@@ -144,7 +144,7 @@ class Framer:
         border = len(self._rest)
         frames = []
         at = searches = 0
-        while at + HEAD_BYTES <= len(data):
+        while at + self._framing.least <= len(data):
             end = self._end(data, at)
             if end < 0:
                 searches += 1
@@ -179,9 +179,9 @@ class Framer:
         After a search another one has to follow it, if its place is within ``data``.
         """
         try:
-            end = at + self._size(data, at)
-            if not self._locked and end + HEAD_BYTES <= len(data):
-                self._size(data, end)
+            end = at + self._framing.size(data, at)
+            if not self._locked and end + self._framing.least <= len(data):
+                self._framing.size(data, end)
         except ProtocolError:
             return -1
         return end
@@ -189,8 +189,8 @@ class Framer:
     def _search(self, data: bytes, at: int, searches: int) -> int:
         """The next place where a frame may begin."""
         self._locked = False
-        found = self._head.search(data, at + 1) if searches < MAX_SEARCHES else None
-        start = found.start() if found else max(at + 1, len(data) - HEAD_BYTES + 1)
+        found = self._framing.head.search(data, at + 1) if searches < MAX_SEARCHES else None
+        start = found.start() if found else max(at + 1, len(data) - self._framing.least + 1)
         self.skipped_bytes += start - at
         return start
 

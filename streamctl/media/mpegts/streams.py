@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from streamctl.media.mpegts.psi import Pmt, PmtStream
 
 PRIVATE_PES = 0x06
+LATM = 0x11
 METADATA_PES = 0x15
 USER_PRIVATE = 0x80
 """Types from here on mean what the registration descriptor of the program says."""
@@ -80,7 +81,7 @@ KINDS = {
     0x0D: sections("DSM-CC"),
     0x0F: StreamKind("AAC", Codec.AAC),
     0x10: video("MPEG-4 part 2 video"),
-    0x11: StreamKind("AAC in LATM"),
+    LATM: StreamKind("AAC in LATM", Codec.AAC),
     METADATA_PES: StreamKind("metadata", Codec.DATA),
     0x16: sections("metadata"),
     0x1B: video("H.264", Codec.H264),

@@ -211,13 +211,13 @@ def test_a_program_is_chosen_by_number_and_streams_by_pid() -> None:
 
 
 def test_what_cant_be_read_is_named() -> None:
-    others = [Component(0x300 + n, kind, []) for n, kind in enumerate((0x0B, 0x33, 0x11))]
+    others = [Component(0x300 + n, kind, []) for n, kind in enumerate((0x0B, 0x33, 0x10))]
     demuxer = TsDemuxer()
     demuxed(sent(service(sound_pid(0x101), *others)), demuxer=demuxer)
     assert demuxer.left_out == (
         "DSM-CC (PID 768)",
         "VVC (PID 769)",
-        "AAC in LATM (PID 770)",
+        "MPEG-4 part 2 video (PID 770)",
     )
 
 

@@ -22,7 +22,7 @@ from streamctl.media.packet import Flag, Kind
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, recovery_point, sei, slice_of
 from tests.streamctl.media.mpegts.packets import carried, packet
 from tests.streamctl.media.mpegts.test_demux import PICTURES, sound_pid
-from tests.streamctl.media.mpegts.test_unpack import BOTTOM, OTHERS, TOP
+from tests.streamctl.media.mpegts.test_unpack_video import BOTTOM, OTHERS, TOP
 from tests.streamctl.media.mpegts.world import (
     AUDIO,
     VIDEO,

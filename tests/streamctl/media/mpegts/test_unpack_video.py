@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from streamctl.media.mpegts.unpack import MAX_FAULTS, ProgramTime
+from streamctl.media.mpegts.unpack_video import DEFAULT_STEP, PictureUnpacker
+from streamctl.media.nal import START_CODE
+from streamctl.media.packet import Codec, Flag, Kind, Packet, Track
+from tests.streamctl.media.h264.sets import PPS, SPS_720P, SPS_FIELDS, bits_of, payload, slice_of
+from tests.streamctl.media.mpegts.unpacking import found_by, pes, units
+from tests.streamctl.media.test_mpeg2video import EXTENSION, OPEN, SEQUENCE, B, I, P
+
+IDR, DELTA = slice_of(7, kind=5), slice_of(5)
+SETS = START_CODE + SPS_720P + START_CODE + PPS
+KEY, NEXT = SETS + START_CODE + IDR, START_CODE + DELTA
+
+
+def video(codec: Codec = Codec.H264) -> PictureUnpacker:
+    return PictureUnpacker(Track(0, codec), ProgramTime())
+
+
+def test_pictures_come_with_their_track() -> None:
+    track, first, second = found_by(video(), pes(KEY, 7200, 3600), pes(NEXT, 10_800))
+    assert isinstance(track, Track)
+    assert (track.width, track.height, track.config is None) == (1280, 720, False)
+    assert isinstance(first, Packet)
+    assert isinstance(second, Packet)
+    assert (first.pts, first.dts, first.kind) == (7200, 3600, Kind.KEY)
+    assert first.data == len(IDR).to_bytes(4, "big") + IDR
+    assert (second.pts, second.dts, second.kind) == (10_800, 10_800, Kind.P)
+
+
+def test_pictures_before_the_first_parameter_sets_are_dropped() -> None:
+    assert [one.kind for one in units(video(), pes(NEXT, 0), pes(KEY, 1), pes(NEXT, 2))] == [
+        Kind.KEY,
+        Kind.P,
+    ]
+
+
+def test_what_cant_be_read_is_counted_by_its_fault() -> None:
+    unpacker = video()
+    broken = START_CODE + SPS_720P[:4] + START_CODE + PPS + START_CODE + IDR
+    assert units(unpacker, pes(broken, 0), pes(KEY, None)) == []
+    assert list(unpacker.time.faults.values()) == [1, 1]
+    for number in range(2 * MAX_FAULTS):
+        unpacker.time.fault(str(number))
+    assert len(unpacker.time.faults) == MAX_FAULTS
+
+
+def test_several_pictures_of_a_unit_follow_by_the_frame_rate() -> None:
+    unpacker = video()
+    found = units(unpacker, pes(KEY + NEXT + NEXT, 9000, 5400))
+    step = round(90_000 / unpacker.track.fps)
+    assert step != DEFAULT_STEP
+    assert [(one.pts, one.dts) for one in found] == [
+        (9000 + number * step, 5400 + number * step) for number in range(3)
+    ]
+
+
+def test_without_a_frame_rate_pictures_follow_as_the_last_ones_did() -> None:
+    key = START_CODE + SPS_FIELDS + KEY.replace(SETS, START_CODE + PPS)
+    found = units(video(), pes(key + NEXT, 0), pes(NEXT * 2, 6000), pes(NEXT * 3, 15_000))
+    assert [one.dts for one in found] == [
+        *(0, DEFAULT_STEP),
+        *(6000, 9000),
+        *(15_000, 19_500, 24_000),
+    ]
+
+
+def test_a_torn_picture_is_marked() -> None:
+    first, second = units(video(), pes(KEY, 0, torn=True), pes(NEXT, 1))
+    assert (first.flags, second.flags) == (Flag.CORRUPT, 0)
+
+
+def test_pictures_shown_before_an_open_point_lead_it() -> None:
+    unpacker = video(Codec.MPEG2)
+    key = SEQUENCE + EXTENSION + OPEN + I
+    found = units(unpacker, pes(key, 9, 1), pes(B, 3, 3), pes(B, 6, 6), pes(P, 18, 9), pes(B, 8, 8))
+    assert [one.flags for one in found] == [Flag.OPEN_GOP, Flag.LEADING, Flag.LEADING, 0, 0]
+    assert [one.kind for one in found] == [Kind.KEY, Kind.B, Kind.B, Kind.P, Kind.B]
+    assert unpacker.track.height == 576
+
+
+def field(number: int, parity: str, kind: int = 1) -> bytes:
+    head = bits_of(0) + bits_of(5) + bits_of(0) + f"{number:04b}" + parity + "0" * 20
+    return START_CODE + b"\x09\xf0" + START_CODE + bytes((0x60 | kind,)) + payload(head)
+
+
+FIELD_SETS = START_CODE + SPS_FIELDS + START_CODE + PPS
+TOP, BOTTOM = FIELD_SETS + field(0, "10"), field(0, "11")
+OTHERS = [field(1, "10"), field(1, "11"), field(2, "0")]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_both_fields_of_a_frame_are_one_packet(together: bool) -> None:
+    unpacker = video()
+    fields = [TOP, BOTTOM, *OTHERS]
+    taken = [pes(one, number * 1800) for number, one in enumerate(fields)]
+    if together:
+        taken = [pes(TOP + BOTTOM, 0), pes(OTHERS[0] + OTHERS[1], 3600), pes(OTHERS[2], 7200)]
+    found = units(unpacker, *taken)
+    assert [one.dts for one in found] == [0, 3600, 7200]
+    assert [one.data.count(b"\x61") for one in found] == [2, 2, 1]
+
+
+def test_a_field_without_its_other_one_is_given_alone() -> None:
+    found = units(video(), pes(TOP, 0), pes(OTHERS[0], 3600), pes(OTHERS[0], 7200))
+    assert [one.dts for one in found] == [0, 3600, 7200]
