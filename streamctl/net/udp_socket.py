@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed
@@ -43,6 +43,7 @@ GROUP = struct.Struct(f"I0L{STORAGE_BYTES}s")
 GROUP_SOURCE = struct.Struct(f"I0L{STORAGE_BYTES}s{STORAGE_BYTES}s")
 """``struct group_source_req``."""
 
+NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 NO_ROUTE = frozenset({errno.ENODEV, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
 
 
@@ -81,19 +82,14 @@ async def resolved(host: str, port: int) -> Address:
     return f"{str(where[0]).partition('%')[0]}{scope}", port
 
 
-def lookup(address: Address, *, passive: bool = False) -> tuple[int, Where]:
+def lookup(address: Address) -> tuple[int, Where]:
     """Family and numeric form of an address.
 
     Raises:
         OSError: an unknown host.
     """
     host, port = address
-    flags = socket.AI_PASSIVE if passive else 0
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=flags)
-    if passive and not host:
-        # Listening on IPv6 takes IPv4 along.
-        found.sort(key=lambda row: row[0] != socket.AF_INET6)
-    family, _, _, _, where = found[0]
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     return family, where  # type: ignore[return-value] # of the internet families only
 
 
@@ -106,7 +102,9 @@ def receiving_socket(reception: Reception) -> socket.socket:
     shown = show(reception.address)
     index = interface_index(reception.interface) if reception.interface else 0
     try:
-        return bound_socket(reception, index)
+        if reception.address[0]:
+            return bound_socket(reception, index)
+        return bound_everywhere(reception, index)
     except OSError as error:
         if error.errno in NO_ROUTE and not index and is_group(reception.address[0]):
             raise ConnectionFailed(
@@ -124,9 +122,20 @@ def is_group(host: str) -> bool:
         return False
 
 
+def bound_everywhere(reception: Reception, index: int) -> socket.socket:
+    """A socket for both families, or for IPv4 where that is all there is."""
+    port = reception.address[1]
+    try:
+        return bound_socket(replace(reception, address=("::", port)), index)
+    except OSError as error:
+        if error.errno not in NO_IPV6:
+            raise
+    return bound_socket(replace(reception, address=("0.0.0.0", port)), index)
+
+
 def bound_socket(reception: Reception, index: int) -> socket.socket:
     """A socket for datagrams to an address that come in by an interface, 0 = any."""
-    family, where = lookup(reception.address, passive=True)
+    family, where = lookup(reception.address)
     group = ip_address(where).is_multicast
     with ExitStack() as undo:
         found = socket.socket(family, socket.SOCK_DGRAM)
@@ -139,8 +148,9 @@ def bound_socket(reception: Reception, index: int) -> socket.socket:
             # Others on this machine may receive the same group.
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             only_joined(found)
-            if family == socket.AF_INET6 and index:
-                where = (str(where[0]), int(where[1]), 0, index)
+            if len(where) == 4:
+                index = index or where[3]
+                where = (where[0], where[1], 0, index)
             found.bind(where)
             join(found, where, index, reception.sender)
         else:

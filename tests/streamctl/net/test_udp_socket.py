@@ -69,6 +69,28 @@ def test_all_addresses_are_those_of_both_families() -> None:
         assert received(found) == [b"six", b"four"]
 
 
+def test_a_machine_without_ipv6_receives_by_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lookup(address: Address) -> tuple[int, Address]:
+        if address[0] == "::":
+            raise OSError(errno.EAFNOSUPPORT, "address family not supported")
+        return socket.AF_INET, address
+
+    monkeypatch.setattr(udp_socket, "lookup", lookup)
+    with receiving_socket(Reception(("", 0))) as found:
+        assert found.family == socket.AF_INET
+        taken = Reception(("", port_of(found)))
+        with pytest.raises(ConnectionFailed, match="address already in use"):
+            receiving_socket(taken)
+
+
+def test_all_addresses_are_taken_once() -> None:
+    with (
+        receiving_socket(Reception(("", 0))) as found,
+        pytest.raises(ConnectionFailed, match="address already in use"),
+    ):
+        receiving_socket(Reception(("", port_of(found))))
+
+
 def test_one_interface_may_be_all_that_is_received_by() -> None:
     with receiving_socket(Reception(("", 0), LOOPBACK)) as found:
         name = found.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
@@ -162,6 +184,9 @@ def test_a_group_of_ipv6_is_joined(group: str) -> None:
         own = sender.getsockname()[0]
         sender.send(b"media")
         assert received(found) == [b"media"]
+    if group.startswith("ff12"):
+        with receiving_socket(Reception((f"{group}%{name}", 0))) as found:
+            assert found.getsockname()[3] == index
     for source, expected in ((own, [b"media"]), ("2001:db8::7", [])):
         with (
             receiving_socket(Reception((group, 0), name, source.partition("%")[0])) as found,
