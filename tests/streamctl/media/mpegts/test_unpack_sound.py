@@ -93,7 +93,7 @@ def test_opus_is_read_as_it_is_written() -> None:
     data = b"\xfc" + bytes(700)
     control = writer.pes(Packet(0, 9000, 9000, Kind.AUDIO, 0, data))[14:]
     unpacker = OpusUnpacker(Track(0, Codec.OPUS, head), ProgramTime())
-    assert (unpacker.track.sample_rate, unpacker.track.channels) == (48_000, 1)
+    assert (unpacker.track.sample_rate, unpacker.track.channels) == (48_000, 2)
     found = units(unpacker, pes(control * 2, 9000), pes(control, None))
     assert [(one.pts, one.data, one.dur) for one in found] == [
         (9000, data, 1800),
