@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 WIDE = frozenset({Option.MAXBW, Option.INPUTBW})
 """Options of 64 bits."""
-TEXT_BYTES = 513
 BACKLOG = 128
 """Handshakes that may wait to be accepted."""
 
@@ -69,13 +68,6 @@ class Endpoint:
         value, size = c_int64(), c_int(8)
         self.library.srt_getsockflag(self.number, option, byref(value), byref(size))
         return value.value
-
-    def text_of(self, option: Option) -> str:
-        """An option that is a text; empty when the socket is gone."""
-        value, size = ctypes.create_string_buffer(TEXT_BYTES), c_int(TEXT_BYTES)
-        if self.library.srt_getsockflag(self.number, option, value, byref(size)) < 0:
-            return ""
-        return value.raw[: size.value].rstrip(b"\0").decode(errors="replace")
 
     def bind(self, address: Address) -> None:
         """Take a local address.
