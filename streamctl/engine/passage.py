@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from streamctl.media.mpegts.program import Program
     from streamctl.media.packet import Item
 
-CLOCK_KEY = -1
-"""By which the program clock knows its own references."""
 EARLY_S = 2.0
 """Sound that came this long before the first picture may still be wanted."""
 EARLY_BYTES = 8_388_608
@@ -257,7 +255,7 @@ class Passage:
         if strand.cargo is Cargo.CLOCK and not strand.open:
             self._open(run, row, strand)
         if strand.open and base is not None and self._pcr is not None:
-            offset = self.clock.place(CLOCK_KEY, self._pcr, now)
+            offset = self.clock.tick(self._pcr, now)
             if not self.sealed:
                 move_clocks(run.data, at, offset)
 
@@ -433,7 +431,7 @@ class Passage:
         """Begin the epoch at this unit."""
         timeline = self.timeline
         offset = timeline.offset_for(pts=unit.pts, dts=unit.dts, now=unit.now, video=video)
-        self.clock.offset = offset
+        self.clock.begin(offset)
         start = unit.dts + offset
         recent = start - timeline.audio_end <= EARLY_S * TIMESCALE
         self._sound_from = timeline.audio_end if recent else start

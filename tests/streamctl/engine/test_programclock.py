@@ -57,6 +57,49 @@ def test_a_second_jump_is_told_while_two_offsets_are_valid() -> None:
     assert clock.jumps == 2
 
 
+def ticks(clock: ProgramClock, times: list[tuple[float, float]]) -> list[float]:
+    """Where clock references come out."""
+    return [(round(time * S) + clock.tick(round(time * S), now)) / S for time, now in times]
+
+
+def test_references_that_jump_first_are_joined_by_the_others() -> None:
+    clock = ProgramClock(0)
+    clock.begin(5 * S)
+    assert ticks(clock, [(0, 0), (0.04, 0.04)]) == [5, 5.04]
+    assert run(clock, 1, [(0.5, 0.04), (0.54, 0.08)]) == [5.5, 5.54]
+    assert ticks(clock, [(300.02, 0.1), (300.06, 0.14)]) == [5.08, 5.12]
+    assert run(clock, 1, [(300.5, 0.12)]) == [5.56]
+    assert clock.offset == clock.clock_offset
+    assert clock.jumps == 1
+
+
+def test_references_that_jump_alone_go_on_alone() -> None:
+    clock = ProgramClock(0)
+    clock.begin(0)
+    times = [(0.5 + 0.04 * n, 0.04 * n) for n in range(200)]
+    ticks(clock, [(0, 0), (0.04, 0.04)])
+    assert run(clock, 1, times[:3]) == [0.5, 0.54, 0.58]
+    assert ticks(clock, [(9000, 0.12), (9000.04, 0.16)]) == [0.08, 0.12]
+    assert run(clock, 1, times[3:]) == [round(time * S) / S for time, _ in times[3:]]
+    assert clock.jumps == 0
+
+
+def test_references_follow_what_jumped_before_them() -> None:
+    clock = ProgramClock(0)
+    clock.begin(0)
+    ticks(clock, [(0, 0), (0.04, 0.04)])
+    run(clock, 1, [(0.5, 0), (0.54, 0.04), (700.5, 0.08)])
+    assert clock.jumps == 1
+    assert ticks(clock, [(699.96, 0.09)]) == [(699.96 * S + clock.offset) / S]
+    assert clock.clock_offset == clock.offset
+
+
+def test_references_that_come_late_have_not_jumped() -> None:
+    clock = ProgramClock(0)
+    clock.begin(S)
+    assert ticks(clock, [(0, 0), (0.04, 4.0), (4.0, 4.0), (9.0, 9.0)]) == [1, 1.04, 5, 10]
+
+
 def test_data_takes_the_offset_that_puts_it_nearer_and_moves_nothing() -> None:
     clock = ProgramClock(0)
     assert clock.near(9 * S, 0.0, 0) == 0
