@@ -44,6 +44,8 @@ CONNECT_S = 5.0
 LATENCY_MS = 120
 ROOM_BYTES = 1 << 22
 SETTLE_S = 0.02
+ASK_S = 1.0
+"""After everything has arrived, the harness has so long to ask for counters before we hang up."""
 
 
 @dataclass(frozen=True)
@@ -208,8 +210,9 @@ def send(job: Job, targets: list[Target]) -> None:
         "refused": sum(each.refused for each in senders),
         "worst_late_ms": round(worst * 1000, 1),
     }
-    # What is still in the senders' buffers may be resent for as long as this.
-    time.sleep(job.latency_ms * 2 / 1000)
+    print("sent", flush=True)
+    # What is still in the buffers may be resent for as long as this; then the harness asks.
+    time.sleep(job.latency_ms * 2 / 1000 + ASK_S)
     report |= {"dropped": sum(each.dropped() for each in senders)}
     print(json.dumps(report), flush=True)
 
