@@ -276,7 +276,7 @@ class Passage:
             self._begin(run, Unit(row, time, time, now), video=strand.cargo is Cargo.PICTURE)
         if not strand.open:
             self._open(run, row, strand)
-        offset = self.clock.place(strand.pid, time, now)
+        offset = self.clock.place(strand.pid, time, now, leads=True)
         self.timeline.passed(time + offset, time + offset, video=strand.cargo is Cargo.PICTURE)
         strand.units += 1
         self._cut(Unit(row, time, time, now), offset, 0, entry, 0)
@@ -330,7 +330,7 @@ class Passage:
             return None
         if not strand.open:
             self._open(run, unit.row, strand)
-        offset = self.clock.place(strand.pid, unit.dts, unit.now)
+        offset = self.clock.place(strand.pid, unit.dts, unit.now, leads=True)
         step = self.clock.lines[strand.pid].step
         self.timeline.passed(unit.pts + step + offset, unit.dts + offset, video=True)
         if entry is not None:
@@ -374,11 +374,11 @@ class Passage:
             self._begin(run, unit, video=False)
         entry = self._entries.pop(self._base + unit.row, None) if leads else None
         if not strand.open:
-            if unit.pts + self.clock.offset < self._sound_from:
+            if unit.pts + self.clock.leading < self._sound_from:
                 self.dropped += 1
                 return None
             self._open(run, unit.row, strand)
-        offset = self.clock.place(strand.pid, unit.dts, unit.now)
+        offset = self.clock.place(strand.pid, unit.dts, unit.now, leads=leads)
         step = self.clock.lines[strand.pid].step
         self.timeline.passed(unit.pts + step + offset, unit.dts + offset, video=False)
         strand.units += 1
@@ -408,7 +408,7 @@ class Passage:
         """Move the time of a splice cue; False if more bytes are needed."""
         if not self.begun:
             return True
-        offset = 0 if self.sealed else self.clock.offset
+        offset = 0 if self.sealed else self.clock.leading
         if offset and not move_cue(run, row, strand.pid, offset, hasty=self._hasty):
             return False
         if not strand.open:
@@ -431,7 +431,7 @@ class Passage:
         """Begin the epoch at this unit."""
         timeline = self.timeline
         offset = timeline.offset_for(pts=unit.pts, dts=unit.dts, now=unit.now, video=video)
-        self.clock.begin(offset)
+        self.clock.offset = offset
         start = unit.dts + offset
         recent = start - timeline.audio_end <= EARLY_S * TIMESCALE
         self._sound_from = timeline.audio_end if recent else start

@@ -1,10 +1,11 @@
 """Maps the times of one program that is passed through onto the timeline of its stream.
 
-The rules are those of :mod:`streamctl.engine.timeline`: one offset for everything, a jump of the
-source against itself replaces it, and for a while both are valid. Clock references follow the
-pictures and sounds: when they jump first, as they should, the others join them, and when they jump
-alone, which is a fault, the others stay. Nothing is put in order here, since the bytes of others
-are not changed beyond the offset.
+Theory of operation: one offset moves everything. A jump of the source against itself replaces it,
+and since every stream of the program jumps for itself, each takes the new offset with its own
+first time behind the jump, so that what is interleaved late is never torn away. A stream that
+jumps alone, which is a fault of its own, goes on alone: data and splice cues follow the stream
+that leads, and so do clock references, though they may be the first to jump. Lateness is no jump.
+Nothing is put in order here, since the bytes of others are not changed beyond the offset.
 """
 
 from __future__ import annotations
@@ -17,17 +18,16 @@ from streamctl.media.packet import TIMESCALE
 
 @dataclass(slots=True)
 class Line:
-    """The last time of one PID's stream, or of the clock references."""
+    """Where the times of one stream stand, or the clock references."""
 
     source: int
-    """As the source said it."""
-    out: int
-    """On the timeline."""
-    step: int
-    """Last plausible distance, 90 kHz."""
+    """The last one, as the source said it."""
+    offset: int
     arrival: float
     ahead: float
     """The furthest that it has ever been ahead of its arrival, in ticks."""
+    step: int = 0
+    """Last plausible distance, 90 kHz."""
 
     def jumps(self, time: int, now: float) -> bool:
         """Whether a time is a jump: back always, forward only if it outruns the clock."""
@@ -43,82 +43,89 @@ class Line:
             self.ahead = ahead
         return jumped
 
+    def expected(self, now: float) -> int:
+        """Where a time that comes now belongs on the timeline."""
+        elapsed = round((now - self.arrival) * TIMESCALE)
+        return self.source + self.offset + (elapsed if elapsed > JUMP else self.step)
+
+    def move(self, time: int, now: float) -> int:
+        """Go on with a time; its offset."""
+        step = time - self.source
+        if 0 < step < JUMP:
+            self.step = step
+        self.source = time
+        self.arrival = now
+        return self.offset
+
 
 @dataclass(slots=True)
 class ProgramClock:
     """One offset for all streams of a program."""
 
     offset: int
+    """Of the newest jump that was none of a single stream."""
     lines: dict[int, Line] = field(default_factory=dict)
-    old_offset: int | None = None
-    old_until: float = 0.0
-    jumps: int = 0
+    leader: Line | None = None
     clock: Line | None = None
     """The clock references."""
-    clock_offset: int = 0
-    """What they are moved by; the offset, unless they have jumped ahead of the others."""
+    old_offset: int = 0
+    old_until: float = 0.0
+    jumps: int = 0
 
-    def begin(self, offset: int) -> None:
-        """Take the offset of an epoch."""
-        self.offset = self.clock_offset = offset
+    @property
+    def leading(self) -> int:
+        """The offset of the stream that leads."""
+        return self.leader.offset if self.leader is not None else self.offset
+
+    def place(self, key: int, time: int, now: float, *, leads: bool = False) -> int:
+        """The offset for a time, unwrapped, of the stream that is known by ``key``."""
+        line = self.lines.get(key)
+        if line is None:
+            line = self.lines[key] = new_line(time, self.leading, now)
+        elif line.jumps(time, now):
+            self._jump(line, time, now)
+        if leads:
+            self.leader = line
+        return line.move(time, now)
 
     def tick(self, time: int, now: float) -> int:
         """The offset for a clock reference, unwrapped."""
         line = self.clock
         if line is None:
-            ahead = time - now * TIMESCALE
-            line = self.clock = Line(time, time + self.clock_offset, 0, now, ahead)
-        step = time - line.source
-        elapsed = (now - line.arrival) * TIMESCALE
-        if line.jumps(time, now):
-            expected = line.out + (round(elapsed) if elapsed > JUMP else line.step)
-            near = abs(time + self.offset - expected) <= JUMP
-            self.clock_offset = self.offset if near else expected - time
-        elif 0 < step < JUMP:
-            line.step = step
-        line.source = time
-        line.arrival = now
-        line.out = time + self.clock_offset
-        return self.clock_offset
-
-    def place(self, key: int, time: int, now: float) -> int:
-        """The offset for a time, unwrapped, of the stream that is known by ``key``."""
-        line = self.lines.get(key)
-        if line is None:
-            ahead = time - now * TIMESCALE
-            self.lines[key] = Line(time, time + self.offset, 0, now, ahead)
-            return self.offset
-        step = time - line.source
-        if line.jumps(time, now):
-            self._jump(line, time, now)
-        offset = self.offset if self.old_offset is None else self._pick(line, time, now)
-        if 0 < step < JUMP:
-            line.step = step
-        line.source = time
-        line.arrival = now
-        line.out = time + offset
-        return offset
+            line = self.clock = new_line(time, self.leading, now)
+        elif line.jumps(time, now):
+            expected = line.expected(now)
+            joins = abs(time + self.leading - expected) <= JUMP
+            line.offset = self.leading if joins else expected - time
+        return line.move(time, now)
 
     def near(self, time: int, now: float, expected: int) -> int:
         """The offset for a time that must not move the clock: the one that puts it nearer."""
-        if self.old_offset is None or now >= self.old_until:
-            return self.offset
-        wanted = expected - time
-        return min(self.offset, self.old_offset, key=lambda offset: abs(offset - wanted))
+        offsets = [self.leading]
+        if now < self.old_until:
+            offsets.append(self.old_offset)
+        return min(offsets, key=lambda offset: abs(time + offset - expected))
 
     def _jump(self, line: Line, time: int, now: float) -> None:
-        if self.old_offset is not None and now < self.old_until:
-            nearer = abs(time + self.old_offset - line.out)
-            if min(nearer, abs(time + self.offset - line.out)) <= JUMP:
-                return
-        self.jumps += 1
-        self.old_offset, self.old_until = self.offset, now + BOTH_VALID_S
-        elapsed = round((now - line.arrival) * TIMESCALE)
-        expected = line.out + (elapsed if elapsed > JUMP else line.step)
-        together = abs(time + self.clock_offset - expected) <= JUMP
-        self.offset = self.clock_offset if together else expected - time
+        """Give a stream that has jumped the offset of those before it, or a new one."""
+        expected = line.expected(now)
+        offsets = [self.offset, self.leading]
+        if self.clock is not None:
+            offsets.append(self.clock.offset)
+        if now < self.old_until:
+            offsets.append(self.old_offset)
+        nearest = min(offsets, key=lambda offset: abs(time + offset - expected))
+        known = nearest in {self.offset, self.old_offset} and self.jumps > 0
+        if abs(time + nearest - expected) > JUMP:
+            nearest = expected - time
+            known = False
+        if not known:
+            self.jumps += 1
+            self.old_offset, self.old_until = self.offset, now + BOTH_VALID_S
+            self.offset = nearest
+        line.offset = nearest
 
-    def _pick(self, line: Line, time: int, now: float) -> int:
-        if now >= self.old_until:
-            self.old_offset = None
-        return self.near(time, now, line.out + line.step)
+
+def new_line(time: int, offset: int, now: float) -> Line:
+    """The line of a stream that begins."""
+    return Line(time, offset, now, time - now * TIMESCALE)
