@@ -51,8 +51,8 @@ REST_S = 0.004
 """At 50 Mbit/s this collects twenty datagrams; a loop's callback costs as much as ten."""
 ROUNDS = 8
 """Reads of one socket before the others have their turn."""
-WAITING_BYTES = 16 * 1024 * 1024
-"""What one socket may have waiting for the loop: more than two seconds at 50 Mbit/s."""
+WAITING_BYTES = 8 * 1024 * 1024
+"""What one socket may have waiting for the loop: more than a second at 50 Mbit/s."""
 
 log = logging.getLogger(__name__)
 

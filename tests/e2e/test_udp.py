@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import tempfile
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.broadcast import Broadcast, broadcast
 from tests.support.clients import as_nobody, current_ffmpeg
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
@@ -173,6 +176,57 @@ def test_a_port_in_use_is_said_and_tried_again(tmp_path: Path, media: MediaCache
             other.close()
             with SENDERS["ffmpeg"](media(RECIPE).path, HOST, port):
                 server.wait_on_air(timeout_s=30)
+
+
+def test_one_program_of_several_is_taken(tmp_path: Path, media: MediaCache) -> None:
+    """And of it those streams that are wanted."""
+    port = udp_port()
+    capture = broadcast(media, Broadcast(seconds=20, programs=2))
+    wanted = capture.programs[1]
+    pids = [component.pid for component in wanted.components[:2]]
+    lines = [f"program = {wanted.number}", f"pids = {pids}"]
+    path = tmp_path / "capture.ts"
+    path.write_bytes(capture.data)
+    with (
+        Streamctl(tmp_path, input_toml(f"udp://{HOST}:{port}", *lines)) as server,
+        SENDERS["GStreamer, RTP"](path, HOST, port),
+    ):
+        server.wait_on_air()
+        tracks = server.stream()["media"]["tracks"]
+        ts = record(server)
+    assert [track["media"] for track in tracks] == ["video", "audio"]
+    report = inspect(ts)
+    assert report.continuity_errors == []
+    assert {*pids, wanted.pcr_pid} < report.pids.keys()
+    assert len(report.pids) == 5, "with both tables"
+    assert judge(ts).decode_errors == []
+
+
+def test_rubbish_at_one_port_disturbs_nobody_else(tmp_path: Path, media: MediaCache) -> None:
+    good, bad = udp_port(), udp_port()
+    toml = input_toml(f"udp://{HOST}:{good}")
+    toml += input_toml(f"udp://{HOST}:{bad}").replace("news", "bad")
+    generator = random.Random(3)
+    with (
+        Streamctl(tmp_path, toml) as server,
+        SENDERS["ffmpeg"](media(RECIPE).path, HOST, good),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rude,
+    ):
+        server.wait_on_air()
+        rude.connect((HOST, bad))
+        with HttpRecorder(server.http("/news/mpegts")) as recorder:
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                for size in (0, 1, 12, 188, 1316, 9000, 65_000):
+                    head = generator.choice((b"", b"\x47", b"\x80\x21", b"\xbf\xff"))
+                    with suppress(OSError):
+                        rude.send((head + generator.randbytes(size))[:65_507])
+                time.sleep(0.005)
+            ts = whole_units(recorder.stop())
+        assert server.stream("bad")["ingest_status"] != "active"
+        assert server.stream("bad")["inputs"][0]["link"]["datagrams"] > 1000
+    clean(judge(ts))
+    assert "Traceback" not in server.output
 
 
 def ffmpeg_receive(url: str, path: Path, *options: str) -> Process:
