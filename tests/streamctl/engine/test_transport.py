@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from streamctl.engine import transport
 from streamctl.engine.lane import Bounds
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from tests.support.media import MediaCache
 
 CAPTURES = variants(2.5)
+SMALL = Broadcast(seconds=1.5, own_pcr=False)
 PLAIN = Broadcast(seconds=2.5, own_pcr=False, private=False, start=TIMESCALE)
 REAL = Path(os.environ.get("STREAMCTL_TEST_MEDIA", "/nowhere"))
 
@@ -387,6 +390,56 @@ def test_packets_that_come_without_a_program_are_not_held(media: MediaCache) -> 
     epoch.select(program=9)
     world.send(epoch, again(media).data)
     assert epoch.waiting == "program `9` is not among those on air: `1`"
+
+
+MUTATIONS = st.lists(
+    st.tuples(st.integers(0, 1 << 30), st.sampled_from(["bits", "drop", "double", "cut", "swap"])),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mutations=MUTATIONS, size=st.integers(100, 20_000))
+def test_whatever_comes_whole_packets_with_rising_times_leave(
+    media: MediaCache, mutations: list[tuple[int, str]], size: int
+) -> None:
+    data = bytearray(broadcast(media, SMALL).data)
+    for place, kind in mutations:
+        mutate(data, place % len(data), kind)
+    world = World()
+    epoch, keeper = start(world)
+    reader = Keeper()
+    world.graph.attach(Format.PACKETS, reader)
+    world.send(epoch, bytes(data), size)
+    epoch.end()
+    assert inspect(keeper.data).sync_errors == 0
+    assert len(keeper.data) % 188 == 0
+    times: dict[tuple[int, int], int] = {}
+    for packet in reader.packets:
+        key = packet.epoch, packet.track
+        assert packet.dts > times.get(key, -1)
+        times[key] = packet.dts
+
+
+def mutate(data: bytearray, place: int, kind: str) -> None:
+    """Damage a capture."""
+    packet = place // 188 * 188
+    match kind:
+        case "bits":
+            data[place] ^= 1 << place % 8
+        case "drop":
+            del data[packet : packet + 188]
+        case "double":
+            data[packet:packet] = data[packet : packet + 188]
+        case "cut":
+            del data[place : place + 77]
+        case _:
+            other = place * 7 % len(data) // 188 * 188
+            data[packet : packet + 188], data[other : other + 188] = (
+                data[other : other + 188],
+                data[packet : packet + 188],
+            )
 
 
 @pytest.mark.parametrize(
