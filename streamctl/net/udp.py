@@ -11,7 +11,6 @@ its number and port are free for others.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import select
 import threading
@@ -54,8 +53,6 @@ ROUNDS = 8
 WAITING_BYTES = 8 * 1024 * 1024
 """What one socket may have waiting for the loop: more than a second at 50 Mbit/s."""
 
-log = logging.getLogger(__name__)
-
 
 class Receiver:
     """One socket that is being read."""
@@ -80,8 +77,10 @@ class Receiver:
         self.error: Exception | None = None
         self.wanted = b""
         """The address of the only sender that is heard; empty = all are."""
-        self.waiting = 0
-        """Bytes on their way to the loop."""
+        self.brought = 0
+        """Bytes that the thread has handed over; the thread's alone to change."""
+        self.taken = 0
+        """Bytes that the loop has taken; the loop's alone to change."""
         self.released = asyncio.Event()
         """The thread will not touch the socket any more."""
         self._socket = source
@@ -96,6 +95,11 @@ class Receiver:
         if not self.released.is_set():
             self._drops = kernel_drops(self._socket)
         return self._drops
+
+    @property
+    def waiting(self) -> int:
+        """Bytes on their way to the loop."""
+        return self.brought - self.taken
 
     def read(self) -> list[bytes]:
         """What has come; called in the thread.
@@ -117,7 +121,7 @@ class Receiver:
 
     def deliver(self, data: bytes) -> None:
         """Hand bytes over; called in the loop. Who can't take them gets no more."""
-        self.waiting -= len(data)
+        self.taken += len(data)
         if self.error is not None:
             return
         try:
@@ -147,7 +151,7 @@ class Receiver:
             self.overruns += len(sizes)
             return b""
         data = self._unpack(slots, sizes)
-        self.waiting += len(data)
+        self.brought += len(data)
         return data
 
 
