@@ -11,6 +11,7 @@ HOST is a multicast group, or a host; as an input, an address of this machine.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ConfigError
@@ -38,6 +39,23 @@ def address(url: StreamURL) -> Address:
             f"no port in `{url.redacted}`", hint=f"write `udp://{url.host or '@'}:PORT`"
         )
     return url.host, url.port
+
+
+def sender(url: StreamURL, source: str) -> str:
+    """The only sender that is heard at a URL; empty = all are.
+
+    Raises:
+        ConfigError: it can't send there.
+    """
+    try:
+        host = ip_address(url.host.partition("%")[0])
+    except ValueError:
+        return source
+    if source and ip_address(source).version != host.version and not host.is_unspecified:
+        raise ConfigError(
+            f"`{source}` can't send to `{url.redacted}`: one is IPv4, the other IPv6", key="source"
+        )
+    return source
 
 
 def destination(url: StreamURL) -> Address:

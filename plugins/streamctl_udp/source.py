@@ -9,7 +9,7 @@ import anyio
 from streamctl.net.udp import failure, receiving
 from streamctl.net.udp_socket import Reception
 from streamctl_udp import options as keys
-from streamctl_udp.address import address
+from streamctl_udp.address import address, sender
 from streamctl_udp.wire.datagram import Unwrapper
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class UdpSource:
         self.reception = Reception(
             address(url),
             self.options.interface,
-            self.options.source,
+            sender(url, self.options.source),
             self.options.receive_buffer_bytes,
         )
         self.unwrapper = Unwrapper(rtp=self.options.rtp)

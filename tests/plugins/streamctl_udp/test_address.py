@@ -6,7 +6,7 @@ import pytest
 
 from streamctl.errors import ConfigError
 from streamctl.sdk.url import StreamURL
-from streamctl_udp.address import address, destination
+from streamctl_udp.address import address, destination, sender
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,26 @@ def test_a_destination_must_be_named() -> None:
     assert destination(StreamURL.parse("udp://host:7")) == ("host", 7)
     with pytest.raises(ConfigError, match="no host in `udp://:7`"):
         destination(StreamURL.parse("udp://:7"))
+
+
+@pytest.mark.parametrize(
+    ("url", "source"),
+    [
+        ("udp://232.0.113.1:7", "10.0.0.9"),
+        ("udp://[ff35::1]:7", "2001:db8::9"),
+        ("udp://:7", "10.0.0.9"),
+        ("udp://[::]:7", "10.0.0.9"),
+        ("udp://camera:7", "10.0.0.9"),
+        ("udp://232.0.113.1:7", ""),
+    ],
+)
+def test_a_sender_may_be_the_only_one(url: str, source: str) -> None:
+    assert sender(StreamURL.parse(url), source) == source
+
+
+@pytest.mark.parametrize(
+    ("url", "source"), [("udp://232.0.113.1:7", "2001:db8::9"), ("udp://[ff35::1]:7", "10.0.0.9")]
+)
+def test_a_sender_of_the_other_family_is_refused(url: str, source: str) -> None:
+    with pytest.raises(ConfigError, match="one is IPv4, the other IPv6"):
+        sender(StreamURL.parse(url), source)
