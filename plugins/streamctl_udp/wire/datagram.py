@@ -8,15 +8,26 @@ datagrams that begin with a transport packet.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING
 
-from streamctl_udp.wire.rtp import HEADER, VERSION, VERSION_MASK, Sequence, payload
+from streamctl_udp.wire.rtp import (
+    HEADER,
+    HEADER_BYTES,
+    SEQUENCE_MASK,
+    VERSION,
+    VERSION_MASK,
+    Sequence,
+    payload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Many
 
 SYNC = 0x47
 PACKET_BYTES = 188
+identity = Struct("!2xH4xI").unpack_from
+"""Number and source of an RTP packet."""
 
 
 class Unwrapper:
@@ -42,13 +53,30 @@ class Unwrapper:
                 self.plain += 1
                 parts.append(slot[:size])
             elif first & VERSION_MASK == VERSION:
-                self._unwrap(slot, size, parts)
+                if self._goes_on(slot, size):
+                    parts.append(slot[HEADER_BYTES:size])
+                else:
+                    self._unwrap(slot, size, parts)
             elif self.wrapped:
                 self.invalid += 1
             else:
                 self.plain += 1
                 parts.append(slot[:size])
         return b"".join(parts)
+
+    def _goes_on(self, slot: memoryview, size: int) -> bool:
+        """Whether this is what nearly all are: the next packet of RTP, with nothing unusual."""
+        if slot[0] != VERSION or slot[HEADER_BYTES] != SYNC:
+            return False
+        if size % PACKET_BYTES != HEADER_BYTES or size == HEADER_BYTES:
+            return False
+        number, source = identity(slot)
+        sequence = self.sequence
+        if number != sequence.expected or source != sequence.source:
+            return False
+        sequence.expected = (number + 1) & SEQUENCE_MASK
+        self.wrapped += 1
+        return True
 
     def _unwrap(self, slot: memoryview, size: int, parts: list[memoryview]) -> None:
         """Take the payload of what looks like RTP."""
