@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from streamctl.engine.gather import Gatherer
 from streamctl.engine.meter import Meter
 from streamctl.engine.splice import Splice
 from streamctl.engine.transport import Transport
@@ -84,6 +85,7 @@ class Epoch:
         """What is written: the packets, unless transport packets come."""
         self.transport: Transport | None = None
         """Set when the epoch's origin is MPEG-TS."""
+        self._gatherer = Gatherer(host.clock, self._pass)
         self._selection: tuple[int | None, Collection[int]] = (None, ())
 
     def tracks(self, tracks: Sequence[Track]) -> None:
@@ -148,10 +150,14 @@ class Epoch:
         """
         if self.phase is Phase.ENDED or self.transport is None:
             self._begin_transport()
+        self.last_packet = now
+        self._gatherer.put(data)
+
+    def _pass(self, data: bytes | bytearray | memoryview) -> None:
+        """Deal with transport packets."""
         transport = self.transport
         assert transport is not None
-        self.last_packet = now
-        items = transport.feed(data, now)
+        items = transport.feed(data, self.last_packet or 0.0)
         if items:
             self.lane.append(items)
         if transport.news:
@@ -165,6 +171,7 @@ class Epoch:
     def discontinuity(self, reason: str) -> None:
         """Start over as a new epoch of the same source."""
         self._check()
+        self._gatherer.flush()
         if self.phase is Phase.OPEN and self.init is not None:
             self.past_jumps = self.jumps
             self.dropped = self.lost + (self._splice.held if self._splice else 0)
@@ -175,18 +182,19 @@ class Epoch:
             if self.transport is None:
                 self._splice = self._new_splice(self.init)
             else:
-                self.dropped = self.lost
                 self.transport.restart(self.number)
 
     def end(self) -> None:
         """Revoke the token; may be called twice."""
         if self.phase is Phase.ENDED:
             return
+        self._gatherer.flush()
         self.phase = Phase.ENDED
         self.dropped += self._queued + (self._splice.held if self._splice else 0)
         self._clock = None
         self._queue.clear()
         if self.transport is not None:
+            self._gatherer.close()
             self.transport.finish()
         if self._timer is not None:
             self._timer.cancel()
