@@ -26,6 +26,8 @@ from streamctl_srt.structs import ListenCallback, from_sockaddr
 from streamctl_srt.wire.streamid import StreamId
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from streamctl.sdk.endpoints import Address, Gate
     from streamctl_srt.library import Library
     from streamctl_srt.options import OutputOptions
@@ -50,8 +52,8 @@ class Admitted:
     stream_id: StreamId
     grants: dict[Action, Grant]
     """For what; both without a mode."""
-    encrypted: bool
-    """It needs a passphrase."""
+    passphrase: SecretStr | None
+    """What the connection is encrypted with; None = not encrypted."""
     since: float
 
 
@@ -102,7 +104,7 @@ class Admission:
                 if now - one.since > RESERVED_S or self._over(number)
             ]
         for one in gone:
-            if one.encrypted:
+            if one.passphrase is not None:
                 reason = "the passphrase is wrong or missing"
             else:
                 reason = "the handshake was not finished; does the caller encrypt?"
@@ -126,8 +128,8 @@ class Admission:
             action, answer = answers.popitem()
             assert isinstance(answer, Refusal)
             return self._refuse(request_of(stream_id, action, address), answer)
-        encrypted = prepare(endpoint, grants)
-        admitted = Admitted(address, stream_id, grants, encrypted, time.monotonic())
+        passphrase = prepare(endpoint, grants)
+        admitted = Admitted(address, stream_id, grants, passphrase, time.monotonic())
         with self._lock:
             self._admitted[endpoint.number] = admitted
         return None
@@ -181,19 +183,23 @@ def request_of(stream_id: StreamId, action: Action, address: Address) -> Request
     )
 
 
-def prepare(endpoint: Endpoint, grants: dict[Action, Grant]) -> bool:
-    """Give the connection to be what the stream's table says; whether it needs a passphrase.
+def passphrase_of(grant: Grant, action: Action) -> SecretStr | None:
+    """What a stream wants its publishers or viewers to encrypt with."""
+    options: OutputOptions = grant.options
+    return options.publish_passphrase if action is Action.PUBLISH else options.read_passphrase
+
+
+def prepare(endpoint: Endpoint, grants: dict[Action, Grant]) -> SecretStr | None:
+    """Give the connection to be what the stream's table says; the passphrase it needs.
 
     Who may be either gets the passphrase of publishers while the stream waits for one.
     """
     action, grant = next(iter(grants.items()))
     options: OutputOptions = grant.options
-    secret = options.publish_passphrase
-    if action is Action.PLAY:
-        secret = options.read_passphrase
+    passphrase = passphrase_of(grant, action)
     if options.latency_ms is not None:
         endpoint.set(Option.RCVLATENCY, options.latency_ms)
         endpoint.set(Option.PEERLATENCY, options.latency_ms)
-    if secret is not None:
-        endpoint.set(Option.PASSPHRASE, secret.get_secret_value())
-    return secret is not None
+    if passphrase is not None:
+        endpoint.set(Option.PASSPHRASE, passphrase.get_secret_value())
+    return passphrase

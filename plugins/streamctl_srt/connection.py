@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import StreamctlError
 from streamctl.media.packet import Format
-from streamctl.sdk.session import Action, Refusal, RefusalCode
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
 from streamctl_srt import statistics
-from streamctl_srt.admission import PROTOCOL, request_of
+from streamctl_srt.admission import PROTOCOL, passphrase_of, request_of
 from streamctl_srt.pace import Pace
 from streamctl_srt.sender import FLUSH_S, Outbox
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Timer
     from streamctl.sdk.endpoints import Address, Playback
     from streamctl.sdk.lane import EpochWriter
-    from streamctl.sdk.session import Grant, Session
+    from streamctl.sdk.session import Session
     from streamctl_srt.admission import Admitted
     from streamctl_srt.endpoint import Endpoint
     from streamctl_srt.port import Port
@@ -76,7 +76,7 @@ class Connection:
             return
         if self.session is None:
             self._claim()
-        elif self.writer is not None:
+        if self.writer is not None and self.session is not None:
             self.session.bytes_in += len(data)
             try:
                 self.writer.put_ts(data, self.ctx.clock.now())
@@ -148,6 +148,10 @@ class Connection:
         self._stop_timer()
         wish = request_of(self.admitted.stream_id, action, self.address)
         answer = self.gate.check(wish)
+        if isinstance(answer, Grant) and passphrase_of(answer, action) != self.admitted.passphrase:
+            # Who did not say what for was let in with the passphrase of the other role.
+            answer = Refusal(RefusalCode.UNAUTHORIZED, f"another passphrase is needed to {action}")
+            self.gate.refuse(wish, answer)
         if isinstance(answer, Refusal):
             # The gate has logged and counted it.
             self._end(answer.message, 0.0)

@@ -100,6 +100,10 @@ class Library:
         self.__dict__[name] = found
         return found
 
+    def code(self) -> int:
+        """The number of this thread's newest error."""
+        return self.srt_getlasterror(None)
+
     def error(self) -> tuple[int, int, str]:
         """The number of this thread's newest error, the system's number behind it, and a text."""
         system = c_int()

@@ -218,7 +218,7 @@ class Reader:
             if size <= 0:
                 break
             at += size
-        over = size < 0 and self.library.error()[0] != ErrorCode.NOTHING_TO_READ
+        over = size < 0 and self.library.code() != ErrorCode.NOTHING_TO_READ
         if at:
             self._read_bytes += at
             calls.append((caller.received, self._view[:at].tobytes()))

@@ -147,7 +147,7 @@ class Outbox:
         while at < size and at < end:
             done = send(number, address + at, min(payload, size - at), -1, 1)
             if done <= 0:
-                if self.endpoint.library.error()[0] != ErrorCode.SEND_BUFFER_FULL:
+                if self.endpoint.library.code() != ErrorCode.SEND_BUFFER_FULL:
                     self._broken = True
                 break
             at += done

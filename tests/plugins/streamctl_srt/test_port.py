@@ -152,9 +152,7 @@ async def test_who_says_nothing_and_sends_is_a_publisher() -> None:
     world = World()
     async with world.serving(), world.caller("news") as caller:
         caller.send(MESSAGE)
-        await world.until(lambda: world.writer)
-        caller.send(MESSAGE)
-        await world.until(lambda: world.writer and world.writer.data)
+        await world.until(lambda: world.writer and world.writer.data == MESSAGE)
 
 
 async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
@@ -163,6 +161,28 @@ async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
     async with world.serving(), world.caller("live/news") as caller:
         await world.until(lambda: caller.data)
         assert world.sessions[0].action is Action.PLAY
+
+
+async def test_a_viewers_passphrase_is_needed_without_a_mode_too() -> None:
+    world = World()
+    world.options["news"] = OutputOptions(read_passphrase=SecretStr(WORD))
+    world.append(chunk(0, rap=True))
+    async with world.serving(), world.caller("news") as caller:
+        await world.until(lambda: caller.over)
+        assert (world.sessions, bytes(caller.data)) == ([], b"")
+        assert "another passphrase is needed to play" in world.refusals[0][1].message
+
+
+async def test_a_publishers_passphrase_is_needed_without_a_mode_too() -> None:
+    world = World()
+    world.options["news"] = OutputOptions(publish_passphrase=SecretStr(WORD))
+    world.taken = True
+    async with world.serving(), world.caller("news") as caller:
+        world.silent = True
+        caller.send(MESSAGE)
+        await world.until(lambda: caller.over)
+        assert world.writer is None
+        assert "another passphrase is needed to publish" in world.refusals[0][1].message
 
 
 async def test_a_publisher_that_comes_back_takes_the_place_of_its_ghost() -> None:

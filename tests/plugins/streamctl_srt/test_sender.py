@@ -34,8 +34,8 @@ class FakeLibrary:
         size._obj.value = self.held_bytes
         return self.held_ms
 
-    def error(self) -> tuple[int, int, str]:
-        return self.failure, 0, ""
+    def code(self) -> int:
+        return self.failure
 
 
 class FakeEndpoint:
