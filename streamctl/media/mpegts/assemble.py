@@ -8,9 +8,13 @@ that repeat, are missing, damaged or scrambled are known here; what the payload 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from streamctl.media.mpegts.packet import DISCONTINUITY
 from streamctl.media.mpegts.pes import PADDING_STREAM_ID, PesHeader, read_pes_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_PICTURE_BYTES = 8 << 20
 """Of a PES packet without a length: an intra picture of 8K at high quality."""
@@ -28,16 +32,20 @@ class Pes:
     """Bytes are missing: inside where the stream is one of pictures, else at the end."""
     gap: bool = False
     """Bytes are missing in front of it."""
+    continued: bool = False
+    """The next one begins with the rest of its last picture."""
 
 
 class PesAssembler:
     """Assembles one PID; keeps at most one PES packet."""
 
-    def __init__(self, *, pictures: bool) -> None:
-        self.pictures = pictures
+    def __init__(self, begins: Callable[[bytes], bool] | None = None) -> None:
+        self.begins = begins
+        """Of pictures: whether one begins at the start of a payload."""
+        self.pictures = begins is not None
         """Torn pictures are shown with a fault; other units end where they are torn. A PES
         packet of pictures without a time continues the one before it."""
-        self.limit = MAX_PICTURE_BYTES if pictures else MAX_PES_BYTES
+        self.limit = MAX_PICTURE_BYTES if self.pictures else MAX_PES_BYTES
         self.scrambled = False
         """The last packet had scrambling bits, and was not read."""
         self._parts: list[bytes] = []
@@ -90,18 +98,21 @@ class PesAssembler:
         self.scrambled = False
         self._append(payload, out)
 
-    def flush(self, out: list[Pes]) -> None:
-        """End the open PES packet, since nothing comes behind it."""
-        if self._open and self._end and not self.pictures:
+    def flush(self, out: list[Pes], *, continued: bool = False) -> None:
+        """End the open PES packet, since nothing comes behind it that belongs to it."""
+        if self._open and self._end:
             self._torn = True
-        self._finish(out)
+        self._finish(out, continued=continued)
 
     def _begin(self, payload: bytes, out: list[Pes]) -> None:
         header = read_pes_header(payload)
         if header is not None and header.pts is None and self.pictures and self._open:
             self._append(payload[header.start :], out)
             return
-        self.flush(out)
+        continued = False
+        if self.begins is not None and header is not None:
+            continued = not self.begins(payload[header.start :])
+        self.flush(out, continued=continued)
         self._open = True
         self._parts = []
         self._bytes = self._end = 0
@@ -130,7 +141,7 @@ class PesAssembler:
         else:
             self._gap = True
 
-    def _finish(self, out: list[Pes]) -> None:
+    def _finish(self, out: list[Pes], *, continued: bool = False) -> None:
         if not self._open:
             return
         data = b"".join(self._parts)
@@ -141,5 +152,5 @@ class PesAssembler:
             self.scrambled = header is not None and header.scrambled
             return
         end = header.start + header.size if header.size >= 0 and not self.pictures else None
-        out.append(Pes(header, data[header.start : end], self._torn, self._gap))
+        out.append(Pes(header, data[header.start : end], self._torn, self._gap, continued))
         self._gap = False

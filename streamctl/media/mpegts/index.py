@@ -33,6 +33,7 @@ from streamctl.media.mpegts.picture import PROBES
 from streamctl.media.mpegts.program import ProgramReader
 from streamctl.media.mpegts.psi import NULL_PID
 from streamctl.media.mpegts.streams import Carriage, stream_kind
+from streamctl.media.mpegts.units import first_unit
 from streamctl.media.packet import TIMESCALE, Flag, Kind, Media
 
 if TYPE_CHECKING:
@@ -286,15 +287,18 @@ class TsIndex:
         data = bytes(opening.data)
         entry = opening.entry
         header = read_pes_header(data)
+        start = -1
         seen = None
         if header is not None:
             entry.pts, entry.dts = header.pts, header.dts
             data = data[header.start :]
-            seen = probe.look(data, whole)
+            # In front may stand the rest of the picture before.
+            start = first_unit(probe.codec, data)
+            seen = probe.look(data[start:], whole) if start >= 0 else None
         if seen is None and not whole:
             return False
         self._opening = None
-        if header is None or probe.second_field(data):
+        if start < 0 or probe.second_field(data[start:]):
             return True
         entry.kind, entry.flags = seen or (Kind.P, 0)
         self._complete(entry)

@@ -35,6 +35,8 @@ Seen = tuple[Kind, int]
 class H264Probe:
     """Looks at H.264; the second field of a frame is no picture of its own."""
 
+    codec = Codec.H264
+
     def __init__(self) -> None:
         self.fields = FieldPairs()
 
@@ -93,6 +95,8 @@ def look_at_slice(nal: bytes, messages: list[bytes], sets: bool) -> Seen | None:
 class HevcProbe:
     """Looks at HEVC, where the types of NAL units tell all."""
 
+    codec = Codec.HEVC
+
     def look(self, data: bytes, whole: bool) -> Seen | None:
         """Kind and flags; None if more bytes are needed, which ``whole`` says won't come."""
         for nal in split_annexb(data):
@@ -109,6 +113,8 @@ class HevcProbe:
 
 class Mpeg2Probe:
     """Looks at MPEG-2 video."""
+
+    codec = Codec.MPEG2
 
     def look(self, data: bytes, whole: bool) -> Seen | None:
         """Kind and flags; None if more bytes are needed, which ``whole`` says won't come."""

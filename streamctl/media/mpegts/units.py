@@ -30,6 +30,11 @@ H264_HEADS = frozenset({6, 7, 8, 9, *range(15, 19)})
 HEVC_HEADS = frozenset(
     {Nal.VPS, Nal.SPS, Nal.PPS, Nal.DELIMITER, Nal.PREFIX_SEI, *range(41, 45), *range(48, 56)}
 )
+MPEG2_HEADS = frozenset({SEQUENCE, GROUP, PICTURE})
+CODE_BYTES = 4
+"""The last byte of a start code, and what tells whether a slice is the first of its picture."""
+FIRST_SLICE = 0x80
+"""``first_mb_in_slice`` 0, or ``first_slice_segment_in_pic_flag``."""
 FRAME = 3
 """``picture_structure`` of a frame; others are fields."""
 
@@ -41,6 +46,36 @@ def split_units(codec: Codec, payload: bytes) -> list[bytes]:
         return [payload]
     places = [0, *starts[1:], len(payload)]
     return [payload[at : places[number + 1]] for number, at in enumerate(places[:-1])]
+
+
+def begins_unit(codec: Codec, payload: bytes) -> bool:
+    """Whether an access unit begins at the start of a payload; else it goes on with the last.
+
+    A payload that is too short to tell begins one, as nearly all do.
+    """
+    code = payload.lstrip(b"\0")
+    if len(code) < CODE_BYTES:
+        return True
+    if code[0] != 1 or payload[:2] != b"\0\0":
+        return False
+    kind = code[1]
+    if codec is Codec.MPEG2:
+        return kind in MPEG2_HEADS
+    if codec is Codec.HEVC:
+        kind = kind >> 1 & 63
+        return kind in HEVC_HEADS or (kind < HEVC_SLICES and bool(code[3] & FIRST_SLICE))
+    kind &= 31
+    return kind in H264_HEADS or (kind in h264.SLICES and bool(code[2] & FIRST_SLICE))
+
+
+def first_unit(codec: Codec, data: bytes) -> int:
+    """Where the first access unit begins; -1 if none does so far."""
+    at = data.find(START_CODE)
+    while 0 <= at <= len(data) - len(START_CODE) - CODE_BYTES + 1:
+        if begins_unit(codec, data[at : at + len(START_CODE) + CODE_BYTES]):
+            return at
+        at = data.find(START_CODE, at + 3)
+    return -1
 
 
 def codes(payload: bytes) -> list[int]:
@@ -65,7 +100,7 @@ def h264_starts(payload: bytes) -> list[int]:
             head = at if head < 0 else head
         elif kind in h264.SLICES:
             # first_mb_in_slice 0 is a single 1 bit.
-            if head >= 0 or payload[at + 4] & 0x80 or not starts:
+            if head >= 0 or payload[at + 4] & FIRST_SLICE or not starts:
                 starts.append(at if head < 0 else head)
             head = -1
     return starts
@@ -85,7 +120,7 @@ def hevc_starts(payload: bytes) -> list[int]:
             head = at if head < 0 else head
         elif kind < HEVC_SLICES:
             # first_slice_segment_in_pic_flag
-            if head >= 0 or payload[at + 5] & 0x80 or not starts:
+            if head >= 0 or payload[at + 5] & FIRST_SLICE or not starts:
                 starts.append(at if head < 0 else head)
             head = -1
     return starts
@@ -98,7 +133,7 @@ def mpeg2_starts(payload: bytes) -> list[int]:
     field = waiting = 0
     for at in codes(payload):
         code = payload[at + 3] if at + 3 < len(payload) else EXTENSION
-        if code in {SEQUENCE, GROUP, PICTURE}:
+        if code in MPEG2_HEADS:
             head = at if head < 0 else head
             picture = at if code == PICTURE else picture
         elif code == EXTENSION and picture >= 0 and at + 6 < len(payload):

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from streamctl.media.mpegts.assemble import Pes, PesAssembler
 from streamctl.media.mpegts.crc import crc32
 from streamctl.media.mpegts.tables import SectionAssembler
-from streamctl.media.packet import Kind, Media, Packet, Track
+from streamctl.media.packet import Kind, Packet, Track
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamctl.media.mpegts.batch import Run
     from streamctl.media.unit import TrackReader, Unit
 
@@ -86,9 +88,11 @@ class Unpacker(ABC):
 class PesUnpacker(Unpacker):
     """Takes PES packets."""
 
-    def __init__(self, track: Track, time: ProgramTime) -> None:
+    def __init__(
+        self, track: Track, time: ProgramTime, begins: Callable[[bytes], bool] | None = None
+    ) -> None:
         super().__init__(track, time)
-        self.assembler = PesAssembler(pictures=track.media is Media.VIDEO)
+        self.assembler = PesAssembler(begins)
 
     def packet(self, packet: bytes, out: list[Found]) -> None:
         """Take one packet; what it completes is appended."""

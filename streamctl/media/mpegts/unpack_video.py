@@ -1,13 +1,14 @@
 """Pictures out of PES packets: usually one each, but not always.
 
-Where a PES packet holds several pictures only the first has a time of its own, the others follow
-by the length of a frame. Both fields of a frame are one access unit. Specifications: ISO/IEC
-13818-1 §2.4.3.7, §2.14.
+Where several pictures begin in a PES packet only the first has a time of its own, the others
+follow by the length of a frame; where none begins at its start, the last picture ends there. Both
+fields of a frame are one access unit. Specifications: ISO/IEC 13818-1 §2.4.3.7, §2.14.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
@@ -15,13 +16,14 @@ from streamctl.media.h264 import H264Reader
 from streamctl.media.h264.field import FieldPairs
 from streamctl.media.hevc import HevcReader
 from streamctl.media.mpeg2video import Mpeg2Reader
-from streamctl.media.mpegts.units import split_units
+from streamctl.media.mpegts.assemble import MAX_PICTURE_BYTES
+from streamctl.media.mpegts.units import begins_unit, split_units
 from streamctl.media.mpegts.unpack import PesUnpacker
 from streamctl.media.nal import split_annexb
 from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from streamctl.media.mpegts.assemble import Pes
     from streamctl.media.mpegts.unpack import Found, ProgramTime
@@ -39,8 +41,8 @@ DEFAULT_STEP = TIMESCALE // 25
 
 
 @dataclass(slots=True)
-class HeldField:
-    """The first field of a frame."""
+class Picture:
+    """The bytes of a picture, or of a field."""
 
     data: bytes
     pts: int
@@ -59,12 +61,15 @@ class PictureUnpacker(PesUnpacker):
     """Video: usually one PES packet is one access unit, but not always."""
 
     def __init__(self, track: Track, time: ProgramTime) -> None:
-        super().__init__(track, time)
+        super().__init__(track, time, partial(begins_unit, track.codec))
         self.reader = PICTURE_READERS[track.codec]()
         self.fields = FieldPairs() if track.codec is Codec.H264 else None
-        self._held: HeldField | None = None
+        self._tail: Picture | None = None
+        """The last one, whose rest stands in the next PES packet."""
+        self._field: Picture | None = None
+        """The first field of a frame, whose second one is to come."""
         self._last = (0, 0)
-        """Decoding time of the last PES packet, and how many units were in it."""
+        """Decoding time of the last PES packet, and how many pictures began in it."""
         self._open_point: int | None = None
         """PTS of an open random-access point whose leading pictures may come."""
 
@@ -74,49 +79,71 @@ class PictureUnpacker(PesUnpacker):
         if stamps is None:
             self.time.fault("a picture without a time")
             return
-        flags = CORRUPT if pes.torn else 0
-        pts, dts = stamps
-        units = split_units(self.track.codec, pes.payload)
-        distance = self._distance(dts)
-        self._last = (dts, len(units))
-        for number, data in enumerate(units):
-            second = self.fields is not None and self._is_second(data, out)
-            if second and self._held is not None:
-                held, self._held = self._held, None
-                self._read(held.data + data, held.pts, held.dts, held.flags | flags, out)
-                continue
-            if number:
-                # The first picture may have told the rate.
-                step = round(TIMESCALE / self.track.fps) if self.track.fps else distance
-                pts, dts = pts + step, dts + step
-            if self.fields is not None and self.fields.waiting is not None:
-                self._held = HeldField(data, pts, dts, flags)
+        first = Picture(b"", *stamps, CORRUPT if pes.torn else 0)
+        tail, self._tail = self._tail, None
+        data = tail.data + pes.payload if tail else pes.payload
+        pieces = split_units(self.track.codec, data)
+        for number, picture in enumerate(self._timed(pieces, tail, first), 1):
+            unfinished = pes.continued and number == len(pieces)
+            if unfinished and len(picture.data) < MAX_PICTURE_BYTES:
+                self._tail = picture
             else:
-                self._read(data, pts, dts, flags, out)
+                self._give(picture, out)
+        self._last = (first.dts, len(pieces) - (tail is not None))
+
+    def _timed(
+        self, pieces: list[bytes], tail: Picture | None, first: Picture
+    ) -> Iterator[Picture]:
+        """Pictures with their times.
+
+        What began in the PES packet before follows its ``tail``, what begins in this one follows
+        the ``first``.
+        """
+        base, count, position = tail or first, 0, 0
+        for piece in pieces:
+            if tail is not None and position >= len(tail.data):
+                base, count, tail = first, 0, None
+            later = count and count * self._distance(first.dts)
+            yield Picture(piece, base.pts + later, base.dts + later, base.flags | first.flags)
+            count += 1
+            position += len(piece)
 
     def flush(self, out: list[Found]) -> None:
         """Give what was held back, since nothing comes behind it."""
         super().flush(out)
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            self._give(tail, out)
         self._release(out)
 
-    def _is_second(self, data: bytes, out: list[Found]) -> bool:
-        """Whether a picture completes the frame of the field that is held; else that goes."""
-        second = self.fields is not None and self.fields.second(
-            split_annexb(data[:FIELD_HEAD_BYTES])
-        )
-        if not second:
-            self._release(out)
-        return second
-
-    def _release(self, out: list[Found]) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            self._read(held.data, held.pts, held.dts, held.flags, out)
-
     def _distance(self, dts: int) -> int:
-        """How far the pictures of the last PES packet were apart, which ended here."""
+        """How far pictures are apart: by their rate, else as those since the last PES packet."""
+        if self.track.fps:
+            return round(TIMESCALE / self.track.fps)
         last, count = self._last
         return (dts - last) // count if count and 0 < dts - last < TIMESCALE else DEFAULT_STEP
+
+    def _give(self, picture: Picture, out: list[Found]) -> None:
+        """Give a picture, or hold it if it is the first field of a frame."""
+        fields = self.fields
+        if fields is not None and fields.second(split_annexb(picture.data[:FIELD_HEAD_BYTES])):
+            first, self._field = self._field, None
+            if first is not None:
+                first.data += picture.data
+                first.flags |= picture.flags
+                picture = first
+        else:
+            self._release(out)
+        if fields is not None and fields.waiting is not None:
+            self._field = picture
+        else:
+            self._read(picture.data, picture.pts, picture.dts, picture.flags, out)
+
+    def _release(self, out: list[Found]) -> None:
+        """Give a field whose second one has not come."""
+        held, self._field = self._field, None
+        if held is not None:
+            self._read(held.data, held.pts, held.dts, held.flags, out)
 
     def _read(self, data: bytes, pts: int, dts: int, flags: int, out: list[Found]) -> None:
         """Give one access unit."""

@@ -11,6 +11,11 @@ from tests.streamctl.media.mpegts.packets import carried, packet
 PID = 0x100
 
 
+def begins(payload: bytes) -> bool:
+    """Pictures here have no start codes; ``~`` stands for the rest of one."""
+    return not payload.startswith(b"~")
+
+
 def split(data: bytes) -> list[bytes]:
     return [data[at : at + 188] for at in range(0, len(data), 188)]
 
@@ -32,7 +37,7 @@ def sent(units: list[bytes]) -> list[bytes]:
 
 
 def assembled(packets: list[bytes], *, pictures: bool = False, flush: bool = True) -> list[Pes]:
-    assembler = PesAssembler(pictures=pictures)
+    assembler = PesAssembler(begins if pictures else None)
     out: list[Pes] = []
     for one in packets:
         assembler.packet(one, out)
@@ -68,6 +73,12 @@ def test_a_picture_goes_on_in_units_without_a_time() -> None:
         (90_000, 900),
         (90_000, 9),
     ]
+
+
+def test_a_picture_may_end_in_the_next_unit() -> None:
+    rest = pes_header(VIDEO_STREAM_ID, 93_600, 93_600, None) + b"~" * 99
+    found = assembled(sent([picture(300), rest, picture(9)]), pictures=True)
+    assert [pes.continued for pes in found] == [True, False, False]
 
 
 def test_a_header_may_be_torn_over_packets() -> None:
@@ -123,7 +134,7 @@ def test_what_comes_before_the_first_start_is_left() -> None:
 
 
 def test_scrambled_units_are_known_but_not_given() -> None:
-    assembler = PesAssembler(pictures=False)
+    assembler = PesAssembler()
     out: list[Pes] = []
     assembler.packet(packet(PID, 0, sound(100), start=True, scrambling=2), out)
     assert (out, assembler.scrambled) == ([], True)
@@ -145,7 +156,7 @@ def test_padding_and_what_is_no_header_are_left() -> None:
 def test_runs_are_the_same_as_their_packets() -> None:
     unit = picture(5000)
     packets = sent([unit, picture(7)])
-    assembler = PesAssembler(pictures=True)
+    assembler = PesAssembler(begins)
     out: list[Pes] = []
     assembler.packet(packets[0], out)
     body = b"".join(one[4:] for one in packets[1:5])
@@ -159,7 +170,7 @@ def test_runs_are_the_same_as_their_packets() -> None:
 
 def test_a_run_behind_a_gap_tears() -> None:
     packets = sent([picture(5000)])
-    assembler = PesAssembler(pictures=True)
+    assembler = PesAssembler(begins)
     out: list[Pes] = []
     assembler.run(b"x" * 184, 15, 15, out)
     assembler.packet(packets[0], out)
@@ -170,7 +181,7 @@ def test_a_run_behind_a_gap_tears() -> None:
 
 @pytest.mark.parametrize(("pictures", "limit"), [(True, MAX_PICTURE_BYTES), (False, MAX_PES_BYTES)])
 def test_units_are_bounded(pictures: bool, limit: int) -> None:
-    assembler = PesAssembler(pictures=pictures)
+    assembler = PesAssembler(begins if pictures else None)
     out: list[Pes] = []
     assembler.packet(packet(PID, 0, pes_header(0xE0, 0, 0, None), start=True), out)
     payload = bytes(184 * 1024)

@@ -218,6 +218,19 @@ def test_a_picture_without_a_time_is_an_entry_without_one() -> None:
     assert [(entry.pts, entry.rap) for entry in found] == [(0, True), (None, False)]
 
 
+def test_units_need_not_begin_with_a_picture() -> None:
+    one, two, three = (
+        b"".join(START_CODE + nal for nal in (b"\x09\xf0", *nals))
+        for nals in ((*SETS, IDR), (P,), (*SETS, IDR))
+    )
+    rest = START_CODE + slice_of(5, first_mb=9)
+    units = [one + two[:12], two[12:] + three[:-10], three[-10:] + rest]
+    data = sent(0x1B, [pes(0xE0, unit, 3600 * number) for number, unit in enumerate(units)])
+    for step in (1, 1000):
+        found = entries(indexed(data, step))
+        assert [(entry.pts, entry.rap) for entry in found] == [(0, True), (3600, True)]
+
+
 def test_what_begins_no_unit_is_no_entry() -> None:
     torn = packet(PID, 0, None, start=True, fields=b"\0")
     damaged = packet(PID, 0, b"\0\0\1" * 9, start=True, error=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamctl.media.mpegts.units import STARTS, split_units
+from streamctl.media.mpegts.units import STARTS, begins_unit, first_unit, split_units
 from streamctl.media.nal import SHORT_START_CODE, START_CODE
 from streamctl.media.packet import Codec
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, sei, slice_of
@@ -88,6 +88,42 @@ def test_mpeg_2_is_split_by_pictures_of_two_fields(units: list[bytes]) -> None:
         # What stands before the first picture is no picture, so it goes along.
         units = [SLICE + FRAME]
     assert found == units
+
+
+BEGINNINGS = [
+    (Codec.H264, stream(AUD, SLICE_1), True),
+    (Codec.H264, stream(SLICE_1), True),
+    (Codec.H264, stream(SLICE_1, code=SHORT_START_CODE), True),
+    (Codec.H264, stream(SLICE_2), False),
+    (Codec.H264, stream(b"\x0c\xff\x80"), False),
+    (Codec.H264, b"\x5a" + stream(AUD), False),
+    (Codec.H264, b"\0\1" + stream(AUD), False),
+    (Codec.HEVC, stream(HEVC_AUD, HEVC_1), True),
+    (Codec.HEVC, stream(HEVC_1), True),
+    (Codec.HEVC, stream(HEVC_2), False),
+    (Codec.HEVC, stream(b"\x4c\x01\xff\x80"), False),
+    (Codec.MPEG2, SEQUENCE, True),
+    (Codec.MPEG2, FRAME, True),
+    (Codec.MPEG2, SLICE, False),
+]
+RESTS = {Codec.H264: stream(SLICE_2), Codec.HEVC: stream(HEVC_2), Codec.MPEG2: SLICE}
+
+
+@pytest.mark.parametrize(("codec", "data", "begins"), BEGINNINGS)
+def test_a_payload_may_go_on_with_the_picture_before(
+    codec: Codec, data: bytes, begins: bool
+) -> None:
+    assert begins_unit(codec, data) is begins
+    assert begins_unit(codec, data[:3])
+
+
+@pytest.mark.parametrize(("codec", "data"), [row[:2] for row in BEGINNINGS if row[2]])
+def test_the_first_picture_is_found_behind_the_rest_of_another(codec: Codec, data: bytes) -> None:
+    rest = b"\x5a" + RESTS[codec]
+    place = len(rest) + data.index(SHORT_START_CODE)
+    assert first_unit(codec, rest + data) == place
+    assert first_unit(codec, (rest + data)[: place + 5]) == -1
+    assert first_unit(codec, rest) == -1
 
 
 @pytest.mark.parametrize("codec", STARTS)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
+from streamctl.media.mpegts.assemble import MAX_PICTURE_BYTES
 from streamctl.media.mpegts.unpack import MAX_FAULTS, ProgramTime
 from streamctl.media.mpegts.unpack_video import DEFAULT_STEP, PictureUnpacker
-from streamctl.media.nal import START_CODE
+from streamctl.media.nal import START_CODE, split_length_prefixed
 from streamctl.media.packet import Codec, Flag, Kind, Packet, Track
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, SPS_FIELDS, bits_of, payload, slice_of
 from tests.streamctl.media.mpegts.unpacking import found_by, pes, units
@@ -65,6 +68,46 @@ def test_without_a_frame_rate_pictures_follow_as_the_last_ones_did() -> None:
         *(6000, 9000),
         *(15_000, 19_500, 24_000),
     ]
+
+
+AUD = START_CODE + b"\x09\xf0"
+SECOND_SLICE = START_CODE + slice_of(5, first_mb=40)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 7, len(DELTA)])
+def test_a_picture_may_end_where_the_next_ones_begin(cut: int) -> None:
+    whole = [AUD + KEY, *[AUD + NEXT] * 5]
+    data = b"".join(whole)
+    places = [0, *(len(AUD + KEY) + len(AUD + NEXT) * n - cut for n in (0, 2, 4)), len(data)]
+    taken = [
+        pes(data[start:end], 3000 * n, continued=end < len(data))
+        for n, (start, end) in enumerate(pairwise(places))
+    ]
+    found = units(video(), *taken)
+    assert [len(one.data) for one in found] == [len(IDR) + 4, *[len(DELTA) + 4] * 5]
+    step = round(90_000 / 29.97)
+    assert [one.dts for one in found] == [0, 3000, 3000 + step, 6000, 6000 + step, 9000]
+
+
+def test_slices_may_have_units_of_their_own() -> None:
+    taken = [pes(KEY, 0, continued=True), pes(SECOND_SLICE, 0, continued=True)]
+    taken += [pes(SECOND_SLICE, 0), pes(NEXT, 3600, continued=True), pes(SECOND_SLICE, 3600)]
+    found = units(video(), *taken)
+    assert [one.dts for one in found] == [0, 3600]
+    assert [len(split_length_prefixed(one.data)) for one in found] == [3, 2]
+
+
+def test_a_picture_whose_rest_does_not_come_is_given_at_the_end() -> None:
+    assert len(units(video(), pes(KEY, 0, continued=True))) == 1
+
+
+def test_a_picture_does_not_grow_without_end() -> None:
+    unpacker = video()
+    out: list[Packet | Track] = []
+    piece = START_CODE + slice_of(5, first_mb=40) + b"\x5a" * (MAX_PICTURE_BYTES // 2)
+    for number in range(4):
+        unpacker.take(pes(KEY if not number else piece, number, continued=True), out)
+    assert len([item for item in out if isinstance(item, Packet)]) == 1
 
 
 def test_a_torn_picture_is_marked() -> None:

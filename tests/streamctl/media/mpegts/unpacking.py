@@ -12,10 +12,17 @@ if TYPE_CHECKING:
     from streamctl.media.mpegts.unpack import Found, PesUnpacker
 
 
-def pes(
-    data: bytes, pts: int | None, dts: int | None = None, *, torn: bool = False, gap: bool = False
+def pes(  # what an assembler may tell of it
+    data: bytes,
+    pts: int | None,
+    dts: int | None = None,
+    *,
+    torn: bool = False,
+    gap: bool = False,
+    continued: bool = False,
 ) -> Pes:
-    return Pes(PesHeader(0xE0, -1, 9, pts, pts if dts is None else dts), data, torn, gap)
+    header = PesHeader(0xE0, -1, 9, pts, pts if dts is None else dts)
+    return Pes(header, data, torn, gap, continued)
 
 
 def units(unpacker: PesUnpacker, *taken: Pes) -> list[Packet]:
