@@ -25,6 +25,7 @@ from tests.streamctl.media.mpegts.world import (
     boundary,
     interleaved,
     joined,
+    pictures_of,
     sounds,
 )
 from tests.support.broadcast import broadcast, variants
@@ -311,6 +312,37 @@ def test_real_captures_are_taken_apart_as_others_do(path: Path) -> None:
     demuxer, aligner = TsDemuxer(), Aligner()
     taken = demuxed(bytes(aligner.feed(path.read_bytes())), 300, demuxer)
     assert media_of(taken, demuxer.tracks) == oracle(path, len(demuxer.tracks))
+
+
+def remuxed(taken: Taken, tracks: Sequence[Track]) -> bytes:
+    """The same access units in another transport stream."""
+    shown = [complete(track) for track in tracks]
+    units = [one for one in packets_of(taken) if one.kind is not Kind.DATA]
+    return written(sorted(units, key=lambda one: one.dts), *shown)
+
+
+@pytest.mark.parametrize("name", ["everything", "HEVC"])
+def test_pictures_are_the_same_when_taken_apart(
+    media: MediaCache, tmp_path: Path, name: str
+) -> None:
+    demuxer = TsDemuxer()
+    data = broadcast(media, SHORT[name]).data
+    before, after = tmp_path / "before.ts", tmp_path / "after.ts"
+    before.write_bytes(data)
+    after.write_bytes(remuxed(demuxed(data, demuxer=demuxer), demuxer.tracks))
+    assert pictures_of(after) == pictures_of(before)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="STREAMCTL_TEST_MEDIA names no folder")
+@pytest.mark.parametrize(
+    "name", ["sintel_cea608_aac", "phone_hevc_720x1280_aac_10s", "tos_360p24_pts_wrap_20s"]
+)
+def test_real_pictures_are_the_same_when_taken_apart(tmp_path: Path, name: str) -> None:
+    demuxer = TsDemuxer()
+    path, after = REAL / f"{name}.ts", tmp_path / "after.ts"
+    taken = demuxed(bytes(Aligner().feed(path.read_bytes())), demuxer=demuxer)
+    after.write_bytes(remuxed(taken, demuxer.tracks))
+    assert pictures_of(after) == pictures_of(path)
 
 
 @settings(max_examples=60)
