@@ -1,5 +1,7 @@
 PYTHON ?= .venv/bin/python
-PYTEST = $(PYTHON) -m pytest
+PYTEST = $(PYTHON) -m pytest -q --numprocesses $(WORKERS) --dist loadfile
+# Tests with real servers mostly wait for media to play: more of them than cores at a time.
+WORKERS ?= 3
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
@@ -15,10 +17,10 @@ lint: ## format, lint, types, layers
 	$(dir $(PYTHON))lint-imports
 
 check: lint ## lint, then the tests that need no other program; under two minutes
-	$(PYTEST) -q -m "not e2e and not interop and not bench"
+	$(PYTEST) -m "not e2e and not interop and not bench"
 
 test: lint ## lint, then all tests, real servers and clients included
-	$(PYTEST) -q -m "not interop and not bench"
+	$(PYTEST) -m "not interop and not bench"
 
 interop: ## real publishers x outputs x players x media, writes docs/interop.md; INTEROP=--full for all
 	$(PYTHON) -m tests.interop $(INTEROP)

@@ -68,7 +68,12 @@ def real_media_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> MediaCache:
-    """Makes media by recipe, each file once per session."""
+    """Makes media by recipe, each file once per session, whichever worker needs it first."""
     from tests.support.media import MediaCache
 
-    return MediaCache(tmp_path_factory.mktemp("media"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "media"
+    folder.mkdir(exist_ok=True)
+    return MediaCache(folder)
