@@ -110,7 +110,7 @@ class MediaStatus(BaseModel):
     epochs: int = Field(0, description="epochs since the stream started")
     gop_s: float = Field(0.0, description="length of the last complete group of pictures")
     av_offset_ms: float = Field(0.0, description="audio minus video timestamp at arrival")
-    dropped_packets: int = 0
+    dropped_packets: int = Field(0, description="also units of the source that can't be read")
     timestamp_jumps: int = 0
     tracks: list[TrackStatus] = Field(default_factory=list)
     lanes: list[LaneStatus] = Field(default_factory=list)

@@ -106,5 +106,8 @@ class RecordingWriter:
     def put_ts(self, data: bytes | memoryview, now: float) -> None:
         raise AssertionError("a file delivers access units")
 
+    def drop(self, count: int) -> None:
+        raise AssertionError(f"{count} dropped")
+
     def discontinuity(self, reason: str) -> None:
         raise AssertionError(reason)
