@@ -133,9 +133,11 @@ class WebApp:
         Raises:
             StreamctlError: the stream was stopped since, or nothing makes that format.
         """
-        asked = self._look(request)
+        asked = self._asked.get(id(request)) or self._look(request)
         if asked is None:
             raise StreamctlError(f"nothing at `{request.path[:200]}`")
+        # The connection asks for nothing more.
+        del self._asked[id(request)]
         grant = self.gate.check(asked.wishes[0])
         if isinstance(grant, Refusal):
             raise StreamctlError(grant.message)
