@@ -321,7 +321,7 @@ class StreamCounters:
     bitrate_bps: float = 0.0
     fps: float = 0.0
     memory_bytes: int = 0
-    """Bytes that the stream's lanes hold."""
+    """Bytes that the stream's lanes and outputs hold."""
     pushes: list[PushCounters] = field(default_factory=list)
 
 
@@ -334,6 +334,8 @@ class ServerCounters:
     """Worst lateness of the event loop in the last minute."""
     loop_stalls: int = 0
     """How often the loop was more than 50 ms late."""
+    copies_bytes: int = 0
+    """Media held a second time, for the system to send to many."""
     sessions: dict[tuple[str, str], int] = field(default_factory=dict)
     """Open sessions by protocol and action."""
     refused: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from streamctl.engine.proxies import Proxies
 from streamctl.errors import StreamctlError
 from streamctl.net.http_condition import OK, selection
 from streamctl.net.http_response import problem, refused
+from streamctl.net.memory_file import MemoryFiles
 from streamctl.sdk.endpoints import Bytes, Live, Wait
 from streamctl.sdk.session import Action, Grant, Refusal, Request
 
@@ -93,6 +94,7 @@ class WebApp:
         self.gate = gate
         self.pollers = Pollers(gate, clock)
         self.proxies = proxies or Proxies()
+        self.files = MemoryFiles(clock)
         self._asked: dict[int, Asked] = {}
         """By identity: a connection that repeats a request gives the same object again."""
 
