@@ -270,7 +270,7 @@ def test_a_live_answer_that_can_not_carry_the_video_is_not_acceptable() -> None:
     reply = app(rig).handle(get("/news.ts"))
     assert status(reply) == 406
     assert isinstance(reply, Bytes)
-    assert reply.body == b"406 RTMP can't carry VP9 video: no output of this stream can\n"
+    assert reply.body == b"RTMP can't carry VP9 video: no output of this stream can\n"
 
 
 def test_polling_viewers_are_told_apart_by_the_stream_and_end_with_it() -> None:
