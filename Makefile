@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
-PYTEST = $(PYTHON) -m pytest -q --numprocesses $(WORKERS) --dist loadfile
-# Tests with real servers mostly wait for media to play: more of them than cores at a time.
+PYTEST = $(PYTHON) -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests with real servers mostly wait for media to play: more of them than cores at a time, and first.
 WORKERS ?= 3
 UV ?= $(PYTHON) -m uv
 
