@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,14 @@ def no_blocking_calls() -> Iterator[None]:
         # From memory to a socket that doesn't block.
         watch.functions["os.sendfile"].can_block_in("streamctl/net/connection.py", "_send_some")
         yield
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing is freed but what nobody refers to any more."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

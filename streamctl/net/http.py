@@ -241,6 +241,7 @@ class HttpPeer:
         self._ended = True
         self._queue.clear()
         self._outbox.clear()
+        self._reader.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:

@@ -115,6 +115,10 @@ class RequestReader:
             self._remember(data, complete)
         return complete
 
+    def close(self) -> None:
+        """Let go of the parser, which refers back to this."""
+        del self._parser
+
     def _measure(self, data: bytes) -> None:
         """Bound what belongs to an unfinished request and is in no callback yet."""
         if self._complete:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -279,3 +281,13 @@ def test_mutated_requests_are_answered_or_refused(
     client.peer.received(bytes(data))
     for response in client.take().split(b"HTTP/1.1 ")[1:]:
         assert response[:3] in KNOWN
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_reader_that_is_closed_needs_no_collector() -> None:
+    reader = RequestReader(REMOTE, LIMIT)
+    reader.feed(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /half")
+    gone = weakref.ref(reader)
+    reader.close()
+    del reader
+    assert gone() is None
