@@ -87,6 +87,7 @@ class PushStatus(BaseModel):
     skips: int = Field(0, description="how often it was too slow and was moved forward")
     skipped_packets: int = 0
     skipped_s: float = 0.0
+    left_out: str = Field("", description="tracks that it is not sent, as it can't carry them")
     last_error: str = Field("", description="the newest failure, also after it was overcome")
     errors: list[str] = Field(
         default_factory=list, description="failures since it last took media, newest last"
