@@ -161,7 +161,7 @@ async def test_versions_before_tls_1_2_are_refused(pair: Pair) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_client_trusts_what_it_was_told_to(pair: Pair, tmp_path: Path) -> None:
+async def test_a_client_trusts_what_it_was_told_to(pair: Pair) -> None:
     trusting = await anyio.to_thread.run_sync(client_context, pair.cert)
     async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as (host, port):
         with pytest.raises(ConnectionFailed, match="certificate not trusted"):
@@ -170,6 +170,9 @@ async def test_a_client_trusts_what_it_was_told_to(pair: Pair, tmp_path: Path) -
             peer = RecordingPeer()
             await connect_tcp(host, port, peer, tls=context)
             peer.wire.close("done")
+
+
+def test_authorities_that_can_not_be_read_are_named(tmp_path: Path) -> None:
     junk = tmp_path / "junk.pem"
     junk.write_text("hello")
     with pytest.raises(ConfigError, match="can't read certificates"):
