@@ -236,9 +236,9 @@ class Connection(asyncio.BufferedProtocol):
             self._peer.closed(reason)
         except Exception:
             log.exception("%s: error after the connection was closed", show(self.remote))
-        # All of it refers to us. Under TLS a connection is half a megabyte, and the collector of
+        # Most of it refers to us. Under TLS a connection is half a megabyte, and the collector of
         # circles comes late, as it counts objects and not their bytes.
-        del self._peer, self._transport, self._socket
+        del self._peer, self._transport, self._socket, self._connections
 
     # What the peer and the engine call.
 
