@@ -1,5 +1,7 @@
 PYTHON ?= .venv/bin/python
-PYTEST = $(PYTHON) -m pytest
+PYTEST = $(PYTHON) -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests with real servers mostly wait for media to play: more of them than cores at a time, and first.
+WORKERS ?= 3
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
@@ -15,10 +17,10 @@ lint: ## format, lint, types, layers
 	$(dir $(PYTHON))lint-imports
 
 check: lint ## lint, then the tests that need no other program; under two minutes
-	$(PYTEST) -q -m "not e2e and not interop and not bench"
+	$(PYTEST) -m "not e2e and not interop and not bench"
 
 test: lint ## lint, then all tests, real servers and clients included
-	$(PYTEST) -q -m "not interop and not bench"
+	$(PYTEST) -m "not interop and not bench"
 
 test-links: ## SRT over bad links as long as is claimed: five minutes each way
 	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py

@@ -110,6 +110,7 @@ class PushStatus(BaseModel):
     skips: int = Field(0, description="how often it was too slow and was moved forward")
     skipped_packets: int = 0
     skipped_s: float = 0.0
+    left_out: str = Field("", description="tracks that it is not sent, as it can't carry them")
     last_error: str = Field("", description="the newest failure, also after it was overcome")
     errors: list[str] = Field(
         default_factory=list, description="failures since it last took media, newest last"
@@ -136,7 +137,7 @@ class MediaStatus(BaseModel):
     epochs: int = Field(0, description="epochs since the stream started")
     gop_s: float = Field(0.0, description="length of the last complete group of pictures")
     av_offset_ms: float = Field(0.0, description="audio minus video timestamp at arrival")
-    dropped_packets: int = 0
+    dropped_packets: int = Field(0, description="also units of the source that can't be read")
     timestamp_jumps: int = 0
     tracks: list[TrackStatus] = Field(default_factory=list)
     lanes: list[LaneStatus] = Field(default_factory=list)
@@ -350,7 +351,7 @@ class StreamCounters:
     bitrate_bps: float = 0.0
     fps: float = 0.0
     memory_bytes: int = 0
-    """Bytes that the stream's lanes hold."""
+    """Bytes that the stream's lanes and outputs hold."""
     pushes: list[PushCounters] = field(default_factory=list)
 
 
@@ -363,6 +364,8 @@ class ServerCounters:
     """Worst lateness of the event loop in the last minute."""
     loop_stalls: int = 0
     """How often the loop was more than 50 ms late."""
+    copies_bytes: int = 0
+    """Media held a second time, for the system to send to many."""
     sessions: dict[tuple[str, str], int] = field(default_factory=dict)
     """Open sessions by protocol and action."""
     refused: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,14 @@ def no_blocking_calls() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing is freed but what nobody refers to any more."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture(scope="session")
 def real_media_folder() -> Path:
     """The folder of real media; the test is skipped without one."""
@@ -70,7 +79,12 @@ def real_media_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> MediaCache:
-    """Makes media by recipe, each file once per session."""
+    """Makes media by recipe, each file once per session, whichever worker needs it first."""
     from tests.support.media import MediaCache
 
-    return MediaCache(tmp_path_factory.mktemp("media"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "media"
+    folder.mkdir(exist_ok=True)
+    return MediaCache(folder)

@@ -72,11 +72,11 @@ class DiskStore:
         self._hot: deque[Segment] = deque()
         """Written, and still in memory."""
         self._wanted: set[str] = set()
-        """Names of segments that were given to be written and not let go since."""
+        """Names of segments that were given to the writer and not let go since."""
         self._written: dict[str, int] = {}
         """Sizes by name."""
         self._gone: set[str] = set()
-        """Segments that nobody needs any more, whose removal the writer has not been given."""
+        """The same of those that nobody needs any more, whose removal it has not been given."""
         self._read: OrderedDict[str, Bytes] = OrderedDict()
         self._asked: dict[str, Wait] = {}
 
@@ -87,15 +87,17 @@ class DiskStore:
 
     def write(self, segment: Segment) -> None:
         """Begin to store a segment that is in memory."""
-        self._wanted.add(segment.name)
-        if not self._writer.submit(partial(self._store, segment, segment.parts)):
+        if self._writer.submit(partial(self._store, segment, segment.parts)):
+            self._wanted.add(segment.name)
+        else:
             self._failed("the disk can't keep up")
 
     def remove(self, segments: Iterable[Segment]) -> None:
         """Let segments go."""
         for segment in segments:
-            self._wanted.discard(segment.name)
-            self._gone.add(segment.name)
+            if segment.name in self._wanted:
+                self._wanted.discard(segment.name)
+                self._gone.add(segment.name)
             self._read.pop(segment.name, None)
             self.bytes -= self._written.pop(segment.name, 0)
         self._clear_away()
@@ -159,9 +161,9 @@ class DiskStore:
 
     def _stored(self, segment: Segment) -> None:
         self._degrade("")
+        # The writer has room again.
+        self._clear_away()
         if segment.name not in self._wanted:
-            self._gone.add(segment.name)
-            self._clear_away()
             return
         self.bytes += segment.size
         self._written[segment.name] = segment.size

@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from streamctl_hls.options import HlsOptions
     from streamctl_hls.segment import Segment
 
-FIRST_SEGMENT_S = 10.0
-"""How long a playlist request may wait for the first segment."""
+SETTLE_S = 3.0
+"""What the engine may hold media for, until the tracks of a publisher are known."""
+FIRST_MAX_S = 25.0
+"""How long a playlist request may wait for a first segment at most: players and proxies give up
+on a silent server, and an on-demand packager must not stop under who waits."""
 PIN_S = 30.0
 """Least time that an on-demand packager works on after the last request."""
 PIN_TARGETS = 3
@@ -167,7 +170,9 @@ class HlsOutput:
             return sentence(f"`{self.view.code}` can't be served as HLS")
         if not self.view.on_air():
             return sentence(f"`{self.view.code}` is not on air yet")
-        return Wait(self._ready, FIRST_SEGMENT_S, partial(self._late, name, request))
+        # By then the segmenter has cut, whatever comes.
+        wait_s = min(self.packager.longest_s + SETTLE_S, FIRST_MAX_S)
+        return Wait(self._ready, wait_s, partial(self._late, name, request))
 
     def _late(self, name: str, request: HttpRequest) -> Bytes:
         """The answer after a wait."""
@@ -180,8 +185,10 @@ class HlsOutput:
             return sentence(refusal, 406)
         init = self.view.init(Format.MPEGTS)
         if init is not None and not init.tracks:
-            return sentence(f"`{code}` has no track that MPEG-TS can carry")
-        return sentence(f"`{code}` has no complete segment yet: waiting for a keyframe")
+            return sentence(f"`{code}` has no track that MPEG-TS can carry", 406)
+        if not self.view.on_air():
+            return sentence(f"`{code}` is not on air yet")
+        return unavailable(f"`{code}` has no complete segment yet: waiting for a keyframe")
 
     def _answer(self, name: str, request: HttpRequest) -> Bytes | None:
         """The playlist as it is now; None before the first segment."""
@@ -252,5 +259,5 @@ def sentence(text: str, status: int = 404) -> Bytes:
 
 
 def unavailable(text: str) -> Bytes:
-    """The answer for a segment that can't be had now."""
+    """The answer for what can't be had now, but soon."""
     return sentence(text, 503)

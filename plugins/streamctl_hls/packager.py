@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamctl.errors import Unsupported
-from streamctl.media.packet import Format
+from streamctl.media.packet import TIMESCALE, Format
 from streamctl.net.worker import Worker
 from streamctl_hls.disk import READS_MAX, WRITES_MAX, DiskStore
 from streamctl_hls.folder import Folder
@@ -70,6 +70,11 @@ class Packager:
     def target_s(self) -> int:
         """EXT-X-TARGETDURATION; 0 until it is known."""
         return self.segmenter.target_s
+
+    @property
+    def longest_s(self) -> float:
+        """What the open segment can't outgrow, in seconds."""
+        return self.segmenter.limit / TIMESCALE
 
     @property
     def memory_bytes(self) -> int:

@@ -171,6 +171,11 @@ class Segmenter:
         self._not_before: int | None = None
         self._closed: list[Segment] = []
 
+    @property
+    def limit(self) -> int:
+        """The age in ticks at which the open segment is cut, whatever comes."""
+        return limit_ticks(self._target())
+
     def successor(self, generation: int, last: Segment | None) -> Segmenter:
         """A fresh segmenter for the same stream, which goes on after the segment ``last``.
 
@@ -253,7 +258,7 @@ class Segmenter:
         wanted = round(self.segment_s * TIMESCALE) - EARLY
         if not grown.independent or self._tracks_changed:
             wanted = 1
-        return Rule(wanted, limit_ticks(self._target()))
+        return Rule(wanted, self.limit)
 
     def _begin(self, chunk: Chunk, head: bytes = b"") -> Growing:
         """A new segment for ``chunk``, which is not added yet, led by ``head``."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from streamctl.media.packet import TIMESCALE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -56,6 +58,9 @@ class Window:
     peak_bps: int = 0
     """Highest bit rate of a segment that was ever listed."""
     _by_name: dict[str, Segment] = field(default_factory=dict)
+    _listed_ticks: int = 0
+    _late_in_memory: int = 0
+    """How many of the late segments hold memory."""
 
     def add(self, segments: Iterable[Segment], target_s: int) -> list[Segment]:
         """List new segments; return those that became too old and are gone."""
@@ -63,6 +68,7 @@ class Window:
             self.discontinuity_sequence += segment.discontinuity
             segment.discontinuity_sequence = self.discontinuity_sequence
             self.listed.append(segment)
+            self._listed_ticks += segment.end - segment.start
             self._by_name[segment.name] = segment
             self.bytes += segment.size
             self.memory_bytes += segment.size
@@ -87,7 +93,7 @@ class Window:
         goal = self.memory_bytes - wanted
         gone = []
         while self.memory_bytes > goal:
-            if any(segment.parts for segment in self.late):
+            if self._late_in_memory:
                 gone.append(self._forget())
             elif self.listed and self._long_without_oldest(target_s):
                 self._unlist()
@@ -99,6 +105,7 @@ class Window:
         """Let the bytes of a segment go that can be had from elsewhere."""
         if segment.parts and segment.name in self._by_name:
             self.memory_bytes -= segment.size
+            self._late_in_memory -= not self.listed or segment.number < self.listed[0].number
         segment.parts = ()
         segment.reply = None
 
@@ -112,7 +119,7 @@ class Window:
         self.listed.clear()
         self.late.clear()
         self._by_name.clear()
-        self.bytes = self.memory_bytes = 0
+        self.bytes = self.memory_bytes = self._listed_ticks = self._late_in_memory = 0
         self.late_s = 0.0
         return gone
 
@@ -124,7 +131,7 @@ class Window:
     @property
     def duration(self) -> float:
         """Seconds that the playlist lists."""
-        return sum(segment.duration for segment in self.listed)
+        return self._listed_ticks / TIMESCALE
 
     @property
     def average_bps(self) -> int:
@@ -137,8 +144,10 @@ class Window:
 
     def _unlist(self) -> None:
         segment = self.listed.popleft()
+        self._listed_ticks -= segment.end - segment.start
         self.late.append(segment)
         self.late_s += segment.duration
+        self._late_in_memory += bool(segment.parts)
 
     def _forget(self) -> Segment:
         segment = self.late.popleft()
@@ -147,4 +156,5 @@ class Window:
         self.bytes -= segment.size
         if segment.parts:
             self.memory_bytes -= segment.size
+            self._late_in_memory -= 1
         return segment

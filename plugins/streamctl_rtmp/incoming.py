@@ -107,4 +107,4 @@ def refuse(name: str, media: Media) -> Unsupported:
     """The error for a codec that can't be taken."""
     usable = [TITLES[codec] for codec in Codec if codec in USABLE and codec.media is media]
     choice = " or ".join(filter(None, (", ".join(usable[:-1]), usable[-1])))
-    return Unsupported(f"{name} {media} can't be published by RTMP here: use {choice}")
+    return Unsupported(f"{name} {media} can't come in by RTMP here: use {choice}")

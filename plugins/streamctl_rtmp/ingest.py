@@ -41,8 +41,6 @@ class Ingest:
 
     def __init__(self, out: EpochWriter) -> None:
         self.out = out
-        self.dropped = 0
-        """Units without anything to play in them."""
         self._packets: list[Packet] = []
         self._tracks: dict[int, IncomingTrack] = {}
         self._metadata = Metadata()
@@ -104,7 +102,7 @@ class Ingest:
         kind = tag.kind
         try:
             if track is None or kind is OTHER:
-                self.dropped += 1
+                self.out.drop(1)
             elif kind is FRAME:
                 unit = track.reader.unit(tag.body)
                 if unit.config is not None:
@@ -112,11 +110,11 @@ class Ingest:
                 if unit.data:
                     self._packets.append(track.place(unit, tag, self._clock.unwrap(timestamp)))
                 else:
-                    self.dropped += 1
+                    self.out.drop(1)
             elif kind is CONFIG and track.configure(tag.body):
                 self._configured(track, tag.track, now)
         except RemoteProtocolError:
-            self.dropped += 1
+            self.out.drop(1)
 
     def _change_codec(
         self, tag: Tag, media: Media, track: IncomingTrack | None

@@ -9,6 +9,7 @@ stream without ending the connection starts that time anew.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamctl.errors import NotCarried, StaleEpoch, StreamctlError, Unsupported
@@ -241,8 +242,12 @@ class RtmpSession:
 
     def _end(self, reason: str) -> None:
         """End what the client publishes or plays; the connection may go on."""
-        session, playback = self.session, self.playback
+        session, playback, ingest = self.session, self.playback, self.ingest
         self.session = self.ingest = self.playback = None
+        if ingest is not None:
+            # A client may say good-bye in the same read as its last pictures.
+            with suppress(StaleEpoch):
+                ingest.flush(self.ctx.clock.now())
         self.waits_to_join = False
         if session is None:
             return

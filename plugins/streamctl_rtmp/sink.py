@@ -39,6 +39,8 @@ class RtmpSink:
         self.ctx = ctx
         self.client: RtmpClient | None = None
         """The connection that takes media, once there is one."""
+        self.left_out = ""
+        """Tracks that are not sent, as RTMP can't carry them."""
 
     @property
     def bytes_sent(self) -> int:
@@ -60,7 +62,11 @@ class RtmpSink:
             await send(client, cursor, self._leave_out)
 
     def _leave_out(self, tracks: str) -> None:
-        self.ctx.log.warning("push to %s: RTMP can't carry %s: left out", self.url.redacted, tracks)
+        self.left_out = tracks
+        if tracks:
+            self.ctx.log.warning(
+                "push to %s: RTMP can't carry %s: left out", self.url.redacted, tracks
+            )
 
 
 def ignore(events: Sequence[Event]) -> None:
@@ -146,9 +152,9 @@ class Publication:
         if shown and all(track.codec not in CODECS for track in shown):
             raise Unsupported(f"RTMP can't carry {TITLES[shown[0].codec]}")
         missing = ", ".join(TITLES[t.codec] for t in init.tracks if t.codec not in CODECS)
-        if missing and missing != self._missing:
+        if missing != self._missing:
+            self._missing = missing
             self._left_out(missing)
-        self._missing = missing
         self.packer.use(init)
         self._headers_due = True
 

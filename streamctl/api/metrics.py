@@ -35,7 +35,7 @@ STREAM_METRICS = (
     ("dropped_packets", "counter", "Packets that could not be put on air.", "dropped_packets"),
     ("bitrate_bps", "gauge", "Bits per second over the last 3 s.", "bitrate_bps"),
     ("fps", "gauge", "Video frames per second over the last 3 s.", "fps"),
-    ("memory_bytes", "gauge", "Bytes that the stream's lanes hold.", "memory_bytes"),
+    ("memory_bytes", "gauge", "Bytes that the stream's lanes and segments hold.", "memory_bytes"),
 )
 """Name after ``streamctl_stream_``, type, help and the counter that each shows."""
 PUSH_METRICS = (
@@ -78,6 +78,12 @@ class ServerCollector(Collector):
             "counter",
             "Times the event loop was more than 50 ms late.",
             counters.loop_stalls,
+        )
+        yield single(
+            "streamctl_copies_bytes",
+            "gauge",
+            "Bytes of media held a second time, for the system to send to many.",
+            counters.copies_bytes,
         )
         yield pairs(
             ("streamctl_sessions", "gauge", "Open sessions."),

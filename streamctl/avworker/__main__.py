@@ -20,7 +20,7 @@ from streamctl.avworker.wire import (
     failed_record,
     hello,
 )
-from streamctl.errors import ConnectionFailed, StreamctlError
+from streamctl.errors import ConnectionFailed, MediaError, RemoteProtocolError, StreamctlError
 
 
 def main(arguments: list[str]) -> int:
@@ -30,15 +30,27 @@ def main(arguments: list[str]) -> int:
     channel = Channel(descriptor)
     try:
         channel.send(hello())
-        job = channel.receive_job()
-        with channel.heartbeat():
-            try:
+        try:
+            job = received(channel)
+            with channel.heartbeat():
                 run(job, channel)
-            except StreamctlError as error:
-                channel.send(failed_record(failure(error)))
+        except StreamctlError as error:
+            channel.send(failed_record(failure(error)))
     except ParentGone:
         return 1
     return 0
+
+
+def received(channel: Channel) -> Job:
+    """The job.
+
+    Raises:
+        MediaError: the parent sent something else, or nonsense behind it.
+    """
+    try:
+        return channel.receive_job()
+    except RemoteProtocolError as error:
+        raise MediaError(f"the parent sent nonsense: {error}") from None
 
 
 def run(job: Job, channel: Channel) -> None:

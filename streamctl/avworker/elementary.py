@@ -7,7 +7,7 @@ run where ``av`` is loaded but only look at its objects.
 
 from __future__ import annotations
 
-from copy import copy
+from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
 from streamctl.avworker.decode_time import DecodeTimes
@@ -137,7 +137,7 @@ class UnitReader(Reader):
         return self._unit(raw, bytes(raw))
 
     def _unit(self, raw: RawPacket, data: bytes) -> list[Packet]:
-        before = copy(self.units) if raw.is_corrupt else None
+        before = deepcopy(self.units) if raw.is_corrupt else None
         unit = self.units.unit(data)
         if unit.config is not None:
             if before is not None and before.config is not None:

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,7 +24,7 @@ from streamctl.errors import ConnectionFailed, MediaError, RemoteProtocolError, 
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 SOCKET_BUFFER_BYTES = 1 << 20
 """How far the child may read ahead; about a second of media."""
@@ -43,8 +43,11 @@ class Child:
         self.process = process
         self.sock = sock
         self.words = words
+        """A file with what the child says on standard error; -1 once the child was reaped."""
         self.reader = wire.RecordReader()
         self.records: deque[Record] = deque()
+        self._busy = 0
+        """Calls that wait for the socket."""
 
     @property
     def pid(self) -> int:
@@ -70,7 +73,7 @@ class Child:
     async def _fill(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            with anyio.fail_after(SILENCE_S):
+            with self._using(), anyio.fail_after(SILENCE_S):
                 data = await loop.sock_recv(self.sock, READ_BYTES)
         except TimeoutError:
             raise MediaError(f"the media process was silent for {SILENCE_S:g} s") from None
@@ -90,7 +93,8 @@ class Child:
             MediaError: the child died.
         """
         try:
-            await asyncio.get_running_loop().sock_sendall(self.sock, records)
+            with self._using():
+                await asyncio.get_running_loop().sock_sendall(self.sock, records)
         except OSError:
             raise MediaError(await self._obituary()) from None
 
@@ -98,16 +102,31 @@ class Child:
         with anyio.move_on_after(REAP_S):
             await self.process.wait()
         how = cause_of_death(self.process.returncode)
-        words = await anyio.to_thread.run_sync(last_line, self.words)
+        words = last_line(self.words) if self.words >= 0 else ""
         return f"the media process {how}: {words}" if words else f"the media process {how}"
 
     async def reap(self) -> None:
         """Kill the child if it still runs and wait until it is gone."""
+        # Wakes who waits for the socket; had it been closed under them, they would wait for ever.
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(REAP_S):
+                if self.process.returncode is None:
+                    self.process.kill()
+                await self.process.wait()
+            while self._busy:
+                await anyio.lowlevel.checkpoint()
         self.sock.close()
-        with anyio.CancelScope(shield=True), anyio.move_on_after(REAP_S):
-            if self.process.returncode is None:
-                self.process.kill()
-            await self.process.wait()
+        self.words = -1
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
 
 
 @asynccontextmanager

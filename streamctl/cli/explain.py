@@ -43,6 +43,9 @@ class Nowhere:
         """There is media."""
         raise Enough("packets came")
 
+    def drop(self, count: int) -> None:
+        """Nothing to count."""
+
     def discontinuity(self, reason: str) -> None:
         """Nothing to interrupt."""
 

@@ -94,14 +94,21 @@ def pushes(found: Iterable[PushStatus]) -> Table:
             kbps(push.bitrate_kbps),
             f"{push.lag_s:.1f} s" if push.connected_since else "",
             str(push.skips or ""),
-            "" if push.state == "active" else push.last_error,
+            remark(push),
         )
         for push in found
     ]
-    columns = ("PUSH", "STATE", "URL", "TRY", "BYTES", "KBIT/S", "LAG", "SKIPS", "ERROR")
+    columns = ("PUSH", "STATE", "URL", "TRY", "BYTES", "KBIT/S", "LAG", "SKIPS", "NOTE")
     return table(
-        columns, rows, right=("TRY", "BYTES", "KBIT/S", "LAG", "SKIPS"), wrap=("URL", "ERROR")
+        columns, rows, right=("TRY", "BYTES", "KBIT/S", "LAG", "SKIPS"), wrap=("URL", "NOTE")
     )
+
+
+def remark(push: PushStatus) -> str:
+    """What is wrong with a destination, or not sent there."""
+    if push.state != "active":
+        return push.last_error
+    return f"can't carry {push.left_out}: left out" if push.left_out else ""
 
 
 def sessions(found: Iterable[SessionStatus]) -> Table:

@@ -68,7 +68,8 @@ class Epoch:
         self.meter = Meter()
         self.tracks_meter: dict[int, Meter] = {}
         self.dropped = 0
-        """Packets of unannounced tracks, or dropped while configurations were missing."""
+        """Packets of unannounced tracks, or dropped while configurations were missing, and units
+        that the source could not make into packets."""
         self.last_packet: float | None = None
         """Monotonic time of the newest packet."""
         self.opened_at = host.clock.now()
@@ -167,6 +168,11 @@ class Epoch:
             self.discontinuity(transport.turned)
         elif transport.sealed and self.phase is Phase.COLLECTING:
             self._open()
+
+    def drop(self, count: int) -> None:
+        """Count units that the source could not make into packets."""
+        self._check()
+        self.dropped += count
 
     def discontinuity(self, reason: str) -> None:
         """Start over as a new epoch of the same source."""

@@ -19,7 +19,7 @@ from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
 from streamctl.engine.status import stream_status
 from streamctl.engine.stream import Stream
-from streamctl.errors import StreamctlError, Unsupported
+from streamctl.errors import ConfigError, StreamctlError, Unsupported
 from streamctl.media.packet import TIMESCALE
 from streamctl.net.clock import LoopClock
 from streamctl.sdk.plugin import Cap
@@ -132,7 +132,8 @@ class Job:
         )
         self.stream = Stream(config, services)
         self.pushes = [
-            self._push(registry, StreamURL.parse(text).as_destination()) for text in destinations
+            self._push(registry, destination(text, number))
+            for number, text in enumerate(destinations, 1)
         ]
         self.parts: list[Part] = []
         """What else is done with the stream; to be filled before :meth:`run`."""
@@ -227,3 +228,16 @@ class Job:
         while True:
             await self.clock.sleep(TICK_S)
             self.stream.tick(self.clock.now())
+
+
+def destination(text: str, number: int) -> StreamURL:
+    """The URL of a destination, the ``number``th; what is none is not shown: it may hold a key.
+
+    Raises:
+        ConfigError: it is no URL.
+    """
+    try:
+        return StreamURL.parse(text).as_destination()
+    except ConfigError:
+        hint = "write it such as `rtmp://HOST/APP/KEY`"
+        raise ConfigError(f"destination {number} is no URL", hint=hint) from None

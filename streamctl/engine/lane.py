@@ -42,6 +42,9 @@ AUDIO_RAP_SPACING = TIMESCALE // 2
 """Streams without video may be joined at the first audio packet of each 500 ms."""
 ITEM_OVERHEAD_BYTES = 200
 """What an item weighs beside its payload: slots, integers, the bytes header."""
+BARE_MAX = 64
+"""Items in a row without media after which a lane forgets what it holds: its format can carry
+nothing of a source that comes and goes, so neither time nor bytes would ever cut it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class Lane:
         self._on_reader_error = on_reader_error
         self._sound_only = False
         self._last_audio_rap: int | None = None
+        self._bare = 0
+        """Items without media at the head."""
 
     @property
     def head(self) -> int:
@@ -211,6 +216,11 @@ class Lane:
 
     def _index(self, item: Item) -> None:
         """Account for what is neither packet nor chunk."""
+        last = self.items[-1] if self.items else None
+        self._bare = 1 if isinstance(last, (Packet, Chunk)) else self._bare + 1
+        if self._bare > BARE_MAX:
+            self._bare = 1
+            self.clear()
         if isinstance(item, (Boundary, InitChange)):
             sets = sum(len(track.config or b"") for track in item.init.tracks)
             self.written += sets + ITEM_OVERHEAD_BYTES
@@ -324,7 +334,11 @@ class LaneCursor:
                 raise NotReady("the stream ended")
             event = anyio.Event()
             self.lane.waiters.append(event)
-            await event.wait()
+            try:
+                await event.wait()
+            finally:
+                if not event.is_set():
+                    self.lane.waiters.remove(event)
 
     def close(self) -> None:
         """Give the position up; may be called twice."""

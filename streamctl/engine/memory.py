@@ -8,7 +8,7 @@ from streamctl.engine import causes as cause
 from streamctl.sdk.endpoints import MediaHolder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from streamctl.engine.stream import Stream
 
@@ -48,6 +48,11 @@ def enforce(streams: Collection[Stream], *, limit: int, stream_limit: int) -> in
         else:
             stream.causes.clear(cause.OUT_OF_MEMORY)
     return gained
+
+
+def spare(streams: Iterable[Stream], limit: int) -> int:
+    """What the limit leaves beside the media that the streams hold; negative above it."""
+    return limit - sum(map(held, streams))
 
 
 def shrink(stream: Stream, limit: int) -> int:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from streamctl.config.model import Network
     from streamctl.sdk.endpoints import HttpRequest
 
+    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 HEADER = "x-forwarded-for"
 HOPS_MAX = 16
 """Proxies in a row that are looked through."""
@@ -53,11 +55,9 @@ class Proxies:
 
     def _is_proxy(self, ip: str) -> bool:
         try:
-            known = ipaddress.ip_address(ip.partition("%")[0])
+            known = plain(ipaddress.ip_address(ip.partition("%")[0]))
         except ValueError:
             return False
-        if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped is not None:
-            known = known.ipv4_mapped
         return any(known in network for network in self.networks)
 
 
@@ -69,6 +69,12 @@ def address(text: str) -> str:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ipaddress.ip_address(text))
+        return str(plain(ipaddress.ip_address(text)))
     except ValueError:
         return ""
+
+
+def plain(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address only wraps; any other as it is."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped

@@ -146,6 +146,11 @@ class Push:
         """Bytes sent in all attempts."""
         return self.past_bytes + (self.sink.bytes_sent if self.sink else 0)
 
+    @property
+    def left_out(self) -> str:
+        """Names of the tracks that the destination is not sent, as it can't carry them."""
+        return self.sink.left_out if self.sink else ""
+
     async def run(self) -> None:
         """Push until the stream ends or the destination has failed for good."""
         self.failures = 0

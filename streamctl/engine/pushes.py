@@ -1,7 +1,8 @@
 """The pushes of one stream: started, changed and stopped without touching anything else.
 
 A push is known by its destination. Its name and how it is tried again are changed under way; a
-destination that is new is connected to, one that is gone is left in order, all others go on.
+destination that is new is connected to, one that is gone is left in order, all others go on. One
+that is connected to with other options is left before: servers take one publisher at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from streamctl.engine import causes as cause
 from streamctl.engine.push import OFF_AIR_S, Destination, Push, PushState, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from anyio.abc import TaskGroup
 
@@ -34,18 +35,27 @@ class Task:
         self.push = push
         self.scope = anyio.CancelScope()
         self.again = anyio.Event()
+        self.ended = anyio.Event()
 
-    async def run(self) -> None:
-        """Push for as long as the stream is configured to."""
-        with self.scope:
-            while True:
-                try:
-                    await self.push.run()
-                except Exception as error:
-                    log.exception("push to %s ended", self.push.url.redacted)
-                    self.push.fail(f"{type(error).__name__}: {error}")
-                self.again = anyio.Event()
-                await self.again.wait()
+    async def run(self, before: Collection[Task]) -> None:
+        """Push for as long as the stream is configured to, once all ``before`` have ended."""
+        try:
+            with self.scope:
+                for task in before:
+                    await task.ended.wait()
+                await self._push()
+        finally:
+            self.ended.set()
+
+    async def _push(self) -> None:
+        while True:
+            try:
+                await self.push.run()
+            except Exception as error:
+                log.exception("push to %s ended", self.push.url.redacted)
+                self.push.fail(f"{type(error).__name__}: {error}")
+            self.again = anyio.Event()
+            await self.again.wait()
 
     def start_over(self) -> None:
         """Try at once, also after the push was given up."""
@@ -60,6 +70,8 @@ class Pushes:
         self.stream = stream
         self.tasks: dict[str, Task] = {}
         """By URL."""
+        self.leaving: set[Task] = set()
+        """Cancelled, and not at their end yet."""
         self._group: TaskGroup | None = None
         self._off_since: float | None = None
 
@@ -70,7 +82,7 @@ class Pushes:
         """Push until cancelled."""
         async with anyio.create_task_group() as self._group:
             for task in self.tasks.values():
-                self._group.start_soon(task.run)
+                self._group.start_soon(self._run, task, ())
             await anyio.sleep_forever()
 
     def apply(self, configs: Iterable[PushConfig]) -> None:
@@ -79,8 +91,7 @@ class Pushes:
         for url, task in list(self.tasks.items()):
             config = wanted.get(url)
             if config is None or config.options != task.push.destination.options:
-                del self.tasks[url]
-                task.scope.cancel()
+                self._stop(url)
                 self.stream.services.events.emit(
                     "push.stopped", self.stream.code, name=task.push.destination.name
                 )
@@ -130,7 +141,18 @@ class Pushes:
         push = Push(self.stream, plugin, destination(config), retry(config))
         task = self.tasks[config.url.raw] = Task(push)
         if self._group is not None:
-            self._group.start_soon(task.run)
+            before = [one for one in self.leaving if one.push.url.raw == config.url.raw]
+            self._group.start_soon(self._run, task, before)
+
+    def _stop(self, url: str) -> None:
+        task = self.tasks.pop(url)
+        task.scope.cancel()
+        if self._group is not None:
+            self.leaving.add(task)
+
+    async def _run(self, task: Task, before: Collection[Task]) -> None:
+        await task.run(before)
+        self.leaving.discard(task)
 
 
 def change(task: Task, config: PushConfig) -> None:

@@ -33,6 +33,10 @@ WAITING_BYTES = 128 << 20
 """Media that may wait for the disk: the better part of a minute at the rates of live streams."""
 
 
+WRITE_BYTES = 8 << 20
+"""Media that is written at once: what waits is not held a second time."""
+
+
 class Recorder:
     """Implements :class:`streamctl.engine.job.Part`."""
 
@@ -137,20 +141,24 @@ class Recorder:
             raise self._failure
 
     async def _write(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        data = b"".join(waiting)
+        count = size = 0
+        while count < len(self._waiting) and (not count or size < WRITE_BYTES):
+            size += len(self._waiting[count])
+            count += 1
+        data = b"".join(self._waiting[:count])
+        del self._waiting[:count]
         try:
             await self.maker.write(data)
         except StreamctlError as error:
             self._waiting.clear()
             self._fail(error)
         finally:
-            self._waiting_bytes -= len(data)
+            self._waiting_bytes -= size
 
     async def _close(self) -> None:
         """Write what still waits, and give the file its name; the first error counts."""
         try:
-            if self._waiting:
+            while self._waiting:
                 await self._write()
             await self.maker.close()
         except StreamctlError as error:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LANES = {".ts": Format.MPEGTS, ".flv": Format.FLV}
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
+BATCH_BYTES = 4 << 20
+"""Media of one record for the child, unless a single access unit is larger."""
 
 
 class Maker(Protocol):
@@ -157,9 +159,18 @@ class MuxMaker:
     def pack(self, items: Sequence[Item]) -> Iterator[bytes]:
         """Records of packets."""
         known = {track.id for track in self.tracks}
-        packets = [item for item in items if isinstance(item, Packet) and item.track in known]
-        for start in range(0, len(packets), MAX_PACKETS):
-            yield wire.packets_record(packets[start : start + MAX_PACKETS]).serialize()
+        batch: list[Packet] = []
+        size = 0
+        for item in items:
+            if not isinstance(item, Packet) or item.track not in known:
+                continue
+            if batch and (len(batch) == MAX_PACKETS or size + len(item.data) > BATCH_BYTES):
+                yield wire.packets_record(batch).serialize()
+                batch, size = [], 0
+            batch.append(item)
+            size += len(item.data)
+        if batch:
+            yield wire.packets_record(batch).serialize()
 
     async def open(self, tasks: TaskGroup) -> None:
         """Start the child."""

@@ -22,7 +22,7 @@ from streamctl.engine.doors import Doors
 from streamctl.engine.events import EventLog, rfc3339
 from streamctl.engine.gate import EngineGate
 from streamctl.engine.looplag import LoopLag
-from streamctl.engine.memory import enforce
+from streamctl.engine.memory import enforce, spare
 from streamctl.engine.proxies import Proxies
 from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
@@ -251,6 +251,7 @@ class Server:
             uptime_s=self.clock.now() - self.started,
             loop_lag_s=self.lag.worst,
             loop_stalls=self.lag.stalls,
+            copies_bytes=self.web.files.bytes,
             sessions=dict(Counter((s.protocol, s.action.value) for s in table)),
             refused=dict(self.gate.refused),
             streams=[counters(stream) for _, stream in sorted(self.running.items())],
@@ -393,6 +394,7 @@ class Server:
                 limit=limits.memory_bytes,
                 stream_limit=limits.stream_memory_bytes,
             )
+            self.web.files.bound(spare(self.running.values(), limits.memory_bytes))
 
     async def _shut_down(self) -> None:
         self.gate.closing = True

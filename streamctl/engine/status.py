@@ -355,6 +355,7 @@ def push_status(push: Push) -> PushStatus:
         skips=counts.skips,
         skipped_packets=counts.skipped_items,
         skipped_s=round(counts.skipped_time / TIMESCALE, 3),
+        left_out=push.left_out,
         last_error=push.last_error,
         errors=list(push.errors),
         link=link(push.sink),

@@ -17,6 +17,7 @@ from streamctl.engine.proxies import Proxies
 from streamctl.errors import StreamctlError
 from streamctl.net.http_condition import OK, selection
 from streamctl.net.http_response import problem, refused
+from streamctl.net.memory_file import MemoryFiles
 from streamctl.sdk.endpoints import Bytes, Live, Wait
 from streamctl.sdk.session import Action, Grant, Refusal, Request
 
@@ -93,6 +94,7 @@ class WebApp:
         self.gate = gate
         self.pollers = Pollers(gate, clock)
         self.proxies = proxies or Proxies()
+        self.files = MemoryFiles(clock)
         self._asked: dict[int, Asked] = {}
         """By identity: a connection that repeats a request gives the same object again."""
 
@@ -133,9 +135,11 @@ class WebApp:
         Raises:
             StreamctlError: the stream was stopped since, or nothing makes that format.
         """
-        asked = self._look(request)
+        asked = self._asked.get(id(request)) or self._look(request)
         if asked is None:
             raise StreamctlError(f"nothing at `{request.path[:200]}`")
+        # The connection asks for nothing more.
+        del self._asked[id(request)]
         grant = self.gate.check(asked.wishes[0])
         if isinstance(grant, Refusal):
             raise StreamctlError(grant.message)

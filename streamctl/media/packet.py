@@ -94,8 +94,6 @@ class Flag(enum.IntFlag):
     """The random-access point is followed by leading pictures that refer before it."""
     LEADING = 2
     """A picture that joiners at the previous random-access point must skip."""
-    SYNTHETIC = 4
-    """Made by the server (silence), not by the source."""
     CORRUPT = 8
     """Bytes are known to be missing."""
 

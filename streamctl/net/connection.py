@@ -236,6 +236,9 @@ class Connection(asyncio.BufferedProtocol):
             self._peer.closed(reason)
         except Exception:
             log.exception("%s: error after the connection was closed", show(self.remote))
+        # Most of it refers to us. Under TLS a connection is half a megabyte, and the collector of
+        # circles comes late, as it counts objects and not their bytes.
+        del self._peer, self._transport, self._socket, self._connections
 
     # What the peer and the engine call.
 
@@ -368,9 +371,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _end_sending(self) -> None:
         """End our side of the stream if nothing is left to flush."""
+        if self._lost:
+            return
         transport = self._transport
         # A TLS transport that the peer has ended can't even be asked what it holds.
-        if self._lost or transport.is_closing() or transport.get_write_buffer_size():
+        if transport.is_closing() or transport.get_write_buffer_size():
             return
         if not transport.can_write_eof():
             transport.close()

@@ -25,7 +25,6 @@ from streamctl.net.http_condition import cut
 from streamctl.net.http_plain import PlainPeer
 from streamctl.net.http_request import Incoming, RequestReader
 from streamctl.net.http_response import ResponseWriter, problem, refused
-from streamctl.net.memory_file import MemoryFiles
 from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from streamctl.net.http_response import Response
-    from streamctl.net.memory_file import MemoryFile
+    from streamctl.net.memory_file import MemoryFile, MemoryFiles
     from streamctl.net.tls import ServerTls
     from streamctl.sdk.context import Clock, Timer
     from streamctl.sdk.endpoints import Address, Reply
@@ -67,6 +66,9 @@ class LivePeer(Protocol):
 
 class HttpApp(Protocol):
     """What a server serves; everything is synchronous and answers from memory."""
+
+    files: MemoryFiles
+    """What many clients ask for, a second time; the app counts it and says how much may be held."""
 
     def admit(self, ip: str) -> Refusal | None:
         """Count a new connection against the limits; None = let in."""
@@ -104,7 +106,6 @@ class Site:
     clock: Clock
     writer: ResponseWriter
     limits: HttpLimits
-    files: MemoryFiles
     framer: ChunkFramer
 
 
@@ -135,10 +136,8 @@ async def serve_http(
         ConfigError: the certificate can't be used.
     """
     clock = LoopClock()
-    files = MemoryFiles(clock)
-    site = Site(
-        app, clock, ResponseWriter(clock.wall, cors), limits or HttpLimits(), files, ChunkFramer()
-    )
+    writer = ResponseWriter(clock.wall, cors)
+    site = Site(app, clock, writer, limits or HttpLimits(), ChunkFramer())
     try:
         await serve_tcp(
             address,
@@ -149,7 +148,7 @@ async def serve_http(
             key="http.address",
         )
     finally:
-        files.clear()
+        app.files.clear()
 
 
 class HttpPeer:
@@ -242,6 +241,7 @@ class HttpPeer:
         self._ended = True
         self._queue.clear()
         self._outbox.clear()
+        self._reader.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
@@ -314,7 +314,7 @@ class HttpPeer:
 
     def _pieces(self, response: Response) -> Iterator[bytes | memoryview | FilePart]:
         """A large body in pieces, from its file if it has one."""
-        file = self._site.files.get(response.body) if self._file_wire is not None else None
+        file = self._site.app.files.get(response.body) if self._file_wire is not None else None
         if file is not None:
             yield FilePart(file, response.first, response.last - response.first)
             return

@@ -38,6 +38,8 @@ QUERY_MAX_FIELDS = 64
 """Players send a handful; the limit bounds the work that one request can cause."""
 REMEMBERED_MAX_BYTES = 2048
 """Requests of players are shorter; each connection may keep one."""
+SLICE_BYTES = 2048
+"""The parser tells no places and passes over blanks: larger reads are measured piece by piece."""
 TARGETS_REMEMBERED = 512
 """Viewers of one stream ask for the same few targets at the same time."""
 
@@ -98,27 +100,38 @@ class RequestReader:
         if data == self._seen and not self.partial:
             return self._seen_gave
         between = not self.partial
-        try:
-            self._parse(data)
-        except httptools.HttpParserInvalidMethodError:
-            if between and not self._complete and METHOD_TOKEN.match(data):
-                self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
-            else:
-                self._refuse(400, "this port speaks HTTP/1.1")
-        except httptools.HttpParserError:
-            self._refuse(400, "malformed request")
-        if self.partial and not self.failed:
-            self._measure(data)
+        for start in range(0, len(data), SLICE_BYTES):
+            self._take(data[start : start + SLICE_BYTES])
+            if self.failed:
+                break
         complete = self._complete
         self._complete = []
         if between and len(complete) == 1 and len(data) <= REMEMBERED_MAX_BYTES:
             self._remember(data, complete)
         return complete
 
+    def _take(self, data: bytes) -> None:
+        """Read some bytes on; what they are too much for is refused."""
+        between = not self.partial
+        before = len(self._complete)
+        try:
+            self._parse(data)
+        except httptools.HttpParserInvalidMethodError:
+            if between and len(self._complete) == before and METHOD_TOKEN.match(data):
+                self._refuse(405, "only GET, HEAD and OPTIONS are served", ALLOW)
+            else:
+                self._refuse(400, "this port speaks HTTP/1.1")
+        except httptools.HttpParserError:
+            self._refuse(400, "malformed request")
+        if self.partial and not self.failed and len(self._complete) == before:
+            self._measure(data)
+
+    def close(self) -> None:
+        """Let go of the parser, which refers back to this."""
+        del self._parser
+
     def _measure(self, data: bytes) -> None:
-        """Bound what belongs to an unfinished request and is in no callback yet."""
-        if self._complete:
-            return
+        """Bound what belongs to an unfinished request, also what is in no callback."""
         self._fed_bytes += len(data)
         if self._in_head:
             if self._fed_bytes > self._max_header_bytes:

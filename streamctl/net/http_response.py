@@ -83,8 +83,8 @@ class Response:
 
 
 def problem(status: int, text: str, headers: Mapping[str, str] = NO_HEADERS) -> Bytes:
-    """A short reply for people, such as those that refuse a request."""
-    body = f"{status} {text}\n".encode()
+    """A short reply for people, such as those that refuse a request: a sentence, like outputs'."""
+    body = f"{text}\n".encode()
     # What is missing now may be there in a moment.
     return Bytes(
         body, status, "text/plain; charset=utf-8", {"Cache-Control": "no-store", **headers}

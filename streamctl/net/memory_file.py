@@ -3,7 +3,7 @@
 A body is sent from the objects that it is made of until it was asked for a few times; then a file
 is made of it (``memfd_create``), from which ``sendfile`` costs less than half. Files go when nobody
 has asked for a while, and the oldest when there are too many. They are a copy on top of what the
-owner of the body holds, so their sum is bounded.
+owner of the body holds, so their sum is bounded, to less by whoever counts the memory of it all.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ class MemoryFiles:
 
     def __init__(self, clock: Clock) -> None:
         self.bytes = 0
+        """What the files hold."""
+        self.most = TOTAL_BYTES
+        """What they may hold."""
         self._clock = clock
         self._files: OrderedDict[int, Entry] = OrderedDict()
         """By identity of the body; the one that was asked for last stands last."""
@@ -103,7 +106,7 @@ class MemoryFiles:
             self._files.move_to_end(id(body))
             return entry.file
         size = len(body) if isinstance(body, bytes) else sum(map(len, body))
-        if not MIN_BYTES <= size <= MAX_BYTES:
+        if not MIN_BYTES <= size <= min(MAX_BYTES, self.most):
             return None
         asked = self._asked.pop(id(body), 0) + 1
         if asked >= ASKED:
@@ -112,6 +115,12 @@ class MemoryFiles:
         if len(self._asked) > WATCHED_MAX:
             self._asked.popitem(last=False)
         return None
+
+    def bound(self, room: int) -> None:
+        """Hold no more than ``room`` bytes from now on; the oldest files go."""
+        self.most = max(0, min(room, TOTAL_BYTES))
+        while self.bytes > self.most:
+            self._drop_oldest()
 
     def clear(self) -> None:
         """Let all files go."""
@@ -137,7 +146,7 @@ class MemoryFiles:
         self.bytes += size
         if self._timer is None:
             self._timer = self._clock.call_later(IDLE_S, self._look)
-        while self.bytes > TOTAL_BYTES:
+        while self.bytes > self.most:
             self._drop_oldest()
         return file
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+import stat
 from typing import TYPE_CHECKING
 
 import anyio
@@ -133,14 +134,19 @@ def check_readable(file: Path, key: str) -> None:
         ConfigError: why not.
     """
     try:
-        file.open("rb").close()
+        # Opening a pipe waits for whoever writes to it.
+        regular = stat.S_ISREG(file.stat().st_mode)
+        if regular:
+            file.open("rb").close()
+        reason = "" if regular else "not a regular file"
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
+    if reason:
         raise ConfigError(
             f"can't read `{file}`: {reason}",
             key=key,
             hint="put the file there, let the server read it, or change the key",
-        ) from None
+        )
 
 
 def said(error: OSError) -> str:
@@ -168,6 +174,7 @@ def client_context(ca: Path | None = None, *, verify: bool = True) -> ssl.SSLCon
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca is not None:
+        check_readable(ca, "tls_ca")
         try:
             context.load_verify_locations(ca)
         except OSError as error:

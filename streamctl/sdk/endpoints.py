@@ -51,6 +51,10 @@ class Sink(Protocol):
     def bytes_sent(self) -> int:
         """Bytes written to the peer so far."""
 
+    @property
+    def left_out(self) -> str:
+        """Names of the tracks that the peer is not sent, as it can't carry them; empty = none."""
+
 
 class Peer(Protocol):
     """The protocol side of one TCP connection; ``streamctl.net.tcp`` drives it."""

@@ -150,5 +150,8 @@ class EpochWriter(Protocol):
             Unsupported: this epoch takes access units.
         """
 
+    def drop(self, count: int) -> None:
+        """Count units of the source that could not be made into packets."""
+
     def discontinuity(self, reason: str) -> None:
         """Say that timestamps or content jump here although the input goes on."""

@@ -70,7 +70,8 @@ class StreamURL:
         found = SCHEME.match(text)
         if found is None:
             raise ConfigError(
-                f"not a URL: `{text}`", hint="write a file as `file:PATH`, a wait as `publish:`"
+                f"not a URL: `{masked(text)}`",
+                hint="write a file as `file:PATH`, a wait as `publish:`",
             )
         scheme = found.group(1).lower()
         rest = text[found.end() :]
@@ -83,7 +84,7 @@ class StreamURL:
         body, _, query = rest.removeprefix("//").partition("?")
         if scheme == "publish" and (body or query):
             raise ConfigError(
-                f"`publish:` takes nothing behind it: `{text}`",
+                f"`publish:` takes nothing behind it: `{masked(text)}`",
                 hint="the stream's code is the path that publishers use",
             )
         if scheme == "file" and not body:
@@ -134,18 +135,20 @@ class StreamURL:
     def redacted(self) -> str:
         """The URL with passwords and secret query values replaced by ``***``."""
         if self.scheme in OPAQUE:
-            return f"{self.scheme}:{self.path}"
+            return f"{self.scheme}:{self._without_key(self.path)}"
         parts = urlsplit(self.raw)
-        netloc, path = parts.netloc, parts.path
-        head, _, name = path.rstrip("/").rpartition("/")
-        if self.names_key and len(name) >= KEY_LENGTH:
-            shown = name[:KEY_SHOWN] if len(name) >= KEY_LENGTH_SHOWN else ""
-            path = f"{head}/{shown}***"
+        netloc, path = parts.netloc, self._without_key(parts.path)
         if "@" in netloc:
             login, _, where = netloc.rpartition("@")
             netloc = f"{login.partition(':')[0]}:***@{where}" if ":" in login else netloc
         query = "&".join(self._redacted(name, value) for name, value in self.query)
         return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+    def _without_key(self, path: str) -> str:
+        head, slash, name = path.rstrip("/").rpartition("/")
+        if not self.names_key or len(name) < KEY_LENGTH:
+            return path
+        return f"{head}{slash}{name[:KEY_SHOWN] if len(name) >= KEY_LENGTH_SHOWN else ''}***"
 
     def _redacted(self, name: str, value: str) -> str:
         if self.names_key and not value:

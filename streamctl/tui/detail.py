@@ -111,6 +111,8 @@ def destination(push: PushStatus) -> Text:
         text.append(f", again in {push.next_attempt_s:.0f} s")
     if push.skips:
         text.append(f"  {push.skips} skips", style=show.WARN)
+    if push.left_out:
+        text.append(show.clean(f"  without {push.left_out}"), style=show.WARN)
     text.append(show.clean(f"  {push.url}"), style=show.SOFT)
     return text
 

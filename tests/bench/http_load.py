@@ -17,6 +17,7 @@ import select
 import socket
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -101,13 +102,13 @@ def ask(port: int, warmup_s: float, seconds: float, connections: int, path: str)
                 answers += complete
         return received, answers
 
-    run(warmup_s)
-    print("begin", flush=True)
-    received, answers = run(seconds)
-    print("end", flush=True)
-    for client in clients.values():
-        client.sock.close()
-    poll.close()
+    with closing(poll), ExitStack() as stack:
+        for client in clients.values():
+            stack.enter_context(client.sock)
+        run(warmup_s)
+        print("begin", flush=True)
+        received, answers = run(seconds)
+        print("end", flush=True)
     print(json.dumps({"answers": answers, "gbit": received * 8 / 1e9}), flush=True)
 
 

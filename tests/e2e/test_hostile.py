@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streamctl.net.tls import client_context
 from tests.bench.rtmp_load import is_header, read_flv
 from tests.bench.rtmp_wire import open_connection, open_player, open_publisher
+from tests.support.certificates import self_signed
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, connect, stream_toml
 from tests.support.process import Process, eventually
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.bench.rtmp_wire import Message
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "openssl"), pytest.mark.timeout(60)]
 
 LOAD = Path(__file__).parents[1] / "bench" / "rtmp_load.py"
 RECIPE = Recipe(seconds=4, container="flv", video_kbps=2000, gop=25)
@@ -137,6 +139,32 @@ def test_publishers_that_drop_leave_nothing_behind(server: Streamctl, path: Path
     assert resident(server) - before[0] < GROWTH_BYTES
     assert "Traceback" not in server.output
     assert len(server.output.splitlines()) < 4000
+
+
+def test_viewers_over_tls_that_come_and_go_leave_nothing_behind(tmp_path: Path, path: Path) -> None:
+    pair = self_signed(tmp_path)
+    keys = f'tls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
+    head = HEAD.replace("[http]\n", f"[http]\n{keys}")
+    trust = client_context(pair.cert)
+
+    def come_and_go(port: int, count: int) -> None:
+        for _ in range(count):
+            plain = connect(port)
+            with trust.wrap_socket(plain, server_hostname="localhost") as viewer:
+                viewer.sendall(f"GET /{CODES[0]}.flv HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+                assert viewer.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+    with Streamctl(tmp_path, stream_toml(CODES[0]), head=head) as server:
+        argv = [sys.executable, "-u", str(LOAD), "publish", str(server.port("rtmp")), str(path)]
+        with Process([*argv, "600", CODES[0]]):
+            server.wait_on_air(CODES[0])
+            port = server.port("http")
+            come_and_go(port, 100)
+            before = resident(server), descriptors(server)
+            come_and_go(port, 300)
+            eventually(lambda: sessions(server) == 1, 10, "no viewer is left")
+            eventually(lambda: descriptors(server) <= before[1], 10, "no descriptor is left")
+            assert resident(server) - before[0] < GROWTH_BYTES
 
 
 def test_hundreds_of_slow_readers_harm_nobody(server: Streamctl, publisher: Process) -> None:

@@ -67,7 +67,8 @@ def test_every_viewer_goes_on_with_one_clean_splice(seen: Seen, viewer: str) -> 
     assert verdict.dts_disorder == 0
     assert verdict.restarts == [0]
     assert verdict.missing == verdict.repeated == 0
-    assert len(verdict.video_gaps) == 1
+    # A publisher that is slow to begin leaves a gap; one that was ahead of its time, none.
+    assert len(verdict.video_gaps) <= 1
     assert verdict.worst_offset_ms <= 40
 
 

@@ -234,8 +234,7 @@ def refusal(url: str) -> str:
         answer = connection.getresponse()
         if answer.status < REFUSED:
             return ""
-        text = answer.read().decode().strip()
-        return f"{answer.status}: {text.removeprefix(str(answer.status)).strip()}"
+        return f"{answer.status}: {answer.read().decode().strip()}"
     finally:
         connection.close()
 

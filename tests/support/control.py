@@ -151,6 +151,7 @@ class FakeControl:
         return ServerCounters(
             uptime_s=61.0,
             loop_lag_s=0.004,
+            copies_bytes=70_000,
             sessions={("rtmp", "play"): 3},
             refused={("rtmp", "unauthorized"): 2},
             streams=[

@@ -9,6 +9,7 @@ of the flash, so the distance of the two in what comes out is the A/V offset.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -114,7 +115,7 @@ class MediaCache:
         """The file of a recipe."""
         path = self.folder / f"{recipe.key}.{recipe.container}"
         if not path.exists():
-            partial = path.with_suffix(f".part.{recipe.container}")
+            partial = path.with_suffix(f".{os.getpid()}.{recipe.container}")
             make(recipe, partial)
             partial.rename(path)
         return Media(path, recipe)
@@ -125,7 +126,7 @@ class MediaCache:
         if path.suffix == f".{container}" and not seconds:
             return path
         if not copy.exists():
-            partial = copy.with_suffix(f".part.{container}")
+            partial = copy.with_suffix(f".{os.getpid()}.{container}")
             repack(path, partial, container, seconds)
             partial.rename(copy)
         return copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import re
 import socket
 import sys
@@ -17,6 +18,8 @@ from tests.support.process import Process, eventually
 from tests.support.tools import missing, tool
 
 HOST = "127.0.0.1"
+PORTS = range(10_000, 30_000)
+"""Where no kernel puts connections by default."""
 LISTENING = r"listening kind={kind} address=(?:\S+):(\d+)"
 CONFIG = """
 [log]
@@ -218,11 +221,15 @@ def nginx_rtmp(folder: Path) -> tuple[Process, int]:
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago, for programs that can't choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that was free a moment ago, for programs that can't choose one themselves.
+
+    It lies below those that the kernel gives to connections, which tests beside this one make.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise OSError("no port is free")
 
 
 def connect(port: int, timeout_s: float = 5.0) -> socket.socket:

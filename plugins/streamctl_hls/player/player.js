@@ -49,7 +49,7 @@
   }
 
   function startWithMediaSource() {
-    const patient = { default: { maxTimeToFirstByteMs: 15000, maxLoadTimeMs: 20000, timeoutRetry: null, errorRetry: null } };
+    const patient = { default: { maxTimeToFirstByteMs: 26000, maxLoadTimeMs: 30000, timeoutRetry: null, errorRetry: null } };
     hls = new Hls({ lowLatencyMode: false, backBufferLength: 30, manifestLoadPolicy: patient });
     hls.on(Hls.Events.ERROR, failed);
     let details = null;

@@ -108,23 +108,6 @@ class ServerConnection(Connection):
         self.stream_name = ""
         self.pending: PublishRequested | PlayRequested | None = None
         """The request that waits for a decision; one that the peer took back is none."""
-        self._handlers: dict[str, Callable[[Command, list[Event]], None]] = {
-            "connect": self._connect,
-            "createStream": self._create_stream,
-            "releaseStream": self._confirm,
-            "FCPublish": self._fc_publish,
-            "FCUnpublish": self._fc_unpublish,
-            "FCSubscribe": self._fc_subscribe,
-            "_checkbw": self._confirm,
-            "getStreamLength": self._stream_length,
-            "publish": self._publish,
-            "play": self._play,
-            "play2": self._play2,
-            "pause": self._pause,
-            "seek": self._seek,
-            "closeStream": self._end_stream,
-            "deleteStream": self._end_stream,
-        }
 
     def accept_publish(self) -> None:
         """Tell the publisher to begin, and take messages of any size from now on.
@@ -189,9 +172,9 @@ class ServerConnection(Connection):
         allowed = ALLOWED.get(command.name)
         if allowed is not None and self.state not in allowed:
             raise RemoteProtocolError(f"`{command.name}` while the peer is {self.state.value}")
-        handler = self._handlers.get(command.name)
+        handler = HANDLERS.get(command.name)
         if handler is not None:
-            handler(command, events)
+            handler(self, command, events)
         elif command.transaction and command.name not in {"_result", "_error", "onStatus"}:
             # The peer waits for an answer, whatever it was that it asked.
             self._result(command, None)
@@ -298,3 +281,23 @@ class ServerConnection(Connection):
         self.pending = None
         self.parser.max_message_bytes = MAX_COMMAND_BYTES
         events.append(StreamEnded(command.name))
+
+
+HANDLERS: dict[str, Callable[[ServerConnection, Command, list[Event]], None]] = {
+    "connect": ServerConnection._connect,
+    "createStream": ServerConnection._create_stream,
+    "releaseStream": ServerConnection._confirm,
+    "FCPublish": ServerConnection._fc_publish,
+    "FCUnpublish": ServerConnection._fc_unpublish,
+    "FCSubscribe": ServerConnection._fc_subscribe,
+    "_checkbw": ServerConnection._confirm,
+    "getStreamLength": ServerConnection._stream_length,
+    "publish": ServerConnection._publish,
+    "play": ServerConnection._play,
+    "play2": ServerConnection._play2,
+    "pause": ServerConnection._pause,
+    "seek": ServerConnection._seek,
+    "closeStream": ServerConnection._end_stream,
+    "deleteStream": ServerConnection._end_stream,
+}
+"""One table for all: methods bound to a connection would keep it alive in a circle."""

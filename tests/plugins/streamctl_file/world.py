@@ -115,5 +115,8 @@ class RecordingWriter:
     def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
         self.sent.append((now, bytes(data)))
 
+    def drop(self, count: int) -> None:
+        raise AssertionError(f"{count} dropped")
+
     def discontinuity(self, reason: str) -> None:
         raise AssertionError(reason)

@@ -50,6 +50,7 @@ class FakeFolder(Folder):
     files: dict[str, bytes] = field(default_factory=dict)
     error: OSError | None = None
     closed: bool = False
+    removed: list[set[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(Path("/media/news"))
@@ -65,6 +66,7 @@ class FakeFolder(Folder):
         return self.files[name]
 
     def remove(self, names: Iterable[str]) -> None:
+        self.removed.append(set(names))
         for name in names:
             self.files.pop(name, None)
 
@@ -165,6 +167,17 @@ def test_segments_that_leave_are_removed_even_if_they_are_written_later() -> Non
     rig.writer.work()
     assert rig.folder.files == {}
     assert rig.store.bytes == 0
+
+
+def test_what_was_never_given_to_a_disk_that_stands_still_is_not_noted() -> None:
+    rig = Rig(writes=3)
+    segments = [segment(number) for number in range(20)]
+    for one in segments:
+        rig.store.write(one)
+        rig.store.remove([one])
+    rig.writer.work()
+    assert rig.folder.removed == [{"s5_0.ts"}, {"s5_1.ts"}]
+    assert rig.folder.files == {}
 
 
 def test_an_old_segment_is_read_once_for_all_who_ask() -> None:

@@ -101,7 +101,7 @@ def test_the_first_request_waits_for_the_first_segment() -> None:
     stage.play([boundary(1), *pictures(20, 50)])
     wait = stage.get("/index.m3u8")
     assert isinstance(wait, Wait)
-    assert wait.timeout_s == 10
+    assert wait.timeout_s == 13.5
     assert not wait.event.is_set()
     stage.play(pictures(60, 50, start=50 * FRAME))
     assert wait.event.is_set()
@@ -117,8 +117,39 @@ def test_a_wait_in_vain_ends_in_a_reason() -> None:
     assert isinstance(wait, Wait)
     answer = wait.then()
     assert isinstance(answer, Bytes)
-    assert answer.status == 404
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "2"
     assert b"waiting for a keyframe" in answer.body
+    stage.view.live = False
+    answer = wait.then()
+    assert isinstance(answer, Bytes)
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize("gop", [260, 1000])
+def test_a_first_segment_comes_before_those_who_wait_give_up(gop: int) -> None:
+    stage = Stage()
+    stage.output.start()
+    stage.play([boundary(1)])
+    wait = stage.get("/main_stream.m3u8")
+    assert isinstance(wait, Wait)
+    asked = stage.clock.now()
+    for chunk in pictures(400, gop):
+        if not wait.event.is_set():
+            stage.play([chunk])
+    assert stage.clock.now() - asked < wait.timeout_s
+    answer = wait.then()
+    assert isinstance(answer, Bytes)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(("segment_s", "wait_s"), [(6.0, 15.5), (10.0, 23.5), (30.0, 25.0)])
+def test_long_segments_are_waited_for_longer_within_reason(segment_s: float, wait_s: float) -> None:
+    stage = Stage(HlsOptions(segment_s=segment_s))
+    stage.output.start()
+    wait = stage.get("/index.m3u8")
+    assert isinstance(wait, Wait)
+    assert wait.timeout_s == wait_s
 
 
 def test_a_stream_that_never_was_on_air_is_not_found_at_once() -> None:
@@ -224,6 +255,7 @@ def test_a_stream_without_fitting_tracks_says_so() -> None:
     assert isinstance(wait, Wait)
     answer = wait.then()
     assert isinstance(answer, Bytes)
+    assert answer.status == 406
     assert b"no track" in answer.body
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 from streamctl_hls.window import DVR_MARGIN, Bounds, Window
 from tests.plugins.streamctl_hls.chunks import segment as made
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamctl_hls.segment import Segment
 
 S = 90_000
@@ -129,6 +132,29 @@ def test_memory_is_given_back_on_demand_down_to_what_players_need() -> None:
     assert listed(full) == [17, 18, 19]
     assert not full.late
     assert full.shrink(1, 2) == []
+
+
+class Unwalked(deque[Any]):
+    """Segments that nobody looks through one by one."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise AssertionError("looked through")
+
+
+def test_giving_back_looks_at_nothing_but_what_goes() -> None:
+    full = window(200, history_s=10_000)
+    for number in range(300):
+        full.add([one := segment(number, size=100)], 2)
+        if number % 2:
+            full.release(one)
+    full.release(full.late[50])
+    full.late, full.listed = Unwalked(full.late), Unwalked(full.listed)
+    assert (full.duration, full.memory_bytes) == (400, 14_900)
+    assert [one.number for one in full.shrink(2400, 2)] == list(range(47))
+    assert full.memory_bytes == 12_500
+    full.shrink(10**9, 2)
+    assert (len(full.late), len(full.listed), full.duration) == (0, 3, 6)
+    assert full.memory_bytes == 100
 
 
 def test_a_segment_without_a_keyframe_is_remembered() -> None:

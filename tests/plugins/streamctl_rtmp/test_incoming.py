@@ -73,5 +73,5 @@ def test_nanoseconds_are_ticks() -> None:
 )
 def test_a_refusal_names_what_can_be_used(media: Media, choice: str) -> None:
     error = refuse("Speex", media)
-    assert error.message.startswith(f"Speex {media} can't be published")
+    assert error.message.startswith(f"Speex {media} can't come in")
     assert choice in error.message

@@ -115,6 +115,17 @@ def test_one_read_is_one_batch(world: World) -> None:
     assert [len(batch) for batch in world.writer.batches] == [2]
 
 
+def test_the_pictures_before_a_good_bye_are_kept(world: World) -> None:
+    client = publisher(world)
+    writer = world.writer
+    assert writer is not None
+    client.picture(80)
+    client.connection.send_command(Command("deleteStream", 4, None, (1,)), 1)
+    client.run()
+    assert [packet.dts for packet in writer.packets] == [0, 3600, 7200]
+    assert world.writer is None
+
+
 def test_a_player_gets_headers_then_the_newest_group(world: World) -> None:
     publisher(world)
     player = Client(world, Role.PLAY, port=5001).run()

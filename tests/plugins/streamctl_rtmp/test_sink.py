@@ -92,6 +92,27 @@ async def test_a_stream_is_pushed_from_zero() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_push_tells_what_it_leaves_out() -> None:
+    here = World()
+    mp2 = Track(2, Codec.MP2, b"", sample_rate=48_000)
+    here.append([Boundary(1, Init(1, 1, (VIDEO, mp2)), "test"), picture(START, key=True)])
+    async with serving() as (there, port), anyio.create_task_group() as tasks:
+        pushing = sink(port)
+
+        async def push() -> None:
+            await pushing.run(cursor(here), connected=lambda: None)
+
+        tasks.start_soon(push)
+        received = count(there)
+        await until(lambda: received() == 1)
+        assert pushing.left_out == "MP2"
+        here.append([InitChange(Init(2, 1, (VIDEO, AUDIO))), picture(START + 1)])
+        await until(lambda: received() == 2)
+        assert pushing.left_out == ""
+        here.packets.close()
+
+
+@pytest.mark.anyio
 async def test_a_server_over_tls_must_be_trusted(tmp_path: Path) -> None:
     pair = await to_thread.run_sync(self_signed, tmp_path)
     async with serving(tls=ServerTls(pair.cert, pair.key)) as (_, port):
@@ -238,6 +259,8 @@ def test_tracks_that_rtmp_can_not_carry_are_named_once_and_left_out() -> None:
     assert types(messages.pack([picture(START, key=True)])) == [18, 9, 9]
     messages.pack([InitChange(Init(2, 1, (VIDEO, mp2)))])
     assert told == ["MP2"]
+    messages.pack([InitChange(Init(3, 1, (VIDEO, AUDIO)))])
+    assert told == ["MP2", ""]
 
 
 def test_a_picture_that_rtmp_can_not_carry_ends_the_push() -> None:

@@ -129,6 +129,7 @@ class Writer:
     batches: list[list[Packet]] = field(default_factory=list)
     stale: bool = False
     open: bool = False
+    dropped: int = 0
 
     @property
     def packets(self) -> list[Packet]:
@@ -154,6 +155,10 @@ class Writer:
 
     def put_ts(self, data: bytes | memoryview, now: float) -> None:
         raise AssertionError("RTMP has no MPEG-TS")
+
+    def drop(self, count: int) -> None:
+        self._check()
+        self.dropped += count
 
     def discontinuity(self, reason: str) -> None:
         raise AssertionError(reason)

@@ -35,6 +35,7 @@ def test_the_exposition_parses_and_holds_the_counters() -> None:
     assert read["streamctl_refused_total", refused] == 2
     assert read["streamctl_api_refused_total", frozenset({("status", "401")})] == 4
     assert read["streamctl_loop_lag_seconds", frozenset()] == 0.004
+    assert read["streamctl_copies_bytes", frozenset()] == 70_000
     assert read["process_cpu_seconds_total", frozenset()] > 0
 
 

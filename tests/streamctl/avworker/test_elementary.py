@@ -17,6 +17,7 @@ from streamctl.avworker.elementary import (
     to_ticks,
 )
 from streamctl.media import aac
+from streamctl.media.h264 import H264Reader
 from streamctl.media.nal import join_length_prefixed
 from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind, Packet, Track
 
@@ -136,6 +137,18 @@ def test_damaged_parameter_sets_change_nothing() -> None:
     assert (reader.track.config, reader.changes) == (config, 0)
     reader.read(raw(start + SPS + start + PPS + start + IDR, 7200))
     assert (reader.track.config, reader.changes) == (config, 0)
+
+
+def test_damaged_parameter_sets_leave_the_search_for_leading_pictures_alone() -> None:
+    start = b"\0\0\0\1"
+    reader = h264()
+    reader.read(raw(start + SPS + start + PPS + start + IDR, 0))
+    assert isinstance(reader.units, H264Reader)
+    reader.units.leading.point = 7
+    packet = raw(start + SPS[:-1] + b"\x55" + start + PPS + start + IDR, 3600)
+    packet.is_corrupt = True
+    reader.read(packet)
+    assert reader.units.leading.point == 7
 
 
 def test_every_codec_has_its_reader() -> None:

@@ -5,16 +5,17 @@ import signal
 import socket
 from typing import TYPE_CHECKING, cast
 
+import anyio
 import pytest
 
 from streamctl.avworker import wire
-from streamctl.avworker.process import Child, cause_of_death, failure, last_line, wire_check
+from streamctl.avworker.process import Child, cause_of_death, failure, last_line, spawn, wire_check
 from streamctl.avworker.wire import Failure, FailureKind, Record, RecordType
 from streamctl.errors import ConnectionFailed, MediaError
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +79,46 @@ async def test_the_end_of_the_channel_tells_how_the_child_ended(
         await child.receive()
     with pytest.raises(MediaError, match="ended with code 3"):
         await child.send(Record(RecordType.JOB).serialize())
+
+
+async def test_a_child_says_what_was_wrong_with_its_job(words: int) -> None:
+    child = await spawn(words)
+    await child.send(wire.job_record(wire.MuxJob("mp4")).serialize() + b"\xff" * 5)
+    wire_check(await child.receive())
+    with pytest.raises(MediaError, match="the parent sent nonsense: record too large"):
+        await child.receive()
+    await child.reap()
+
+
+async def test_who_still_waits_when_the_child_is_reaped_is_told(
+    pair: tuple[Child, socket.socket],
+) -> None:
+    child, _ = pair
+    told: list[str] = []
+
+    async def wait(call: Callable[[], Awaitable[object]]) -> None:
+        with pytest.raises(MediaError) as caught:
+            await call()
+        told.append(str(caught.value))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, child.receive)
+            tasks.start_soon(wait, lambda: child.send(bytes(10_000_000)))
+            await anyio.wait_all_tasks_blocked()
+            await child.reap()
+    assert told == ["the media process ended with code 3"] * 2
+
+
+async def test_a_child_that_was_reaped_can_be_asked(
+    pair: tuple[Child, socket.socket], words: int
+) -> None:
+    child, _ = pair
+    os.write(words, b"whoever has this descriptor now")
+    await child.reap()
+    for call in (child.receive, lambda: child.send(b"x")):
+        with pytest.raises(MediaError, match=r"ended with code 3$"):
+            await call()
 
 
 @pytest.mark.parametrize(

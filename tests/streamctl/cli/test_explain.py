@@ -40,6 +40,7 @@ async def test_whom_no_plugin_pulls_has_nothing_to_add(target: str) -> None:
 
 def test_media_is_all_that_was_asked_for() -> None:
     nowhere = Nowhere()
+    nowhere.drop(1)
     nowhere.discontinuity("x")
     asks: tuple[Callable[[], None], ...] = (
         lambda: nowhere.tracks([]),

@@ -25,7 +25,7 @@ def test_output_goes_above_the_line() -> None:
 
 
 def test_the_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((10, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((10, 24)))
     line = LiveLine(io.StringIO())
     line.show("x" * 50)
     assert line.line == "x" * 9

@@ -116,6 +116,7 @@ def test_shows_the_destinations_of_a_stream(
     pushes = [
         push("fb", "reconnecting", attempt=3, last_error="connection refused", bitrate_kbps=0.0),
         push("yt", connected_since="2025-06-01T12:00:00.000Z", lag_s=0.04, last_error="old"),
+        push("zz", left_out="MP2"),
     ]
     control.all_streams["news"] = stream("news", pushes=pushes)
     assert run(["status", "news"]) == 0
@@ -124,3 +125,4 @@ def test_shows_the_destinations_of_a_stream(
         lines
     )
     assert "yt active rtmps://yt.example/live2/*** 7.0 MB 2500 0.0 s" in lines, lines
+    assert "zz active rtmps://zz.example/live2/*** 7.0 MB 2500 can't carry MP2: left out" in lines

@@ -196,6 +196,16 @@ def test_packets_of_unannounced_tracks_are_dropped_and_counted() -> None:
     assert epoch.lost == 75
 
 
+def test_units_that_could_not_be_read_count_as_lost() -> None:
+    epoch = Host().epoch()
+    epoch.drop(2)
+    epoch.drop(1)
+    assert epoch.lost == 3
+    epoch.end()
+    with pytest.raises(StaleEpoch):
+        epoch.drop(1)
+
+
 def test_the_queue_is_bounded_by_number() -> None:
     host = Host()
     epoch = host.epoch()

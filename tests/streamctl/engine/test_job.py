@@ -7,7 +7,14 @@ import pytest
 
 from streamctl.engine.job import Job, JobOptions
 from streamctl.engine.push import Retry
-from streamctl.errors import ConnectionFailed, MediaError, NotReady, UnknownScheme, Unsupported
+from streamctl.errors import (
+    ConfigError,
+    ConnectionFailed,
+    MediaError,
+    NotReady,
+    UnknownScheme,
+    Unsupported,
+)
 from streamctl.media.packet import Format
 from streamctl.registry import Registry
 from streamctl.testing.clock import FakeClock
@@ -251,6 +258,21 @@ def test_what_can_not_be_pulled_or_pushed_to_is_refused_by_name() -> None:
     assert caught.value.hint == "kinds that can: sink"
     with pytest.raises(UnknownScheme):
         Job(registry, "nothing://h/x", clock=FakeClock())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["live_abcd-efgh", "rtmp:live/abcd-efgh", "rtmp://h:abcd-efgh/x", "http://h/live/abcd-efgh"],
+)
+def test_a_destination_that_is_no_url_is_not_shown(text: str) -> None:
+    with pytest.raises(ConfigError, match="destination 2 is no URL") as caught:
+        Job(
+            FakeRegistry(ScriptPlugin(), SinkPlugin()),
+            "script://h/x",
+            ["sink://h/x", text],
+            clock=FakeClock(),
+        )
+    assert "efgh" not in f"{caught.value}{caught.value.hint}{caught.value.__cause__}"
 
 
 async def test_a_job_takes_the_clock_of_the_loop_by_default() -> None:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from streamctl.engine.lane import AUDIO_RAP_SPACING, ITEM_OVERHEAD_BYTES, Bounds, Lane, LaneCursor
+from streamctl.engine.lane import (
+    AUDIO_RAP_SPACING,
+    BARE_MAX,
+    ITEM_OVERHEAD_BYTES,
+    Bounds,
+    Lane,
+    LaneCursor,
+)
 from streamctl.errors import NotReady
 from streamctl.media.packet import (
     TIMESCALE,
@@ -226,6 +233,38 @@ def test_byte_lanes_join_at_their_marked_chunks() -> None:
     reader.join()
     assert [item.data for item in reader.take() if isinstance(item, Chunk)] == [b"y"]
     assert made.newest == 9
+
+
+@pytest.mark.parametrize("media", [[], [frame(number) for number in range(60)]])
+def test_sources_that_bring_nothing_to_carry_do_not_pile_up(media: list[Item]) -> None:
+    made, _ = lane()
+    made.append([Boundary(1, WITH_VIDEO, "start"), *media])
+    for number in range(2, 3 * BARE_MAX):
+        made.append([Boundary(number, Init(number, number, ()), "came back")])
+    assert len(made.items) <= BARE_MAX + 1 + len(media)
+    assert made.bytes == len(made.items) * ITEM_OVERHEAD_BYTES
+    init = Init(999, 999, (VIDEO,))
+    made.append([Boundary(999, init, "came back"), frame(1000), frame(1025)])
+    assert cursor(made).join() is init
+
+
+def test_changes_between_media_cut_nothing() -> None:
+    made, _ = lane()
+    made.append([Boundary(1, WITH_VIDEO, "start")])
+    for number in range(2 * BARE_MAX):
+        made.append([frame(number), InitChange(WITH_VIDEO)])
+    assert len(made.items) == 1 + 4 * BARE_MAX
+
+
+@pytest.mark.anyio
+async def test_who_stops_waiting_leaves_nothing_behind() -> None:
+    made = filled(1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cursor(made).wait)
+        await anyio.wait_all_tasks_blocked()
+        assert len(made.waiters) == 1
+        tasks.cancel_scope.cancel()
+    assert made.waiters == []
 
 
 @pytest.mark.anyio

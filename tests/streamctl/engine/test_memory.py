@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
-from streamctl.engine.memory import enforce, held
+from streamctl.engine.memory import enforce, held, spare
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ def test_the_largest_stream_gives_first() -> None:
     assert gained > 0
     assert sum(map(held, rig.streams.values())) <= limit
     assert held(rig.streams["small"]) == small
+
+
+def test_what_the_streams_leave_is_told() -> None:
+    rig = Rig()
+    filled(rig, "a", 2)
+    filled(rig, "b", 2)
+    size = sum(map(held, rig.streams.values()))
+    assert spare(rig.streams.values(), size + 5) == 5
+    assert spare(rig.streams.values(), size - 5) == -5
 
 
 def test_a_stream_keeps_within_its_own_limit() -> None:

@@ -32,6 +32,7 @@ class ListSink:
 
     def __init__(self, plugin: SinkPlugin) -> None:
         self.plugin = plugin
+        self.left_out = plugin.left_out
 
     async def run(self, cursor: Cursor, *, connected: Callable[[], None]) -> None:
         if self.plugin.failures:
@@ -66,6 +67,7 @@ class SinkPlugin(ProtocolPlugin):
         self.drops = 0
         """How often to close as soon as it is connected."""
         self.drop = anyio.Event()
+        self.left_out = ""
 
     def sink(self, url: StreamURL, options: Any, ctx: Context) -> ListSink:
         return ListSink(self)

@@ -16,13 +16,15 @@ from streamctl.sdk.plugin import Empty
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
 from tests.streamctl.engine.test_ingest import settle
-from tests.streamctl.engine.test_push import SinkPlugin
+from tests.streamctl.engine.test_push import ListSink, SinkPlugin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from streamctl.engine.push import Push
     from streamctl.engine.stream import Stream
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.lane import Cursor
 
 pytestmark = pytest.mark.anyio
 
@@ -36,11 +38,41 @@ def config(name: str, path: str = "", **keys: Any) -> PushConfig:
     return PushConfig(name=name, url=url, **{"options": Options(), **keys})
 
 
+class SlowLeaver(SinkPlugin):
+    """A destination that is left in order, which takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leave = anyio.Event()
+        self.open = self.most = 0
+
+    def sink(self, url: StreamURL, options: Any, ctx: Context) -> SlowSink:
+        return SlowSink(self)
+
+
+class SlowSink(ListSink):
+    """Says goodbye when it is cancelled."""
+
+    def __init__(self, plugin: SlowLeaver) -> None:
+        super().__init__(plugin)
+        self.counts = plugin
+
+    async def run(self, cursor: Cursor, *, connected: Callable[[], None]) -> None:
+        self.counts.open += 1
+        self.counts.most = max(self.counts.most, self.counts.open)
+        try:
+            await super().run(cursor, connected=connected)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.counts.leave.wait()
+            self.counts.open -= 1
+
+
 class Bench:
     """A stream on air, its pushes, and a clock."""
 
-    def __init__(self, *failures: Exception) -> None:
-        self.plugin = SinkPlugin(*failures)
+    def __init__(self, *failures: Exception, plugin: SinkPlugin | None = None) -> None:
+        self.plugin = plugin or SinkPlugin(*failures)
         self.rig = Rig(self.plugin)
         self.stream: Stream = self.rig.stream()
         self.publish()
@@ -108,6 +140,26 @@ async def test_other_options_begin_a_new_connection() -> None:
         await anyio.wait_all_tasks_blocked()
         assert bench.push("a") is not push
         assert bench.push("a").state.value == "active"
+
+
+@pytest.mark.parametrize("between", ["at once", "removed", "edited twice"])
+async def test_a_destination_is_left_before_it_is_connected_to_again(between: str) -> None:
+    plugin = SlowLeaver()
+    bench = Bench(plugin=plugin)
+    async with running(bench, config("a")):
+        if between == "removed":
+            bench.stream.pushes.apply([])
+        elif between == "edited twice":
+            bench.stream.pushes.apply([config("a", options=Options(colour="green"))])
+            await anyio.wait_all_tasks_blocked()
+        bench.stream.pushes.apply([config("a", options=Options(colour="blue"))])
+        await anyio.wait_all_tasks_blocked()
+        assert bench.push("a").state.value == "waiting"
+        plugin.leave.set()
+        await anyio.wait_all_tasks_blocked()
+        assert bench.push("a").state.value == "active"
+        assert plugin.open == plugin.most == 1
+        assert not bench.stream.pushes.leaving
 
 
 async def test_one_that_was_given_up_is_tried_again_after_an_edit() -> None:

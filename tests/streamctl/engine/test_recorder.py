@@ -57,6 +57,26 @@ async def test_everything_of_the_lane_is_in_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "a.ts.part").exists()
 
 
+async def test_what_waits_is_written_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await record(Recorder(tmp_path / "whole.ts")) is None
+    monkeypatch.setattr(module, "WRITE_BYTES", 100)
+    recorder = Recorder(tmp_path / "a.ts")
+    sizes: list[int] = []
+    write = recorder.file.write
+
+    def noted(data: bytes, at: int | None = None) -> None:
+        sizes.append(len(data))
+        write(data, at)
+
+    monkeypatch.setattr(recorder.file, "write", noted)
+    assert await record(recorder) is None
+    assert len(sizes) > 5
+    assert max(sizes) < 200
+    assert (tmp_path / "a.ts").read_bytes() == (tmp_path / "whole.ts").read_bytes()
+
+
 async def test_a_size_ends_the_job_in_order(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.ts", max_bytes=500)
     assert await record(recorder) is None

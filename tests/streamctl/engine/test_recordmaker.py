@@ -9,10 +9,11 @@ import pytest
 from anyio import to_thread
 
 from streamctl.avworker.client import AvWorkerClient
+from streamctl.avworker.wire import RecordReader, parse_packets
 from streamctl.engine.recording import RecordingFile
-from streamctl.engine.recordmaker import LaneMaker, MuxMaker, maker_of
+from streamctl.engine.recordmaker import BATCH_BYTES, LaneMaker, MuxMaker, maker_of
 from streamctl.errors import MediaError, StreamctlError, Unsupported
-from streamctl.media.packet import Chunk, Codec, Format, Packet, Track
+from streamctl.media.packet import Chunk, Codec, Format, Kind, Packet, Track
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
 from tests.support.media import Recipe
 
@@ -75,6 +76,17 @@ def test_the_tracks_of_an_mp4_are_settled() -> None:
     (record,) = maker.pack([*gop(0, frames=3), Packet(9, 0, 0, gop(0)[0].kind, 0, b"x")])
     assert record.count(b"v" * 100) == 3
     assert len(list(maker.pack(gop(0, frames=50)))) == 2
+
+
+def test_what_a_child_gets_at_once_is_bounded() -> None:
+    maker = MuxMaker(RecordingFile(Path("a.mp4")), "mp4")
+    maker.announce([PICTURE])
+    sizes = [BATCH_BYTES // 2, BATCH_BYTES // 2, 1, 2 * BATCH_BYTES, BATCH_BYTES, *[10] * 70]
+    packets = [Packet(0, n, n, Kind.P, 0, bytes(size)) for n, size in enumerate(sizes)]
+    (*found,) = RecordReader().receive_data(b"".join(maker.pack(packets)))
+    batches = [parse_packets(record) for record in found]
+    assert [packet for batch in batches for packet in batch] == packets
+    assert [len(batch) for batch in batches] == [2, 1, 1, 1, 64, 6]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])

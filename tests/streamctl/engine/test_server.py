@@ -241,7 +241,7 @@ async def test_the_second_hand_of_a_server_looks_after_streams_viewers_and_memor
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = FakeClock()
-    server = Server(config(NEWS + OTHER), REGISTRY, clock)
+    server = Server(config("[limits]\nmemory_bytes = 2000000\n" + NEWS + OTHER), REGISTRY, clock)
     ticked: list[str] = []
 
     class Ticks(Stream):
@@ -260,6 +260,7 @@ async def test_the_second_hand_of_a_server_looks_after_streams_viewers_and_memor
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
     assert ticked == ["other", "other"]
+    assert server.web.files.most == 2_000_000
     assert "stream news: tick failed" in caplog.text
 
 

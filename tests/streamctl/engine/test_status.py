@@ -325,6 +325,7 @@ def test_an_output_that_can_not_tell_its_status_spares_the_document() -> None:
 @pytest.mark.anyio
 async def test_destinations_are_shown_without_their_keys() -> None:
     plugin = SinkPlugin(ConnectionFailed("refused"))
+    plugin.left_out = "MP2"
     urls = ["sink://u:secret@b.example/live/secret-key-of-mine", "sink://a.example/live/x"]
     pushes = tuple(
         PushConfig(name=name, url=StreamURL.parse(url).as_destination(), options=Empty())
@@ -347,6 +348,7 @@ async def test_destinations_are_shown_without_their_keys() -> None:
     assert active.packets_sent == 50
     assert active.bytes_sent == SECOND_BYTES
     assert (active.attempt, failing.attempt) == (0, 1)
+    assert (active.left_out, failing.left_out) == ("MP2", "")
     assert failing.next_attempt_s > 0
     assert failing.last_error == "refused"
     assert failing.errors == ["refused"]

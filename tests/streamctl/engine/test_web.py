@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import sys
 from typing import Any
 
 import anyio
@@ -269,7 +270,7 @@ def test_a_live_answer_that_can_not_carry_the_video_is_not_acceptable() -> None:
     reply = app(rig).handle(get("/news.ts"))
     assert status(reply) == 406
     assert isinstance(reply, Bytes)
-    assert reply.body == b"406 RTMP can't carry VP9 video: no output of this stream can\n"
+    assert reply.body == b"RTMP can't carry VP9 video: no output of this stream can\n"
 
 
 def test_polling_viewers_are_told_apart_by_the_stream_and_end_with_it() -> None:
@@ -434,3 +435,15 @@ def test_only_so_many_requests_are_kept() -> None:
         web.handle(get(f"/news/pieces/{number}"))
     assert len(rig.sessions.of("news")) == 1
     assert status(web.handle(get("/news/pieces/1"))) == 200
+
+
+def test_nothing_is_kept_of_the_request_of_a_live_viewer() -> None:
+    rig = Rig()
+    rig.publisher(rig.stream())
+    web = app(rig)
+    request = get("/news.ts")
+    before = sys.getrefcount(request)
+    reply = web.handle(request)
+    assert isinstance(reply, Live)
+    web.live(request, reply, Wire(), lambda reason: None)
+    assert sys.getrefcount(request) == before

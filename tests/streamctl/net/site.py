@@ -58,6 +58,7 @@ class Pages:
     admitted: list[str] = field(default_factory=list)
     full: Refusal | None = None
     more: dict[str, Callable[[], Reply]] = field(default_factory=dict)
+    files: MemoryFiles = field(default_factory=lambda: MemoryFiles(FakeClock()))
 
     def __post_init__(self) -> None:
         self.event = anyio.Event()
@@ -127,9 +128,7 @@ class Client:
         self.sends_files = sends_files
         self.file = b""
         writer = ResponseWriter(self.clock.wall, cors)
-        self.peer = HttpPeer(
-            Site(self.app, self.clock, writer, HttpLimits(), MemoryFiles(self.clock), ChunkFramer())
-        )
+        self.peer = HttpPeer(Site(self.app, self.clock, writer, HttpLimits(), ChunkFramer()))
         self.peer.connected(self, ("192.0.2.7", 40000))
 
     def write(self, data: bytes | memoryview) -> None:

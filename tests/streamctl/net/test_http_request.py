@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,6 +137,14 @@ TABLE: list[tuple[bytes, list[int | str]]] = [
     (b"GET /a HTTP/1.1\r\nA: " + b"a" * LIMIT + b"\r\n\r\n", [431]),
     (b"GET /a HTTP/1.1\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", [431]),
     (b"GET /a HTTP/1.1\r\nA: " + b"a" * LIMIT, [431]),
+    (b"GET /a HTTP/1.1\r\n" + H + b"A:" + b" " * 30_000 + b"b\r\n\r\n", [431]),
+    (b"GET /a HTTP/1.1\r\n" + H + b"A: b" + b" " * 30_000 + b"\r\n\r\n", [431]),
+    (b"GET /a HTTP/1.1\r\n" + H + b"A:\r\n" * 6000 + b"\r\n", [431]),
+    (
+        b"GET /a HTTP/1.1\r\n" + H + b"\r\nGET /b HTTP/1.1\r\nA:" + b" " * 30_000 + b"\r\n\r\n",
+        ["/a", 431],
+    ),
+    (b"GET /a HTTP/1.1\r\n" + H + b"A:" + b" " * 14_000 + b"b\r\n\r\n", ["/a"]),
     (b"GET /" + b"a" * TARGET_MAX_BYTES + b" HTTP/1.1\r\n\r\n", [414]),
     (b"GET /" + b"a" * LIMIT, [414]),
     (b"GET /a HTTP/1.1\r\n", []),
@@ -279,3 +289,13 @@ def test_mutated_requests_are_answered_or_refused(
     client.peer.received(bytes(data))
     for response in client.take().split(b"HTTP/1.1 ")[1:]:
         assert response[:3] in KNOWN
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_reader_that_is_closed_needs_no_collector() -> None:
+    reader = RequestReader(REMOTE, LIMIT)
+    reader.feed(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /half")
+    gone = weakref.ref(reader)
+    reader.close()
+    del reader
+    assert gone() is None

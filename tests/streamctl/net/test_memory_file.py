@@ -65,6 +65,25 @@ def test_a_body_gets_its_file_once_it_has_been_asked_for_a_few_times() -> None:
     assert (len(files), files.bytes) == (1, MIN_BYTES + 3)
 
 
+def test_they_hold_no_more_than_there_is_room_for() -> None:
+    files = MemoryFiles(FakeClock())
+    bodies = [bytearray(MIN_BYTES) for _ in range(4)]
+    shared = [bytes(body) for body in bodies]
+    for body in shared:
+        asked(files, body)
+    files.bound(3 * MIN_BYTES - 1)
+    assert (len(files), files.bytes) == (2, 2 * MIN_BYTES)
+    assert files.get(shared[3]) is not None
+    assert asked(files, shared[0]) is not None
+    assert len(files) == 2
+    files.bound(-1)
+    assert (len(files), files.bytes) == (0, 0)
+    assert asked(files, shared[0]) is None
+    files.bound(2 * TOTAL_BYTES)
+    assert files.most == TOTAL_BYTES
+    assert asked(files, shared[0]) is not None
+
+
 @pytest.mark.parametrize("size", [0, MIN_BYTES - 1, MAX_BYTES + 1])
 def test_bodies_that_gain_nothing_get_none(size: int) -> None:
     assert asked(MemoryFiles(FakeClock()), bytes(size)) is None

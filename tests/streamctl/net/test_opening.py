@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import weakref
 from typing import TYPE_CHECKING
 
 import anyio
@@ -117,3 +118,28 @@ async def test_a_listener_stops_while_a_handshake_is_under_way(pair: Pair) -> No
         await anyio.wait_all_tasks_blocked()
     with client:
         assert await anyio.to_thread.run_sync(read_to_end, client) == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("over", ["tls", "tcp"])
+@pytest.mark.usefixtures("uncollected")
+async def test_a_connection_that_is_gone_needs_no_collector(pair: Pair, over: str) -> None:
+    gone: list[weakref.ref[RecordingPeer]] = []
+
+    def factory() -> RecordingPeer:
+        peer = RecordingPeer(shout)
+        gone.append(weakref.ref(peer))
+        return peer
+
+    async with serving(
+        factory, tls=ServerTls(pair.cert, pair.key) if over == "tls" else None
+    ) as address:
+        if over == "tls":
+            await anyio.to_thread.run_sync(exchange, address, pair)
+        else:
+            with socket.create_connection(address, timeout=5) as client:
+                client.sendall(b"hello")
+                assert await anyio.to_thread.run_sync(read_to_end, client) == b"HELLO"
+        with anyio.fail_after(5):
+            while not gone or gone[0]() is not None:
+                await anyio.lowlevel.checkpoint()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import weakref
 from functools import partial
 
 import anyio
@@ -47,6 +48,27 @@ async def test_each_connection_has_its_own_peer() -> None:
             assert await read_exactly(second, 3) == b"two"
             assert {peer.remote for peer in peers} == {first.getsockname(), second.getsockname()}
     assert [peer.calls for peer in peers] == [["connected", "closed"]] * 2
+
+
+@pytest.mark.anyio
+async def test_who_keeps_a_wire_keeps_no_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Connections]] = []
+
+    def make() -> Connections:
+        connections = Connections()
+        made.append(weakref.ref(connections))
+        return connections
+
+    async with serving(RecordingPeer) as (host, port):
+        monkeypatch.setattr(tcp, "Connections", make)
+        peer = RecordingPeer()
+        await connect_tcp(host, port, peer)
+        assert made[0]() is not None
+        peer.wire.abort("over")
+        await peer.gone.wait()
+        with anyio.fail_after(5):
+            while made[0]() is not None:
+                await anyio.lowlevel.checkpoint()
 
 
 @pytest.mark.anyio

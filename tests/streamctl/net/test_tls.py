@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -110,6 +111,16 @@ def test_a_missing_file_is_named_with_its_key_and_a_remedy(tmp_path: Path, pair:
     assert caught.value.key == "tls_key"
 
 
+def test_pipes_are_refused_as_opening_them_may_never_end(tmp_path: Path, pair: Pair) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for cert, key in ((pipe, pair.key), (pair.cert, pipe), (tmp_path, pair.key)):
+        with pytest.raises(ConfigError, match="not a regular file"):
+            ServerTls(cert, key).load()
+    with pytest.raises(ConfigError, match="not a regular file"):
+        client_context(pipe)
+
+
 def test_files_that_are_no_pem_are_named(tmp_path: Path, pair: Pair) -> None:
     junk = tmp_path / "junk.pem"
     junk.write_text("hello")
@@ -150,7 +161,7 @@ async def test_versions_before_tls_1_2_are_refused(pair: Pair) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_client_trusts_what_it_was_told_to(pair: Pair, tmp_path: Path) -> None:
+async def test_a_client_trusts_what_it_was_told_to(pair: Pair) -> None:
     trusting = await anyio.to_thread.run_sync(client_context, pair.cert)
     async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as (host, port):
         with pytest.raises(ConnectionFailed, match="certificate not trusted"):
@@ -159,5 +170,12 @@ async def test_a_client_trusts_what_it_was_told_to(pair: Pair, tmp_path: Path) -
             peer = RecordingPeer()
             await connect_tcp(host, port, peer, tls=context)
             peer.wire.close("done")
-    with pytest.raises(ConfigError, match="certificates"):
+
+
+def test_authorities_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("hello")
+    with pytest.raises(ConfigError, match="can't read certificates"):
+        client_context(junk)
+    with pytest.raises(ConfigError, match="no such file"):
         client_context(tmp_path / "nowhere.pem")

@@ -145,6 +145,8 @@ def test_secrets_are_never_shown(text: str, shown: str) -> None:
         ("rtmp://user:word@h:port/x?KEY=word", "`rtmp://user:***@h:port/x?KEY=***`"),
         ("https://user:word@h/live?a=1&token=word", "`https://user:***@h/live?a=1&token=***`"),
         ("rtmp:h?pass=word", "`rtmp:h?pass=***`"),
+        ("user//user:word@h/x?key=word", "`user//user:***@h/x?key=***`"),
+        ("publish://x?key=word", "`publish://x?key=***`"),
         ("rtmp://user:pass/word@h/x", "`rtmp://user:***@h/x`"),
     ],
 )
@@ -184,6 +186,8 @@ def test_stream_keys_in_destinations_are_hidden_and_names_are_not() -> None:
         ("rtmp://h/live2/news/", "rtmp://h/live2/news/"),
         ("rtmp://h/live2/news?efgh", "rtmp://h/live2/news?***"),
         ("rtmp://h/live2/news?a=1&efgh", "rtmp://h/live2/news?a=***&***"),
+        ("/live2/abcd-efgh-ijkl", "file:/live2/abcd***"),
+        ("file:abcd-efgh", "file:***"),
     ],
 )
 def test_keys_of_destinations_are_hidden_in_unusual_places(text: str, shown: str) -> None:

@@ -41,9 +41,9 @@ def test_facts_name_the_last_error_of_an_input() -> None:
 
 def test_facts_name_destinations_and_how_they_fare() -> None:
     pushes = [
-        push("yt"),
+        push("yt", left_out="MP2"),
         push("fb", "reconnecting", next_attempt_s=7.4, bitrate_kbps=0.0, skips=2),
     ]
     lines = facts(stream("news", pushes=pushes), "server.example").plain.splitlines()
-    assert "▶ yt active  2500 kbit/s  rtmps://yt.example/live2/***" in lines
+    assert "▶ yt active  2500 kbit/s  without MP2  rtmps://yt.example/live2/***" in lines
     assert "▶ fb reconnecting, again in 7 s  2 skips  rtmps://fb.example/live2/***" in lines

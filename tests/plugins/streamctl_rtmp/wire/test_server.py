@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -33,6 +34,14 @@ from tests.plugins.streamctl_rtmp.wire.peer import HELLO, Peer, noise
 @pytest.fixture
 def peer() -> Peer:
     return Peer().connect()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_connection_that_is_gone_needs_no_collector() -> None:
+    connection = ServerConnection(bytes)
+    gone = weakref.ref(connection)
+    del connection
+    assert gone() is None
 
 
 def test_connect_is_answered_as_players_and_encoders_expect() -> None:
