@@ -29,8 +29,8 @@ pytestmark = [
 
 RECIPE = Recipe(seconds=60, video_kbps=800, bframes=2, gop=25)
 TS_RECIPE = Recipe(seconds=60, video_kbps=800, bframes=2, gop=25, container="ts")
-ENOUGH_BYTES = 500_000
-"""About 4 s of it."""
+ENOUGH_BYTES = 350_000
+"""About 3 s of it."""
 WORD = "correct horse battery"
 
 
@@ -117,14 +117,13 @@ def test_what_a_viewer_gets_has_no_holes(tmp_path: Path, media: MediaCache) -> N
     assert report.continuity_errors == []
 
 
-@pytest.mark.parametrize("key_bytes", [16, 24, 32])
-def test_passphrases_of_both_directions(tmp_path: Path, media: MediaCache, key_bytes: int) -> None:
+def test_passphrases_of_both_directions(tmp_path: Path, media: MediaCache) -> None:
     lines = (
         "[streams.news.srt]",
         f'publish_passphrase = "{WORD}"',
         'read_passphrase = "another passphrase"',
     )
-    key = f"pbkeylen={key_bytes}"
+    key = "pbkeylen=32"
     right, other = f"passphrase={WORD}", "passphrase=another passphrase"
     with SrtServer(tmp_path, stream_toml("news", *lines)) as server:
         path = media(TS_RECIPE).path
@@ -177,15 +176,27 @@ def test_a_second_publisher_is_refused_and_the_first_goes_on(
         assert server.stream()["media"]["epochs"] == 1
 
 
-def test_a_dead_publisher_is_noticed_and_its_place_taken(tmp_path: Path, media: MediaCache) -> None:
+def test_dead_peers_are_noticed_and_a_publishers_place_is_taken(
+    tmp_path: Path, media: MediaCache
+) -> None:
     path = media(TS_RECIPE).path
+
+    def actions() -> list[str]:
+        return sorted(one["action"] for one in server.sessions())
+
     with SrtServer(tmp_path, stream_toml("news", "packet_timeout_s = 2")) as server:
-        with SENDERS[0].start(path, server.srt("publish:news")) as first:
+        with (
+            SENDERS[0].start(path, server.srt("publish:news")) as first,
+            RECEIVERS[3].start(tmp_path / "dead.ts", server.srt("read:news")) as viewer,
+        ):
             server.wait_on_air()
+            eventually(lambda: actions() == ["play", "publish"], 10, "both are there")
             first.kill()
+            viewer.kill()
             server.wait_off_air()
         with SENDERS[0].start(path, server.srt("news")):
             server.wait_on_air()
+            eventually(lambda: actions() == ["publish"], 10, "the dead viewer is gone")
             record(tmp_path, (RECEIVERS[0], server.srt("read:news")))
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -130,13 +131,22 @@ async def test_a_passphrase_of_the_stream_is_needed_and_enough() -> None:
         await world.until(lambda: len(world.refusals) == 2)
         assert {refusal.code for _, refusal in world.refusals} == {RefusalCode.UNAUTHORIZED}
         assert "passphrase" in world.refusals[0][1].message
-        async with world.caller("publish:news", passphrase=WORD, key_length=256) as caller:
+        async with world.caller("publish:news", passphrase=WORD):
             await world.until(lambda: world.writer)
-            caller.send(MESSAGE)
-            await world.until(lambda: world.writer and world.writer.data == MESSAGE)
-            assert world.sessions[0].measure()["encrypted"] is True
         async with world.caller("read:news"):
             await world.until(lambda: len(world.sessions) == 2)
+
+
+@pytest.mark.parametrize("key_length", [128, 192, 256])
+async def test_keys_of_every_length_carry_media(key_length: int) -> None:
+    world = World()
+    world.options["news"] = OutputOptions(publish_passphrase=SecretStr(WORD))
+    settings: dict[str, Any] = {"passphrase": WORD, "key_length": key_length}
+    async with world.serving(), world.caller("publish:news", **settings) as caller:
+        await world.until(lambda: world.writer)
+        caller.send(MESSAGE)
+        await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+        assert world.sessions[0].measure()["encrypted"] is True
 
 
 async def test_a_failed_handshake_frees_the_publishers_place() -> None:
