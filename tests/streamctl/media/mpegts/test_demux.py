@@ -28,6 +28,7 @@ from tests.streamctl.media.mpegts.world import (
     pictures_of,
     sounds,
 )
+from tests.streamctl.media.test_latm import STEREO, loas
 from tests.support.broadcast import broadcast, variants
 from tests.support.ts_build import (
     SECOND,
@@ -220,6 +221,22 @@ def test_what_cant_be_read_is_named() -> None:
         "VVC (PID 769)",
         "MPEG-4 part 2 video (PID 770)",
     )
+
+
+def test_sound_in_private_clothes_is_read() -> None:
+    opus = descriptor(0x05, b"Opus") + descriptor(0x7F, b"\x80\x02")
+    frame = b"\x7f\xe0\x03\xfc\1\2"
+    parts = [
+        Component(0x101, 0x06, [Unit(0, pes(0xBD, frame, SECOND))], opus),
+        Component(0x102, 0x11, [Unit(0, pes(0xC0, loas([b"raw"], STEREO), SECOND))]),
+    ]
+    demuxer = TsDemuxer()
+    found = packets_of(demuxed(sent(service(*parts)), demuxer=demuxer))
+    assert [one.data for one in found] == [b"\xfc\1\2", b"raw"]
+    assert [(one.codec, one.channels) for one in demuxer.tracks] == [
+        (Codec.OPUS, 2),
+        (Codec.AAC, 2),
+    ]
 
 
 def test_tracks_are_bounded() -> None:
