@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamctl.media.mpegts.tables import (
-    CONDITIONAL_ACCESS,
     find_descriptor,
     language,
     registration,
@@ -22,7 +21,7 @@ from streamctl.media.mpegts.tables import (
 from streamctl.media.packet import Codec, Track
 
 if TYPE_CHECKING:
-    from streamctl.media.mpegts.psi import Pmt, PmtStream
+    from streamctl.media.mpegts.psi import PmtStream
 
 PRIVATE_PES = 0x06
 LATM = 0x11
@@ -203,9 +202,3 @@ def stream_language(stream: PmtStream) -> str:
         if not found and len(code) == 3 and code.isalpha():
             found = code.decode("ascii").lower()
     return found
-
-
-def protected(pmt: Pmt) -> bool:
-    """Whether the map says that the program, or a stream of it, is scrambled."""
-    parts = (pmt.descriptors, *(stream.descriptors for stream in pmt.streams))
-    return any(find_descriptor(part, CONDITIONAL_ACCESS) is not None for part in parts)

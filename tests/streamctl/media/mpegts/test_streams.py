@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from streamctl.media.mpegts.psi import (
-    Pmt,
     PmtStream,
     descriptor,
     language_descriptor,
@@ -11,7 +10,6 @@ from streamctl.media.mpegts.psi import (
 )
 from streamctl.media.mpegts.streams import (
     Carriage,
-    protected,
     stream_kind,
     stream_language,
     stream_track,
@@ -82,10 +80,3 @@ def test_sound_has_a_language() -> None:
     stream = PmtStream(3, 0x100, language_descriptor("fra"))
     assert stream_track(0, stream) == Track(0, Codec.MP2, language="fra")
     assert stream_language(PmtStream(6, 0x100, descriptor(0x56, b"\xff\xff\xff\x09\0"))) == ""
-
-
-def test_programs_say_that_they_are_scrambled() -> None:
-    access = descriptor(9, b"\x0b\0\xe1\0")
-    assert not protected(Pmt(1, 0x100, (PmtStream(2, 0x100),)))
-    assert protected(Pmt(1, 0x100, (), access))
-    assert protected(Pmt(1, 0x100, (PmtStream(2, 0x100, access),)))
