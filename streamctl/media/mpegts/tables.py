@@ -25,6 +25,9 @@ SERVICE = 0x48
 
 STUFFING_TABLE_ID = 0xFF
 
+CONDITIONAL_ACCESS = 0x09
+"""Tag of the CA descriptor: the program, or the stream, is meant to be scrambled."""
+
 CHARSETS = {
     **{code: f"iso8859_{code + 4}" for code in range(1, 12) if code != 8},
     0x11: "utf_16_be",
