@@ -50,6 +50,9 @@ WAIT_BYTES = 512 * PACKET_BYTES
 """The same in bytes; the head of a picture is a few packets long."""
 SCRAMBLED = 0xC0
 """Bits of the fourth byte of a packet."""
+UNDECIDED_BYTES = 8_388_608
+"""Packets that wait for the index to tell what a picture is, whose rest may never come: a picture
+that it looks at is at most 256 KiB long, among those of all programs."""
 ENTRIES_MAX = 1000
 """Units that are told, but never come by, as those of a PID that is damaged."""
 LEADING = int(Flag.LEADING)
@@ -143,7 +146,10 @@ class Passage:
         else:
             self._base = found.start
         self._buffer += found.packets
-        while self._advance(min(found.decided - self._base, self._limit()), heads, now, out):
+        decided = found.decided
+        if len(self._buffer) > UNDECIDED_BYTES:
+            decided = self._base + len(self._buffer) // PACKET_BYTES
+        while self._advance(min(decided - self._base, self._limit()), heads, now, out):
             heads = None
         self._waits_since = (now if since is None else since) if self._buffer else None
         if len(self._entries) > ENTRIES_MAX:
@@ -463,5 +469,5 @@ class Passage:
         early = self._early
         early.append((now, data))
         self._early_bytes += len(data)
-        while now - early[0][0] > EARLY_S or self._early_bytes > EARLY_BYTES:
+        while early and (now - early[0][0] > EARLY_S or self._early_bytes > EARLY_BYTES):
             self._early_bytes -= len(early.popleft()[1])

@@ -26,6 +26,8 @@ from streamctl.media.mpegts.psi import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+MAX_SLOTS = 1000
+"""Places that are kept for streams which may come again; the largest programs have some forty."""
 PROGRAM = 1
 PMT_PID = 0x1000
 FIRST_PID = 0x100
@@ -77,7 +79,8 @@ class PidMap:
         """A slot for each stream, none of those that are taken.
 
         A stream gets a former one of its essence and language, else of its essence, else its own
-        PID if that is free, else a new one.
+        PID if that is free, else a new one. Where there have been too many, the oldest place that
+        is free changes its essence.
         """
         free = [slot for slot in self.slots if slot not in taken]
         found: dict[int, Slot] = {}
@@ -86,7 +89,15 @@ class PidMap:
                 if place not in found and (slot := match(free, wish, same_language)):
                     free.remove(slot)
                     found[place] = slot
-        return [found.get(place) or self.new(wish) for place, wish in enumerate(wanted)]
+        return [found.get(place) or self._place(wish, free) for place, wish in enumerate(wanted)]
+
+    def _place(self, wish: Wanted, free: list[Slot]) -> Slot:
+        """A slot that was none of this essence, one of those that are free if there are many."""
+        if len(self.slots) < MAX_SLOTS or not free:
+            return self.new(wish)
+        slot = free.pop(0)
+        slot.essence, slot.language = wish.essence, wish.language
+        return slot
 
     def new(self, wish: Wanted) -> Slot:
         """A slot that no stream has had yet."""

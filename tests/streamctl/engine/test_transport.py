@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from streamctl.engine import transport
 from streamctl.engine.lane import Bounds
+from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
+from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream
 from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format, Kind
 from tests.streamctl.engine.ts_world import DATAGRAM, ODD, Keeper, World, clocks
+from tests.streamctl.media.mpegts.packets import carried
+from tests.streamctl.media.mpegts.packets import packet as one_packet
 from tests.streamctl.media.mpegts.world import program_maps
 from tests.support.broadcast import Broadcast, Capture, broadcast, variants
 from tests.support.judge import judge
@@ -421,6 +425,27 @@ def test_whatever_comes_whole_packets_with_rising_times_leave(
         key = packet.epoch, packet.track
         assert packet.dts > times.get(key, -1)
         times[key] = packet.dts
+
+
+def test_a_picture_that_is_never_finished_holds_nothing_up_for_ever() -> None:
+    world = World()
+    epoch, _ = start(world)
+    tables = carried(0, b"\0" + Pat(1, ((1, 0x1000),)).serialize().ljust(183, b"\xff"))
+    streams = (PmtStream(0x1B, 0x100), PmtStream(0x0F, 0x101))
+    program_map = b"\0" + Pmt(1, 0x100, streams).serialize()
+    tables += carried(0x1000, program_map.ljust(184, b"\xff"))
+    stamp = bytes((0x21, 0, 1, 0, 1))
+    delimiter_alone = b"\0\0\1\xe0\0\0\x80\x80\5" + stamp + b"\0\0\0\1\x09\xf0"
+    epoch.put_ts(tables * 2 + carried(0x100, delimiter_alone), world.clock.now())
+    sound = b"".join(one_packet(0x101, number, bytes(184)) for number in range(4000))
+    for _ in range(20):
+        epoch.put_ts(sound, world.clock.now())
+        world.clock.advance(0.5)
+    assert epoch.transport is not None
+    passage = epoch.transport.passage
+    assert passage is not None
+    assert len(passage._buffer) <= UNDECIDED_BYTES + len(sound)
+    assert passage._early_bytes <= EARLY_BYTES
 
 
 def mutate(data: bytearray, place: int, kind: str) -> None:

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from streamctl.media.mpegts.pidmap import FIRST_PID, PMT_PID, PidMap, Wanted, essence
+from streamctl.media.mpegts.pidmap import (
+    FIRST_PID,
+    MAX_SLOTS,
+    PMT_PID,
+    PidMap,
+    Wanted,
+    essence,
+)
 from streamctl.media.mpegts.psi import (
     NULL_PID,
     Pmt,
@@ -64,3 +71,12 @@ def test_private_streams_are_told_apart_by_their_format() -> None:
     assert essence(StreamType.PRIVATE, opus) == (6, b"\x05Opus")
     assert essence(StreamType.PRIVATE, language_descriptor("eng") + b"\x56") == (6, b"")
     assert essence(StreamType.H264, opus) == (27, b"")
+
+
+def test_a_source_of_ever_new_kinds_of_streams_does_not_use_up_the_pids() -> None:
+    made = PidMap()
+    kinds = iter(range(10_000))
+    for _ in range(50):
+        found = pids(made, *(Wanted((6, next(kinds).to_bytes(4))) for _ in range(200)))
+        assert len(set(found)) == 200
+    assert len(made.slots) == MAX_SLOTS
