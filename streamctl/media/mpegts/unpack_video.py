@@ -17,7 +17,7 @@ from streamctl.media.h264.field import FieldPairs
 from streamctl.media.hevc import HevcReader
 from streamctl.media.mpeg2video import Mpeg2Reader
 from streamctl.media.mpegts.assemble import MAX_PICTURE_BYTES
-from streamctl.media.mpegts.units import begins_unit, split_units
+from streamctl.media.mpegts.units import begins_unit, first_unit, split_units
 from streamctl.media.mpegts.unpack import PesUnpacker
 from streamctl.media.nal import split_annexb
 from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 FIELD_HEAD_BYTES = 4096
 """Enough of a picture to tell a field: its headers, and the start of its first slice."""
+
+BEGINNING_BYTES = 16
+"""Enough to tell whether a payload begins with a picture."""
 
 OPEN_GOP, LEADING, CORRUPT = int(Flag.OPEN_GOP), int(Flag.LEADING), int(Flag.CORRUPT)
 """As plain numbers, since the bits of an enum are slow to test."""
@@ -81,15 +84,23 @@ class PictureUnpacker(PesUnpacker):
             return
         first = Picture(b"", *stamps, CORRUPT if pes.torn else 0)
         tail, self._tail = self._tail, None
-        data = tail.data + pes.payload if tail else pes.payload
+        data = tail.data + pes.payload if tail else self._behind_rest(pes.payload)
         pieces = split_units(self.track.codec, data)
         for number, picture in enumerate(self._timed(pieces, tail, first), 1):
             unfinished = pes.continued and number == len(pieces)
-            if unfinished and len(picture.data) < MAX_PICTURE_BYTES:
+            if unfinished and 0 < len(picture.data) < MAX_PICTURE_BYTES:
                 self._tail = picture
             else:
                 self._give(picture, out)
         self._last = (first.dts, len(pieces) - (tail is not None))
+
+    def _behind_rest(self, payload: bytes) -> bytes:
+        """A payload without the rest of a picture whose start is unknown."""
+        codec = self.track.codec
+        if begins_unit(codec, payload[:BEGINNING_BYTES]):
+            return payload
+        start = first_unit(codec, payload)
+        return payload[start:] if start >= 0 else b""
 
     def _timed(
         self, pieces: list[bytes], tail: Picture | None, first: Picture

@@ -97,6 +97,13 @@ def test_slices_may_have_units_of_their_own() -> None:
     assert [len(split_length_prefixed(one.data)) for one in found] == [3, 2]
 
 
+def test_the_rest_of_an_unknown_picture_is_left() -> None:
+    rest = pes(SECOND_SLICE, 0, continued=True)
+    found = units(video(), rest, pes(SECOND_SLICE + AUD + KEY, 3600), pes(NEXT, 7200))
+    assert [(one.dts, one.kind) for one in found] == [(3600, Kind.KEY), (7200, Kind.P)]
+    assert len(split_length_prefixed(found[0].data)) == 1
+
+
 def test_a_picture_whose_rest_does_not_come_is_given_at_the_end() -> None:
     assert len(units(video(), pes(KEY, 0, continued=True))) == 1
 
