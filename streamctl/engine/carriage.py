@@ -67,7 +67,7 @@ def refusal(
 
 def left_out(tracks: Iterable[Track], target: Format) -> str:
     """The remark about tracks that the lane goes without; empty if there are none."""
-    names = ", ".join(map(named, tracks))
+    names = ", ".join(dict.fromkeys(map(named, tracks)))
     return f"{FORMAT_TITLES[target]} can't carry {names}: left out" if names else ""
 
 

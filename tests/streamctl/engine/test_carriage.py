@@ -60,8 +60,8 @@ def test_the_choice_is_said_in_words(able: dict[str, Format], choice: str) -> No
 
 def test_tracks_that_are_left_out_are_named_once() -> None:
     assert left_out([], Format.RTMP) == ""
-    assert left_out(tracks(Codec.MP2, Codec.DATA), Format.RTMP) == (
-        "RTMP can't carry MP2 audio, data: left out"
+    assert left_out(tracks(Codec.MP2, *[Codec.DVBSUB] * 17), Format.RTMP) == (
+        "RTMP can't carry MP2 audio, DVB subtitles: left out"
     )
 
 
