@@ -24,7 +24,10 @@ from streamctl.errors import ConfigError
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
 KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
-SECRET_QUERY = frozenset({"key", "pass", "passphrase", "password", "token", "secret"})
+SECRET_QUERY = frozenset(
+    {"key", "pass", "passphrase", "password", "token", "secret", "streamid", "srt_streamid"}
+)
+"""Names of values that open something; stream ids of SRT hold keys and logins."""
 LOGIN = re.compile(r"(//[^/?#:]*:)[^?#]*@")
 """Unquoted passwords hold slashes: rather too much is hidden than too little."""
 SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)

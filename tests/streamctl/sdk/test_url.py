@@ -127,6 +127,7 @@ def test_files_are_named_by_their_path(
         ("rtmp://h/live/x?key=word", "rtmp://h/live/x?key=***"),
         ("srt://h:1?passphrase=word&latency=20", "srt://h:1?passphrase=***&latency=20"),
         ("srt://h:1?PassPhrase=word", "srt://h:1?PassPhrase=***"),
+        ("srt://h:1?streamid=read:x:user:word", "srt://h:1?streamid=***"),
         ("https://h/x.m3u8?token=word#word", "https://h/x.m3u8?token=***"),
         ("hls+https://u:word@h/x?secret=word", "hls+https://u:***@h/x?secret=***"),
         ("x://h?pass=word&password=word&a=1", "x://h?pass=***&password=***&a=1"),
