@@ -51,6 +51,8 @@ class Inlet:
         self.came = anyio.Event()
         """Somebody came, or nobody can any more."""
         self.failure = ""
+        self.closed = False
+        """Whoever is on the way in comes too late."""
         self._take = take
         self._said_at = -QUIET_S
 
@@ -72,7 +74,7 @@ class Inlet:
     def accepted(self, peer: tuple[Endpoint, Address]) -> None:
         """A caller came; who comes second has to go."""
         endpoint, address = peer
-        if self.link is not None:
+        if self.link is not None or self.closed:
             self.engine.reader.close(endpoint)
             return
         self.address = address
@@ -140,6 +142,7 @@ async def waiting(
         engine.reader.listen(endpoint, inlet)
         yield
     finally:
+        inlet.closed = True
         engine.reader.close(endpoint)
         if inlet.link is not None:
             engine.reader.close(inlet.link.endpoint)

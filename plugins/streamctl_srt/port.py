@@ -93,7 +93,10 @@ class Port:
         """A caller is through the handshake."""
         endpoint, address = peer
         admitted = self.admission.take(endpoint.number)
-        if admitted is None or self.gate.admit(PROTOCOL, address[0]) is not None:
+        if self.admission.closing or admitted is None:
+            endpoint.close()
+            return
+        if self.gate.admit(PROTOCOL, address[0]) is not None:
             endpoint.close()
             return
         connection = Connection(self, endpoint, address, admitted)

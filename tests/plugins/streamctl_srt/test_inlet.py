@@ -7,6 +7,8 @@ import pytest
 
 from streamctl.errors import ConnectionFailed
 from streamctl.sdk.url import StreamURL
+from streamctl_srt.admission import OVER
+from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.inlet import Inlet, waiting
 from streamctl_srt.link import opened
 from streamctl_srt.settings import Settings
@@ -54,3 +56,17 @@ async def test_an_input_whose_port_broke_ends() -> None:
     inlet.failed("libsrt stopped listening")
     with anyio.fail_after(1), pytest.raises(ConnectionFailed, match="stopped listening"):
         await inlet.caller()
+
+
+async def test_who_comes_when_the_input_has_ended_is_closed() -> None:
+    world = World()
+    async with world.runtime.running() as engine:
+        inlet = Inlet(engine, world.ctx, "", ignore)
+        async with waiting((HOST, 0), Settings(), engine, inlet):
+            pass
+        late = Endpoint(engine.library)
+        inlet.accepted((late, (HOST, 5)))
+        assert inlet.link is None
+        with anyio.fail_after(5):
+            while late.state() not in OVER:
+                await anyio.sleep(0.005)

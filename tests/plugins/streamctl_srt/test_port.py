@@ -10,8 +10,12 @@ from pydantic import SecretStr
 
 from streamctl.errors import ConnectionFailed
 from streamctl.sdk.session import Action, RefusalCode
+from streamctl_srt.admission import Admitted
+from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.options import ListenerOptions, OutputOptions
-from streamctl_srt.port import SrtListener
+from streamctl_srt.port import Port, SrtListener
+from streamctl_srt.settings import Settings
+from streamctl_srt.wire.streamid import StreamId
 from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, chunk, need_libsrt
 
 pytestmark = pytest.mark.anyio
@@ -262,6 +266,22 @@ async def test_an_address_that_is_taken_is_named() -> None:
             await second.serve(world, ready=lambda _: None)
     assert f"{HOST}:{world.port}" in caught.value.message
     assert "[listeners.srt] address" in caught.value.hint
+
+
+async def test_who_comes_while_the_port_is_closed_does_not_keep_it_open() -> None:
+    world = World()
+    async with world.runtime.running() as engine:
+        port = Port(engine, world, world.ctx, Settings(), 100)
+        await port.open((HOST, 0))
+        late = Endpoint(engine.library)
+        port.admission._admitted[late.number] = Admitted(
+            (HOST, 5), StreamId.parse("read:news"), {}, None, 0.0
+        )
+        port.admission.closing = True
+        port.accepted((late, (HOST, 5)))
+        assert port.connections == set()
+        with anyio.fail_after(5):
+            await port.close("over")
 
 
 async def test_no_thread_is_left() -> None:
