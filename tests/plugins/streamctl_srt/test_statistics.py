@@ -36,7 +36,6 @@ def test_what_comes_in_is_told_in_the_words_of_the_status() -> None:
             msRTT=12.34,
             mbpsBandwidth=95.5,
             msRcvTsbPdDelay=120,
-            mbpsRecvRate=5.0,
             pktRecvTotal=110,
             pktRecvUniqueTotal=100,
             pktRcvLossTotal=12,
@@ -45,7 +44,6 @@ def test_what_comes_in_is_told_in_the_words_of_the_status() -> None:
     )
     assert found["rtt_ms"] == 12.3
     assert found["bandwidth_kbps"] == 95_500
-    assert found["rate_kbps"] == 5000
     assert (found["packets"], found["lost"]) == (100, 12)
     assert (found["retransmitted"], found["dropped"]) == (10, 2)
     assert (found["encrypted"], found["peer_version"]) == (True, "1.5.1")
