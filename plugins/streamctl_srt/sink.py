@@ -41,6 +41,8 @@ class SrtSink:
     """Implements :class:`streamctl.sdk.endpoints.Sink`."""
 
     wants = Format.MPEGTS
+    left_out = ""
+    """Everything that the lane holds is sent."""
 
     def __init__(
         self, url: StreamURL, options: PushOptions, ctx: Context, runtime: Runtime

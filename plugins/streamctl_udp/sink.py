@@ -44,6 +44,8 @@ class UdpSink:
     """Implements :class:`streamctl.sdk.endpoints.Sink` and ``Measured``."""
 
     wants = Format.MPEGTS
+    left_out = ""
+    """Everything that the lane holds is sent."""
 
     def __init__(self, url: StreamURL, options: keys.UdpPushOptions, ctx: Context) -> None:
         """Read the URL.

@@ -18,7 +18,7 @@ from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from streamctl.media.packet import Packet, Track
     from streamctl.registry import Registry
@@ -39,7 +39,10 @@ class Nowhere:
         """There is media."""
         raise Enough("packets came")
 
-    def put_ts(self, data: bytes | memoryview, now: float) -> None:
+    def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
+        """Nothing to choose from."""
+
+    def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
         """There is media."""
         raise Enough("packets came")
 

@@ -66,6 +66,8 @@ class Derived:
         """The epoch writes this lane itself."""
         self.refusal = ""
         """Why the present tracks can't be watched in this format; empty = they can."""
+        self.left_out = ""
+        """Names of the tracks that the lane goes without."""
         self._left_out: frozenset[int] = frozenset()
         self._grace: Timer | None = None
         if graph.closed:
@@ -119,7 +121,7 @@ class Derived:
         self.direct = True
         self.lane.bounds = self.graph.settings.bounds
         self.refusal = ""
-        self._left_out = frozenset()
+        self.left_out, self._left_out = "", frozenset()
         self.graph.note(f"{self.lane.format}", "")
 
     def hand_over(self) -> None:
@@ -209,6 +211,7 @@ class Derived:
         codecs = frozenset() if self.refusal else self.spec.codecs
         left_out = [track for track in tracks if track.codec not in codecs]
         self._left_out = frozenset(track.id for track in left_out)
+        self.left_out = ", ".join(map(carriage.named, left_out))
         remark = self.refusal or carriage.left_out(left_out, self.lane.format)
         self.graph.note(f"{self.lane.format}", remark)
         if self.refusal:

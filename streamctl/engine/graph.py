@@ -169,6 +169,11 @@ class Graph:
         entry.use()
         return LaneCursor(entry.lane, entry.leave)
 
+    def left_out(self, fmt: Format) -> str:
+        """Names of the tracks that the lane of that format goes without."""
+        entry = self.derived.get(fmt)
+        return entry.left_out if entry is not None else ""
+
     def fanout(self, fmt: Format) -> LaneFanOut:
         """The fan-out of a byte lane.
 

@@ -149,7 +149,10 @@ class Push:
     @property
     def left_out(self) -> str:
         """Names of the tracks that the destination is not sent, as it can't carry them."""
-        return self.sink.left_out if self.sink else ""
+        if self.sink is None:
+            return ""
+        names = (self.stream.graph.left_out(self.sink.wants), self.sink.left_out)
+        return ", ".join(filter(None, names))
 
     async def run(self) -> None:
         """Push until the stream ends or the destination has failed for good."""

@@ -52,5 +52,5 @@ class Bridge(Generic[Thing]):
 
 async def ended(thread: threading.Thread) -> None:
     """Return when a thread has ended."""
-    while thread.is_alive():
+    while thread.is_alive():  # noqa: ASYNC110 (a thread has no event to wait for)
         await asyncio.sleep(LOOK_S)

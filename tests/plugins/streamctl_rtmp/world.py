@@ -16,7 +16,7 @@ from streamctl.testing.clock import FakeClock
 from streamctl_rtmp.converter import RtmpConverter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from streamctl.media.packet import Item
     from streamctl.sdk.context import Clock, Context
@@ -153,7 +153,10 @@ class Writer:
         if self.open:
             self.world.append(packets)
 
-    def put_ts(self, data: bytes | memoryview, now: float) -> None:
+    def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        raise AssertionError("RTMP has no MPEG-TS")
+
+    def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
         raise AssertionError("RTMP has no MPEG-TS")
 
     def drop(self, count: int) -> None:

@@ -73,6 +73,9 @@ class Writer:
     def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
         self.world.selected = (program, tuple(pids))
 
+    def drop(self, count: int) -> None:
+        raise AssertionError(count)
+
     def discontinuity(self, reason: str) -> None:
         raise AssertionError(reason)
 

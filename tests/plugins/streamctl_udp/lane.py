@@ -75,5 +75,8 @@ class Writer:
     def put(self, packets: object, now: float) -> None:
         raise AssertionError("no access units here")
 
+    def drop(self, count: int) -> None:
+        raise AssertionError(count)
+
     def discontinuity(self, reason: str) -> None:
         raise AssertionError(reason)
