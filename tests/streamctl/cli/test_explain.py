@@ -33,7 +33,7 @@ async def test_a_server_that_sends_nothing_is_told() -> None:
     assert "s3cret" not in str(said)
 
 
-@pytest.mark.parametrize("target", ["nothing", "udp://127.0.0.1:1", "http-ts+http://127.0.0.1:1/x"])
+@pytest.mark.parametrize("target", ["nothing", "rtsp://127.0.0.1:1", "hls+http://127.0.0.1:1/x"])
 async def test_whom_no_plugin_pulls_has_nothing_to_add(target: str) -> None:
     assert await refusal(REGISTRY, target, 1) is None
 
