@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import Format, Kind, Packet
+from streamctl.engine.extract import TsExtractor, broken_link
+from streamctl.media.hevc import HevcConfig
+from streamctl.media.mpegts.convert import TsConverter
+from streamctl.media.nal import join_length_prefixed
+from streamctl.media.packet import (
+    Boundary,
+    Chunk,
+    Codec,
+    Flag,
+    Format,
+    Init,
+    Item,
+    Kind,
+    Packet,
+    Track,
+)
 from tests.streamctl.engine.ts_world import Keeper, World
+from tests.streamctl.media.hevc.sets import PPS, SPS, VPS, slice_of
 from tests.streamctl.media.mpegts.world import load
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.judge import judge
@@ -110,3 +126,66 @@ def test_a_lane_of_packets_goes_on_through_epochs_of_both_origins(media: MediaCa
         after = keeper.items[keeper.items.index(boundary) + 1 :]
         first = next(p for p in after if isinstance(p, Packet) and p.kind is not Kind.AUDIO)
         assert first.kind in (Kind.KEY, Kind.DATA)
+
+
+def test_an_open_point_that_begins_loses_what_leads_it_and_later_ones_keep_it() -> None:
+    made = open_groups()
+    extractor = TsExtractor()
+    found = [item for item in extractor.convert(made) if isinstance(item, Packet)]
+    found += [item for item in extractor.flush() if isinstance(item, Packet)]
+    assert [(unit.pts, unit.kind, unit.flags) for unit in found] == [
+        (START + 10800, Kind.KEY, 0),
+        (START + 14400, Kind.P, 0),
+        (START + 25200, Kind.KEY, Flag.OPEN_GOP),
+        (START + 21600, Kind.B, Flag.LEADING),
+        (START + 28800, Kind.P, 0),
+    ]
+    assert found[0].data[4] >> 1 == BLA_N_LP
+    assert found[2].data[4] >> 1 == CRA
+    assert {unit.epoch for unit in found} == {4}
+    assert [unit.dur for unit in found[1:]] == [3600 + 3600, 3600, 3600, 3600]
+
+
+def test_whoever_comes_first_with_a_broken_picture_gets_it_as_it_is() -> None:
+    assert broken_link(b"\0\0\0\x10ab") == b"\0\0\0\x10ab"
+
+
+def test_chunks_that_no_boundary_announced_are_left() -> None:
+    chunks = [item for item in open_groups() if isinstance(item, Chunk)]
+    extractor = TsExtractor()
+    assert extractor.convert(chunks) == []
+    assert extractor.flush() == []
+
+
+def test_pictures_before_the_first_point_are_left() -> None:
+    chunks = [item for item in open_groups() if not (isinstance(item, Chunk) and item.rap)]
+    tables = next(c.data[: 2 * 188] for c in open_groups() if isinstance(c, Chunk) and c.rap)
+    chunks.insert(1, Chunk(tables, START, START, rap=False, flush=False, epoch=4))
+    extractor = TsExtractor()
+    assert not any(isinstance(item, Packet) for item in extractor.convert(chunks))
+
+
+HEVC = Track(0, Codec.HEVC, HevcConfig.from_parameter_sets([VPS], [SPS], [PPS]).serialize())
+START = 900_000
+CRA, BLA_N_LP, RASL, TRAIL = 21, 18, 8, 1
+
+
+def open_groups() -> list[Item]:
+    """A lane of two groups of pictures whose points are open."""
+    units = [
+        (CRA, 10800),
+        (RASL, 7200),
+        (TRAIL, 14400),
+        (CRA, 25200),
+        (RASL, 21600),
+        (TRAIL, 28800),
+    ]
+    kinds = {CRA: (Kind.KEY, Flag.OPEN_GOP), RASL: (Kind.B, Flag.LEADING), TRAIL: (Kind.P, 0)}
+    packets = []
+    for number, (unit, pts) in enumerate(units):
+        kind, flags = kinds[unit]
+        data = join_length_prefixed([slice_of(unit) + bytes((number,)) * 60])
+        dts = START + number * 3600
+        packets.append(Packet(0, START + pts, dts, kind, flags, data, 3600, 4))
+    boundary = Boundary(4, Init(1, 4, (HEVC,)), "test")
+    return TsConverter().convert([boundary, *packets])

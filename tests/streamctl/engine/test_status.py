@@ -8,6 +8,7 @@ import pytest
 from streamctl.config.model import PushConfig
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
+from streamctl.engine.services import TRUNK
 from streamctl.engine.status import counters, stopped_status, stream_status
 from streamctl.errors import ConnectionFailed
 from streamctl.media.packet import Codec, Format, Kind, Packet, Track
@@ -26,6 +27,7 @@ from tests.streamctl.engine.rig import (
 from tests.streamctl.engine.test_ingest import refused, settle
 from tests.streamctl.engine.test_push import SinkPlugin
 from tests.streamctl.engine.test_stream import deliver, on_air, watch
+from tests.support.broadcast import Broadcast, broadcast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from streamctl.engine.stream import Stream
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.session import Session
+    from tests.support.media import MediaCache
 
 SECOND_BYTES = 25 * 110
 """Payload of one second of the rig's media."""
@@ -355,3 +358,59 @@ async def test_destinations_are_shown_without_their_keys() -> None:
     assert "push_failed" in [one.name for one in status.causes]
     assert "secret" not in status.model_dump_json()
     assert [one.name for one in counters(stream).pushes] == ["two", "one"]
+
+
+class TrunkPlugin(ProtocolPlugin):
+    """Brings the converter that belongs to no protocol."""
+
+    kind = "trunk"
+    caps = Cap.CONVERT
+
+    def converters(self) -> Sequence[ConverterSpec]:
+        return (TRUNK,)
+
+
+def test_an_input_of_mpegts_says_what_was_found_in_it(media: MediaCache) -> None:
+    rig = Rig(TrunkPlugin())
+    stream = rig.stream(title="On air")
+    assert stream_status(stream).inputs[0].transport is None
+    _, writer, _ = rig.publisher(stream)
+    data = broadcast(media, Broadcast(seconds=4.0)).data
+    half = len(data) // 2 // 188 * 188
+    feed(rig, stream, writer, b"noise" + data[:half])
+    feed(rig, stream, writer, data[half + 10 * 188 :])
+    status = stream_status(stream)
+    (found,) = status.inputs
+    assert found.transport is not None
+    assert (found.transport.program, found.transport.name) == (1, "Test 1")
+    assert found.transport.skipped_bytes == 5
+    assert 0 < found.transport.lost_packets <= 10
+    assert 0 < found.transport.loss_pct < 5
+    assert (found.transport.fps, found.transport.gop_s) == (25, 1)
+    assert 20 < found.transport.gop_frames <= 25
+    assert not found.transport.scrambled
+    assert found.fps > 0
+    assert status.video_codec == "h264"
+    assert {track.codec for track in status.media.tracks} > {"h264", "aac", "scte35"}
+    assert all(track.bitrate_kbps > 0 for track in status.media.tracks[:3])
+    assert status.media.gop_s == 1
+    assert counters(stream).on_air
+
+
+def feed(rig: Rig, stream: Stream, writer: EpochWriter, data: bytes) -> None:
+    """Two seconds of MPEG-TS."""
+    for at in range(0, len(data), 1316):
+        writer.put_ts(data[at : at + 1316], rig.clock.now())
+        rig.clock.advance(2.0 * 1316 / len(data))
+    stream.tick(rig.clock.now())
+
+
+def test_what_keeps_mpegts_off_the_air_is_said(media: MediaCache) -> None:
+    rig = Rig(TrunkPlugin())
+    stream = rig.stream()
+    _, writer, _ = rig.publisher(stream)
+    writer.select(program=7)
+    feed(rig, stream, writer, broadcast(media, Broadcast(seconds=1.0)).data)
+    (found,) = stream_status(stream).causes
+    assert found.name == "waiting_for_keyframe"
+    assert found.detail == "program `7` is not among those on air: `1`"

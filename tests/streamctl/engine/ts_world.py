@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from streamctl.engine.derived import GraphSettings
 from streamctl.engine.epoch import Epoch, EpochHost
@@ -11,13 +11,29 @@ from streamctl.engine.graph import Graph
 from streamctl.engine.lane import Bounds
 from streamctl.engine.services import TRUNK
 from streamctl.engine.timeline import Timeline
-from streamctl.media.packet import Boundary, Chunk, Init, InitChange, Item, Packet
+from streamctl.media.packet import (
+    TIMESCALE,
+    Boundary,
+    Chunk,
+    Format,
+    Init,
+    InitChange,
+    Item,
+    Packet,
+)
 from streamctl.testing.clock import FakeClock
+from tests.support.broadcast import Broadcast, Capture, broadcast
 from tests.support.ts import CLOCK_HZ
+from tests.support.ts_build import pmt
+from tests.support.ts_damage import packets, pid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.support.media import MediaCache
+
+PLAIN = Broadcast(seconds=2.5, own_pcr=False, private=False, start=TIMESCALE)
+"""A capture without a PID for the clock alone."""
 DATAGRAM = 1316
 ODD = 997
 """Bytes at once, so that no piece begins where a packet does."""
@@ -111,3 +127,42 @@ def clocks(data: bytes) -> list[float]:
             base = int.from_bytes(packet[6:11]) >> 7
             found.append(base * 300 / CLOCK_HZ)
     return found
+
+
+def start(world: World) -> tuple[Epoch, Keeper]:
+    """An epoch on air soon, and what it writes."""
+    keeper = Keeper()
+    world.graph.attach(Format.MPEGTS, keeper)
+    return world.epoch(), keeper
+
+
+def again(media: MediaCache, **changes: Any) -> Capture:
+    """A capture without a PID for the clock alone."""
+    return broadcast(media, replace(PLAIN, **changes))
+
+
+def recount(data: bytes) -> bytes:
+    """With counters that go on where two captures meet."""
+    counters: dict[int, int] = {}
+    out = []
+    for packet in packets(data):
+        pid = pid_of(packet)
+        counter = counters.get(pid, packet[3] - 1) + bool(packet[3] & 0x10)
+        counters[pid] = counter
+        out.append(packet[:3] + bytes((packet[3] & 0xF0 | counter & 15,)) + packet[4:])
+    return b"".join(out)
+
+
+def poor_end(capture: Capture) -> int:
+    """Where the clock of a capture ends."""
+    return round(clocks(capture.data)[-1] * TIMESCALE) + 3600
+
+
+def versioned(capture: Capture) -> bytes:
+    """A capture whose program maps are of version 1."""
+    (program,) = capture.programs
+    table = pmt(program, 1)
+    return b"".join(
+        packet[:5] + table.ljust(183, b"\xff") if pid_of(packet) == program.pmt_pid else packet
+        for packet in packets(capture.data)
+    )
