@@ -50,6 +50,12 @@ def udp_port() -> int:
         return port
 
 
+def listens(port: int) -> bool:
+    """Whether a program receives at a UDP port: who joins later begins amid pictures."""
+    tables = [Path(f"/proc/net/{name}").read_text() for name in ("udp", "udp6")]
+    return any(f":{port:04X} " in table for table in tables)
+
+
 def input_toml(url: str, *lines: str) -> str:
     return "\n".join(["[streams.news]", "[[streams.news.inputs]]", f'url = "{url}"', *lines, ""])
 
@@ -325,15 +331,14 @@ def test_players_show_what_is_pushed(
     port = udp_port()
     recipe = Recipe(seconds=60, video_kbps=1000, bframes=2)
     toml = stream_toml() + push_toml(f"udp://{HOST}:{port}")
-    with (
-        Streamctl(tmp_path, toml) as server,
-        ffmpeg_publish(media(recipe).path, server.rtmp()),
-    ):
-        eventually(lambda: sent(server)["state"] == "active", 20, "pushed")
+    path = media(recipe).path
+    with Streamctl(tmp_path, toml) as server:
         where = f"udp://{'@' if screen is VlcScreen else ''}{HOST}:{port}"
         watch = screen(where, tmp_path, Wanted(("h264", "aac"), 8, 25, recipe))
         try:
-            eventually(watch.enough, 40, "seconds of pictures")
+            eventually(lambda: listens(port), 20, "the player is ready")
+            with ffmpeg_publish(path, server.rtmp()):
+                eventually(watch.enough, 40, "seconds of pictures")
         finally:
             seen = watch.stop()
     assert seen.faults == [], seen.output
