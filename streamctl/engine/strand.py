@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.media.mpegts.index import leading_stream
 from streamctl.media.mpegts.pidmap import PidMap, Slot, Wanted, essence
+from streamctl.media.mpegts.program import control_pids
 from streamctl.media.mpegts.psi import NULL_PID, PmtStream
 from streamctl.media.mpegts.streams import (
     Carriage,
@@ -16,7 +17,6 @@ from streamctl.media.mpegts.streams import (
     stream_language,
     stream_track,
 )
-from streamctl.media.mpegts.tables import CONDITIONAL_ACCESS, split_descriptors
 from streamctl.media.packet import Codec, Media
 
 if TYPE_CHECKING:
@@ -140,16 +140,6 @@ def program_tracks(pmt: Pmt) -> dict[int, Track]:
         if track is not None:
             tracks[stream.pid] = track
     return tracks
-
-
-def control_pids(pmt: Pmt) -> list[int]:
-    """Where the messages for descramblers come, as the map says it (§2.6.16)."""
-    found = []
-    for part in (pmt.descriptors, *(stream.descriptors for stream in pmt.streams)):
-        for tag, payload in split_descriptors(part):
-            if tag == CONDITIONAL_ACCESS and len(payload) >= 4:
-                found.append(int.from_bytes(payload[2:4], "big") & 0x1FFF)
-    return found[:MAX_STRANDS]
 
 
 def cargo(kind: StreamKind) -> Cargo:

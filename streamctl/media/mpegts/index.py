@@ -30,7 +30,7 @@ from streamctl.media.mpegts.packet import (
 )
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK, read_pes_header
 from streamctl.media.mpegts.picture import PROBES
-from streamctl.media.mpegts.program import ProgramReader
+from streamctl.media.mpegts.program import ProgramReader, control_pids
 from streamctl.media.mpegts.psi import NULL_PID
 from streamctl.media.mpegts.streams import Carriage, stream_kind
 from streamctl.media.mpegts.units import first_unit
@@ -76,7 +76,8 @@ class Entry:
     rap: bool = False
     """A viewer may join here."""
     counters: dict[int, int] = field(default_factory=dict)
-    """Of a random-access point: the counter of the next packet with payload, by PID."""
+    """Of a random-access point: the counter of the next packet with payload, by PID of the
+    program."""
 
 
 @dataclass(slots=True)
@@ -131,6 +132,8 @@ class TsIndex:
         self._probe: Probe | None = None
         self._interest = bytearray(PIDS)
         self._pcr_pid = NULL_PID
+        self._pids: tuple[int, ...] = ()
+        """Those of the program."""
         self._opening: Opening | None = None
         self._open_point: int | None = None
         """PTS of an open random-access point whose leading pictures may come."""
@@ -165,12 +168,17 @@ class TsIndex:
             start = self._visit(batch, data, start, events)
         for event in events:
             if isinstance(event, Entry) and event.rap and not event.counters:
-                event.counters = next_counters(batch, before, event.packet - self.packets)
+                event.counters = self._next_counters(batch, before, event)
         if self._opening is not None and not self._opening.entry.counters:
             entry = self._opening.entry
-            entry.counters = next_counters(batch, before, entry.packet - self.packets)
+            entry.counters = self._next_counters(batch, before, entry)
         self.packets += batch.count
         return events
+
+    def _next_counters(self, batch: Batch, before: bytes, entry: Entry) -> dict[int, int]:
+        """Which counters come next at an entry, on the PIDs of the program that came before."""
+        counters = batch.counters_at(before, entry.packet - self.packets)
+        return {pid: counters[pid] + 1 & 15 for pid in self._pids if counters[pid] != UNKNOWN}
 
     def _visit(self, batch: Batch, data: Data, start: int, events: list[Event]) -> int:
         """Look at the rows of interest, up to one that changes what is of interest."""
@@ -210,6 +218,7 @@ class TsIndex:
             if lead != self.lead:
                 self._follow(lead)
             self._pcr_pid = program.map.pcr_pid
+            self._pids = (*program.pids, *control_pids(program.map))
             interest[self._pcr_pid] |= ADAPTED
         if self.lead is not None:
             interest[self.lead.pid] |= STARTS
@@ -354,13 +363,3 @@ def leading_stream(pmt: Pmt) -> PmtStream | None:
         if sound is None and kind.carriage is Carriage.PES and (audible or kind.codec is None):
             sound = stream
     return sound
-
-
-def next_counters(batch: Batch, before: bytes, row: int) -> dict[int, int]:
-    """The counter of the next packet with payload by PID, for those seen before ``row``."""
-    counters = batch.counters_at(before, row)
-    return {
-        pid: counter + 1 & 15
-        for pid, counter in enumerate(counters)
-        if counter != UNKNOWN and pid != NULL_PID
-    }

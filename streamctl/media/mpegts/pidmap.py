@@ -8,6 +8,7 @@ whose counters and versions go on, whoever writes. Specification: ISO/IEC 13818-
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,13 +83,20 @@ class PidMap:
         PID if that is free, else a new one. Where there have been too many, the oldest place that
         is free changes its essence.
         """
-        free = [slot for slot in self.slots if slot not in taken]
+        held = set(taken)
+        free = [slot for slot in self.slots if slot not in held]
         found: dict[int, Slot] = {}
         for same_language in (True, False):
+            places: dict[tuple[object, ...], deque[Slot]] = {}
+            for slot in free:
+                key = (slot.essence, slot.language if same_language else "")
+                places.setdefault(key, deque()).append(slot)
             for place, wish in enumerate(wanted):
-                if place not in found and (slot := match(free, wish, same_language)):
-                    free.remove(slot)
-                    found[place] = slot
+                slots = places.get((wish.essence, wish.language if same_language else ""))
+                if slots and place not in found:
+                    found[place] = slots.popleft()
+            held = set(found.values())
+            free = [slot for slot in free if slot not in held]
         return [found.get(place) or self._place(wish, free) for place, wish in enumerate(wanted)]
 
     def _place(self, wish: Wanted, free: list[Slot]) -> Slot:
@@ -126,14 +134,6 @@ class PidMap:
     def discontinuities(self, writers: Iterable[PacketWriter]) -> bytes:
         """A packet per PID that prepares a receiver for the counters to come, tables first."""
         return b"".join([one.discontinuity() for one in (self.pat, self.pmt, *writers)])
-
-
-def match(slots: Iterable[Slot], wish: Wanted, same_language: bool) -> Slot | None:
-    """The first slot that suits the stream."""
-    for slot in slots:
-        if slot.essence == wish.essence and (not same_language or slot.language == wish.language):
-            return slot
-    return None
 
 
 def essence(stream_type: int, descriptors: bytes) -> tuple[int, bytes]:

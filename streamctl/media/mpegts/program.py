@@ -14,11 +14,13 @@ from streamctl.errors import RemoteProtocolError
 from streamctl.media.mpegts.psi import NULL_PID, PAT_PID, PAT_TABLE_ID, PMT_TABLE_ID, Pat, Pmt
 from streamctl.media.mpegts.streams import Carriage, stream_kind
 from streamctl.media.mpegts.tables import (
+    CONDITIONAL_ACCESS,
     SDT_PID,
     SDT_TABLE_ID,
     SectionAssembler,
     TableReader,
     service_names,
+    split_descriptors,
 )
 from streamctl.media.packet import Media
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 MAX_PROGRAMS = 64
 """Programs whose maps are followed at once; the largest multiplexes have some forty."""
+MAX_CONTROL_PIDS = 100
+"""PIDs with messages for descramblers: one for each system, or for each of its streams."""
+LEAST_SECTION_BYTES = 12
+"""A section in long form without a body."""
 MAX_REASON_PROGRAMS = 10
 """Programs that a reason names."""
 
@@ -104,14 +110,37 @@ class ProgramReader:
             assembler = self._assemblers[pid] = SectionAssembler()
         before = self.program
         for section in assembler.feed(packet):
-            if pid == PAT_PID:
-                self._take_pat(section)
-            elif pid == SDT_PID:
-                if services := self._sdt_reader.feed(section):
-                    self.names = service_names(services)
-            else:
-                self._take_map(pid, section)
+            if not self._take(pid, section):
+                # Where the next one begins a damaged one can't tell; and each takes its time.
+                break
         return self.program != before
+
+    def _take(self, pid: int, section: bytes) -> bool:
+        """Read a section; whether it was undamaged."""
+        reader = self._reader(pid, section)
+        if reader is None:
+            return len(section) >= LEAST_SECTION_BYTES
+        damaged = reader.damaged
+        if reader is self._pat_reader:
+            self._take_pat(section)
+        elif reader is self._sdt_reader:
+            if services := reader.feed(section):
+                self.names = service_names(services)
+        else:
+            self._take_map(reader, section)
+        return reader.damaged == damaged
+
+    def _reader(self, pid: int, section: bytes) -> TableReader | None:
+        """Who reads the sections of a PID; of several programs there, that of the section."""
+        if pid == PAT_PID:
+            return self._pat_reader
+        if pid == SDT_PID:
+            return self._sdt_reader
+        numbers = [number for number, place in self._map_pids.items() if place == pid]
+        number = int.from_bytes(section[3:5], "big")
+        if len(numbers) == 1:
+            number = numbers[0]
+        return self._map_readers[number] if number in numbers else None
 
     def _take_pat(self, data: bytes) -> None:
         found = self._pat_reader.feed(data)
@@ -136,24 +165,23 @@ class ProgramReader:
         self.pids = frozenset((PAT_PID, SDT_PID, *places.values()))
         self._assemblers = {pid: one for pid, one in self._assemblers.items() if pid in self.pids}
 
-    def _take_map(self, pid: int, data: bytes) -> None:
+    def _take_map(self, reader: TableReader, data: bytes) -> None:
         """Read a map, and choose its program if there is none or a former one has gone."""
+        number = reader.extension
+        assert number is not None
         repeated = False
-        for number, reader in self._map_readers.items():
-            if self._map_pids[number] != pid:
-                continue
-            sections = reader.feed(data)
-            if sections is None:
-                extension = int.from_bytes(data[3:5], "big")
-                repeated = repeated or (extension == number and number in self.maps)
-                continue
+        sections = reader.feed(data)
+        if sections is None:
+            extension = int.from_bytes(data[3:5], "big")
+            repeated = extension == number and number in self.maps
+        else:
             try:
                 self.maps[number] = self._filtered(Pmt.read(sections[0]))
             except RemoteProtocolError:
                 reader.damaged += 1
-                continue
-            if self.program is not None and self.program.number == number:
-                self._choose(number)
+            else:
+                if self.program is not None and self.program.number == number:
+                    self._choose(number)
         if self.program is None or self.program.number not in self.maps:
             self._consider(repeated)
 
@@ -191,3 +219,13 @@ def has_media(pmt: Pmt) -> bool:
         kind.codec.media is not Media.DATA if kind.codec else kind.carriage is Carriage.PES
         for kind in kinds
     )
+
+
+def control_pids(pmt: Pmt) -> list[int]:
+    """Where the messages for descramblers come, as the map says it (§2.6.16)."""
+    found = []
+    for part in (pmt.descriptors, *(stream.descriptors for stream in pmt.streams)):
+        for tag, payload in split_descriptors(part):
+            if tag == CONDITIONAL_ACCESS and len(payload) >= 4:
+                found.append(int.from_bytes(payload[2:4], "big") & 0x1FFF)
+    return found[:MAX_CONTROL_PIDS]

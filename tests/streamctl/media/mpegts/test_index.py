@@ -32,7 +32,17 @@ from tests.streamctl.media.mpegts.world import (
     sounds,
 )
 from tests.support.broadcast import broadcast, variants
-from tests.support.ts_build import SECOND, Component, Program, Unit, Writer, pat, pes, pmt
+from tests.support.ts_build import (
+    SECOND,
+    Component,
+    Program,
+    Unit,
+    Writer,
+    descriptor,
+    pat,
+    pes,
+    pmt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,14 +128,26 @@ def test_entries_come_before_the_packet_that_is_decided() -> None:
         seen = index.decided
 
 
-def test_a_point_knows_the_next_counters_of_all_pids() -> None:
+def test_a_point_knows_the_next_counters_of_the_program() -> None:
     for step in (1, 1000):
-        for entry in entries(indexed(MOVIE, step)):
+        index = TsIndex()
+        for entry in entries(indexed(MOVIE, step, index)):
             counters: dict[int, int] = {}
             for at in range(0, entry.packet * 188, 188):
                 head = MOVIE[at : at + 4]
                 counters[(head[1] & 0x1F) << 8 | head[2]] = (head[3] + 1) & 15
-            assert entry.counters == (counters if entry.rap else {})
+            assert index.program is not None
+            wanted = {pid: counters[pid] for pid in index.program.pids if pid in counters}
+            assert entry.counters == (wanted if entry.rap else {})
+
+
+def test_messages_for_descramblers_are_counted_too() -> None:
+    control = descriptor(0x09, b"\x06\x04\xe3\x00")
+    writer = with_tables(Component(PID, 0x0F, [], control))
+    others = packet(0x300, 6, bytes(184)) + packet(0x400, 6, bytes(184))
+    sound = carried(PID, b"\0\0\1\xc0\0\0\x80\0\0")
+    (entry,) = entries(indexed(b"".join((*writer.packets, others, sound))))
+    assert entry.counters == {0x300: 7}
 
 
 def test_the_program_and_its_clock_are_told() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamctl.media.mpegts.packet import PacketWriter
 from streamctl.media.mpegts.program import MAX_PROGRAMS, Program, ProgramReader
 from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream, Section, descriptor
+from tests.streamctl.media.mpegts.packets import carried
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,3 +176,14 @@ def test_noise_with_good_checksums_raises_nothing(sections: list[tuple[int, byte
     for number, (pid, body) in enumerate(sections):
         table = {0: 0, 0x11: 0x42, 0x1000: 2}[pid]
         mux.send(pid, Section(table, 1, number % 32, body).serialize())
+
+
+def test_packets_full_of_damaged_sections_are_not_read_to_the_end() -> None:
+    mux = Mux()
+    mux.pat(Pat(1, tuple((number, 0x1000) for number in range(1, MAX_PROGRAMS + 1))))
+    short = b"\0" + b"\x02\xb0\x01\0" * 46
+    long = b"\0" + b"\x02\xb0\x09\0\1\xc1\0\0bad!" * 15
+    for counter, payload in enumerate((short, long, long)):
+        mux.reader.feed(carried(0x1000, payload.ljust(184, b"\xff"), counter=counter))
+    assert mux.reader.damaged == 2
+    assert mux.reader.program is None
