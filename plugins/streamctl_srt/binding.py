@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.errors import ConnectionFailed
 from streamctl.net.address import show
 from streamctl.net.failure import listen_failed
 from streamctl_srt.constants import Option
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 EVERY_IPV4 = "0.0.0.0"
 EVERY_IPV6 = "::"
+NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 NOT_SUPPORTED = 5
 """libsrt's thousand for what can't be done, here with an address that this process has already."""
 
@@ -72,12 +72,17 @@ class Binding:
             SrtError: a setting is not allowed.
         """
         host, port = self.address
-        if host:
-            return self._listen(library, self.address)
         try:
-            return self._listen(library, (EVERY_IPV6, port))
-        except ConnectionFailed:
+            if host:
+                return self._listen(library, self.address)
+            try:
+                return self._listen(library, (EVERY_IPV6, port))
+            except OSError as error:
+                if error.errno not in NO_IPV6:
+                    raise
             return self._listen(library, (EVERY_IPV4, port))
+        except OSError as error:
+            raise listen_failed(error, show(self.address), self.key) from error
 
     def _listen(self, library: Library, address: Address) -> Endpoint:
         endpoint = Endpoint(library)
@@ -87,22 +92,23 @@ class Binding:
                 endpoint.set(Option.IPV6ONLY, 0)
             endpoint.keeps = self.callback
             library.srt_listen_callback(endpoint.number, self.callback, None)
-            self._bind(endpoint, address)
+            bind(endpoint, address)
         except BaseException:
             endpoint.close()
             raise
         return endpoint
 
-    def _bind(self, endpoint: Endpoint, address: Address) -> None:
-        """Bind and listen. libsrt shares addresses, also with sockets that are being closed."""
-        try:
-            endpoint.bind(address)
-            endpoint.listen()
-        except SrtError as error:
-            number = error.system
-            if error.number // 1000 == NOT_SUPPORTED:
-                number = errno.EADDRINUSE
-            if not number:
-                message = f"can't listen on `{show(address)}`: {error.text}"
-                raise ConnectionFailed(message) from error
-            raise listen_failed(OSError(number, ""), show(address), self.key) from error
+
+def bind(endpoint: Endpoint, address: Address) -> None:
+    """Bind and listen. libsrt shares addresses, also with sockets that are being closed.
+
+    Raises:
+        OSError: the address can't be had.
+    """
+    try:
+        endpoint.bind(address)
+        endpoint.listen()
+    except SrtError as error:
+        taken = error.number // 1000 == NOT_SUPPORTED
+        number = errno.EADDRINUSE if taken else error.system or errno.EADDRNOTAVAIL
+        raise OSError(number, error.text) from error
