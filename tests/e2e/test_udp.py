@@ -17,6 +17,7 @@ import pytest
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.clients import as_nobody, current_ffmpeg
 from tests.support.judge import judge
+from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg_publish, gst, stream_toml
 from tests.support.process import Process, eventually
@@ -206,6 +207,28 @@ def test_one_program_of_several_is_taken(tmp_path: Path, media: MediaCache) -> N
     assert {*pids, wanted.pcr_pid} < report.pids.keys()
     assert len(report.pids) == 5, "with both tables"
     assert judge(ts).decode_errors == []
+
+
+def test_what_the_network_loses_is_counted(tmp_path: Path, media: MediaCache) -> None:
+    """By the numbers of RTP, and by the counters inside; what comes twice is taken once."""
+    port = udp_port()
+    with (
+        Streamctl(tmp_path, input_toml(f"udp://{HOST}:{port}")) as server,
+        LossyUdp((HOST, port), there=Link(loss=0.01, duplicate=0.01), seed=7) as relay,
+        SENDERS["ffmpeg, RTP"](media(RECIPE).path, HOST, relay.port),
+    ):
+        server.wait_on_air()
+        eventually(lambda: measured(server)["rtp"]["lost"] > 10, 40, "losses")
+        document = server.stream()
+        counts = relay.there.counts
+    link = document["inputs"][0]["link"]
+    rtp = link["rtp"]
+    assert rtp["lost"] == pytest.approx(counts.lost, abs=3)
+    assert rtp["gaps"] <= rtp["lost"]
+    assert rtp["late"] == pytest.approx(counts.duplicated, abs=3)
+    assert link["kernel_drops"] == link["overruns"] == 0
+    assert document["ingest_status"] == "active"
+    assert document["inputs"][0]["transport"]["lost_packets"] > 0
 
 
 def test_rubbish_at_one_port_disturbs_nobody_else(tmp_path: Path, media: MediaCache) -> None:
