@@ -169,7 +169,9 @@ class Admission:
         return refusal
 
 
-def request_of(stream_id: StreamId, action: Action, address: Address) -> Request:
+def request_of(
+    stream_id: StreamId, action: Action, address: Address, user_agent: str = ""
+) -> Request:
     """A wish as the gate reads it."""
     return Request(
         PROTOCOL,
@@ -180,6 +182,7 @@ def request_of(stream_id: StreamId, action: Action, address: Address) -> Request
         user=stream_id.user,
         password=stream_id.password,
         query=stream_id.query,
+        user_agent=user_agent,
     )
 
 

@@ -146,7 +146,8 @@ class Connection:
     def _begin(self, action: Action) -> None:
         """Ask the gate once more, for good, and begin."""
         self._stop_timer()
-        wish = request_of(self.admitted.stream_id, action, self.address)
+        agent = f"SRT {statistics.peer_version(self.endpoint)}".strip()
+        wish = request_of(self.admitted.stream_id, action, self.address, agent)
         answer = self.gate.check(wish)
         if isinstance(answer, Grant) and passphrase_of(answer, action) != self.admitted.passphrase:
             # Who did not say what for was let in with the passphrase of the other role.

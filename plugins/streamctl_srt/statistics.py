@@ -52,10 +52,11 @@ def common(endpoint: Endpoint, perf: Perf) -> dict[str, object]:
         "rtt_ms": round(perf.msRTT, 1),
         "bandwidth_kbps": round(perf.mbpsBandwidth * MBPS_KBPS),
         "encrypted": endpoint.number_of(Option.RCVKMSTATE) & 0xFFFFFFFF == KeyState.SECURED,
-        "peer_version": version(endpoint.number_of(Option.PEERVERSION) & 0xFFFFFFFF),
+        "peer_version": peer_version(endpoint),
     }
 
 
-def version(number: int) -> str:
-    """A version of SRT as people write it; empty = not known."""
+def peer_version(endpoint: Endpoint) -> str:
+    """The peer's version of SRT as people write it; empty = not known."""
+    number = endpoint.number_of(Option.PEERVERSION) & 0xFFFFFFFF
     return f"{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}" if number else ""

@@ -49,6 +49,7 @@ async def test_a_publishers_bytes_come_whole_and_in_order() -> None:
         assert world.writer.data == sent + b"short"
         [session] = world.sessions
         assert (session.action, session.code, session.ip) == (Action.PUBLISH, "news", HOST)
+        assert session.user_agent.startswith("SRT 1.")
         assert session.bytes_in == len(sent) + 5
         link = session.measure()
         assert link["packets"] == 51

@@ -157,7 +157,8 @@ class World:
         asked = grant.request
         where = (asked.ip, asked.port)
         number = f"s{len(self.sessions)}"
-        session = Session(number, "srt", asked.action, grant.code, *where, "", 0.0, close)
+        agent = asked.user_agent
+        session = Session(number, "srt", asked.action, grant.code, *where, agent, 0.0, close)
         self.sessions.append(session)
         self.changed()
         return session
