@@ -33,6 +33,8 @@ QUEUE_PACKETS = 3000
 QUEUE_BYTES = 33_554_432
 """Payload held meanwhile: 3 s at 80 Mbit/s, whatever the size that a peer gives its packets."""
 
+RESTLESS = "its program changes many times a second: what comes so is left out"
+
 
 class Phase(enum.Enum):
     """The life of an epoch."""
@@ -165,9 +167,17 @@ class Epoch:
             self._announced.clear()
             self._announce(transport.tracks())
         if transport.turned:
-            self.discontinuity(transport.turned)
+            self._turn(transport)
         elif transport.sealed and self.phase is Phase.COLLECTING:
             self._open()
+
+    def _turn(self, transport: Transport) -> None:
+        """Begin other epochs wherever scrambling begins or ends in what waits."""
+        while transport.turned:
+            self.discontinuity(transport.turned)
+            items = transport.go_on(self.last_packet or 0.0)
+            if items:
+                self.lane.append(items)
 
     def drop(self, count: int) -> None:
         """Count units that the source could not make into packets."""
@@ -240,6 +250,8 @@ class Epoch:
         """Move the rate windows on; called about once a second."""
         if self.transport is not None:
             self.transport.measure(self.tracks_meter, now)
+            restless = self.transport.unrest.too_much(now)
+            self.host.graph.note("input", RESTLESS if restless else "")
         total = 0
         items = 0
         for meter in self.tracks_meter.values():

@@ -156,6 +156,13 @@ class Passage:
             self._entries = {at: one for at, one in self._entries.items() if at >= self._base}
         return out
 
+    def forget(self) -> int:
+        """Drop what waits; how many packets that were."""
+        count = len(self._buffer) // PACKET_BYTES
+        self._base += count
+        self._buffer = bytearray()
+        return count
+
     def finish(self) -> None:
         """Leave the lane's counters where they stand."""
         if self._counters:

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 HELD_BYTES = 33_554_432
 """Packets held while the tracks are not known: 3 s at 80 Mbit/s."""
 
+SLICE_BYTES = 512 * PACKET_BYTES
+"""Packets that are looked at together: what is looked at anew whenever the program changes is
+never more than these."""
+MAX_CHANGES = 20
+CHANGES_S = 1.0
+"""A program that changes more often than so many times in this time is none; each change costs as
+much as some thousand packets."""
+
 LOSS_WINDOW_S = 10.0
 """Loss is told of this time."""
 
@@ -56,6 +64,25 @@ class Loss:
         return 100 * (lost_now - lost) / sent if sent else 0.0
 
 
+class Unrest:
+    """How often the program has changed lately."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        """Within the time that began at ``_since``."""
+        self._since = 0.0
+
+    def note(self, changes: int, now: float) -> None:
+        """Count changes."""
+        if now - self._since > CHANGES_S:
+            self.changes, self._since = 0, now
+        self.changes += changes
+
+    def too_much(self, now: float) -> bool:
+        """Whether the program is not to be followed now."""
+        return self.changes > MAX_CHANGES and now - self._since <= CHANGES_S
+
+
 class Transport:
     """The packets of one epoch."""
 
@@ -73,6 +100,9 @@ class Transport:
         self.prober = Prober(*selection)
         self.passage: Passage | None = None
         self.loss = Loss()
+        self.unrest = Unrest()
+        self.ignored = 0
+        """Packets that were left out since the program changed all the time."""
         self._begin = begin
         self._held: deque[tuple[Found, float]] = deque()
         self._held_bytes = 0
@@ -82,7 +112,29 @@ class Transport:
     def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Item]:
         """The chunks that these bytes make; nothing before the passage is open."""
         packets = self.aligner.feed(data)
-        if not packets:
+        if len(packets) <= SLICE_BYTES:
+            return self._take(packets, now) if packets else []
+        view = memoryview(packets)
+        out: list[Item] = []
+        for at in range(0, len(packets), SLICE_BYTES):
+            out += self._take(view[at : at + SLICE_BYTES], now)
+        return out
+
+    def go_on(self, now: float) -> list[Item]:
+        """The chunks of what waits behind the place where another epoch has begun."""
+        assert self.passage is not None
+        self.unrest.note(1, now)
+        if self.unrest.too_much(now):
+            self.ignored += self.passage.forget()
+            return []
+        index = self.index
+        counters = index.continuity.counters
+        return self.passage.feed(Found(b"", index.packets, [], None, counters, index.decided), now)
+
+    def _take(self, packets: bytes | bytearray | memoryview, now: float) -> list[Item]:
+        """Deal with whole packets."""
+        if self.unrest.too_much(now):
+            self.ignored += len(packets) // PACKET_BYTES
             return []
         start = self.index.packets
         events = self.index.feed(packets)
@@ -92,7 +144,9 @@ class Transport:
         found = Found(packets, start, events, heads, counters, self.index.decided)
         program = self.index.program
         if program is not None:
-            if any(isinstance(event, ProgramChange) for event in events):
+            changes = sum(isinstance(event, ProgramChange) for event in events)
+            if changes:
+                self.unrest.note(changes, now)
                 self.prober.follow(program)
             if not self.prober.done:
                 self.prober.feed(packets, program)
@@ -162,8 +216,8 @@ class Transport:
 
     @property
     def dropped(self) -> int:
-        """Units that did not pass."""
-        return self.passage.dropped if self.passage is not None else 0
+        """Units, or packets where none were looked for, that did not pass."""
+        return self.ignored + (self.passage.dropped if self.passage is not None else 0)
 
     def measure(self, meters: dict[int, Meter], now: float) -> None:
         """Bring the meters of the tracks up to date; called about once a second."""

@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamctl.engine import transport
+from streamctl.engine.epoch import RESTLESS
 from streamctl.engine.lane import Bounds
 from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
+from streamctl.engine.transport import MAX_CHANGES, SLICE_BYTES
 from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream
-from streamctl.media.packet import Boundary, Codec, Format
+from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format
 from tests.streamctl.engine.ts_world import (
     DATAGRAM,
     ODD,
@@ -33,6 +35,7 @@ from tests.support.ts_damage import (
     lost_sync,
     packets,
     pid_of,
+    scrambled,
     truncated,
 )
 
@@ -249,6 +252,48 @@ def test_a_picture_that_is_never_finished_holds_nothing_up_for_ever() -> None:
     assert passage is not None
     assert len(passage._buffer) <= UNDECIDED_BYTES + len(sound)
     assert passage._early_bytes <= EARLY_BYTES
+
+
+def test_a_program_that_changes_all_the_time_is_left_out_until_it_rests(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    calm = again(media, seconds=4.0)
+    world.send(epoch, calm.data)
+    epoch.sample(world.clock.now())
+    assert world.notes["input"] == ""
+    written = len(keeper.data)
+    storm = b"".join(program_map(number, PmtStream(0x0F, 0x200 + number)) for number in range(2000))
+    epoch.put_ts(storm, world.clock.now())
+    epoch.sample(world.clock.now())
+    assert world.notes["input"] == RESTLESS
+    assert epoch.lost > 1000
+    assert len(world.graph.pids.slots) < MAX_CHANGES + SLICE_BYTES // 188 + 10
+    world.clock.advance(2.0)
+    world.send(epoch, again(media, seconds=4.0, start=50 * TIMESCALE).data)
+    epoch.sample(world.clock.now())
+    assert world.notes["input"] == ""
+    assert len(keeper.data) > 1.5 * written
+
+
+def program_map(number: int, *streams: PmtStream) -> bytes:
+    """A packet with another version of the program map."""
+    section = Pmt(1, 0x111, streams, version=number % 32).serialize()
+    return carried(0x100, b"\0" + section.ljust(183, b"\xff"), counter=number)
+
+
+def test_scrambling_that_comes_and_goes_all_the_time_piles_nothing_up(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    data = again(media, seconds=4.0).data
+    world.send(epoch, data)
+    for turn in range(100):
+        piece = scrambled(data, {0x111, 0x121, 0x122}) if turn % 2 else data
+        epoch.put_ts(piece[: len(piece) // 2 // 188 * 188], world.clock.now())
+    assert epoch.transport is not None
+    passage = epoch.transport.passage
+    assert passage is not None
+    assert len(passage._buffer) < SLICE_BYTES
+    assert 10 < len(keeper.boundaries) <= 2 * MAX_CHANGES
 
 
 def mutate(data: bytearray, place: int, kind: str) -> None:
