@@ -82,6 +82,9 @@ class Connection:
                 self.writer.put_ts(data, self.ctx.clock.now())
             except StreamctlError as error:
                 self._refuse(error.message)
+            except Exception as error:
+                self.ctx.log.exception("what %s:%d sends can't be taken", *self.address)
+                self._end(f"{type(error).__name__}: {error}", 0.0)
 
     def broken(self, reason: str) -> None:
         """The connection is gone."""

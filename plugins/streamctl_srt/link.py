@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.url import StreamURL
     from streamctl_srt.runtime import Engine
     from streamctl_srt.settings import Settings
+
+log = logging.getLogger("streamctl.srt")
 
 PORT = 8890
 PATIENCE_S = 1.0
@@ -53,6 +56,9 @@ class Link:
             self._take(data)
         except StreamctlError as error:
             self._end(error)
+        except Exception as error:
+            log.exception("what came over SRT can't be taken")
+            self._end(StreamctlError(f"{type(error).__name__}: {error}"))
 
     def broken(self, reason: str) -> None:
         """The connection is gone, or did not come about."""

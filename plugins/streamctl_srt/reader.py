@@ -41,6 +41,7 @@ DRAIN_BYTES = 1_048_576
 """What is read of one socket before the others have their turn."""
 BEHIND_BYTES = 67_108_864
 """What the loop may have to take yet. Beyond it nothing is read: libsrt drops and counts."""
+OURS = "an error of ours"
 IN, OUT, ERR = int(Event.IN), int(Event.OUT), int(Event.ERR)
 
 log = logging.getLogger("streamctl.srt")
@@ -82,8 +83,10 @@ class Watched:
 class Reader:
     """The thread; belongs to the loop that was running when it was made."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, at_end: Callable[[], None]) -> None:
+        """``at_end`` is the last that the thread calls."""
         self.library = library
+        self._at_end = at_end
         self._watched: dict[int, Watched] = {}
         self._epoll = library.srt_epoll_create()
         library.srt_epoll_set(self._epoll, EPOLL_ENABLE_EMPTY)
@@ -165,17 +168,33 @@ class Reader:
                 count = uwait(epoll, found, EVENTS, 0)
                 calls: list[Call] = []
                 for number in range(min(count, EVENTS)):
-                    self._look(found[number].socket, found[number].events, calls)
+                    self._try(found[number].socket, found[number].events, calls)
                 self._bridge.put(calls)
         except Exception:
             log.exception("the thread that reads SRT ended")
         finally:
             self._close_some()
             self.library.srt_epoll_release(epoll)
+            self._at_end()
 
     def _close_some(self) -> None:
         while self._closing:
             self._closing.popleft().close()
+
+    def _try(self, number: int, events: int, calls: list[Call]) -> None:
+        """See to one socket; whatever goes wrong with it harms no other."""
+        try:
+            self._look(number, events, calls)
+        except Exception:
+            log.exception("an SRT socket could not be read")
+            watched = self._watched.get(number)
+            if watched is None:
+                return
+            self.forget(watched.endpoint)
+            if watched.host is not None:
+                calls.append((watched.host.failed, OURS))
+            elif watched.caller is not None:
+                calls.append((watched.caller.broken, OURS))
 
     def _look(self, number: int, events: int, calls: list[Call]) -> None:
         """See what is the matter with one socket."""

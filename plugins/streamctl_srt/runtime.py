@@ -41,15 +41,18 @@ class Engine:
         library.srt_startup()
         atexit.register(library.srt_cleanup)
         self._listen_to_log()
-        self.reader = Reader(library)
+        self.reader = Reader(library, self._end)
 
     async def stop(self) -> None:
         """End every thread."""
         await self.reader.stop()
+        self.kept.clear()
+
+    def _end(self) -> None:
+        """Stop libsrt, in the reader's thread: that takes longer than a loop may stand still."""
         atexit.unregister(self.library.srt_cleanup)
         self.library.srt_setloghandler(None, LogHandler())
         self.library.srt_cleanup()
-        self.kept.clear()
 
     def _listen_to_log(self) -> None:
         level = LogLevel.NOTICE if log.isEnabledFor(logging.DEBUG) else LogLevel.CRITICAL

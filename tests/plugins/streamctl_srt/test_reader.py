@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.errors import StreamctlError
+from tests.plugins.streamctl_srt.world import MESSAGE, World, need_libsrt
+
+if TYPE_CHECKING:
+    from streamctl_srt.endpoint import Endpoint
+    from streamctl_srt.reader import Watched
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def libsrt() -> None:
+    need_libsrt()
+
+
+async def test_a_writer_with_a_bug_ends_its_own_connection_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.append()
+    async with world.serving(), world.caller("read:news") as viewer:
+        async with world.caller("publish:news") as caller:
+            await world.until(lambda: world.writer)
+            assert world.writer is not None
+            world.writer.put_ts = broken  # type: ignore[method-assign,assignment]
+            caller.send(MESSAGE)
+            await world.until(lambda: caller.over)
+        assert world.ended[0][1] == "ZeroDivisionError: a bug"
+        assert not viewer.over
+    assert "can't be taken" in caplog.text
+
+
+def broken(data: bytes, now: float) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+async def test_a_taker_with_a_bug_ends_its_own_connection_only() -> None:
+    world = World()
+    async with world.serving(), world.caller("read:news") as caller:
+        caller.link._take = lambda data: broken(data, 0.0)
+        caller.link.received(b"x")
+        assert caller.over
+        assert isinstance(caller.link.failure, StreamctlError)
+        assert str(caller.link.failure) == "ZeroDivisionError: a bug"
+
+
+async def test_a_socket_that_can_not_be_read_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    async with world.serving(), world.caller("publish:news") as caller:
+        await world.until(lambda: world.writer)
+        async with world.caller("read:news") as viewer:
+            await world.until(lambda: len(world.sessions) == 2)
+            reader = viewer.link.endpoint
+            look = world.runtime._engine.reader._drain  # type: ignore[union-attr]
+
+            def drain(endpoint: Endpoint, owner: object, calls: list[object]) -> None:
+                if endpoint is reader:
+                    raise ZeroDivisionError("a bug")
+                look(endpoint, owner, calls)  # type: ignore[arg-type]
+
+            monkeypatch.setattr(world.runtime._engine.reader, "_drain", drain)  # type: ignore[union-attr]
+            world.sessions[1].close("to have it looked at")
+            await world.until(lambda: viewer.over)
+            assert "an error of ours" in str(viewer.link.failure)
+            caller.send(MESSAGE)
+            await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+
+
+async def test_sockets_that_nobody_watches_are_left_alone() -> None:
+    world = World()
+    async with world.serving(), world.caller("read:news") as caller:
+        await world.until(lambda: world.sessions)
+        reader = world.runtime._engine.reader  # type: ignore[union-attr]
+        watched: dict[int, Watched] = reader._watched
+        del watched[caller.link.endpoint.number]
+        world.sessions[0].close("to wake it")
+        await world.until(lambda: world.ended)
+        assert reader.alive
