@@ -154,7 +154,7 @@ class Epoch:
         if self.phase is Phase.ENDED or self.transport is None:
             self._begin_transport()
         self.last_packet = now
-        self._gatherer.put(data)
+        self._gatherer.put(data, now)
 
     def _pass(self, data: bytes | bytearray | memoryview) -> None:
         """Deal with transport packets."""

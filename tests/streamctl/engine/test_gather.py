@@ -1,7 +1,13 @@
 from __future__ import annotations
 
-from streamctl.engine.gather import ENOUGH_BYTES, LEAST_BYTES, WAIT_S, Gatherer
+from streamctl.engine.gather import CLOSE_S, ENOUGH_BYTES, LEAST_BYTES, WAIT_S, Gatherer
 from streamctl.testing.clock import FakeClock
+
+
+def put(made: Gatherer, data: bytes | memoryview, wait_s: float = 0.005) -> None:
+    """Hand a piece over, that much later than the one before."""
+    made.clock.monotonic += wait_s  # type: ignore[attr-defined] # a fake clock
+    made.put(data, made.clock.now())
 
 
 def gatherer() -> tuple[Gatherer, FakeClock, list[int]]:
@@ -12,34 +18,36 @@ def gatherer() -> tuple[Gatherer, FakeClock, list[int]]:
 
 def test_small_pieces_go_on_at_once() -> None:
     made, _, sizes = gatherer()
-    made.put(bytes(LEAST_BYTES - 1))
-    made.put(b"x")
+    put(made, bytes(LEAST_BYTES - 1))
+    put(made, b"x")
     assert sizes == [LEAST_BYTES - 1, 1]
 
 
 def test_large_pieces_wait_for_each_other_until_there_are_enough() -> None:
     made, _, sizes = gatherer()
     for _ in range(4):
-        made.put(memoryview(bytes(ENOUGH_BYTES // 2)))
+        put(made, memoryview(bytes(ENOUGH_BYTES // 2)))
     assert sizes == [ENOUGH_BYTES] * 2
 
 
 def test_a_piece_that_is_enough_goes_on_at_once() -> None:
     made, _, sizes = gatherer()
-    made.put(bytes(ENOUGH_BYTES))
+    put(made, bytes(ENOUGH_BYTES))
     assert sizes == [ENOUGH_BYTES]
 
 
-def test_a_small_piece_takes_what_waits_along() -> None:
-    made, _, sizes = gatherer()
-    made.put(bytes(LEAST_BYTES))
-    made.put(bytes(10))
-    assert sizes == [LEAST_BYTES + 10]
+def test_datagrams_that_follow_each_other_closely_wait_too() -> None:
+    made, clock, sizes = gatherer()
+    for _ in range(10):
+        put(made, bytes(1316), CLOSE_S / 2)
+    assert sizes == [1316]
+    clock.advance(WAIT_S)
+    assert sizes == [1316, 9 * 1316]
 
 
 def test_nothing_waits_long() -> None:
     made, clock, sizes = gatherer()
-    made.put(bytes(LEAST_BYTES))
+    put(made, bytes(LEAST_BYTES))
     assert sizes == []
     clock.advance(WAIT_S)
     assert sizes == [LEAST_BYTES]
@@ -49,7 +57,7 @@ def test_nothing_waits_long() -> None:
 
 def test_the_timer_finds_nothing_when_it_was_delivered_early() -> None:
     made, clock, sizes = gatherer()
-    made.put(bytes(LEAST_BYTES))
+    put(made, bytes(LEAST_BYTES))
     made.flush()
     clock.advance(WAIT_S)
     assert sizes == [LEAST_BYTES]
@@ -57,7 +65,7 @@ def test_the_timer_finds_nothing_when_it_was_delivered_early() -> None:
 
 def test_what_waits_can_be_dropped() -> None:
     made, clock, sizes = gatherer()
-    made.put(bytes(LEAST_BYTES))
+    put(made, bytes(LEAST_BYTES))
     made.close()
     made.close()
     clock.advance(WAIT_S)
