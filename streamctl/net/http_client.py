@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 10
 """More are a circle of some kind; browsers stop at twenty, curl at fifty."""
+SHOWN = 80
+"""Characters of a server's own words that an error repeats."""
 READ_LEAST_BYTES = 8192
 """A read costs the same, however little it brings."""
 REFUSED = frozenset({400, 401, 403, 405, 407, 410, 414, 451})
@@ -127,7 +129,8 @@ def check_status(head: Head, shown: str) -> None:
     if head.status == HTTPStatus.OK:
         return
     known = {status.value: status.phrase for status in HTTPStatus}
-    words = head.reason or known.get(head.status, "")
+    said = "".join(letter for letter in head.reason if letter.isprintable())
+    words = said[:SHOWN] or known.get(head.status, "")
     hint = ""
     if head.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         hint = "a login stands before the host: `https://USER:PASSWORD@HOST/…`"

@@ -137,6 +137,15 @@ async def test_a_body_is_handed_over_to_its_end(answer: bytes, reason: str) -> N
     assert "b=c" not in str(fetch.failure)
 
 
+async def test_of_what_a_server_says_little_is_repeated_and_nothing_that_moves_cursors() -> None:
+    answer = b"HTTP/1.1 503 Gone \x1b[2J" + b"x" * 5000 + b"\r\n\r\n"
+    async with visited(Site({"/a": answer})) as site:
+        with pytest.raises(ConnectionFailed) as caught:
+            await fetched(site, "/a")
+    assert " answers 503 Gone [2Jxx" in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
 async def test_a_body_is_handed_over_as_it_comes() -> None:
     body = bytearray()
     async with visited(Site({"/a": CHUNKED})) as site:
