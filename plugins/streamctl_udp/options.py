@@ -74,7 +74,6 @@ class UdpPushOptions(Options):
 
 
 Model = TypeVar("Model", UdpInputOptions, UdpPushOptions)
-Warn = "Callable[[str], None]"
 
 INPUT_WORDS = {
     "iface": "interface",

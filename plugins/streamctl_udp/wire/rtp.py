@@ -17,7 +17,6 @@ PADDING = 0x20
 EXTENSION = 0x10
 SOURCES = 0x0F
 MARKER = 0x80
-TYPE_MASK = 0x7F
 MP2T = 33
 """The payload type of MPEG-TS."""
 EXTENSION_HEADER = Struct("!HH")
@@ -110,7 +109,3 @@ class RtpWriter:
         self._marker = 0
         self.number = (self.number + 1) & SEQUENCE_MASK
         return header
-
-    def restart(self) -> None:
-        """Mark the next packet: its timestamps don't go on from those before (RFC 2250)."""
-        self._marker = MARKER

@@ -111,10 +111,3 @@ def test_our_headers_go_on_and_the_first_is_marked() -> None:
 def test_a_timestamp_wraps() -> None:
     seconds = (1 << 32) / 90_000 + 1
     assert HEADER.unpack(RtpWriter(1, 1).header(seconds))[3] == 90_000
-
-
-def test_a_break_is_marked() -> None:
-    writer = RtpWriter(1, 1)
-    writer.header(0)
-    writer.restart()
-    assert HEADER.unpack(writer.header(1))[1] == 0x80 | 33
