@@ -34,11 +34,6 @@ class Head:
     """Names in lower case; of those that come twice the first."""
     version: str
 
-    @property
-    def framed(self) -> bool:
-        """Whether the end of the body can be told from a connection that broke."""
-        return "content-length" in self.headers or "transfer-encoding" in self.headers
-
 
 class ResponseReader:
     """Reads one response."""

@@ -32,7 +32,6 @@ def test_a_body_is_read_whatever_its_frame(data: bytes, step: int) -> None:
     assert reader.head is not None
     assert (reader.head.status, reader.head.reason) == (200, "OK")
     assert reader.head.version == ("1.0" if data is OLD else "1.1")
-    assert reader.head.framed is (data is not OLD)
 
 
 def test_headers_are_known_by_lower_case_and_the_first_counts() -> None:
