@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.broadcast import Broadcast, broadcast
-from tests.support.clients import as_nobody, current_ffmpeg
+from tests.support.clients import as_nobody
 from tests.support.judge import judge
 from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
@@ -25,11 +25,18 @@ from tests.support.screens import MpvScreen, VlcScreen
 from tests.support.seen import Wanted
 from tests.support.tools import tool
 from tests.support.ts import NULL_PID, inspect, whole_units
+from tests.support.udp import (
+    QUIET,
+    SENDERS,
+    input_toml,
+    listens,
+    push_toml,
+    udp_port,
+    with_ffmpeg,
+)
 from tests.support.upstream import media_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.support.judge import Verdict
 
 pytestmark = [
@@ -40,29 +47,6 @@ pytestmark = [
 
 RECIPE = Recipe(seconds=30, container="ts", video_kbps=1000, bframes=2, gop=25)
 GROUP = "239.255.77.10"
-QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
-
-
-def udp_port() -> int:
-    """A UDP port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listens(port: int) -> bool:
-    """Whether a program receives at a UDP port: who joins later begins amid pictures."""
-    tables = [Path(f"/proc/net/{name}").read_text() for name in ("udp", "udp6")]
-    return any(f":{port:04X} " in table for table in tables)
-
-
-def input_toml(url: str, *lines: str) -> str:
-    return "\n".join(["[streams.news]", "[[streams.news.inputs]]", f'url = "{url}"', *lines, ""])
-
-
-def push_toml(url: str, *lines: str) -> str:
-    return "\n".join(["[[streams.news.push]]", 'name = "air"', f'url = "{url}"', *lines, ""])
 
 
 def measured(server: Streamctl) -> dict[str, Any]:
@@ -93,39 +77,6 @@ def record(server: Streamctl, seconds: float = 5.0) -> bytes:
     with HttpRecorder(server.http("/news/mpegts")) as recorder:
         time.sleep(seconds)
         return whole_units(recorder.stop())
-
-
-def with_ffmpeg(program: Callable[[], str], form: str, query: str) -> Callable[..., Process]:
-    def start(path: Path, host: str, port: int) -> Process:
-        scheme = "rtp" if form == "rtp_mpegts" else "udp"
-        url = f"{scheme}://{host}:{port}{query}"
-        return Process([program(), *QUIET, "-re", "-i", str(path), "-c", "copy", "-f", form, url])
-
-    return start
-
-
-def with_gstreamer(*payload: str) -> Callable[..., Process]:
-    def start(path: Path, host: str, port: int) -> Process:
-        tool("gst-launch-1.0")
-        pay = "".join(f"! {element} " for element in payload)
-        pipeline = (
-            f"filesrc location={path} ! tsparse set-timestamps=true alignment=7 "
-            f"! identity sync=true {pay}! udpsink host={host} port={port} sync=false"
-        )
-        return gst(*pipeline.split())
-
-    return start
-
-
-SENDERS = {
-    "ffmpeg": with_ffmpeg(lambda: "ffmpeg", "mpegts", "?pkt_size=1316"),
-    "ffmpeg, cut anywhere": with_ffmpeg(lambda: "ffmpeg", "mpegts", ""),
-    "ffmpeg, RTP": with_ffmpeg(lambda: "ffmpeg", "rtp_mpegts", ""),
-    "current ffmpeg": with_ffmpeg(current_ffmpeg, "mpegts", "?pkt_size=1316"),
-    "current ffmpeg, RTP": with_ffmpeg(current_ffmpeg, "rtp_mpegts", ""),
-    "GStreamer": with_gstreamer(),
-    "GStreamer, RTP": with_gstreamer("rtpmp2tpay"),
-}
 
 
 @pytest.mark.parametrize("name", SENDERS)
