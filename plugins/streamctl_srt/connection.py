@@ -134,6 +134,7 @@ class Connection:
         perf = self.endpoint.measure()
         if perf is None:
             return
+        self.outbox.latency_ms = perf.msSndTsbPdDelay
         self.pace.look(perf, self.ctx.clock.now())
         self._follow_rate()
         if perf.pktSndDropTotal > self._lost:

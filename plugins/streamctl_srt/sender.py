@@ -30,8 +30,10 @@ BURST_S = 0.1
 LEAST_BURST = 65_536
 TURN_BYTES = 131_072
 """What one connection may be sent before the others have their turn."""
-HELD_MS = 800
-"""Unacknowledged media that libsrt may hold: from 1000 ms on it drops."""
+DROP_MS = 1000
+"""From here on libsrt drops what is unacknowledged, or from the latency on if that is longer."""
+HELD = 0.8
+"""The part of it that is let come about."""
 FULL_BYTES = 131_072
 """What may wait here at least before the connection counts as full."""
 FULL_S = 0.5
@@ -61,8 +63,8 @@ class Outbox:
         self.owner = owner
         self.rate = 0.0
         """Bytes per second; 0 = no limit."""
-        self.held_ms = HELD_MS
-        """Unacknowledged media from which on nothing is sent."""
+        self.latency_ms = 0
+        """What the peer waits for lost packets."""
         self.written = 0
         self.sent = 0
         self.held_bytes = 0
@@ -99,7 +101,7 @@ class Outbox:
             self._drop()
         if not self._queue:
             return None
-        if self._held() > self.held_ms:
+        if self._held() > HELD * max(DROP_MS, self.latency_ms):
             return STEP_S
         budget = turn = self._allowance(now)
         while self._queue and budget > 0:

@@ -118,6 +118,7 @@ class SrtSink:
                 if clock.now() - looked > LOOK_S:
                     looked = clock.now()
                     if (perf := link.endpoint.measure()) is not None:
+                        outbox.latency_ms = perf.msSndTsbPdDelay
                         pace.look(perf, looked)
                 outbox.rate = pace.rate(feed.rate)
                 if data:
@@ -153,6 +154,9 @@ class Feed:
             elif isinstance(item, Chunk):
                 self._chunk(item, parts)
                 self._measure(item, now)
+        if self.cursor.at_head():
+            # Clocks differ: what is late counts from here.
+            self._ahead = None
         return b"".join(parts)
 
     @property

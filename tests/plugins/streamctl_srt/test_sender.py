@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import pytest
 
-from streamctl_srt.sender import HELD_MS, LEAST_BURST, STEP_S, TURN_BYTES, Outbox, Sender
+from streamctl_srt.sender import DROP_MS, LEAST_BURST, STEP_S, TURN_BYTES, Outbox, Sender
 
 if TYPE_CHECKING:
     from streamctl_srt.endpoint import Endpoint
@@ -106,7 +106,7 @@ def test_without_a_rate_others_have_their_turn() -> None:
 
 def test_nothing_is_sent_while_too_much_is_unacknowledged() -> None:
     box, library = outbox()
-    library.held_ms, library.held_bytes = HELD_MS + 1, 5000
+    library.held_ms, library.held_bytes = DROP_MS, 5000
     box.put(bytes(1316))
     assert box.pump(0.0) == STEP_S
     assert library.messages == []
@@ -114,6 +114,16 @@ def test_nothing_is_sent_while_too_much_is_unacknowledged() -> None:
     library.held_ms = 20
     assert box.pump(1.0) is None
     assert len(library.messages) == 1
+
+
+def test_a_long_latency_leaves_more_time_for_acknowledgements() -> None:
+    box, library = outbox()
+    box.latency_ms, library.held_ms = 3000, 2000
+    box.put(bytes(1316))
+    assert box.pump(0.0) is None
+    library.held_ms = 2500
+    box.put(bytes(1316))
+    assert box.pump(1.0) == STEP_S
 
 
 def test_a_full_buffer_is_tried_again_at_the_same_place() -> None:
@@ -165,7 +175,7 @@ async def test_a_connection_that_is_closed_sends_what_it_has() -> None:
 async def test_a_connection_that_does_not_drain_is_closed_in_time() -> None:
     sender, (box, library) = Sender("test"), outbox()
     sender.add(box)
-    library.held_ms = HELD_MS + 1
+    library.held_ms = DROP_MS
     box.put(bytes(5000))
     with anyio.fail_after(5):
         await sender.stop()

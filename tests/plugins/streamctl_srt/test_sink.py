@@ -166,3 +166,13 @@ def test_who_is_far_behind_goes_on_at_the_newest_picture() -> None:
     found.skip()
     assert (inner.skips, found.lag) == (1, 0.0)
     assert found.pack([chunk(26)], 9.0) == b""
+
+
+def test_a_clock_that_runs_away_is_no_lag() -> None:
+    found, inner = feed()
+    inner.head = True
+    for number in range(100):
+        found.pack([chunk(number, rap=number == 0)], number * 0.1)
+    inner.head = False
+    found.pack([chunk(100)], 10.0)
+    assert found.lag == 0.0
