@@ -348,6 +348,7 @@ class StreamCounters:
     epochs: int = 0
     timestamp_jumps: int = 0
     dropped_packets: int = 0
+    lost_packets: int = 0
     bitrate_bps: float = 0.0
     fps: float = 0.0
     memory_bytes: int = 0

@@ -33,6 +33,7 @@ STREAM_METRICS = (
     ("epochs", "counter", "Uninterrupted runs of an input.", "epochs"),
     ("timestamp_jumps", "counter", "Jumps of the input's timestamps.", "timestamp_jumps"),
     ("dropped_packets", "counter", "Packets that could not be put on air.", "dropped_packets"),
+    ("lost_packets", "counter", "Packets of MPEG-TS that never came.", "lost_packets"),
     ("bitrate_bps", "gauge", "Bits per second over the last 3 s.", "bitrate_bps"),
     ("fps", "gauge", "Video frames per second over the last 3 s.", "fps"),
     ("memory_bytes", "gauge", "Bytes that the stream's lanes and segments hold.", "memory_bytes"),

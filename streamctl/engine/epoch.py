@@ -225,6 +225,11 @@ class Epoch:
         return self.past_jumps + (clock.jumps if clock else 0)
 
     @property
+    def missing(self) -> int:
+        """Packets of MPEG-TS that were sent and did not come, by their counters."""
+        return self.transport.index.continuity.lost_packets if self.transport is not None else 0
+
+    @property
     def lost(self) -> int:
         """Packets that never reached the lane."""
         if self.transport is not None:

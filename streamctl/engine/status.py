@@ -138,6 +138,7 @@ def counters(stream: Stream) -> StreamCounters:
         epochs=stream.epochs,
         timestamp_jumps=stream.jumps + (epoch.jumps if epoch else 0),
         dropped_packets=stream.dropped + (epoch.lost if epoch else 0),
+        lost_packets=stream.missing + (epoch.missing if epoch else 0),
         bitrate_bps=bits,
         fps=frame_rate(epoch),
         memory_bytes=held(stream),

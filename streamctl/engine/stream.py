@@ -84,6 +84,7 @@ class Stream:
         self.packets_received = 0
         self.skips = 0
         self.dropped = 0
+        self.missing = 0
         self.jumps = 0
         self.first_time: int | None = None
         """Media time when the stream first went on air, 90 kHz."""
@@ -180,6 +181,7 @@ class Stream:
         self.bytes_received += epoch.meter.bytes
         self.packets_received += epoch.meter.items
         self.dropped += epoch.lost
+        self.missing += epoch.missing
         self.jumps += epoch.jumps
         self.causes.clear(cause.WAITING_FOR_KEYFRAME, cause.NO_PACKETS)
         log.info("stream %s: input ended: %s", self.code, reason)

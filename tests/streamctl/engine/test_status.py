@@ -395,6 +395,9 @@ def test_an_input_of_mpegts_says_what_was_found_in_it(media: MediaCache) -> None
     assert all(track.bitrate_kbps > 0 for track in status.media.tracks[:3])
     assert status.media.gop_s == 1
     assert counters(stream).on_air
+    assert counters(stream).lost_packets == found.transport.lost_packets
+    stream.end("the end")
+    assert counters(stream).lost_packets == found.transport.lost_packets
 
 
 def feed(rig: Rig, stream: Stream, writer: EpochWriter, data: bytes) -> None:
