@@ -96,8 +96,10 @@ class Plan:
         kept = {
             pid: strand
             for pid, strand in former.items()
-            if strand.stream == streams.get(pid) and (pid in streams or pid in asides)
+            if goes_on(strand, streams.get(pid)) and (pid in streams or pid in asides)
         }
+        for pid, strand in kept.items():
+            strand.stream = streams.get(pid)
         new = [stream for pid, stream in streams.items() if pid not in kept]
         wanted = [
             Wanted(essence(one.stream_type, one.descriptors), stream_language(one), one.pid)
@@ -130,6 +132,15 @@ class Plan:
         clock = self.by_pid.get(program.map.pcr_pid)
         pcr_pid = clock.slot.writer.pid if clock is not None else NULL_PID
         self.pids.publish(pcr_pid, streams, program.map.descriptors)
+
+
+def goes_on(strand: Strand, stream: PmtStream | None) -> bool:
+    """Whether a stream is what it was, whatever else is said of it, such as its language."""
+    former = strand.stream
+    if former is None or stream is None:
+        return former is stream
+    same = stream_kind(former) == stream_kind(stream)
+    return same and former.stream_type == stream.stream_type
 
 
 def program_tracks(pmt: Pmt) -> dict[int, Track]:

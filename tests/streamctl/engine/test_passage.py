@@ -19,7 +19,7 @@ from tests.streamctl.engine.ts_world import (
     versioned,
 )
 from tests.streamctl.media.mpegts.world import program_maps
-from tests.support.broadcast import broadcast, variants
+from tests.support.broadcast import Capture, broadcast, variants
 from tests.support.judge import judge
 from tests.support.ts import inspect
 from tests.support.ts_build import WRAP
@@ -113,6 +113,25 @@ def test_a_program_map_that_changes_is_followed(media: MediaCache) -> None:
     assert {0x111, 0x121, 0x122} < set(report.pids)
     versions = {one.version for one in program_maps(keeper.data)}
     assert versions == {1, 2}
+
+
+def test_a_stream_whose_description_changes_goes_on(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    one = again(media, languages=("eng",))
+    two = again(media, languages=("eng",), start=poor_end(one), gop=100)
+    (program,) = two.programs
+    renamed = [replace(each, descriptors=b"\x52\x01\x07") for each in program.components]
+    changed = Capture(two.data, (replace(program, components=tuple(renamed)),))
+    late = one.data + versioned(changed)[188 * 200 :]
+    world.send(epoch, recount(late))
+    maps = program_maps(keeper.data)
+    assert {one.version for one in maps} == {1, 2}
+    assert maps[-1].streams[0].descriptors == b"\x52\x01\x07"
+    assert inspect(keeper.data).continuity_errors == []
+    sent = [one for one in packets(recount(late)) if pid_of(one) == 0x111]
+    came = [one for one in packets(keeper.data) if pid_of(one) == 0x111]
+    assert len(came) == len(sent)
 
 
 def test_the_clock_may_move_to_another_pid(media: MediaCache) -> None:
