@@ -32,7 +32,7 @@ class HttpTsPlugin(ProtocolPlugin):
     """MPEG-TS over HTTP."""
 
     kind: ClassVar[str] = "http-ts"
-    summary: ClassVar[str] = "MPEG-TS in one endless HTTP response"
+    summary: ClassVar[str] = "MPEG-TS in one endless HTTP response, served and pulled"
     caps: ClassVar[Cap] = Cap.HTTP | Cap.PULL
     play_format: ClassVar[Format | None] = Format.MPEGTS
     url_template: ClassVar[str] = "http://{host}:{port}/{code}/mpegts"
