@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 COALESCE_S = 0.005
 """How long what has arrived may wait for more; it costs half of what waking for each one does."""
-WAIT_MS = 100
-"""How soon the thread notices that it is to end."""
+WAIT_MS = 25
+"""How soon the thread notices that it is to end, or to close something."""
 EVENTS = 4096
 MESSAGE_BYTES = 1500
 """Room for one message: with less than its size it would stay where it is."""

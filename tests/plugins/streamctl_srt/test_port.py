@@ -10,6 +10,8 @@ from pydantic import SecretStr
 
 from streamctl.errors import ConnectionFailed
 from streamctl.sdk.session import Action, RefusalCode
+from streamctl_srt import connection
+from streamctl_srt import port as port_module
 from streamctl_srt.admission import Admitted
 from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.options import ListenerOptions, OutputOptions
@@ -24,8 +26,15 @@ WORD = "correct horse battery"
 
 
 @pytest.fixture(autouse=True)
-def libsrt() -> None:
+def libsrt(monkeypatch: pytest.MonkeyPatch) -> None:
     need_libsrt()
+    monkeypatch.setattr(port_module, "TICK_S", 0.1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends nothing at once is a viewer."""
+    monkeypatch.setattr(connection, "ROLE_S", 0.05)
 
 
 async def refused(world: World, stream_id: str, **settings: str) -> str:
@@ -170,6 +179,7 @@ async def test_who_says_nothing_and_sends_is_a_publisher() -> None:
         await world.until(lambda: world.writer and world.writer.data == MESSAGE)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
     world = World()
     world.append(chunk(0, rap=True))
@@ -178,6 +188,7 @@ async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
         assert world.sessions[0].action is Action.PLAY
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_viewers_passphrase_is_needed_without_a_mode_too() -> None:
     world = World()
     world.options["news"] = OutputOptions(read_passphrase=SecretStr(WORD))
