@@ -33,7 +33,7 @@ QUEUE_PACKETS = 3000
 QUEUE_BYTES = 33_554_432
 """Payload held meanwhile: 3 s at 80 Mbit/s, whatever the size that a peer gives its packets."""
 
-RESTLESS = "its program changes many times a second: what comes so is left out"
+RESTLESS = "more pictures or changes of the program a second than any has: they are left out"
 
 
 class Phase(enum.Enum):

@@ -32,10 +32,12 @@ HELD_BYTES = 33_554_432
 SLICE_BYTES = 512 * PACKET_BYTES
 """Packets that are looked at together: what is looked at anew whenever the program changes is
 never more than these."""
-MAX_CHANGES = 20
-CHANGES_S = 1.0
-"""A program that changes more often than so many times in this time is none; each change costs as
-much as some thousand packets."""
+MAX_WORK = 2000
+WORK_S = 1.0
+"""Units that may begin in this time. The fastest pictures are some 120 a second, and half a minute
+of them may come at once."""
+CHANGE_WORK = 100
+"""What a change of the program counts: it costs as much as so many pictures."""
 
 LOSS_WINDOW_S = 10.0
 """Loss is told of this time."""
@@ -65,22 +67,22 @@ class Loss:
 
 
 class Unrest:
-    """How often the program has changed lately."""
+    """How much there was to look at lately; more than any stream needs is not looked at."""
 
     def __init__(self) -> None:
-        self.changes = 0
+        self.work = 0
         """Within the time that began at ``_since``."""
         self._since = 0.0
 
-    def note(self, changes: int, now: float) -> None:
-        """Count changes."""
-        if now - self._since > CHANGES_S:
-            self.changes, self._since = 0, now
-        self.changes += changes
+    def note(self, work: int, now: float) -> None:
+        """Count what there was."""
+        if now - self._since > WORK_S:
+            self.work, self._since = 0, now
+        self.work += work
 
     def too_much(self, now: float) -> bool:
-        """Whether the program is not to be followed now."""
-        return self.changes > MAX_CHANGES and now - self._since <= CHANGES_S
+        """Whether nothing is to be looked at now."""
+        return self.work > MAX_WORK and now - self._since <= WORK_S
 
 
 class Transport:
@@ -102,7 +104,7 @@ class Transport:
         self.loss = Loss()
         self.unrest = Unrest()
         self.ignored = 0
-        """Packets that were left out since the program changed all the time."""
+        """Packets that were left out since there was too much in them."""
         self._begin = begin
         self._held: deque[tuple[Found, float]] = deque()
         self._held_bytes = 0
@@ -123,7 +125,7 @@ class Transport:
     def go_on(self, now: float) -> list[Item]:
         """The chunks of what waits behind the place where another epoch has begun."""
         assert self.passage is not None
-        self.unrest.note(1, now)
+        self.unrest.note(CHANGE_WORK, now)
         if self.unrest.too_much(now):
             self.ignored += self.passage.forget()
             return []
@@ -136,8 +138,9 @@ class Transport:
         if self.unrest.too_much(now):
             self.ignored += len(packets) // PACKET_BYTES
             return []
-        start = self.index.packets
+        start, units = self.index.packets, self.index.units
         events = self.index.feed(packets)
+        self.unrest.note(self.index.units - units, now)
         batch = self.index.batch
         heads = batch if isinstance(batch, ArrayBatch) else None
         counters = self.index.continuity.counters
@@ -146,7 +149,7 @@ class Transport:
         if program is not None:
             changes = sum(isinstance(event, ProgramChange) for event in events)
             if changes:
-                self.unrest.note(changes, now)
+                self.unrest.note(changes * CHANGE_WORK, now)
                 self.prober.follow(program)
             if not self.prober.done:
                 self.prober.feed(packets, program)

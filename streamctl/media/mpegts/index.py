@@ -122,6 +122,8 @@ class TsIndex:
         self.cadence = Cadence()
         self.packets = 0
         """Packets that were fed."""
+        self.units = 0
+        """Units of the leading stream that began, entries or not."""
         self.batch: Batch | None = None
         """The headers of those that were fed last."""
         self.lead: PmtStream | None = None
@@ -250,6 +252,7 @@ class TsIndex:
         self, packet: bytes, batch: Batch, data: Data, row: int, events: list[Event]
     ) -> None:
         """Take the first packet of a unit of the leading stream."""
+        self.units += 1
         if self._opening is not None:
             self._decide(events, whole=True)
         adapted = packet[3] & ADAPTED and packet[4]

@@ -12,7 +12,7 @@ from streamctl.engine import transport
 from streamctl.engine.epoch import RESTLESS
 from streamctl.engine.lane import Bounds
 from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
-from streamctl.engine.transport import MAX_CHANGES, SLICE_BYTES
+from streamctl.engine.transport import CHANGE_WORK, MAX_WORK, SLICE_BYTES
 from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream
 from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format
 from tests.streamctl.engine.ts_world import (
@@ -267,12 +267,26 @@ def test_a_program_that_changes_all_the_time_is_left_out_until_it_rests(media: M
     epoch.sample(world.clock.now())
     assert world.notes["input"] == RESTLESS
     assert epoch.lost > 1000
-    assert len(world.graph.pids.slots) < MAX_CHANGES + SLICE_BYTES // 188 + 10
+    assert len(world.graph.pids.slots) < SLICE_BYTES // 188 + 10
     world.clock.advance(2.0)
     world.send(epoch, again(media, seconds=4.0, start=50 * TIMESCALE).data)
     epoch.sample(world.clock.now())
     assert world.notes["input"] == ""
     assert len(keeper.data) > 1.5 * written
+
+
+def test_a_unit_in_each_packet_is_left_out_too() -> None:
+    world = World()
+    epoch, _ = start(world)
+    tables = carried(0, b"\0" + Pat(1, ((1, 0x100),)).serialize().ljust(183, b"\xff"))
+    epoch.put_ts(tables + program_map(0, PmtStream(0x1B, 0x111)), world.clock.now())
+    head = b"\0\0\1\xe0\0\0\x80\x80\5\x21\0\1\0\1"
+    slices = b"\0\0\1\x67\x42\0\0\1\x65\x88\x84\0\x33\xff\xff\xff\xff"
+    units = b"".join(carried(0x111, head + slices, number) for number in range(6000))
+    epoch.put_ts(units, world.clock.now())
+    assert epoch.transport is not None
+    assert MAX_WORK <= epoch.transport.index.units <= MAX_WORK + SLICE_BYTES // 188
+    assert epoch.lost > 3000
 
 
 def program_map(number: int, *streams: PmtStream) -> bytes:
@@ -293,7 +307,7 @@ def test_scrambling_that_comes_and_goes_all_the_time_piles_nothing_up(media: Med
     passage = epoch.transport.passage
     assert passage is not None
     assert len(passage._buffer) < SLICE_BYTES
-    assert 10 < len(keeper.boundaries) <= 2 * MAX_CHANGES
+    assert 10 < len(keeper.boundaries) <= 2 * MAX_WORK // CHANGE_WORK
 
 
 def mutate(data: bytearray, place: int, kind: str) -> None:
