@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from streamctl.errors import ConfigError, StreamctlError
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from streamctl.config.lines import Path
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-SECRET_KEYS = frozenset({"publish_key", "read_key", "value"})
+SECRET_KEYS = frozenset({"publish_key", "read_key", "value", "stream_id", "headers"})
+"""What opens something, beside the fields whose type says so."""
 SENTENCES = {
     "bool_parsing": "write `true` or `false`",
     "bool_type": "write `true` or `false`",
@@ -118,7 +119,8 @@ def explain(
         return unknown_key(path, [*keys_at(model, detail["loc"][:-1]), *beside])
     if detail["type"] == "missing":
         return Fault(path, "is missing")
-    return Fault(path, sentence(detail) + shown(path, detail["input"]))
+    refused = "" if secret(model, detail["loc"]) else shown(path, detail["input"])
+    return Fault(path, sentence(detail) + refused)
 
 
 def sentence(detail: ErrorDetails) -> str:
@@ -132,15 +134,32 @@ def sentence(detail: ErrorDetails) -> str:
 
 def shown(path: Path, value: object) -> str:
     """The refused value behind a colon, unless it is a secret or a table."""
-    keys = [part for part in path if isinstance(part, str)]
-    if keys[-1] in SECRET_KEYS or not isinstance(value, str | int | float):
+    if not SECRET_KEYS.isdisjoint(path[-2:]) or not isinstance(value, str | int | float):
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return f": `{text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'}`"
 
 
+def secret(model: type[BaseModel], path: Path) -> bool:
+    """Whether what stands at a place below ``model`` is a secret by its type."""
+    return any(mentions(annotation_at(model, path[:end]), SecretStr) for end in (1, len(path)))
+
+
+def mentions(annotation: object, wanted: type) -> bool:
+    """Whether a type is the wanted one, or is made of it."""
+    return annotation is wanted or any(mentions(one, wanted) for one in get_args(annotation))
+
+
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     """The keys that a table below ``model`` may have."""
+    found = annotation_at(model, path)
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return list(found.model_fields)
+    return []
+
+
+def annotation_at(model: type[BaseModel], path: Path) -> object:
+    """The type of what stands at a place below ``model``; None if that is not known."""
     found: object = model
     for part in path:
         if isinstance(part, int):
@@ -148,9 +167,7 @@ def keys_at(model: type[BaseModel], path: Path) -> list[str]:
         elif isinstance(found, type) and issubclass(found, BaseModel):
             field = found.model_fields.get(part)
             found = field.annotation if field else None
-    if isinstance(found, type) and issubclass(found, BaseModel):
-        return list(found.model_fields)
-    return []
+    return found
 
 
 def arguments(annotation: Any) -> tuple[Any, ...]:
