@@ -32,10 +32,10 @@ HELD_BYTES = 33_554_432
 SLICE_BYTES = 512 * PACKET_BYTES
 """Packets that are looked at together: what is looked at anew whenever the program changes is
 never more than these."""
-MAX_WORK = 2000
-WORK_S = 1.0
-"""Units that may begin in this time. The fastest pictures are some 120 a second, and half a minute
-of them may come at once."""
+WORK_RATE = 500
+"""Units that may begin in a second; the fastest pictures are some 120."""
+MAX_WORK = 1000
+"""Units that may begin at once: 8 s of the fastest pictures, when a line was held up."""
 CHANGE_WORK = 100
 """What a change of the program counts: it costs as much as so many pictures."""
 
@@ -70,19 +70,21 @@ class Unrest:
     """How much there was to look at lately; more than any stream needs is not looked at."""
 
     def __init__(self) -> None:
-        self.work = 0
-        """Within the time that began at ``_since``."""
-        self._since = 0.0
+        self._left = float(MAX_WORK)
+        """What may still come; below zero it has been too much."""
+        self._at = 0.0
 
     def note(self, work: int, now: float) -> None:
         """Count what there was."""
-        if now - self._since > WORK_S:
-            self.work, self._since = 0, now
-        self.work += work
+        self._left = max(self._allowed(now) - work, -WORK_RATE)
+        self._at = now
 
     def too_much(self, now: float) -> bool:
         """Whether nothing is to be looked at now."""
-        return self.work > MAX_WORK and now - self._since <= WORK_S
+        return self._allowed(now) < 0
+
+    def _allowed(self, now: float) -> float:
+        return min(MAX_WORK, self._left + (now - self._at) * WORK_RATE)
 
 
 class Transport:

@@ -307,7 +307,7 @@ def test_scrambling_that_comes_and_goes_all_the_time_piles_nothing_up(media: Med
     passage = epoch.transport.passage
     assert passage is not None
     assert len(passage._buffer) < SLICE_BYTES
-    assert 10 < len(keeper.boundaries) <= 2 * MAX_WORK // CHANGE_WORK
+    assert 5 < len(keeper.boundaries) <= 2 * MAX_WORK // CHANGE_WORK
 
 
 def mutate(data: bytearray, place: int, kind: str) -> None:
