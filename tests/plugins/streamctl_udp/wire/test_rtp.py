@@ -88,9 +88,14 @@ def test_what_comes_late_or_twice_is_thrown_away() -> None:
     assert (sequence.late, sequence.lost, sequence.restarts) == (2, 0, 0)
 
 
-def test_numbers_far_away_are_a_new_beginning() -> None:
-    sequence = followed(5, 40_000, 40_001)
-    assert (sequence.restarts, sequence.lost, sequence.expected) == (1, 0, 40_002)
+def test_numbers_far_behind_are_a_new_beginning() -> None:
+    sequence = followed(40_000, 9_000, 9_001)
+    assert (sequence.restarts, sequence.lost, sequence.expected) == (1, 0, 9_002)
+
+
+def test_a_long_loss_is_a_loss() -> None:
+    sequence = followed(5, 30_000, 30_001)
+    assert (sequence.restarts, sequence.gaps, sequence.lost) == (0, 1, 29_994)
 
 
 def test_another_source_is_a_new_beginning() -> None:
