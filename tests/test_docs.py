@@ -32,6 +32,7 @@ ENVIRON = {
     "READ_PASSPHRASE": "ten letters",
     "FIELD_PASSPHRASE": "ten letters",
     "PARTNER_PASSPHRASE": "ten letters",
+    "ORIGIN_KEY": "x",
 }
 """What the examples read from the environment."""
 

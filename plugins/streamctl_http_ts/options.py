@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from streamctl.sdk.plugin import Options
+from streamctl.sdk.secret import Secret
 
 Pid = Annotated[int, Field(ge=0, le=0x1FFE)]
 
@@ -15,8 +16,9 @@ Pid = Annotated[int, Field(ge=0, le=0x1FFE)]
 class HttpTsInputOptions(Options):
     """Keys beside ``url`` of an input."""
 
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Further headers of the request; another server that we are sent to sees no secret ones."""
+    headers: dict[str, Secret] = Field(default_factory=dict)
+    """Further headers of the request, as they are or as ``env:NAME``; another server that we are
+    sent to sees none that could be secret."""
     program: int = Field(0, ge=0, le=0xFFFF)
     """Number of the program to take out of several; 0 = the first."""
     pids: tuple[Pid, ...] = ()

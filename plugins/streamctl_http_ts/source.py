@@ -49,7 +49,8 @@ class HttpTsSource:
         self.ctx = ctx
         # The kind may stand before the scheme, `http-ts+https://`.
         plain = url.raw.strip().partition("://")[2]
-        self.target = Target.of(f"{url.scheme}://{plain}", options.headers)
+        headers = {name: text.get_secret_value() for name, text in options.headers.items()}
+        self.target = Target.of(f"{url.scheme}://{plain}", headers)
 
     async def run(self, out: EpochWriter) -> None:
         """Fetch into the epoch until the stream or the connection ends.

@@ -116,6 +116,18 @@ async def test_login_and_headers_are_sent() -> None:
     assert "pw" not in str(caught.value)
 
 
+async def test_headers_may_stand_in_the_environment() -> None:
+    written = {"headers": {"X-Key": "env:ORIGIN_KEY"}}
+    context = {"environ": {"ORIGIN_KEY": "k"}}
+    options = HttpTsInputOptions.model_validate(written, context=context)
+    assert "k" not in str(options.model_dump()["headers"]["X-Key"])
+    async with visited(Site({}, close=True)) as site:
+        url = StreamURL.parse(site.url("/x.ts"))
+        with pytest.raises(ConnectionFailed):
+            await HttpTsSource(url, options, BareContext(LoopClock())).run(Writer())
+    assert b"\r\nX-Key: k\r\n" in site.requests[0]
+
+
 async def test_an_epoch_that_has_ended_ends_the_source() -> None:
     async with visited(Site({"/x.ts": OK + b"\r\n" + MEDIA})) as site:
         with pytest.raises(StaleEpoch):
