@@ -49,9 +49,13 @@ Data = bytes | bytearray | memoryview
 MAX_LOOK_BYTES = 1 << 18
 """Bytes of a picture that are collected to tell what it is: all of it, in the worst case, which at
 50 Mbps and the lowest rates is below this. A larger one is no place to join."""
+MAX_LOOK_UNITS = 1000
+"""NAL units among which there has to be a slice."""
 PATIENCE = 8
 """A picture is looked at anew when it has grown by this part, so that long ones are not looked at
 again and again."""
+
+START_CODE = b"\0\0\1"
 
 POINT_INTERVAL = TIMESCALE // 2
 """Random-access points without pictures that can be read are this far apart."""
@@ -297,6 +301,7 @@ class TsIndex:
         if opening is None or probe is None:
             return True
         data = bytes(opening.data)
+        whole = whole or data.count(START_CODE) > MAX_LOOK_UNITS
         entry = opening.entry
         header = read_pes_header(data)
         start = -1

@@ -150,6 +150,14 @@ def test_messages_for_descramblers_are_counted_too() -> None:
     assert entry.counters == {0x300: 7}
 
 
+def test_pictures_of_nothing_but_other_units_are_not_looked_at_for_long() -> None:
+    endless = picture(90_000, *[b"\x06\x05"] * 20_000)
+    index = TsIndex()
+    (entry,) = entries(indexed(sent(0x1B, [endless])[: -10 * 188], 1, index))
+    assert (entry.kind, entry.rap) == (Kind.P, False)
+    assert index.decided == index.packets
+
+
 def test_the_program_and_its_clock_are_told() -> None:
     index = TsIndex()
     events = indexed(MOVIE, 7, index)
