@@ -53,6 +53,8 @@ SCRAMBLED = 0xC0
 UNDECIDED_BYTES = 8_388_608
 """Packets that wait for the index to tell what a picture is, whose rest may never come: a picture
 that it looks at is at most 256 KiB long, among those of all programs."""
+UNDECIDED_S = 1.0
+"""The same in time: where pictures have stopped, sound goes on."""
 ENTRIES_MAX = 1000
 """Units that are told, but never come by, as those of a PID that is damaged."""
 LEADING = int(Flag.LEADING)
@@ -146,15 +148,25 @@ class Passage:
         else:
             self._base = found.start
         self._buffer += found.packets
-        decided = found.decided
-        if len(self._buffer) > UNDECIDED_BYTES:
-            decided = self._base + len(self._buffer) // PACKET_BYTES
+        base = self._base
+        decided = self._decided(found, now)
         while self._advance(min(decided - self._base, self._limit()), heads, now, out):
             heads = None
-        self._waits_since = (now if since is None else since) if self._buffer else None
+        if not self._buffer:
+            self._waits_since = None
+        elif since is None or self._base != base:
+            self._waits_since = now
         if len(self._entries) > ENTRIES_MAX:
             self._entries = {at: one for at, one in self._entries.items() if at >= self._base}
         return out
+
+    def _decided(self, found: Found, now: float) -> int:
+        """Before which packet pictures are told, or are not waited for any longer."""
+        since = self._waits_since
+        late = since is not None and now - since > UNDECIDED_S
+        if late or found.decided < self._base or len(self._buffer) > UNDECIDED_BYTES:
+            return self._base + len(self._buffer) // PACKET_BYTES
+        return found.decided
 
     def forget(self) -> int:
         """Drop what waits; how many packets that were."""

@@ -275,6 +275,19 @@ def test_a_program_that_changes_all_the_time_is_left_out_until_it_rests(media: M
     assert len(keeper.data) > 1.5 * written
 
 
+def test_sound_goes_on_behind_a_picture_that_is_never_finished(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    world.send(epoch, again(media, seconds=4.0).data)
+    delimiter = b"\0\0\1\xe0\0\0\x80\x80\5\x21\0\1\0\1\0\0\0\1\x09\xf0"
+    epoch.put_ts(carried(0x111, delimiter), world.clock.now())
+    written = len(keeper.data)
+    for number in range(100):
+        epoch.put_ts(one_packet(0x121, number, bytes(184)), world.clock.now())
+        world.clock.advance(0.1)
+    assert len(keeper.data) - written > 80 * 188
+
+
 def test_a_unit_in_each_packet_is_left_out_too() -> None:
     world = World()
     epoch, _ = start(world)
