@@ -97,6 +97,8 @@ class Derived:
             history = self.source.lane.since_oldest_join()
             if history:
                 self.source.lane.feed(self, history)
+            if self.graph.off_air:
+                self.fanout.pause()
             self._follow()
 
     def leave(self) -> None:

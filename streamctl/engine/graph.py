@@ -72,6 +72,8 @@ class Graph:
         """What goes on in the ``mpegts`` lane, whoever writes it."""
         self.origin = Format.PACKETS
         """The trunk lane that the running epoch writes."""
+        self.off_air = False
+        """The last epoch has ended, and no other has begun."""
         self.sealed = False
         """What it writes is scrambled."""
         self.closed = False
@@ -204,6 +206,12 @@ class Graph:
             entry.leave()
 
         return LaneAttachment(detach)
+
+    def pause(self) -> None:
+        """The epoch has ended: viewers stay, who comes waits for the next one."""
+        self.off_air = True
+        for entry in self.entries():
+            entry.fanout.pause()
 
     def lanes(self) -> list[Lane]:
         """Every lane there is, the base first."""
