@@ -173,18 +173,24 @@ class TsIndex:
         while start < batch.count:
             start = self._visit(batch, data, start, events)
         for event in events:
-            if isinstance(event, Entry) and event.rap and not event.counters:
-                event.counters = self._next_counters(batch, before, event)
-        if self._opening is not None and not self._opening.entry.counters:
-            entry = self._opening.entry
-            entry.counters = self._next_counters(batch, before, entry)
+            if isinstance(event, Entry) and event.rap:
+                self._note_counters(batch, before, event)
+        if self._opening is not None:
+            # What is told in a later call may begin here.
+            self._note_counters(batch, before, self._opening.entry)
         self.packets += batch.count
         return events
 
-    def _next_counters(self, batch: Batch, before: bytes, entry: Entry) -> dict[int, int]:
-        """Which counters come next at an entry, on the PIDs of the program that came before."""
-        counters = batch.counters_at(before, entry.packet - self.packets)
-        return {pid: counters[pid] + 1 & 15 for pid in self._pids if counters[pid] != UNKNOWN}
+    def _note_counters(self, batch: Batch, before: bytes, entry: Entry) -> None:
+        """Which counters come next at an entry, on the PIDs of the program that came before.
+
+        Told by the batch in which the entry begins.
+        """
+        row = entry.packet - self.packets
+        if row >= 0:
+            counters = batch.counters_at(before, row)
+            known = [pid for pid in self._pids if counters[pid] != UNKNOWN]
+            entry.counters = {pid: counters[pid] + 1 & 15 for pid in known}
 
     def _visit(self, batch: Batch, data: Data, start: int, events: list[Event]) -> int:
         """Look at the rows of interest, up to one that changes what is of interest."""

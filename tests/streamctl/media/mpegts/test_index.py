@@ -141,6 +141,15 @@ def test_a_point_knows_the_next_counters_of_the_program() -> None:
             assert entry.counters == (wanted if entry.rap else {})
 
 
+def test_counters_are_those_where_a_point_begins(media: MediaCache) -> None:
+    data = broadcast(media, variants(2.0)["clock in the picture"]).data
+    whole, pieces = (
+        {entry.packet: entry.counters for entry in entries(indexed(data, step)) if entry.rap}
+        for step in (len(data) // 188, 2)
+    )
+    assert pieces == whole
+
+
 def test_messages_for_descramblers_are_counted_too() -> None:
     control = descriptor(0x09, b"\x06\x04\xe3\x00")
     writer = with_tables(Component(PID, 0x0F, [], control))
