@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.video.stream import VideoStream
@@ -26,6 +29,20 @@ LOSSLESS = ("flac",)
 
 os.environ.setdefault("SVT_LOG", "1")
 """The AV1 encoder prints a page of settings to stderr unless told to print errors only."""
+
+
+@contextmanager
+def same_priority() -> Iterator[None]:
+    """Undoes what the AV1 encoder does to a caller that is root.
+
+    It makes the thread a real-time one, and with it every program that a test starts afterwards,
+    so that nothing else on the machine gets its turn.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def add_video(out: OutputContainer, recipe: Recipe) -> VideoStream:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 import av
 import numpy as np
 
-from tests.support.encoders import add_audio, add_video
+from tests.support.encoders import add_audio, add_video, same_priority
 from tests.support.repack import open_output, repack
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class MediaCache:
 
 def make(recipe: Recipe, path: Path) -> None:
     """Encode a recipe into a file."""
-    with open_output(path, recipe.container) as out:
+    with same_priority(), open_output(path, recipe.container) as out:
         video = add_video(out, recipe) if recipe.video else None
         audio = add_audio(out, recipe) if recipe.audio else None
         pictures = iter(draw(recipe)) if video else iter(())

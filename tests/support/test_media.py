@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from tests.support.judge import judge
 from tests.support.media import CELLS, MediaCache, Recipe, flash_frames, number_bits, read_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
@@ -101,3 +104,9 @@ def test_a_copy_has_no_sound_before_its_first_picture(media: MediaCache) -> None
                 first.setdefault(packet.stream.type, packet.pts * Fraction(packet.time_base))
     assert first["audio"] >= first["video"]
     assert judge(copy).decode_errors == []
+
+
+def test_encoders_leave_the_priority_of_tests_alone(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    MediaCache(tmp_path)(Recipe(seconds=0.5, video_codec="av1", audio=False, container="mkv"))
+    assert os.sched_getscheduler(0) == before
