@@ -1,7 +1,8 @@
 """Runs an application on an address inside our own loop: uvicorn without its habits.
 
 uvicorn would take over the process's signals, exit the process when a port is taken, wait for ever
-for open streams, and let a silent peer or an endless header stay. All four are turned off here.
+for open streams, let a silent peer or an endless header stay, and not answer a client that has
+closed its own direction. All five are turned off here.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ GRACE_S = 0.5
 class GuardedProtocol(HttpToolsProtocol):
     """An HTTP connection whose head has a deadline and a bound."""
 
+    cycle: Any
+    """The newest request; None before the first."""
     reading_head = True
     head_bytes = 0
     head_timer: Any = None
@@ -57,6 +60,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self.refuse(503, f"at most {MAX_CONNECTIONS} connections may be open")
         else:
             self.arm()
+
+    # uvicorn's type leaves out what asyncio lets it answer.
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep a connection open for the answer to a client that has said all it will say."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_started or cycle.more_body:
+            return False
+        cycle.keep_alive = False
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.disarm()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.error import FFmpegError
 
+from streamctl.avworker.trust import tls_options
 from streamctl.errors import ConnectionFailed, MediaError, StreamctlError
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ def is_special(file: Path) -> bool:
 
 
 def open_url(url: str, shown: str, timeout_s: float) -> InputContainer:
-    """Open a network source.
+    """Open a network source; over TLS only with a certificate that is trusted.
 
     Raises:
         ConnectionFailed: not reachable in time, or refused.
         MediaError: reached, but not media.
     """
-    options = {"protocol_whitelist": NETWORK_PROTOCOLS}
+    options = {"protocol_whitelist": NETWORK_PROTOCOLS, **tls_options()}
     if url.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
     try:

@@ -1,19 +1,24 @@
 """Learns from a server why it gives nothing, where libav keeps only an error number.
 
 The source of the plugin that would pull the URL asks once more, and what comes is thrown away.
+Where there is none the server is connected to, which tells whether its certificate is trusted.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import anyio
+from anyio import to_thread
 
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.engine.services import PluginContext
 from streamctl.errors import ConnectionFailed, StreamctlError
 from streamctl.net.clock import LoopClock
+from streamctl.net.tcp import connect_tcp
+from streamctl.net.tls import client_context
 from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
 
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
 
     from streamctl.media.packet import Packet, Track
     from streamctl.registry import Registry
+    from streamctl.sdk.endpoints import Address
+    from streamctl.sdk.lane import Wire
+
+HTTPS_PORT = 443
 
 
 class Enough(StreamctlError):
@@ -59,9 +68,9 @@ async def refusal(registry: Registry, target: str, timeout_s: float) -> Connecti
         url = StreamURL.parse(target)
         plugin = registry.load(url.kind)
     except StreamctlError:
-        return None
+        return await distrust(target, timeout_s)
     if Cap.PULL not in plugin.caps:
-        return None
+        return await distrust(target, timeout_s)
     context = PluginContext(
         clock=LoopClock(),
         log=logging.getLogger(f"streamctl.{url.kind}"),
@@ -78,4 +87,41 @@ async def refusal(registry: Registry, target: str, timeout_s: float) -> Connecti
         return ConnectionFailed(f"`{url.redacted}` sends nothing", hint="is anybody publishing?")
     except StreamctlError:
         return None
+    return None
+
+
+class Visitor:
+    """Implements :class:`streamctl.sdk.endpoints.Peer`: looks at the server, and leaves."""
+
+    def connected(self, wire: Wire, remote: Address) -> None:
+        """Leave."""
+        wire.close("seen")
+
+    def received(self, data: bytes | memoryview) -> None:
+        """Nothing was asked for."""
+
+    def paused(self) -> None:
+        """Nothing is sent."""
+
+    def resumed(self) -> None:
+        """Nothing is sent."""
+
+    def closed(self, reason: str) -> None:
+        """As wanted."""
+
+
+async def distrust(target: str, timeout_s: float) -> ConnectionFailed | None:
+    """Why no connection to an HTTPS server comes about; None if one does, or it is no such URL."""
+    try:
+        parts = urlsplit(target.partition("+")[2] if "+" in target.partition(":")[0] else target)
+        host, port = parts.hostname, parts.port or HTTPS_PORT
+    except ValueError:
+        return None
+    if parts.scheme != "https" or not host:
+        return None
+    trusted = await to_thread.run_sync(client_context)
+    try:
+        await connect_tcp(host, port, Visitor(), tls=trusted, timeout_s=timeout_s)
+    except ConnectionFailed as error:
+        return error
     return None

@@ -86,10 +86,12 @@ def reporting(json: bool, intake: Intake) -> Iterator[Report]:
     """A report for programs, for a terminal, or for a file."""
     from streamctl.cli.output import console, print_json, print_lines
 
+    to = console()
+    if json or not to.is_terminal:
+        intake.say_failures()
     if json:
         yield lambda status: print_json(document(status) | intake.facts(), compact=True)
         return
-    to = console()
     if not to.is_terminal:
         yield lambda status: print_lines([line(status)])
         return

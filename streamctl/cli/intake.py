@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from streamctl.cli import diagnostics
+from streamctl.cli.attempts import Attempts
 from streamctl.cli.banner import LOCAL, WILDCARDS, bracketed
 from streamctl.cli.tables import size
 from streamctl.config import code
@@ -37,6 +38,11 @@ class Intake:
         self.options = options
         self.serving: Serving | None = None
         self.recorder: Recorder | None = None
+        self.attempts: Attempts | None = None
+
+    def say_failures(self) -> None:
+        """Say on standard error why attempts at the source fail."""
+        self.attempts = Attempts()
 
     def serve(self, name: str, rtmp: str, http: str) -> None:
         """Let viewers watch it; empty texts stand for the defaults.
@@ -65,7 +71,8 @@ class Intake:
     def job(self) -> Job:
         """The job, to be made in the running loop."""
         job = Job(self.registry, self.source, options=self.options)
-        job.parts += [part for part in (self.recorder, self.serving) if part is not None]
+        parts = (self.attempts, self.recorder, self.serving)
+        job.parts += [part for part in parts if part is not None]
         return job
 
     def facts(self) -> dict[str, Any]:

@@ -23,12 +23,14 @@ EXIT_CODES = (
     ("3", "A peer can't be reached, or refused."),
     ("4", "A peer broke its protocol."),
     ("5", "Media can't be read, or can't be carried."),
+    ("6", "Some destinations of a push have got everything, and others have not."),
     ("130", "Interrupted by Ctrl-C."),
 )
 ENVIRONMENT = (
     ("STREAMCTL_SERVER", "The control API to ask, instead of http://127.0.0.1:9997."),
     ("STREAMCTL_TOKEN", "The token for that server."),
     ("STREAMCTL_SECTION__KEY", "Overrides a key of the configuration; see streams.toml(5)."),
+    ("SSL_CERT_FILE", "Certificates in PEM to trust over TLS, instead of those of the system."),
     ("NO_COLOR", "Any value turns colour off."),
 )
 

@@ -42,6 +42,9 @@ LISTEN_HINTS = {
 }
 
 
+DISTRUST_HINT = "trust who issued it with `tls_ca`, or with SSL_CERT_FILE in the environment"
+
+
 def describe(error: OSError) -> str:
     """What went wrong, in words that need no knowledge of error numbers."""
     # OpenSSL sets these attributes on errors of its own only, not on those that Python raises.
@@ -57,7 +60,8 @@ def describe(error: OSError) -> str:
 
 def connect_failed(error: OSError, where: str) -> ConnectionFailed:
     """The error for a connection to ``where`` that did not come about."""
-    return ConnectionFailed(f"can't connect to `{where}`: {describe(error)}")
+    hint = DISTRUST_HINT if isinstance(error, ssl.SSLCertVerificationError) else ""
+    return ConnectionFailed(f"can't connect to `{where}`: {describe(error)}", hint=hint)
 
 
 def listen_failed(error: OSError, where: str, key: str) -> ConnectionFailed:

@@ -109,6 +109,8 @@ def server_context(cert: Path, key: Path, setting: str = "") -> ssl.SSLContext:
         check_readable(file, f"{setting}.{name}" if setting else name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Nobody resumes a stream, and librtmp with GnuTLS takes a ticket for the end of the connection.
+    context.num_tickets = 0
     try:
         context.load_cert_chain(cert, key, password=refuse_password)
     except PasswordNeeded:

@@ -14,6 +14,7 @@ unknown scheme is its own kind, so that third-party plugins need no table.
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -109,7 +110,9 @@ class StreamURL:
         except ValueError as error:
             raise ConfigError(f"invalid URL `{masked(text)}`: {error}") from None
         if not rest.startswith("//"):
-            raise ConfigError(f"invalid URL `{masked(text)}`", hint=f"write `{scheme}://HOST…`")
+            near = difflib.get_close_matches(scheme, sorted(OPAQUE), 1)
+            hint = f"did you mean `{near[0]}:`?" if near else f"write `{scheme}://HOST…`"
+            raise ConfigError(f"invalid URL `{masked(text)}`", hint=hint)
         kind = forced or KIND_OF_SCHEME.get(plain, plain)
         if not forced and plain in {"http", "https"}:
             kind = http_kind(parts.path, text)

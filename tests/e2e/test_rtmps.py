@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,16 @@ import pytest
 from tests.support.certificates import Pair, self_signed
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
-from tests.support.process import eventually
+from tests.support.peers import (
+    CONFIG,
+    HOST,
+    Streamctl,
+    ffmpeg_publish,
+    ffmpeg_record,
+    rtmpdump,
+    stream_toml,
+)
+from tests.support.process import Process, eventually
 from tests.support.upstream import media_time
 
 if TYPE_CHECKING:
@@ -68,6 +77,42 @@ def test_publishers_and_players_come_over_tls(tmp_path: Path, media: MediaCache)
         assert verdict.decode_errors == []
         assert verdict.dts_disorder == verdict.missing == verdict.repeated == 0
         assert verdict.worst_offset_ms < 40
+
+
+@pytest.mark.needs("rtmpdump")
+def test_librtmp_plays_over_tls(tmp_path: Path, media: MediaCache) -> None:
+    pair = self_signed(tmp_path)
+    copy = tmp_path / "copy.flv"
+    with (
+        secured(tmp_path, pair) as server,
+        ffmpeg_publish(media(RECIPE).path, server.rtmp()),
+    ):
+        server.wait_on_air()
+        with rtmpdump(url(server), copy) as playing:
+            eventually(lambda: media_time(copy) > 3, 30, "media over TLS")
+            playing.stop(2)
+    verdict = judge(copy)
+    assert verdict.decode_errors == []
+    assert verdict.missing == verdict.repeated == 0
+
+
+def test_commands_trust_certificates_of_known_authorities_only(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    pair = self_signed(tmp_path)
+    with (
+        secured(tmp_path, pair) as server,
+        ffmpeg_publish(media(RECIPE).path, server.rtmp()),
+    ):
+        server.wait_on_air()
+        for command in ("probe", "ingest"):
+            argv = [sys.executable, "-m", "streamctl", command, "--duration=2", url(server)]
+            with Process(argv) as refused:
+                assert refused.wait(30) == 3
+            assert f"{server.port('rtmps')}`: certificate not trusted" in refused.output
+            with Process(argv, env={"SSL_CERT_FILE": str(pair.cert)}) as trusting:
+                assert trusting.wait(30) == 0
+            assert "h264" in trusting.output or "avc1" in trusting.output
 
 
 def test_a_renewed_certificate_is_for_the_next_clients(tmp_path: Path, media: MediaCache) -> None:

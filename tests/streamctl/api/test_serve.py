@@ -48,12 +48,12 @@ def client_of(address: Address) -> httpx.AsyncClient:
 
 
 async def exchange(address: Address, *parts: bytes) -> bytes:
-    """What the server answers to raw bytes until it closes."""
+    """What the server answers to raw bytes until it closes; an empty part is the end of ours."""
     answer = bytearray()
     async with await anyio.connect_tcp(*address) as stream:
         try:
             for part in parts:
-                await stream.send(part)
+                await (stream.send(part) if part else stream.send_eof())
             with anyio.fail_after(5):
                 async for data in stream:
                     answer += data
@@ -89,6 +89,27 @@ async def test_a_large_body_may_come_with_its_head(app: Starlette) -> None:
         )
         answer = await exchange(address, head.encode() + body)
         assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/metrics", 200), ("/nope", 404), ("/api/v1/streams", 200)]
+)
+async def test_who_closes_its_direction_is_still_answered(
+    app: Starlette, path: str, status: int
+) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    async with running(app) as address:
+        for requests in (1, 2):
+            answer = await exchange(address, request * requests, b"")
+            assert answer.count(f"HTTP/1.1 {status} ".encode()) == requests
+
+
+async def test_half_a_request_is_not_waited_for(app: Starlette) -> None:
+    head = b"PUT /api/v1/streams/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+    head += b"Content-Type: application/json\r\n\r\n{"
+    async with running(app) as address:
+        assert await exchange(address, head, b"") == b""
+        assert await exchange(address, b"GET / HT", b"") == b""
 
 
 async def test_it_stops_within_a_second_with_an_event_stream_open(app: Starlette) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import anyio
@@ -7,10 +8,14 @@ import pytest
 
 from streamctl.cli.explain import Enough, Nowhere, refusal
 from streamctl.errors import ConnectionFailed
+from streamctl.net.tls import ServerTls
 from streamctl.registry import Registry
+from tests.streamctl.net.recorder import RecordingPeer, serving
+from tests.support.certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 REGISTRY = Registry()
@@ -33,7 +38,29 @@ async def test_a_server_that_sends_nothing_is_told() -> None:
     assert "s3cret" not in str(said)
 
 
-@pytest.mark.parametrize("target", ["nothing", "rtsp://127.0.0.1:1", "hls+http://127.0.0.1:1/x"])
+@pytest.mark.parametrize("kind", ["", "hls+"])
+async def test_a_certificate_that_is_not_trusted_is_told(tmp_path: Path, kind: str) -> None:
+    tls = ServerTls(*astuple(self_signed(tmp_path)))
+    async with serving(RecordingPeer, tls=tls) as (_, port):
+        said = await refusal(REGISTRY, f"{kind}https://u:s3cret@localhost:{port}/a.m3u8", 5)
+    assert said is not None
+    assert str(said).startswith(f"can't connect to `localhost:{port}`: certificate not trusted")
+    assert "SSL_CERT_FILE" in said.hint
+
+
+async def test_a_trusted_server_has_nothing_to_add(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair.cert))
+    async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as (_, port):
+        assert await refusal(REGISTRY, f"https://localhost:{port}/a.m3u8", 5) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["nothing", "rtsp://127.0.0.1:1", "hls+http://127.0.0.1:1/x", "https://[x/y", "https:x"],
+)
 async def test_whom_no_plugin_pulls_has_nothing_to_add(target: str) -> None:
     assert await refusal(REGISTRY, target, 1) is None
 

@@ -161,6 +161,26 @@ async def test_versions_before_tls_1_2_are_refused(pair: Pair) -> None:
 
 
 @pytest.mark.anyio
+async def test_no_session_tickets_are_sent(pair: Pair) -> None:
+    """They would come as data to clients that don't expect any, as librtmp with GnuTLS."""
+    context = client_context(verify=False)
+
+    def talk(address: Address) -> ssl.SSLSession | None:
+        with socket.create_connection(address, 5) as plain, context.wrap_socket(plain) as secure:
+            secure.sendall(b"x")
+            assert secure.recv(1) == b"x"
+            assert secure.version() == "TLSv1.3"
+            return secure.session
+
+    def echo(peer: RecordingPeer, data: bytes) -> None:
+        peer.wire.write(data)
+
+    async with serving(lambda: RecordingPeer(echo), tls=ServerTls(pair.cert, pair.key)) as address:
+        session = await anyio.to_thread.run_sync(talk, address)
+        assert session is None or not session.has_ticket
+
+
+@pytest.mark.anyio
 async def test_a_client_trusts_what_it_was_told_to(pair: Pair) -> None:
     trusting = await anyio.to_thread.run_sync(client_context, pair.cert)
     async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as (host, port):

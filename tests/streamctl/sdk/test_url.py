@@ -62,6 +62,8 @@ def test_the_kind_follows_from_the_scheme_or_the_path(text: str, kind: str) -> N
         ("http://h/", "can't tell what", "hls+https://"),
         ("rtmp:h/live", "invalid URL", "rtmp://HOST"),
         ("host:1935/live", "invalid URL", "host://HOST"),
+        ("pubish:", "invalid URL", "did you mean `publish:`?"),
+        ("flie:a.mp4", "invalid URL", "did you mean `file:`?"),
         ("rtmp://h:port/x", "invalid URL", ""),
         ("rtmp://h:70000/x", "invalid URL", ""),
         ("rtmp://[::1/x", "invalid URL", ""),
