@@ -227,6 +227,7 @@ class Passage:
         self.finish()
         for strand in self.plan.follow(program):
             self.routes.passes[strand.pid] = False
+            self.routes.count_on(strand.pid, 0)
         strands = self.plan.by_pid.values()
         self.routes.follow({strand.pid: strand.slot.writer.pid for strand in strands})
         self.chunker.tables_due = None
@@ -247,7 +248,7 @@ class Passage:
         data = run.data
         at = row * PACKET_BYTES
         control = data[at + 3]
-        if data[at + 1] & 0x40 and control & 0x10:
+        if data[at + 1] & 0x40 and control & 0x10 and strand.cargo is not Cargo.BARE_CLOCK:
             if self.begun and strand is self.plan.leader and self._turns(row, control):
                 return False
             if control & SCRAMBLED:
@@ -277,9 +278,13 @@ class Passage:
             self._pcr = self._unwrap(base)
         if not self.begun:
             return
-        if strand.cargo is Cargo.CLOCK and not strand.open:
+        bare = strand.cargo is Cargo.BARE_CLOCK and base is not None
+        if bare:
+            strand.slot.fresh = False
+            run.pass_clock(row, strand.slot.writer.continuity)
+        elif strand.cargo is Cargo.CLOCK and not strand.open:
             self._open(run, row, strand)
-        if strand.open and base is not None and self._pcr is not None:
+        if (strand.open or bare) and base is not None and self._pcr is not None:
             offset = self.clock.tick(self._pcr, now)
             if not self.sealed:
                 move_clocks(run.data, at, offset)

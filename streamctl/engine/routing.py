@@ -12,6 +12,7 @@ import numpy as np
 
 from streamctl.media.mpegts.batch import ADAPTED, PIDS, STARTS, ArrayBatch
 from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.mpegts.restamp import strip_to_clock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,6 +75,11 @@ class Run:
         """Let a PID pass from this row on."""
         self.routes.passes[pid] = True
         self.passes[row:][self.pids[row:] == pid] = True
+
+    def pass_clock(self, row: int, counter: int) -> None:
+        """Let the clock reference of a packet pass, before the next ``counter`` of its PID."""
+        strip_to_clock(self.data, row * PACKET_BYTES, counter)
+        self.passes[row] = True
 
     def close(self, pid: int, row: int) -> int | None:
         """Drop a PID from this row on; the counter of the last packet that passed before."""

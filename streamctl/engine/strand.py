@@ -41,6 +41,8 @@ class Cargo(enum.Enum):
     CUES = enum.auto()
     SECTIONS = enum.auto()
     CLOCK = enum.auto()
+    BARE_CLOCK = enum.auto()
+    """Its clock references pass, and nothing else of its packets."""
 
 
 class Start(enum.Enum):
@@ -66,7 +68,7 @@ class Strand:
     codec: Codec | None
     stream: PmtStream | None
     open: bool = False
-    """Its packets pass."""
+    """Its packets pass; those of a bare clock one by one."""
     start: Start = Start.WAITING
     units: int = 0
     """Pictures, or PES packets."""
@@ -96,7 +98,8 @@ class Plan:
         kept = {
             pid: strand
             for pid, strand in former.items()
-            if goes_on(strand, streams.get(pid)) and (pid in streams or pid in asides)
+            if goes_on(strand, streams.get(pid))
+            and (pid in streams or strand.slot.essence == asides.get(pid))
         }
         for pid, strand in kept.items():
             strand.stream = streams.get(pid)
@@ -111,7 +114,10 @@ class Plan:
         for stream, slot in zip(new, slots, strict=False):
             kept[stream.pid] = self._strand(stream, slot)
         for pid, slot in zip(fresh, slots[len(new) :], strict=True):
-            kept[pid] = Strand(pid, slot, CARGOES[asides[pid]], None, None)
+            kind = CARGOES[asides[pid]]
+            if kind is Cargo.CLOCK and program.bare_clock:
+                kind = Cargo.BARE_CLOCK
+            kept[pid] = Strand(pid, slot, kind, None, None)
         self.by_pid = {pid: kept[pid] for pid in (*streams, *asides) if pid in kept}
         lead = leading_stream(program.map)
         self.leader = self.by_pid.get(lead.pid) if lead is not None else None

@@ -45,6 +45,8 @@ class Program:
     pmt_pid: int
     map: Pmt
     """As it came, without the streams that the PID filter leaves out."""
+    bare_clock: bool = False
+    """The PID filter leaves out the PID of the clock, so that nothing but its times is wanted."""
 
     @property
     def pids(self) -> frozenset[int]:
@@ -203,7 +205,9 @@ class ProgramReader:
             self._choose(next(number for number in self._map_pids if number in self.maps))
 
     def _choose(self, number: int) -> None:
-        self.program = Program(number, self._map_pids[number], self.maps[number])
+        pmt = self.maps[number]
+        bare_clock = bool(self.allowed) and pmt.pcr_pid not in self.allowed
+        self.program = Program(number, self._map_pids[number], pmt, bare_clock)
 
     def _filtered(self, pmt: Pmt) -> Pmt:
         if not self.allowed:

@@ -11,16 +11,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamctl.media.mpegts.crc import crc32
-from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.mpegts.packet import (
+    ADAPTATION_ONLY,
+    DISCONTINUITY,
+    PACKET_BYTES,
+    PAYLOAD_BYTES,
+    PCR_FLAG,
+)
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PCR_FLAG = 0x10
 OPCR_FLAG = 0x08
 CLOCK_FLAGS = PCR_FLAG | OPCR_FLAG
 """Flags of the adaptation field."""
+
+ERROR_AND_PID = 0x9F
+"""Bits of the second byte of a packet: whether it is damaged, and the PID."""
+STUFFING = b"\xff" * (PACKET_BYTES - 12)
+"""Behind a clock reference that stands alone in its packet."""
 
 HEAD_BYTES = 19
 """A PES header up to the end of its timestamps."""
@@ -101,6 +111,15 @@ def move_clocks(data: bytearray, packet: int, offset: int) -> None:
             base = ((raw >> 15) + offset) & TIMESTAMP_MASK
             data[position : position + 6] = (base << 15 | raw & 0x7FFF).to_bytes(6, "big")
             position += 6
+
+
+def strip_to_clock(data: bytearray, packet: int, counter: int) -> None:
+    """Leave nothing of a packet but its clock reference, before the next ``counter`` of its PID."""
+    data[packet + 1] &= ERROR_AND_PID
+    data[packet + 3] = ADAPTATION_ONLY | (counter - 1) & 15
+    data[packet + 4] = PAYLOAD_BYTES - 1
+    data[packet + 5] = data[packet + 5] & DISCONTINUITY | PCR_FLAG
+    data[packet + 12 : packet + PACKET_BYTES] = STUFFING
 
 
 def moved_cue(section: bytes, offset: int) -> bytes | None:

@@ -146,6 +146,49 @@ def test_the_clock_may_move_to_another_pid(media: MediaCache) -> None:
     assert all(b > a for a, b in pairwise(times))
 
 
+@pytest.mark.parametrize("size", [1316, 997, 400 * 188])
+def test_of_a_clock_that_is_filtered_out_its_times_pass_alone(media: MediaCache, size: int) -> None:
+    capture = again(media)
+    video, sound = capture.names["video"], capture.names["eng"]
+    assert capture.programs[0].pcr_pid == video
+    world = World()
+    epoch, keeper = start(world)
+    epoch.select(pids=[sound])
+    world.send(epoch, capture.data, size)
+    report = inspect(keeper.data)
+    assert set(report.pids) == {0, 0x1000, video, sound}
+    assert report.continuity_errors == []
+    ticks = [packet for packet in packets(keeper.data) if pid_of(packet) == video]
+    sent, seen = clocks(capture.data), clocks(keeper.data)
+    assert len(sent) - len(seen) < len(sent) / 4
+    assert [b - a for a, b in pairwise(seen)] == pytest.approx(
+        [b - a for a, b in pairwise(sent[len(sent) - len(seen) :])], abs=2e-5
+    )
+    assert len(ticks) == len(seen)
+    heads = {(packet[:6], packet[12:]) for packet in ticks}
+    assert heads == {(bytes((0x47, video >> 8, video & 0xFF, 0x2F, 183, 0x10)), b"\xff" * 176)}
+    assert compare(capture.data, keeper.data, [sound]).faults == []
+    for place, chunk in enumerate(keeper.chunks):
+        rest = b"".join(later.data for later in keeper.chunks[place:])
+        assert not chunk.rap or inspect(chunk.join + rest).continuity_errors == []
+
+
+def test_a_clock_that_is_filtered_out_moves_and_comes_back(media: MediaCache) -> None:
+    capture = again(media)
+    video, sound = capture.names["video"], capture.names["eng"]
+    world = World()
+    epoch, keeper = start(world)
+    epoch.select(pids=[sound])
+    moved = again(media, own_pcr=True, start=poor_end(capture))
+    last = again(media, start=poor_end(moved))
+    world.send(epoch, recount(capture.data + versioned(moved) + last.data))
+    assert inspect(keeper.data).continuity_errors == []
+    assert epoch.jumps == 0
+    assert all(
+        packet[3] & 0xF0 == 0x20 for packet in packets(keeper.data) if pid_of(packet) == video
+    )
+
+
 def test_a_scrambled_program_passes_untouched(media: MediaCache) -> None:
     world = World()
     epoch, keeper = start(world)

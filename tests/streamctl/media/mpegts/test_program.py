@@ -133,7 +133,7 @@ def test_a_filter_leaves_streams_out_but_not_the_clock() -> None:
     mux = Mux(pids=(0x101,))
     mux.pat()
     mux.pmt(pmt(1))
-    assert mux.reader.program == Program(1, 0x1000, pmt(1, AV[1:]))
+    assert mux.reader.program == Program(1, 0x1000, pmt(1, AV[1:]), bare_clock=True)
     assert mux.reader.program.pids == {0x100, 0x101}
 
 

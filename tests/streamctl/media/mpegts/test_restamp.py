@@ -78,6 +78,17 @@ def test_clocks_that_do_not_fit_their_field_are_left() -> None:
     assert restamp.read_clock(packet, 0) is None
 
 
+def test_of_a_packet_its_clock_can_stay_alone() -> None:
+    field = pcr_field(0xC0, 90_000) + bytes(6)
+    data = bytearray(b"other" + PacketWriter(0x1234).unit(bytes(150), field) + b"more")
+    data[6] |= 0xA0
+    data[8] |= 0x80
+    restamp.strip_to_clock(data, 5, 0)
+    clock = pcr_field(0x80, 90_000) + b"\xff" * 176
+    assert data == b"other" + bytes((0x47, 0x92, 0x34, 0x2F, 183)) + clock + b"more"
+    assert restamp.read_clock(data, 5) == 90_000
+
+
 @given(TIMES, TIMES)
 def test_cues_move_by_their_adjustment(pts: int, offset: int) -> None:
     cue = splice_insert(7, pts, adjustment=WRAP - 5)
