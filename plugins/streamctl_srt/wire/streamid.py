@@ -78,7 +78,8 @@ class StreamId:
         if text.startswith(STANDARD):
             found = standard(text.removeprefix(STANDARD))
         elif text.startswith("#!"):
-            raise RemoteProtocolError(f"no form of stream ids that is known: `{text[:SHOWN]}`")
+            # It may hold a password anywhere, so it is not repeated.
+            raise RemoteProtocolError("no form of stream ids that is known: write `#!::r=CODE`")
         else:
             found = short(text)
         return found.checked()

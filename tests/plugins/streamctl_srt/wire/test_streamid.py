@@ -106,6 +106,12 @@ def test_what_names_no_stream_is_refused_with_the_reason(text: str, reason: str)
         StreamId.parse(text)
 
 
+def test_a_form_that_is_not_known_is_not_repeated() -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        StreamId.parse("#!s=change-me,r=news")
+    assert "change-me" not in caught.value.message
+
+
 def test_a_refusal_repeats_no_more_than_the_beginning() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         StreamId.parse("../" + "x" * 500)
