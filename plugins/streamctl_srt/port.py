@@ -11,7 +11,7 @@ from streamctl.errors import ConnectionFailed
 from streamctl_srt.admission import PROTOCOL, Admission
 from streamctl_srt.binding import Binding, numeric
 from streamctl_srt.connection import Connection
-from streamctl_srt.sender import Sender
+from streamctl_srt.sender import ENDED, Sender
 from streamctl_srt.settings import Settings
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class Port:
         self.admission.expire(time.monotonic())
         if not self.engine.reader.alive:
             self.failed("nothing is read from SRT any more")
+        elif not self.sender.alive:
+            self.failed(ENDED)
         for connection in list(self.connections):
             connection.tick()
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from ctypes import byref, c_size_t
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from streamctl.net.bridge import Bridge, ended
@@ -41,6 +42,8 @@ FULL_S = 0.5
 FLUSH_S = 0.7
 """How long a connection that is closed may take to send what was written."""
 
+ENDED = "nothing is sent over SRT any more"
+
 log = logging.getLogger("streamctl.srt")
 
 
@@ -49,6 +52,9 @@ class Owner(Protocol):
 
     def drained(self) -> None:
         """An outbox that was full has room again."""
+
+    def broken(self, reason: str) -> None:
+        """Nothing is sent any more."""
 
 
 class Outbox:
@@ -192,6 +198,11 @@ class Sender:
         outbox.close_by = time.monotonic() + within_s
         self.wake()
 
+    @property
+    def alive(self) -> bool:
+        """Whether anything is sent."""
+        return self._thread.is_alive()
+
     async def stop(self) -> None:
         """Close every connection, then end the thread."""
         with self._lock:
@@ -202,6 +213,7 @@ class Sender:
         self._stopping = True
         self.wake()
         await ended(self._thread)
+        self._give_up()
 
     def _call(self, calls: list[Callable[[], None]]) -> None:
         for call in calls:
@@ -218,6 +230,15 @@ class Sender:
                 self._work.clear()
         except Exception:
             log.exception("a thread that sends SRT ended")
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Close what nobody would close any more."""
+        with self._lock:
+            outboxes, self._outboxes = self._outboxes, []
+        for outbox in outboxes:
+            outbox.endpoint.close()
+        self._bridge.put([partial(outbox.owner.broken, ENDED) for outbox in outboxes])
 
     def _pass(self, now: float) -> float | None:
         """One turn for everybody; the seconds until the next is due, None = when there is work."""

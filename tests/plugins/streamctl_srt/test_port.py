@@ -16,6 +16,7 @@ from streamctl_srt.admission import Admitted
 from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.options import ListenerOptions, OutputOptions
 from streamctl_srt.port import Port, SrtListener
+from streamctl_srt.sender import Outbox
 from streamctl_srt.settings import Settings
 from streamctl_srt.wire.streamid import StreamId
 from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, chunk, need_libsrt
@@ -317,6 +318,35 @@ async def test_a_port_that_hears_nothing_any_more_is_an_error() -> None:
         engine.reader._stopping = True
         with pytest.raises(ConnectionFailed, match="nothing is read"):
             await listener.serve(world, ready=lambda _: None)
+
+
+async def test_a_port_that_can_not_send_any_more_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.append(chunk(0, rap=True))
+
+    def broken(box: Outbox, now: float) -> float | None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Outbox, "pump", broken)
+    listener = SrtListener((HOST, 0), ListenerOptions(), world.ctx, world.runtime)
+
+    def opened(address: tuple[str, int]) -> None:
+        world.port = address[1]
+
+    async def call() -> None:
+        await world.until(lambda: world.port)
+        async with world.caller("read:news") as viewer:
+            await world.until(lambda: viewer.over)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            with pytest.raises(ConnectionFailed, match="nothing is sent over SRT"):
+                await listener.serve(world, ready=opened)
+    assert world.ended[0][1] == "nothing is sent over SRT any more"
+    assert world.admitted == 0
 
 
 async def test_garbage_disturbs_nobody() -> None:

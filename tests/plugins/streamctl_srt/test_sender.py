@@ -51,9 +51,13 @@ class FakeEndpoint:
 class Owner:
     def __init__(self) -> None:
         self.drains = 0
+        self.reasons: list[str] = []
 
     def drained(self) -> None:
         self.drains += 1
+
+    def broken(self, reason: str) -> None:
+        self.reasons.append(reason)
 
 
 def outbox(payload: int = 1316) -> tuple[Outbox, FakeLibrary]:
@@ -199,3 +203,27 @@ async def test_an_owner_hears_of_room_once() -> None:
     assert not box.full
     await sender.stop()
     assert owner.drains == 1
+
+
+@pytest.mark.anyio
+async def test_a_thread_that_ends_early_takes_its_connections_along() -> None:
+    sender, (box, _), (late, _) = Sender("test"), outbox(), outbox()
+    assert sender.alive
+    sender.add(box)
+    box.pump = broken  # type: ignore[method-assign]
+    sender.wake()
+    owner = cast("Owner", box.owner)
+    with anyio.fail_after(5):
+        while not owner.reasons:
+            await anyio.sleep(0.005)
+        assert cast("FakeEndpoint", box.endpoint).closed
+        assert owner.reasons == ["nothing is sent over SRT any more"]
+        while sender.alive:
+            await anyio.sleep(0.005)
+        sender.add(late)
+        await sender.stop()
+    assert cast("FakeEndpoint", late.endpoint).closed
+
+
+def broken(now: float) -> float | None:
+    raise ZeroDivisionError("a bug")
