@@ -37,9 +37,14 @@ class Gatherer:
         self._bytes = 0
         self._last = -math.inf
         self._timer: Timer | None = None
+        self._failure: Exception | None = None
+        """Of what the timer delivered; whoever brings the next piece has to know."""
 
     def put(self, data: bytes | bytearray | memoryview, now: float) -> None:
         """Deliver a piece now, or with those that come soon."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         size = len(data)
         hurried, self._last = now - self._last < CLOSE_S, now
         if not self._pieces and (size >= ENOUGH_BYTES or not (hurried or size >= LEAST_BYTES)):
@@ -68,4 +73,7 @@ class Gatherer:
     def _on_timer(self) -> None:
         # Not set anew for each delivery: one that comes early does no harm.
         self._timer = None
-        self.flush()
+        try:
+            self.flush()
+        except Exception as error:
+            self._failure = error

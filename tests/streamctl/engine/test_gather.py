@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from streamctl.engine.gather import CLOSE_S, ENOUGH_BYTES, LEAST_BYTES, WAIT_S, Gatherer
 from streamctl.testing.clock import FakeClock
 
@@ -71,3 +73,16 @@ def test_what_waits_can_be_dropped() -> None:
     clock.advance(WAIT_S)
     made.flush()
     assert sizes == []
+
+
+def test_a_failure_of_what_waited_is_told_with_the_next_piece() -> None:
+    def deliver(data: bytes | bytearray | memoryview) -> None:
+        raise ZeroDivisionError("a bug")
+
+    clock = FakeClock()
+    made = Gatherer(clock, deliver)
+    put(made, bytes(LEAST_BYTES))
+    clock.advance(WAIT_S)
+    with pytest.raises(ZeroDivisionError):
+        put(made, bytes(LEAST_BYTES))
+    put(made, bytes(LEAST_BYTES))
