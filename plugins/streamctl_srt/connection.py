@@ -74,17 +74,13 @@ class Connection:
         """Write what a publisher sends; a viewer has nothing to say."""
         if self.over:
             return
-        if self.session is None:
-            self._claim()
-        if self.writer is not None and self.session is not None:
-            self.session.bytes_in += len(data)
-            try:
-                self.writer.put_ts(data, self.ctx.clock.now())
-            except StreamctlError as error:
-                self._refuse(error.message)
-            except Exception as error:
-                self.ctx.log.exception("what %s:%d sends can't be taken", *self.address)
-                self._end(f"{type(error).__name__}: {error}", 0.0)
+        try:
+            self._take(data)
+        except StreamctlError as error:
+            self._refuse(error.message)
+        except Exception as error:
+            self.ctx.log.exception("what %s:%d sends can't be taken", *self.address)
+            self._end(f"{type(error).__name__}: {error}", 0.0)
 
     def broken(self, reason: str) -> None:
         """The connection is gone."""
@@ -146,6 +142,13 @@ class Connection:
         """What the connection counts and measures."""
         look = statistics.sending if self.playback is not None else statistics.receiving
         return look(self.endpoint)
+
+    def _take(self, data: bytes) -> None:
+        if self.session is None:
+            self._claim()
+        if self.writer is not None and self.session is not None:
+            self.session.bytes_in += len(data)
+            self.writer.put_ts(data, self.ctx.clock.now())
 
     def _begin(self, action: Action) -> None:
         """Ask the gate once more, for good, and begin."""

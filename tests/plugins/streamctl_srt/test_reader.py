@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.errors import StreamctlError
-from tests.plugins.streamctl_srt.world import MESSAGE, World, need_libsrt
+from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, need_libsrt
 
 if TYPE_CHECKING:
     from streamctl_srt.endpoint import Endpoint
@@ -29,11 +29,27 @@ async def test_a_writer_with_a_bug_ends_its_own_connection_only(
             await world.until(lambda: world.writer)
             assert world.writer is not None
             world.writer.put_ts = broken  # type: ignore[method-assign,assignment]
-            caller.send(MESSAGE)
+            for _ in range(20):
+                caller.send(MESSAGE)
             await world.until(lambda: caller.over)
         assert world.ended[0][1] == "ZeroDivisionError: a bug"
         assert not viewer.over
-    assert "can't be taken" in caplog.text
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        f"what {HOST}:{world.sessions[1].port} sends can't be taken"
+    ]
+
+
+async def test_a_gate_with_a_bug_ends_the_connection_that_asked(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    async with world.serving(), world.caller("news") as caller:
+        monkeypatch.setattr(world, "check", lambda request: broken(b"", 0.0))
+        for _ in range(20):
+            caller.send(MESSAGE)
+        await world.until(lambda: caller.over)
+    assert sum(record.exc_info is not None for record in caplog.records) == 1
+    assert (world.sessions, world.admitted) == ([], 0)
 
 
 def broken(data: bytes, now: float) -> None:
