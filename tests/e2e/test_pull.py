@@ -154,7 +154,12 @@ def test_the_last_pictures_of_a_stream_are_no_stream(tmp_path: Path, media: Medi
             server.wait_on_air()
             publisher.kill()
         tried: set[str] = set()
-        eventually(lambda: tried.update(pullers(there)) or len(tried) > 2, 30, "more attempts")
+
+        def attempts() -> int:
+            tried.update(pullers(there))
+            return len(tried)
+
+        eventually(lambda: attempts() > 2, 30, "further attempts")
         assert server.output.count("stream news: on air") == 1
         with ffmpeg_publish(path, there.rtmp("x")):
             server.wait_on_air(timeout_s=30)
