@@ -10,6 +10,7 @@ from streamctl_srt import options as keys
 from streamctl_srt.link import PORT
 from streamctl_srt.port import SrtListener
 from streamctl_srt.runtime import Runtime
+from streamctl_srt.settings import Settings, mode
 from streamctl_srt.sink import SrtSink
 from streamctl_srt.source import SrtSource
 
@@ -42,6 +43,23 @@ class SrtPlugin(ProtocolPlugin):
 
     def __init__(self) -> None:
         self.runtime = Runtime()
+
+    def check_input(self, url: StreamURL, options: keys.InputOptions) -> None:
+        """Refuse keys and values of the URL that are none.
+
+        Raises:
+            ConfigError: it has such.
+        """
+        Settings.of_url(url, options)
+        mode(url)
+
+    def check_push(self, url: StreamURL, options: keys.PushOptions) -> None:
+        """Refuse keys and values of the URL that are none.
+
+        Raises:
+            ConfigError: it has such.
+        """
+        Settings.of_url(url, options)
 
     def source(self, url: StreamURL, options: keys.InputOptions, ctx: Context) -> Source:
         return SrtSource(url, options, ctx, self.runtime)

@@ -47,8 +47,13 @@ class SrtSink:
     def __init__(
         self, url: StreamURL, options: PushOptions, ctx: Context, runtime: Runtime
     ) -> None:
+        """Read the URL.
+
+        Raises:
+            ConfigError: it has a key or value that is none.
+        """
         self.url = url
-        self.options = options
+        self.settings = Settings.of_url(url, options)
         self.ctx = ctx
         self.runtime = runtime
         self.link: Link | None = None
@@ -69,10 +74,9 @@ class SrtSink:
 
         Raises:
             ConnectionFailed: the server is not reachable, refused or closed.
-            ConfigError: the URL has a key or value that is none.
             MissingLibrary: the system has no libsrt.
         """
-        settings = Settings.of_url(self.url, self.options)
+        settings = self.settings
         async with (
             self.runtime.running() as engine,
             opened(self.url, settings, engine, ignore) as link,

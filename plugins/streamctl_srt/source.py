@@ -30,8 +30,15 @@ class SrtSource:
     def __init__(
         self, url: StreamURL, options: InputOptions, ctx: Context, runtime: Runtime
     ) -> None:
+        """Read the URL.
+
+        Raises:
+            ConfigError: it has a key or value that is none.
+        """
         self.url = url
         self.options = options
+        self.settings = Settings.of_url(url, options)
+        self.listening = mode(url) == "listener"
         self.ctx = ctx
         self.runtime = runtime
         self.waiting = ""
@@ -47,12 +54,10 @@ class SrtSource:
 
         Raises:
             ConnectionFailed: it did not come about, or ended: live media may come back.
-            ConfigError: the URL has a key or value that is none.
             MissingLibrary: the system has no libsrt.
             StaleEpoch: the epoch has ended.
         """
-        settings = Settings.of_url(self.url, self.options)
-        listening = mode(self.url) == "listener"
+        settings = self.settings
         out.select(self.options.program or None, self.options.pids)
         clock = self.ctx.clock
 
@@ -60,7 +65,7 @@ class SrtSource:
             out.put_ts(data, clock.now())
 
         async with self.runtime.running() as engine:
-            if listening:
+            if self.listening:
                 address = (self.url.host, self.url.port or PORT)
                 inlet = Inlet(engine, self.ctx, settings.stream_id, take)
                 async with waiting(address, settings, engine, inlet):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
-from streamctl_udp.options import UdpInputOptions, UdpPushOptions
+from streamctl_udp.address import address, destination, sender
+from streamctl_udp.options import UdpInputOptions, UdpPushOptions, of_input, of_push
 from streamctl_udp.sink import UdpSink
 from streamctl_udp.source import UdpSource
 
@@ -27,6 +28,25 @@ class UdpPlugin(ProtocolPlugin):
     InputOptions: ClassVar[type[BaseModel]] = UdpInputOptions
     PushOptions: ClassVar[type[BaseModel]] = UdpPushOptions
 
+    def check_input(self, url: StreamURL, options: UdpInputOptions) -> None:
+        """Refuse what is not one address, and a query that can't be understood.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        found = of_input(url, options, later)
+        address(url)
+        sender(url, found.source)
+
+    def check_push(self, url: StreamURL, options: UdpPushOptions) -> None:
+        """Refuse what is not one address, and a query that can't be understood.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        of_push(url, options, later)
+        destination(url)
+
     def source(self, url: StreamURL, options: UdpInputOptions, ctx: Context) -> Source:
         """A source that receives what is sent to an address.
 
@@ -42,3 +62,7 @@ class UdpPlugin(ProtocolPlugin):
             ConfigError: the URL is not one address, or its query can't be understood.
         """
         return UdpSink(url, options, ctx)
+
+
+def later(warning: str) -> None:
+    """What happens to a warning of a URL that is only judged: its user will give it."""

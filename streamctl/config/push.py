@@ -52,6 +52,8 @@ def read_push(table: object, path: Path, reading: Reading) -> PushConfig | None:
     rest = {key: value for key, value in table.items() if key != "url" and key not in own}
     beside = ("url", *PushKeys.model_fields)
     options = reading.model(plugin.PushOptions, rest, path, beside=beside)
+    if options is not None:
+        reading.check(plugin.check_push, url, options, (*path, "url"))
     if keys is None or options is None:
         return None
     return PushConfig(url=url, options=options, **dict(keys))

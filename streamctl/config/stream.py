@@ -26,7 +26,7 @@ from streamctl.sdk.plugin import Cap, Empty
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streamctl.config.lines import Path
     from streamctl.registry import Registry
@@ -66,6 +66,15 @@ class Reading:
         except StreamctlError as error:
             self.fault(path, error)
             return None
+
+    def check(
+        self, judge: Callable[[StreamURL, Any], None], url: StreamURL, options: Any, path: Path
+    ) -> None:
+        """Have a plugin judge a URL; what it refuses is noted."""
+        try:
+            judge(url, options)
+        except StreamctlError as error:
+            self.fault(path, error)
 
     def fault(self, path: Path, error: str | StreamctlError | ValueError, hint: str = "") -> None:
         """Note one thing that is wrong."""
@@ -167,7 +176,7 @@ def read_input(written: object, path: Path, reading: Reading) -> InputConfig | N
     except StreamctlError as error:
         reading.fault(place, error)
         return None
-    model: type[BaseModel] = Empty
+    plugin = None
     if url.kind != PUBLISH:
         plugin = reading.plugin(url.kind, place)
         if plugin is None:
@@ -175,10 +184,14 @@ def read_input(written: object, path: Path, reading: Reading) -> InputConfig | N
         if Cap.PULL not in plugin.caps:
             reading.fault(place, f"`{url.kind}` can't be used as an input")
             return None
-        model = plugin.InputOptions
     rest = {key: value for key, value in table.items() if key != "url"}
+    model = plugin.InputOptions if plugin else Empty
     options = reading.model(model, rest, path, beside=("url",))
-    return None if options is None else InputConfig(url=url, options=options)
+    if options is None:
+        return None
+    if plugin is not None:
+        reading.check(plugin.check_input, url, options, place)
+    return InputConfig(url=url, options=options)
 
 
 def read_options(table: dict[str, Any], path: Path, reading: Reading) -> dict[str, BaseModel]:

@@ -100,6 +100,22 @@ class ProtocolPlugin(ABC):
     listeners: ClassVar[Mapping[str, type[BaseModel]]] = {}
     """Further listeners, such as ``rtmps``: keys of ``[listeners.<name>]`` by name."""
 
+    def check_input(self, url: StreamURL, options: Any) -> None:
+        """Judge an input when the configuration is read, by nothing but its text.
+
+        Raises:
+            ConfigError: no source can be made of the URL.
+        """
+        del url, options
+
+    def check_push(self, url: StreamURL, options: Any) -> None:
+        """Judge a destination when the configuration is read, by nothing but its text.
+
+        Raises:
+            ConfigError: no sink can be made of the URL.
+        """
+        del url, options
+
     def source(self, url: StreamURL, options: Any, ctx: Context) -> Source:
         """A source that pulls ``url``.
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
+from streamctl.errors import ConfigError
 from streamctl.media.packet import Format
 from streamctl.registry import PROTOCOLS, Registry
 from streamctl.sdk.plugin import Cap, Options, ProtocolPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from streamctl.sdk.url import StreamURL
 
 
 class PullOptions(Options):
@@ -41,6 +44,14 @@ class Rtmp(ProtocolPlugin):
     InputOptions: ClassVar[type[BaseModel]] = PullOptions
     PushOptions: ClassVar[type[BaseModel]] = PushOptions
     ListenerOptions: ClassVar[type[BaseModel]] = ListenOptions
+
+    def check_input(self, url: StreamURL, options: PullOptions) -> None:
+        if options.transport == "tcp" and url.port == 1:
+            raise ConfigError(f"no port to pull from: `{url.redacted}`", hint="write another")
+
+    def check_push(self, url: StreamURL, options: Any) -> None:
+        if not options.tls and url.port == 1:
+            raise ConfigError("no port to push to")
 
 
 class Hls(ProtocolPlugin):

@@ -242,6 +242,16 @@ def test_finds_everything_at_once_in_the_order_of_the_file() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [('"rtmp://h:1/a"', "inputs[0]"), ('{ url = "rtmp://h:1/a" }', "inputs[0].url")],
+)
+def test_a_plugin_refuses_urls_of_inputs(written: str, key: str) -> None:
+    [error] = faults(f"[streams.news]\n\ninputs = [{written}]")
+    assert str(error) == f"x.toml:3: streams.news.{key}: no port to pull from: `rtmp://h:1/a`"
+    assert error.hint == "write another"
+
+
 def test_a_fault_of_the_defaults_is_named_once_where_it_stands() -> None:
     found = faults(f"[defaults]\nbuffer_s = 0\n{NEWS}[streams.b]\ninputs = ['publish:']\n")
     assert [(fault.key, fault.line) for fault in found] == [("defaults.buffer_s", 2)]

@@ -48,6 +48,13 @@ def test_reads_destinations_with_their_defaults() -> None:
     assert second.options == PushOptions(tls=True)
 
 
+def test_a_plugin_refuses_urls_of_destinations() -> None:
+    [error] = faults(push('url = "rtmp://a.example:1/live/x"'))
+    assert (error.line, error.key) == (5, "streams.news.push[0].url")
+    assert error.message == "no port to push to"
+    read(push('url = "rtmp://a.example:1/live/x"', "tls = true"))
+
+
 def test_urls_may_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text(f"rtmp://f.example/live/{KEY}\n")
