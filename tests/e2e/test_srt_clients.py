@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl, ffmpeg_publish, stream_toml
 from tests.support.process import eventually
-from tests.support.srt import HEAD, RECEIVERS, SENDERS, Program, SrtServer, udp_port
+from tests.support.srt import HEAD, RECEIVERS, SENDERS, Program, SrtServer, bare_call, udp_port
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
@@ -174,6 +175,18 @@ def test_a_second_publisher_is_refused_and_the_first_goes_on(
         server.wait_line("already has a publisher")
         record(tmp_path, (RECEIVERS[0], server.srt("read:news")))
         assert server.stream()["media"]["epochs"] == 1
+
+
+def test_who_shakes_hands_and_sends_nothing_holds_no_place_for_long(tmp_path: Path) -> None:
+    def let_in(server: SrtServer) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+            return bare_call(caller, server.port("srt"), "publish:news")
+
+    with SrtServer(tmp_path, stream_toml("news")) as server:
+        eventually(lambda: let_in(server), 10, "the stream is there")
+        assert not let_in(server)
+        eventually(lambda: let_in(server), 3, "another takes the place before its peer idle time")
+        server.wait_line("silent, replaced|took its place")
 
 
 def test_dead_peers_are_noticed_and_a_publishers_place_is_taken(

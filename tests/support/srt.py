@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from struct import pack
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FFMPEG = ("-hide_banner", "-nostdin", "-loglevel", "warning")
+CONCLUSION = 0xFFFFFFFF
 HEAD = f"""{CONFIG}
 [listeners.srt]
 address = "{HOST}:0"
@@ -46,6 +48,31 @@ def udp_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def bare_call(caller: socket.socket, port: int, stream_id: str) -> bool:
+    """Shake hands by datagrams of our own and say nothing more; whether that was accepted.
+
+    Two datagrams are all it takes: induction, and conclusion with the cookie.
+    """
+    caller.connect((HOST, port))
+    caller.settimeout(5)
+    caller.send(handshake(4, 2, 1, 0))
+    cookie = int.from_bytes(caller.recv(1500)[44:48], "big")
+    text = stream_id.encode()
+    text += bytes(-len(text) % 4)
+    words = b"".join(text[at : at + 4][::-1] for at in range(0, len(text), 4))
+    version = pack(">HHIII", 1, 3, 0x010500, 0xBF, 120 << 16 | 120)
+    name = pack(">HH", 5, len(words) // 4) + words
+    caller.send(handshake(5, 5, CONCLUSION, cookie) + version + name)
+    return int.from_bytes(caller.recv(1500)[36:40], "big") == CONCLUSION
+
+
+def handshake(version: int, extension: int, kind: int, cookie: int) -> bytes:
+    """A handshake packet (draft-sharabayko-srt §3.2.1)."""
+    head = pack(">IIII", 0x80000000, 0, 0, 0)
+    body = pack(">IHHIIIIII", version, 0, extension, 1000, 1500, 8192, kind, 77, cookie)
+    return head + body + bytes((1, 0, 0, 127)) + bytes(12)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,18 @@ def test_a_second_publisher_is_refused_while_the_first_delivers() -> None:
     assert stream.publisher is second
 
 
+def test_a_publisher_that_has_sent_nothing_gives_way_soon() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    _, _, closed = rig.publisher(stream)
+    rig.clock.advance(1.9)
+    assert refusal(rig, "news", Action.PUBLISH) is RefusalCode.BUSY
+    rig.clock.advance(0.2)
+    second, _, _ = rig.publisher(stream, port=2)
+    assert stream.publisher is second
+    assert closed
+
+
 def test_a_race_of_two_granted_publishers_has_one_winner() -> None:
     rig = Rig()
     stream = rig.stream()
