@@ -10,7 +10,7 @@ import difflib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from streamctl import __version__
@@ -79,13 +79,46 @@ class LazyGroup(TyperGroup):
         return None
 
 
+class Command(TyperCommand):
+    """Shows arguments as they are called; some releases of Typer add brackets and types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the name of the command."""
+        arguments = [one for one in self.get_params(ctx) if is_argument(one)]
+        return [self.options_metavar or "", *map(called, arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write what there is to know of arguments and options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx)
+            if record is not None and is_argument(one):
+                sections["Arguments"].append((called(one), record[1]))
+            elif record is not None:
+                sections["Options"].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def is_argument(parameter: Any) -> bool:
+    """Whether a parameter is told by its position."""
+    return bool(parameter.param_type_name == "argument")
+
+
+def called(argument: Any) -> str:
+    """What an argument is called."""
+    return str(argument.metavar or argument.name.upper())
+
+
 def as_command(name: str, made: Callable[..., Any] | typer.Typer) -> Any:
     """A function, or a Typer application, as a subcommand."""
     if isinstance(made, typer.Typer):
         command = get_command(made)
     else:
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name, hidden=name in HIDDEN)(made)
+        single.command(name, cls=Command, hidden=name in HIDDEN)(made)
         command = get_command(single)
     command.name = name
     return command

@@ -100,7 +100,8 @@ class Summary:
         viewers = sum(count for (_, action), count in counters.sessions.items() if action == "play")
         on_air = sum(stream.on_air for stream in counters.streams)
         return (
-            f"{on_air}/{len(counters.streams)} on air · {viewers} viewers · "
+            f"{on_air}/{len(counters.streams)} on air · "
+            f"{viewers} viewer{'' if viewers == 1 else 's'} · "
             f"in {rates[0]:.1f} Mbit/s · out {rates[1]:.1f} Mbit/s · "
             f"up {duration(counters.uptime_s)}"
         )

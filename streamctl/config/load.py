@@ -28,6 +28,7 @@ from streamctl.config.model import (
     ServerConfig,
     StreamConfig,
 )
+from streamctl.config.roots import check_files
 from streamctl.config.stream import Reading, merge, read_stream
 from streamctl.errors import ConfigError, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty
@@ -120,6 +121,7 @@ def read_document(
     if stream is not None:
         streams = {**config.streams, code: stream}
         check_loops(config.model_copy(update={"streams": streams}), reading)
+        check_files([stream], config.server.media_roots, reading)
     if stream is None or reading.faults:
         raise ConfigErrors(Source("", {}, {}).errors(reading.faults))
     return stream
@@ -183,6 +185,8 @@ def read(data: dict[str, Any], reading: Reading) -> Config:
     check_api(config, reading)
     check_addresses(config, reading)
     check_loops(config, reading)
+    if sections["server"] is not None:
+        check_files(config.streams.values(), config.server.media_roots, reading)
     return config
 
 

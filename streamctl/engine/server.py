@@ -398,7 +398,8 @@ class Server:
 
     async def _shut_down(self) -> None:
         self.gate.closing = True
-        log.info("shutting down, %d sessions", len(self.sessions_table.by_id))
+        count = len(self.sessions_table.by_id)
+        log.info("shutting down, %d session%s", count, "" if count == 1 else "s")
         for code in list(self.running):
             await self._stop_stream(code, "the server is shutting down")
         self.events_log.emit("server.stopping")

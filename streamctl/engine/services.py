@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamctl.config.roots import located
 from streamctl.errors import ConfigError
 from streamctl.media.mpegts.convert import CODECS as MPEGTS_CODECS
 from streamctl.media.mpegts.convert import TsConverter
@@ -16,6 +16,7 @@ from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from streamctl.engine.events import EventLog
     from streamctl.engine.sessions import Sessions
@@ -51,19 +52,7 @@ class PluginContext:
         Raises:
             ConfigError: outside every media root, or not a readable file.
         """
-        text = StreamURL.parse(url).path
-        roots = [Path(root).expanduser().resolve() for root in self.media_roots]
-        try:
-            path = located(Path(text).expanduser(), roots)
-        except OSError as error:
-            raise ConfigError(f"can't read `{text}`: {error.strerror}") from None
-        except (RuntimeError, ValueError) as error:
-            raise ConfigError(f"no usable path, `{text!a}`: {error}") from None
-        if not any(path.is_relative_to(root) for root in roots):
-            raise ConfigError(
-                f"`{path}` lies outside the media roots: `{'`, `'.join(map(str, roots))}`",
-                hint="move it below one of them, or add its directory to `server.media_roots`",
-            )
+        path = located(StreamURL.parse(url).path, self.media_roots)
         try:
             if path.exists() and not path.is_file():
                 # Opening a pipe would wait for its writer, with everybody else.
@@ -73,13 +62,6 @@ class PluginContext:
         except OSError as error:
             raise ConfigError(f"can't read `{path}`: {error.strerror}") from None
         return path
-
-
-def located(path: Path, roots: Sequence[Path]) -> Path:
-    """The real path; a relative one is below the first root that has it."""
-    if not path.is_absolute() and roots:
-        path = next((root / path for root in roots if (root / path).exists()), roots[0] / path)
-    return path.resolve()
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,11 @@ class Opening:
                 await self._connect(accepted, self._factory)
             else:
                 await self._negotiate(accepted, ip, self._tls)
+        except ssl.SSLError as error:
+            log.info("%s: closed: %s", ip, describe(error))
+            accepted.close()
         except OSError as error:
-            # TimeoutError and everything that TLS finds fault with are among them.
+            # TimeoutError is among them.
             log.debug("a connection did not come about: %s", describe(error))
             accepted.close()
         except Exception:
@@ -84,6 +88,8 @@ class Opening:
             elif first and self._plain is not None:
                 await self._connect(accepted, self._plain)
             else:
+                if first:
+                    log.info("%s: closed: port %d is for TLS", ip, accepted.getsockname()[1])
                 accepted.close()
         finally:
             under_way[ip] -= 1

@@ -151,7 +151,7 @@ class StreamctlApp(App[None]):
             (" streamctl ", "bold"),
             show.clean(f"{self.client.url}  "),
             show.state(health.status),
-            f"  {on_air} of {len(streams)} on air  {viewers} viewers",
+            f"  {on_air} of {len(streams)} on air  {viewers} viewer{'' if viewers == 1 else 's'}",
             f"  up {show.duration(health.uptime_s)}",
             (show.clean(troubles), show.WARN),
             no_wrap=True,

@@ -134,6 +134,21 @@ def test_without_arguments_it_shows_the_help(capsys: pytest.CaptureFixture[str])
     assert "Usage: streamctl" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [("serve", "[FILE]"), ("push", "SRC DEST…"), ("probe", "URL|FILE"), ("tui", "")],
+)
+def test_help_shows_arguments_as_they_are_called(
+    command: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"Usage: streamctl {command} [OPTIONS] {usage}".rstrip()
+    for word in usage.split():
+        assert any(line.startswith(f"  {word}  ") for line in lines)
+    assert any(line.startswith("  -h, --help") for line in lines)
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["-V"], ["--debug", "--version"]])
 def test_says_its_version(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 0

@@ -120,6 +120,8 @@ def test_the_summary_is_about_the_time_since_the_last() -> None:
     assert summary.line(later) == (
         "1/2 on air · 5 viewers · in 4.0 Mbit/s · out 40.0 Mbit/s · up 0:03"
     )
+    last = ServerCounters(uptime_s=4, streams=[second], sessions={("rtmp", "play"): 1})
+    assert "1 viewer ·" in summary.line(last)
 
 
 PUSHING = """

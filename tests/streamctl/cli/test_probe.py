@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,3 +98,19 @@ def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     os.mkfifo(pipe)
     assert run(["probe", str(pipe)]) == 5
     assert capsys.readouterr().err == f"error: can't read `{pipe}`: not a regular file\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word(media: MediaCache) -> None:
+    source = str(media(Recipe(seconds=2)).path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "streamctl", "probe", source],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")

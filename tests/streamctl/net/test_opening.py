@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import socket
 import ssl
 import weakref
@@ -67,8 +69,18 @@ async def test_clients_are_told_apart_by_their_first_byte(pair: Pair) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("sent", [b"hello", b"\x16\x03\x01garbage", b""])
-async def test_who_does_not_speak_tls_is_closed(pair: Pair, sent: bytes) -> None:
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"hello", r"127\.0\.0\.1: closed: port \d+ is for TLS"),
+        (b"\x16\x03\x01garbage", r"127\.0\.0\.1: closed: TLS failed: .+"),
+        (b"", None),
+    ],
+)
+async def test_who_does_not_speak_tls_is_closed(
+    pair: Pair, sent: bytes, said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "streamctl.net.opening")
     peer = RecordingPeer()
     async with serving(lambda: peer, tls=ServerTls(pair.cert, pair.key)) as address:
         with socket.create_connection(address, timeout=5) as client:
@@ -77,6 +89,8 @@ async def test_who_does_not_speak_tls_is_closed(pair: Pair, sent: bytes) -> None
             answer = await anyio.to_thread.run_sync(read_to_end, client)
     assert answer[:1] in (b"", b"\x15"), "closed, perhaps with a TLS alert"
     assert peer.calls == []
+    assert len(caplog.messages) == (said is not None)
+    assert all(re.fullmatch(said or "", line) for line in caplog.messages)
 
 
 @pytest.mark.anyio
