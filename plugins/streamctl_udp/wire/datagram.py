@@ -2,8 +2,8 @@
 
 A transport packet begins with 0x47, an RTP packet with 0x80 to 0xBF. Senders that cut their stream
 without regard to packets make datagrams that begin with anything, so RTP is believed only if its
-payload is whole transport packets, and from then on nothing else is taken for media, beside
-datagrams that begin with a transport packet.
+payload is whole transport packets, and, after plain datagrams, if two follow each other. From then
+on nothing else is taken for media, beside datagrams that begin with a transport packet.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Unwrapper:
         self.invalid = 0
         """RTP packets without MPEG-TS, and what else comes between RTP packets."""
         self.sequence = Sequence()
+        self._likely: tuple[int, int] | None = None
+        """Source and number that would prove, if they came next, that RTP has begun."""
 
     def unpack(self, slots: Many[memoryview], sizes: Many[int]) -> bytes:
         """The media in datagrams that lie at the beginning of slots."""
@@ -81,13 +83,15 @@ class Unwrapper:
     def _unwrap(self, slot: memoryview, size: int, parts: list[memoryview]) -> None:
         """Take the payload of what looks like RTP."""
         begin, end = payload(slot, size)
-        if begin < end and slot[begin] == SYNC and (end - begin) % PACKET_BYTES == 0:
+        whole = begin < end and slot[begin] == SYNC and (end - begin) % PACKET_BYTES == 0
+        _, _, number, _, source = HEADER.unpack_from(slot) if whole else (0, 0, 0, 0, 0)
+        if whole and (self.wrapped or not self.plain or self._likely == (source, number)):
             self.wrapped += 1
-            _, _, number, _, source = HEADER.unpack_from(slot)
             if self.sequence.follows(number, source):
                 parts.append(slot[begin:end])
         elif self.wrapped or not self.plain:
             self.invalid += 1
         else:
+            self._likely = (source, (number + 1) & SEQUENCE_MASK) if whole else None
             self.plain += 1
             parts.append(slot[:size])

@@ -85,6 +85,19 @@ def test_what_looks_like_rtp_among_plain_datagrams_is_media() -> None:
     assert unpacked(unwrapper, MEDIA, odd) == MEDIA + odd
 
 
+def test_one_packet_of_rtp_among_plain_datagrams_may_be_chance() -> None:
+    unwrapper = Unwrapper()
+    chance = [rtp(7), OTHER, rtp(9), OTHER]
+    assert unpacked(unwrapper, MEDIA, *chance) == MEDIA + b"".join(chance)
+    assert (unwrapper.wrapped, unwrapper.invalid) == (0, 0)
+
+
+def test_rtp_may_begin_where_plain_datagrams_end() -> None:
+    unwrapper = Unwrapper()
+    assert unpacked(unwrapper, MEDIA, rtp(7), rtp(8), rtp(9)) == MEDIA + rtp(7) + MEDIA * 2
+    assert (unwrapper.plain, unwrapper.wrapped) == (2, 2)
+
+
 def test_rtp_may_be_left_alone() -> None:
     assert unpacked(Unwrapper(rtp=False), rtp(1)) == rtp(1)
 
