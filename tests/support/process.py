@@ -86,16 +86,18 @@ class Process:
         deadline = time.monotonic() + timeout_s
         seen = 0
         while True:
+            # Looked at first: what is printed with the last breath is still read.
+            reading = self.reader.is_alive()
             with self.printed:
                 fresh = self.lines[seen:]
                 seen = len(self.lines)
-                if not fresh and self.reader.is_alive():
+                if not fresh and reading:
                     self.printed.wait(max(0.0, min(POLL_S * 4, deadline - time.monotonic())))
             for line in fresh:
                 found = compiled.search(line)
                 if found is not None:
                     return found
-            if not fresh and (time.monotonic() >= deadline or not self.reader.is_alive()):
+            if not fresh and (time.monotonic() >= deadline or not reading):
                 raise AssertionError(f"`{pattern}` never came from {self.describe()}")
 
     def wait(self, timeout_s: float = 30.0) -> int:
