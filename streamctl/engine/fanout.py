@@ -77,6 +77,8 @@ class LaneFanOut:
         """Bytes that each viewer of the head group has been sent since the lane began."""
         self.position = lane.head
         """Index up to which the head group has been sent."""
+        self.earliest = 0
+        """Nobody joins before this index: what lies there is over."""
         self._pending: list[bytes] = []
         self._writes: list[Callable[[bytes], None]] = []
         self._stale = False
@@ -141,6 +143,13 @@ class LaneFanOut:
             self.flush()
         else:
             self._flush_later(whole=flush)
+
+    def pause(self) -> None:
+        """The source went away: who comes from now on waits for what comes next.
+
+        A relay would take the last pictures for a source that works, again with each attempt.
+        """
+        self.earliest = self.lane.head
 
     def flush(self) -> None:
         """Send what is pending to the head group now, then let waiting viewers join."""
@@ -242,7 +251,8 @@ class LaneFanOut:
             self._leads = chunk.flags & LEADING != 0
 
     def _try_join(self, viewer: Viewer) -> None:
-        if not self.lane.joins or self.lane.joins[-1].index >= self.position or self._leads:
+        join = self.lane.joins[-1].index if self.lane.joins else None
+        if join is None or not self.earliest <= join < self.position or self._leads:
             return
         viewer.cursor.join()
         viewer.joined = viewer.landed = True

@@ -103,6 +103,8 @@ class Derived:
             history = base.since_oldest_join()
             if history:
                 base.feed(self, history)
+            if self.graph.off_air:
+                self.fanout.pause()
             if self.running:
                 base.add_reader(self)
 
@@ -190,6 +192,8 @@ class Graph:
         self.clock = clock
         self.note = note
         self.base = Lane(Format.PACKETS, settings.bounds, self.reader_failed)
+        self.off_air = False
+        """The last epoch has ended, and no other has begun."""
         self.derived: dict[Format, Derived] = {}
         self.broken: dict[str, float] = {}
         """Readers and converters that failed, with the monotonic time; gone once recovered."""
@@ -267,6 +271,12 @@ class Graph:
                 entry.leave()
 
         return LaneAttachment(detach)
+
+    def pause(self) -> None:
+        """The epoch has ended: viewers stay, who comes waits for the next one."""
+        self.off_air = True
+        for entry in self.derived.values():
+            entry.fanout.pause()
 
     def lanes(self) -> list[Lane]:
         """Every lane there is, the base first."""

@@ -177,6 +177,7 @@ class Stream:
             return
         epoch.sample(self.clock.now())
         epoch.end()
+        self.graph.pause()
         self.bytes_received += epoch.meter.bytes
         self.packets_received += epoch.meter.items
         self.dropped += epoch.lost
@@ -335,6 +336,7 @@ class Stream:
         return self.epochs
 
     def _begun(self, init: Init) -> None:
+        self.graph.off_air = False
         if self.first_time is None:
             self.first_time = self.timeline.wall(self.clock.now())
         tracks = ", ".join(str(track.codec) for track in init.tracks)

@@ -183,6 +183,21 @@ def test_a_viewer_before_the_first_picture_waits_for_it() -> None:
     assert wire.bytes == b"J,K0,"
 
 
+def test_nobody_joins_what_is_over() -> None:
+    rig = Rig()
+    early, _ = rig.viewer()
+    for _ in range(25):
+        rig.video()
+    rig.fanout.pause()
+    late, _ = rig.viewer()
+    rig.lane.append([Boundary(2, INIT, "another source")])
+    rig.sound()
+    assert late.sent == []
+    rig.video()
+    assert late.bytes == b"J,K25,"
+    assert early.bytes.endswith(b"P24,a,K25,")
+
+
 def test_who_joins_at_an_open_point_goes_without_its_leading_pictures() -> None:
     rig = Rig()
     there, _ = rig.viewer()
