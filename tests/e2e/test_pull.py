@@ -140,3 +140,26 @@ def test_an_upstream_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache)
             server.rewrite(pull_toml(url, "tls_insecure = true"))
             eventually(lambda: pullers(there) - trusting, 15, "a new connection")
             server.wait_on_air()
+
+
+def test_the_last_pictures_of_a_stream_are_no_stream(tmp_path: Path, media: MediaCache) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    path = media(RECIPE).path
+    with (
+        Streamctl(folder, stream_toml("x")) as there,
+        Streamctl(tmp_path, pull_toml(there.rtmp("x"))) as server,
+    ):
+        with ffmpeg_publish(path, there.rtmp("x")) as publisher:
+            server.wait_on_air()
+            publisher.kill()
+        tried: set[str] = set()
+
+        def attempts() -> int:
+            tried.update(pullers(there))
+            return len(tried)
+
+        eventually(lambda: attempts() > 2, 30, "further attempts")
+        assert server.output.count("stream news: on air") == 1
+        with ffmpeg_publish(path, there.rtmp("x")):
+            server.wait_on_air(timeout_s=30)
