@@ -179,12 +179,16 @@ class MpvScreen:
         """What it says that counts."""
         return output.splitlines()
 
+    def pictures(self, output: str) -> list[float]:
+        """When its pictures are due, seconds."""
+        return [float(at) for at in PICTURE.findall(output)]
+
     def stop(self) -> Seen:
         """End mpv; the times of its pictures, and its own measure of lip sync."""
         wanted = self.wanted
         output = self.process.output
         self.process.stop(timeout_s=5)
-        pictures = [float(at) for at in PICTURE.findall(output)]
+        pictures = self.pictures(output)
         faults = [f"says: {line[:120]}" for line in self.heard(output) if TROUBLE.search(line)][:1]
         if self.played() < 0.8 * wanted.seconds:
             faults.append(f"{self.played():.1f} s only")

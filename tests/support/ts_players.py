@@ -126,6 +126,10 @@ class LateMpv(MpvScreen):
         first = next((at for at, line in enumerate(lines) if PICTURE.search(line)), len(lines))
         return lines[first:]
 
+    def pictures(self, output: str) -> list[float]:
+        """Those after the first, whose leading pictures refer to what it did not get."""
+        return super().pictures(output)[1:]
+
 
 def mpv_version() -> str:
     """The release of mpv."""
