@@ -1,0 +1,1 @@
+"""RTP: packets, control packets, sessions, and the payload formats of the codecs."""
