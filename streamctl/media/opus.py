@@ -6,6 +6,7 @@ Specifications: RFC 6716 §3.1 (table of contents byte), RFC 7845 §5.1 (OpusHea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.packet import Kind
@@ -15,7 +16,12 @@ MAGIC = b"OpusHead"
 SAMPLE_RATE = 48_000
 """Decoders work at this rate, whatever the header says about the original."""
 
-HEAD_BYTES = 19
+HEAD = Struct("<8sBBHIHB")
+HEAD_BYTES = HEAD.size
+VERSION = 1
+USUAL_PRE_SKIP = 312
+"""Samples that decoders drop at the start, as most encoders ask for: what is to be taken where a
+protocol tells nothing of it."""
 MAX_MAJOR_VERSION = 0
 """The upper half of the version byte; other halves are incompatible (§5.1)."""
 
@@ -60,6 +66,11 @@ class OpusHead:
         if family and len(mapping) < 2 + channels:
             raise RemoteProtocolError("an Opus identification header is cut off")
         return cls(channels, int.from_bytes(data[10:12], "little"), family, mapping)
+
+    def serialize(self) -> bytes:
+        """The header's bytes, without a gain."""
+        head = HEAD.pack(MAGIC, VERSION, self.channels, self.pre_skip, SAMPLE_RATE, 0, self.family)
+        return head + self.mapping
 
 
 class OpusReader(TrackReader):

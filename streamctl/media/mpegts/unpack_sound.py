@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from struct import pack
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
@@ -33,7 +32,7 @@ from streamctl.media.mpegts.frames import (
 )
 from streamctl.media.mpegts.tables import split_descriptors
 from streamctl.media.mpegts.unpack import PesUnpacker
-from streamctl.media.opus import MAGIC, OpusReader
+from streamctl.media.opus import USUAL_PRE_SKIP, OpusHead, OpusReader
 from streamctl.media.packet import Codec
 
 if TYPE_CHECKING:
@@ -43,11 +42,6 @@ if TYPE_CHECKING:
     from streamctl.media.mpegts.unpack import Found, ProgramTime
     from streamctl.media.packet import Track
     from streamctl.media.unit import TrackReader, Unit
-
-PRE_SKIP = 312
-"""Samples that Opus decoders drop at the start, as encoders usually ask for: the wire tells
-nothing of it."""
-
 
 SOUND_READERS: dict[Codec, Callable[[], TrackReader]] = {
     Codec.AAC: AacReader,
@@ -208,6 +202,5 @@ def opus_head(descriptors: bytes) -> bytes | None:
         if tag == EXTENSION and len(payload) > 1 and payload[0] == OPUS_EXTENSION:
             for (family, channels), mapping in OPUS_MAPPINGS.items():
                 if channels == payload[1] and (family == 0 or channels > 2):
-                    fixed = pack("<8sBBHIHB", MAGIC, 1, channels, PRE_SKIP, 48_000, 0, family)
-                    return fixed + mapping
+                    return OpusHead(channels, USUAL_PRE_SKIP, family, mapping).serialize()
     return None

@@ -20,6 +20,11 @@ def test_headers_of_real_encoders() -> None:
     assert (facts(SURROUND).sample_rate, facts(SURROUND).channels) == (48_000, 6)
 
 
+@pytest.mark.parametrize("data", [STEREO, SURROUND])
+def test_headers_are_written_as_they_were_read(data: bytes) -> None:
+    assert OpusHead.parse(data).serialize() == data
+
+
 @pytest.mark.parametrize(
     "data",
     [
