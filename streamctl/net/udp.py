@@ -19,6 +19,7 @@ from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_address
+from socket import AF_INET6
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from streamctl.net.udp_socket import Reception
+    from streamctl.sdk.endpoints import Address
 
     Unpack = Callable[[Sequence[memoryview], Sequence[int]], bytes]
     """Makes bytes of datagrams: the slots that they begin, and their sizes. Runs in the thread."""
@@ -100,6 +102,19 @@ class Receiver:
     def waiting(self) -> int:
         """Bytes on their way to the loop."""
         return self.brought - self.taken
+
+    @property
+    def port(self) -> int:
+        """The port that is received on."""
+        return int(self._socket.getsockname()[1])
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send a datagram from that port to a numeric address; lost if it can't leave now."""
+        host, port = address
+        if self._socket.family == AF_INET6 and ":" not in host:
+            host = f"::ffff:{host}"
+        with suppress(OSError):
+            self._socket.sendto(data, (host, port))
 
     def read(self) -> list[bytes]:
         """What has come; called in the thread.
