@@ -1,0 +1,1 @@
+"""RTSP as bytes and values, without sockets and clocks."""
