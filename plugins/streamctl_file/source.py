@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl.media.mpegts.packet import PACKET_BYTES
+from streamctl.media.pace import Pacer
 from streamctl.media.packet import TIMESCALE
-from streamctl_file.pacing import Pacer
 from streamctl_file.transport import TransportFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamctl.media.mpegts.clocked import Segment
     from streamctl.media.packet import Packet
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
     from streamctl_file.options import FileInputOptions
-    from streamctl_file.segment import Segment
 
 WHOLE = 0.95
 """A file that ends before this part of its declared length is not whole; the rest is rounding."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Self
 
 from streamctl.errors import MediaError
 from streamctl.media.mpegts.align import Aligner
+from streamctl.media.mpegts.clocked import CLOCK_HZ, CLOCK_WRAP, Segmenter, clocks
 from streamctl_file.repetition import Repetition
-from streamctl_file.segment import CLOCK_HZ, CLOCK_WRAP, Segmenter, clocks
 
 if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-    from streamctl_file.segment import Segment
+    from streamctl.media.mpegts.clocked import Segment
 
 BLOCK_BYTES = 1 << 20
 """Read at once: some 150 ms at 50 Mbit/s."""

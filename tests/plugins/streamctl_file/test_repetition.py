@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streamctl.media.mpegts.clocked import clocks
 from streamctl_file.repetition import MAX_PAUSE, Extent, Repetition
-from streamctl_file.segment import clocks
 from tests.support.broadcast import Broadcast, Capture, broadcast, splice_insert, variants
 from tests.support.ts import inspect
 from tests.support.ts_build import PACKET, SECOND, WRAP, Writer, pes

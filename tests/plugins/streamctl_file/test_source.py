@@ -9,10 +9,10 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from streamctl.errors import ConfigError, MediaError
+from streamctl.media.pace import STEP_S
 from streamctl.media.packet import Track
 from streamctl.sdk.url import StreamURL
 from streamctl_file.options import FileInputOptions
-from streamctl_file.pacing import STEP_S
 from streamctl_file.source import FileSource
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.ts import inspect

@@ -1,4 +1,4 @@
-"""When something of a file is due: media time against the clock."""
+"""When media that comes faster than it plays is due: its time against the clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEP_S = 0.02
 MAX_BURST_S = 1.0
 """A process that was held up catches up by this much; the rest of the delay is kept."""
 MAX_AHEAD_S = 10.0
-"""The longest hole in a file that is played as a pause."""
+"""The longest hole in media that is played as a pause."""
 
 
 class Pacer:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from streamctl.media.pace import MAX_AHEAD_S, MAX_BURST_S, STEP_S, Pacer
 from streamctl.media.packet import TIMESCALE, Kind, Packet
-from streamctl_file.pacing import MAX_AHEAD_S, MAX_BURST_S, STEP_S, Pacer
 
 
 def at(*seconds: float) -> list[Packet]:

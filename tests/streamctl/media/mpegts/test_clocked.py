@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl_file.segment import MAX_SILENCE_BYTES, Segment, Segmenter, clocks
+from streamctl.media.mpegts.clocked import MAX_SILENCE_BYTES, Segment, Segmenter, clocks
 from tests.support.ts_build import NULL_PACKET, PACKET, WRAP, Writer
 
 SECOND = 27_000_000
