@@ -146,7 +146,8 @@ class EngineGate:
         graph = stream.graph
         fanout = graph.fanout(fmt)
         cursor = graph.cursor(fmt)
-        return Playback(init=graph.lane(fmt).init, cursor=cursor, fanout=fanout)
+        init = None if graph.off_air else graph.lane(fmt).init
+        return Playback(init=init, cursor=cursor, fanout=fanout)
 
     def close(self, session: Session, reason: str) -> None:
         """End the session and whatever it held; may be called twice."""
@@ -267,10 +268,13 @@ def key(secret: SecretStr | None, request: Request) -> Refusal | None:
     """Whether the request lacks the key; compared in constant time."""
     if secret is None:
         return None
-    wanted = secret.get_secret_value().encode()
+    wanted = secret.get_secret_value()
     if any(
-        hmac.compare_digest(given.encode(), wanted) for given in (request.key, request.password)
+        hmac.compare_digest(given.encode(), wanted.encode())
+        for given in (request.key, request.password)
     ):
         return None
-    given = "wrong" if request.key or request.password else "missing"
+    if request.proof is not None and request.proof(wanted):
+        return None
+    given = "wrong" if request.key or request.password or request.proof else "missing"
     return Refusal(RefusalCode.UNAUTHORIZED, f"{given} key for {request.action}")

@@ -35,6 +35,8 @@ class Request:
     user_agent: str = ""
     returning: bool = False
     """The viewer has an open session, and asks for the next piece."""
+    proof: Callable[[str], bool] | None = None
+    """Whether a secret is the one that the peer knows, without having said it (HTTP Digest)."""
 
 
 class RefusalCode(enum.StrEnum):

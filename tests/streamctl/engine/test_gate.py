@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,17 @@ def test_publishers_and_viewers_have_their_own_keys(
     if isinstance(answer, Refusal):
         assert answer.code is RefusalCode.UNAUTHORIZED
         assert "`p`" not in answer.message
+
+
+@pytest.mark.parametrize(("known", "allowed"), [("p", True), ("r", False)])
+def test_a_key_may_be_known_without_being_said(known: str, *, allowed: bool) -> None:
+    rig = Rig()
+    rig.stream(publish_key="p")
+    asked = replace(request("news", Action.PUBLISH), proof=lambda secret: secret == known)
+    answer = rig.gate.check(asked)
+    assert isinstance(answer, Grant) is allowed
+    if isinstance(answer, Refusal):
+        assert answer.message == "wrong key for publish"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +174,23 @@ def test_a_session_is_announced_once_and_taken_back_once() -> None:
     assert rig.types().count("session.opened") == rig.types().count("session.closed") == 1
     rig.clock.advance(6)
     assert not stream.lane_running(Format.RTMP)
+
+
+def test_a_viewer_learns_the_tracks_of_what_is_on_air_only() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    grant = rig.gate.check(request("news"))
+    assert isinstance(grant, Grant)
+    viewer = rig.gate.open(grant, print)
+    assert rig.gate.play(grant, viewer, Format.RTMP).init is None
+    session, writer, _ = rig.publisher(stream)
+    writer.tracks([VIDEO, SOUND])
+    writer.put(gop(0), rig.clock.now())
+    init = rig.gate.play(grant, viewer, Format.RTMP).init
+    assert init is not None
+    assert [track.id for track in init.tracks] == [0, 1]
+    rig.gate.close(session, "left")
+    assert rig.gate.play(grant, viewer, Format.RTMP).init is None
 
 
 def test_a_flood_of_refusals_is_counted_in_full_but_logged_sparingly(
