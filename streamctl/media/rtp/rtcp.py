@@ -239,8 +239,9 @@ def read(kind: int, count: int, body: memoryview) -> list[Control]:
     """What one packet says; nothing if it is cut off, or of another type."""
     size = len(body)
     if kind == Type.SENDER_REPORT and size >= SENDER.size:
+        ssrc, ntp, timestamp, packets, octets = SENDER.unpack_from(body)
         blocks = read_blocks(body[SENDER.size :], count)
-        return [SenderReport(*SENDER.unpack_from(body), reports=blocks)]
+        return [SenderReport(ssrc, ntp, timestamp, packets, octets, blocks)]
     if kind == Type.RECEIVER_REPORT and size >= WORD.size:
         blocks = read_blocks(body[WORD.size :], count)
         return [ReceiverReport(WORD.unpack_from(body)[0], blocks)]

@@ -1,0 +1,363 @@
+"""The receiving side of RTP: from the datagrams of a source's tracks to access units on one time.
+
+Theory of operation: RTSP and plain RTP share it. Datagrams go in by :meth:`Receiver.feed`, control
+packets by :meth:`Receiver.feed_rtcp`; what they make waits for :meth:`Receiver.deliver`. At the
+beginning units are held for a moment, until reports of the sender tell how the tracks stand to
+each other, and pictures how they are reordered; each keeps its arrival, so nothing is shown later
+for it. No packet raises: what is wrong with one is counted. The owner calls :meth:`Receiver.poll`
+and :meth:`Receiver.reports` a few times a second.
+Specification: RFC 3550, section 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from streamctl.errors import ProtocolError
+from streamctl.media.packet import TIMESCALE, Kind, Packet
+from streamctl.media.rtp import rtcp
+from streamctl.media.rtp.channel import Channel
+from streamctl.media.rtp.decode_order import LEARNING
+from streamctl.media.rtp.jitter import DEFAULT_WAIT_S, Arrival, JitterBuffer
+from streamctl.media.rtp.rtcp import (
+    Bye,
+    Description,
+    FullIntra,
+    PictureLoss,
+    ReceiverReport,
+    SenderReport,
+)
+from streamctl.media.rtp.timing import CommonTime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.media.packet import Track
+    from streamctl.media.rtp.depacketise import Unit
+    from streamctl.media.rtp.formats import RtpFormat
+    from streamctl.media.rtp.jitter import Ordered
+
+HOLD_S = 1.0
+"""How long the first units wait for the reports of their sender, which may send none."""
+MAX_HELD = 3000
+"""Units that wait meanwhile."""
+MAX_HELD_BYTES = 16 * 1024 * 1024
+REPORT_S = 5.0
+"""Receivers report this often (RFC 3550, section 6.2)."""
+FIRST_REPORT_S = 1.0
+REQUEST_S = 1.0
+"""A picture is asked for this often at most: encoders need time to make one."""
+RESTART_S = 2.0
+"""The tracks of a sender that begins anew do so within this time."""
+VIDEO = frozenset({Kind.KEY, Kind.P, Kind.B})
+
+
+class Writer(Protocol):
+    """What takes the media: the part of an ``EpochWriter`` that is used."""
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        """Announce the tracks."""
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        """Write access units in decode order."""
+
+    def put_ts(self, data: bytes, now: float) -> None:
+        """Write MPEG-TS."""
+
+    def drop(self, count: int) -> None:
+        """Count what could not be made into packets."""
+
+    def discontinuity(self, reason: str) -> None:
+        """Say that content jumps here."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A unit that waits for the time to be known."""
+
+    channel: Channel
+    unit: Unit
+    arrival: float
+
+
+class Receiver:
+    """Receives the tracks of one source."""
+
+    def __init__(
+        self,
+        formats: Sequence[RtpFormat],
+        *,
+        ssrc: int,
+        name: str = "streamctl",
+        ordered: bool = False,
+        wait_s: float = DEFAULT_WAIT_S,
+    ) -> None:
+        """``ssrc`` is whose reports we send, and should be random; ``name`` goes with it.
+
+        ``ordered`` = packets come over a connection, in order and each once; else ``wait_s`` is how
+        long the others wait for one that is missing.
+
+        Raises:
+            RemoteProtocolError: one of the formats can't be read.
+        """
+        self.ssrc = ssrc
+        self.name = name
+        make = Arrival if ordered else partial(JitterBuffer, wait_s)
+        self.channels = [
+            Channel(index, rtp, make, patient=not ordered) for index, rtp in enumerate(formats)
+        ]
+        self.bad_reports = 0
+        """What should have been RTCP and was not."""
+        self.full_intra: set[int] = set()
+        """Tracks whose sender knows FIR, not PLI (``a=rtcp-fb`` of RFC 5104, section 7.1)."""
+        timed = [channel for channel in self.channels if not channel.transport]
+        timed.sort(key=lambda channel: not channel.video)
+        self.common = CommonTime([channel.time for channel in timed])
+        self._timed = timed
+        self._news = bool(timed)
+        self._began: float | None = None
+        self._holding = bool(timed)
+        self._held: list[Held] = []
+        self._held_bytes = 0
+        self._batches: list[tuple[list[Packet], float]] = []
+        """What is ready, by arrival; no packets = the sender began anew there."""
+        self._payloads: list[memoryview] = []
+        self._anew_at: float | None = None
+        self._dropped = 0
+        self._report_at: float | None = None
+        self._requested_at = 0.0
+        self._requests = 0
+
+    @property
+    def tracks(self) -> list[Track]:
+        """The tracks as they are known now, numbered like the formats; without MPEG-TS."""
+        return [channel.track for channel in self.channels if channel.track is not None]
+
+    @property
+    def ended(self) -> bool:
+        """Whether every source that came has said farewell."""
+        heard = [channel for channel in self.channels if channel.reception is not None]
+        return bool(heard) and all(channel.ended for channel in heard)
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`poll` has something to do; None = nothing waits."""
+        found = [c.order.deadline for c in self.channels if c.order.deadline is not None]
+        if self._held and self._began is not None:
+            found.append(self._began + HOLD_S)
+        return min(found, default=None)
+
+    def feed(self, track: int, data: bytes | memoryview, now: float) -> None:
+        """Take an RTP packet of a track.
+
+        Its bytes must not change until :meth:`deliver`, those of datagrams not at all.
+        """
+        channel = self.channels[track]
+        ordered = channel.feed(data, now)
+        if channel.began_anew:
+            self._begin_anew(channel, now)
+        if ordered:
+            self._take(channel, ordered, now)
+
+    def feed_rtcp(self, track: int, data: bytes | memoryview, now: float) -> None:
+        """Take a datagram of RTCP that came for a track; it may speak of others too."""
+        try:
+            packets = rtcp.parse(data)
+        except ProtocolError:
+            self.bad_reports += 1
+            return
+        for packet in packets:
+            if isinstance(packet, SenderReport):
+                self._sender_report(self._channel_of(packet.ssrc, track), packet, now)
+            elif isinstance(packet, Bye):
+                for channel in self.channels:
+                    reception = channel.reception
+                    if reception is not None and reception.ssrc in packet.ssrcs:
+                        channel.farewell(now)
+
+    def poll(self, now: float) -> None:
+        """Go on with what has waited long enough."""
+        for channel in self.channels:
+            deadline = channel.order.deadline
+            if deadline is not None and deadline <= now:
+                self._take(channel, channel.order.poll(now), now)
+        if self._held and self._began is not None and now >= self._began + HOLD_S:
+            self._release()
+
+    def deliver(self, out: Writer, now: float) -> None:
+        """Hand over everything that is ready."""
+        if self._payloads:
+            payloads, self._payloads = self._payloads, []
+            out.put_ts(b"".join(payloads), now)
+        if self._news and self._began is not None:
+            self._news = False
+            out.tracks(self.tracks)
+        if self._batches:
+            batches, self._batches = self._batches, []
+            for packets, arrival in batches:
+                if packets:
+                    out.put(packets, arrival)
+                else:
+                    out.discontinuity("the sender began anew")
+        damaged = sum(channel.damaged for channel in self.channels)
+        if damaged != self._dropped:
+            dropped, self._dropped = damaged - self._dropped, damaged
+            out.drop(dropped)
+
+    def reports(self, now: float) -> list[tuple[int, bytes]]:
+        """The RTCP datagrams that are due, each with its track."""
+        heard = [channel for channel in self.channels if channel.reception is not None]
+        if not heard:
+            return []
+        if self._report_at is None:
+            self._report_at = now + FIRST_REPORT_S
+        due = now >= self._report_at
+        starving = [channel for channel in heard if channel.starving]
+        asking = bool(starving) and now - self._requested_at >= REQUEST_S
+        if due:
+            self._report_at = now + REPORT_S
+        if asking:
+            self._requested_at = now
+            self._requests += 1
+        return [
+            (channel.index, self._report(channel, now, asks=asking and channel.starving))
+            for channel in heard
+            if due or (asking and channel.starving)
+        ]
+
+    def farewells(self) -> list[tuple[int, bytes]]:
+        """The datagrams that tell the sender that nobody receives any more."""
+        bye = rtcp.serialise([ReceiverReport(self.ssrc), Bye((self.ssrc,))])
+        return [(c.index, bye) for c in self.channels if c.reception is not None]
+
+    def measure(self) -> list[dict[str, object]]:
+        """What was counted of each track, JSON-ready."""
+        return [measure(channel) for channel in self.channels]
+
+    def _channel_of(self, ssrc: int, track: int) -> Channel:
+        """The channel of a source; that of the port or connection if no packet of it came yet."""
+        for channel in self.channels:
+            if channel.reception is not None and channel.reception.ssrc == ssrc:
+                return channel
+        return self.channels[track]
+
+    def _sender_report(self, channel: Channel, report: SenderReport, now: float) -> None:
+        """Learn which moment a timestamp of the track stands for."""
+        if not channel.sender_report(report, now) or channel.transport:
+            return
+        if not self._holding:
+            self.common.align()
+        elif self._known():
+            self._release()
+
+    def _take(self, channel: Channel, ordered: list[Ordered], now: float) -> None:
+        """Deal with packets that are in order."""
+        if self._began is None:
+            self._began = now
+        if channel.transport:
+            self._payloads += [packet.payload for packet, _ in ordered]
+            return
+        for packet, lost in ordered:
+            for unit in channel.units(packet, lost=lost):
+                self._unit(channel, unit, now)
+
+    def _unit(self, channel: Channel, unit: Unit, now: float) -> None:
+        """Take an access unit."""
+        if unit.config is not None:
+            self._news = True
+            track = channel.track
+            assert track is not None
+            channel.decode.configure(track)
+        if unit.kind is Kind.KEY:
+            channel.starving = False
+        assert self._began is not None
+        if channel.time.offset is None:
+            channel.time.start(unit.timestamp, round((now - self._began) * TIMESCALE), now)
+        if not self._holding:
+            self._emit(channel, unit, now)
+            return
+        self._held.append(Held(channel, unit, now))
+        self._held_bytes += len(unit.data)
+        full = len(self._held) >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES
+        if full or now >= self._began + HOLD_S or self._known():
+            self._release()
+
+    def _known(self) -> bool:
+        """Whether nothing has to be waited for any more."""
+        for channel in self._timed:
+            if channel.decode.unsure:
+                pictures = sum(held.channel is channel for held in self._held)
+                if pictures < LEARNING:
+                    return False
+        return len(self._timed) == 1 or self.common.known
+
+    def _release(self) -> None:
+        """Let go of what was held, on the time that is known by now."""
+        self._holding = False
+        held, self._held = self._held, []
+        self._held_bytes = 0
+        self.common.align(at_once=True)
+        for channel in self._timed:
+            if channel.decode.unsure:
+                channel.decode.learn(
+                    channel.time.peek(one.unit.timestamp) for one in held if one.channel is channel
+                )
+        for one in held:
+            self._emit(one.channel, one.unit, one.arrival)
+
+    def _emit(self, channel: Channel, unit: Unit, arrival: float) -> None:
+        """Put a unit on the common time."""
+        pts = channel.time.time(unit.timestamp, arrival)
+        packet = Packet(channel.index, pts, pts, unit.kind, unit.flags, unit.data, unit.dur)
+        if unit.kind in VIDEO:
+            channel.decode.take(packet)
+        batches = self._batches
+        if batches and batches[-1][1] == arrival and batches[-1][0]:
+            batches[-1][0].append(packet)
+        else:
+            batches.append(([packet], arrival))
+
+    def _begin_anew(self, channel: Channel, now: float) -> None:
+        """A sender began anew on one of its tracks; the others will follow."""
+        channel.began_anew = False
+        if self._anew_at is None or now - self._anew_at > RESTART_S:
+            self._anew_at = now
+            if not self._holding:
+                self._batches.append(([], now))
+
+    def _report(self, channel: Channel, now: float, *, asks: bool) -> bytes:
+        reception = channel.reception
+        assert reception is not None
+        block = reception.block(channel.order.tally, now)
+        packets: list[rtcp.Control] = [
+            ReceiverReport(self.ssrc, (block,)),
+            Description(self.ssrc, self.name),
+        ]
+        if asks and channel.index in self.full_intra:
+            packets.append(FullIntra(self.ssrc, reception.ssrc, self._requests))
+        elif asks:
+            packets.append(PictureLoss(self.ssrc, reception.ssrc))
+        return rtcp.serialise(packets)
+
+
+def measure(channel: Channel) -> dict[str, object]:
+    """What was counted of a track."""
+    tally, reception = channel.order.tally, channel.reception
+    return {
+        "encoding": channel.format.encoding,
+        "ssrc": reception.ssrc if reception is not None else None,
+        "packets": tally.received,
+        "gaps": tally.gaps,
+        "lost": tally.lost,
+        "late": tally.late,
+        "restarts": tally.restarts,
+        "invalid": channel.invalid,
+        "other_sources": channel.other_sources,
+        "other_types": channel.other_types,
+        "damaged_units": channel.damaged,
+        "jitter_ms": round(1000 * reception.jitter / channel.format.clock_rate, 2)
+        if reception is not None
+        else 0.0,
+    }
