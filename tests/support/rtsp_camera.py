@@ -102,6 +102,8 @@ class Camera:
     """After so many it stops; 0 = never."""
     at_end: str = "silence"
     """``silence``, ``close``, ``bye``, ``garbage`` or ``dollars``."""
+    silent: frozenset[str] = frozenset()
+    """Methods that are never answered."""
     script: Script | None = None
     frames_per_s: int = 50
     """How fast the pictures leave; their timestamps are those of 25."""

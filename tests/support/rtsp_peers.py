@@ -194,6 +194,8 @@ class Talk:
         camera = self.camera
         if asked.method in camera.keep_alive:
             self.prolonged.set()
+        if asked.method in camera.silent:
+            return
         answer = camera.script(asked) if camera.script else None
         if answer is None:
             answer = self.refusal(asked) or self.usual(asked)
@@ -202,8 +204,7 @@ class Talk:
             self.send_picture(0)
         self.answer(asked, answer)
         if playing:
-            begin = 1 if camera.early else 0
-            threading.Thread(target=self.play, args=(begin,), daemon=True).start()
+            self.play_soon(1 if camera.early else 0)
         if asked.method == "TEARDOWN":
             self.ended.set()
 
@@ -324,6 +325,10 @@ class Talk:
 
         first = digest(f"{user}:{REALM}:{password}")
         return digest(f"{first}:{self.nonce}:{digest(f'{asked.method}:{asked.uri}')}")
+
+    def play_soon(self, number: int = 0) -> None:
+        """Begin to send pictures."""
+        threading.Thread(target=self.play, args=(number,), daemon=True).start()
 
     def play(self, number: int) -> None:
         """Send pictures until something ends it."""

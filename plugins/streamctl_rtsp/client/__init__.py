@@ -1,0 +1,1 @@
+"""The client side: pulling from cameras and other servers, and pushing to them."""

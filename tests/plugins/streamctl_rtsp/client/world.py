@@ -1,0 +1,141 @@
+"""What the client's tests are made of: a context, an epoch that remembers, and waiting."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import anyio
+
+from streamctl.errors import StaleEpoch, StreamctlError
+from streamctl.net.clock import LoopClock
+from streamctl.sdk.url import StreamURL
+from streamctl_rtsp.client.options import InputOptions
+from streamctl_rtsp.client.source import RtspSource
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+
+    from streamctl.media.packet import Packet, Track
+    from streamctl.sdk.context import Clock, Context
+    from tests.support.rtsp_peers import CameraServer
+
+LOGIN = "admin:s3cret%20pass"
+"""That of the camera, as it stands in URLs."""
+
+
+class FakeContext:
+    """A context with a clock and a logger."""
+
+    def __init__(self, clock: Clock, handshake_s: float = 5.0) -> None:
+        self.clock = clock
+        self.log = logging.getLogger("streamctl.rtsp")
+        self.handshake_s = handshake_s
+
+    @property
+    def as_context(self) -> Context:
+        """Itself, for parts that use no more of a context than this."""
+        return cast("Context", self)
+
+
+@dataclass
+class Writer:
+    """An epoch that remembers."""
+
+    announced: list[list[Track]] = field(default_factory=list)
+    packets: list[Packet] = field(default_factory=list)
+    transport: bytearray = field(default_factory=bytearray)
+    jumps: list[str] = field(default_factory=list)
+    dropped: int = 0
+    stale: bool = False
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        self._check()
+        self.announced.append(list(tracks))
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        del now
+        self._check()
+        self.packets += packets
+
+    def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        del now
+        self._check()
+        self.transport += data
+
+    def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
+        del program, pids
+
+    def drop(self, count: int) -> None:
+        self.dropped += count
+
+    def discontinuity(self, reason: str) -> None:
+        self.jumps.append(reason)
+
+    def _check(self) -> None:
+        if self.stale:
+            raise StaleEpoch("another source has taken over")
+
+    def of(self, track: int) -> list[Packet]:
+        """The packets of a track."""
+        return [packet for packet in self.packets if packet.track == track]
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    """Return once a condition of the same loop holds."""
+    with anyio.fail_after(timeout_s):
+        while not condition():
+            await anyio.sleep(0.005)
+
+
+def source_of(url: str, *, handshake_s: float = 5.0, **keys: object) -> RtspSource:
+    """A source that pulls a URL."""
+    context = FakeContext(LoopClock(), handshake_s)
+    options = InputOptions.model_validate(keys)
+    return RtspSource(StreamURL.parse(url), options, context.as_context)
+
+
+class Pull:
+    """A source at work."""
+
+    def __init__(self, source: RtspSource) -> None:
+        self.source = source
+        self.out = Writer()
+        self.error: StreamctlError | None = None
+
+    async def run(self) -> None:
+        """Run until the end, whatever that is."""
+        try:
+            await self.source.run(self.out)
+        except StreamctlError as error:
+            self.error = error
+
+    async def pictures(self, count: int) -> None:
+        """Return when so many pictures have come, or none will come any more."""
+        await until(lambda: len(self.out.of(0)) >= count or self.error)
+        if self.error is not None:
+            raise self.error
+
+
+@asynccontextmanager
+async def pulling(
+    camera: CameraServer, login: str = "", *, handshake_s: float = 5.0, **keys: object
+) -> AsyncIterator[Pull]:
+    """Pull from a camera for as long as the context lasts."""
+    pull = Pull(source_of(camera.url(login=login), handshake_s=handshake_s, **keys))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pull.run)
+        yield pull
+        tasks.cancel_scope.cancel()
+
+
+async def failure(
+    camera: CameraServer, login: str = "", *, handshake_s: float = 5.0, **keys: object
+) -> StreamctlError:
+    """How a pull from a camera ends."""
+    async with pulling(camera, login, handshake_s=handshake_s, **keys) as pull:
+        await until(lambda: pull.error)
+        assert pull.error is not None
+        return pull.error
