@@ -182,7 +182,7 @@ class JitterBuffer:
         found = []
         while self._held_bytes > MAX_HELD_BYTES:
             found += self._give_up()
-        return found + self.poll(now) if self._deadline else found
+        return found + self.poll(now)
 
     def _give_up(self) -> list[Ordered]:
         """Call lost what is missing before the first packet that is held."""
