@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streamctl.media.rtp.packet import RtpPacket
     from streamctl.media.rtp.rtcp import SenderReport
 
-SILENT_S = 0.5
+SILENT_S = 0.3
 """A source is over that has been silent for so long while another one sends."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """What is kept of a new source meanwhile: half a second at 60 Mbit/s."""
@@ -61,6 +61,8 @@ class Channel:
         self.order = make_order()
         self.reception: Reception | None = None
         """Of the source that is taken; None before the first packet."""
+        self.newcomer = False
+        """Set when a source has come, the first one or another."""
         self.began_anew = False
         """Set when another source has taken the place of the one that was there."""
         self.ended = False
@@ -81,8 +83,6 @@ class Channel:
         self._heard_at = 0.0
         self._newcomers: list[RtpPacket] = []
         self._newcomers_bytes = 0
-        self._early: SenderReport | None = None
-        """A report of a source whose packets have not come."""
         self._open()
 
     @property
@@ -108,6 +108,7 @@ class Channel:
         reception = self.reception
         if reception is None:
             reception = self.reception = Reception(packet.ssrc, self.format.clock_rate)
+            self.newcomer = True
         elif packet.ssrc != reception.ssrc:
             return self._newcomer(packet, now)
         self._heard_at = now
@@ -125,17 +126,12 @@ class Channel:
             self.starving = self.video
         return found
 
-    def sender_report(self, report: SenderReport, now: float) -> bool:
-        """Take a report; whether it tells something about the source that is there, or comes."""
-        reception = self.reception
-        if reception is not None and reception.ssrc != report.ssrc:
-            self._early = report
-            return False
-        if reception is not None:
-            reception.reported(report.ntp, now)
+    def sender_report(self, report: SenderReport, now: float) -> None:
+        """Take a report of the source that is there."""
+        if self.reception is not None:
+            self.reception.reported(report.ntp, now)
         if report.ntp:
             self.time.report(report.ntp, report.timestamp)
-        return bool(report.ntp)
 
     def farewell(self, now: float) -> None:
         """The source has ended: the next one need not wait."""
@@ -185,11 +181,9 @@ class Channel:
         fresh = self.order.tally
         fresh.lost, fresh.gaps, fresh.late = tally.lost, tally.gaps, tally.late
         fresh.restarts = tally.restarts
-        self.began_anew, self.ended = True, False
+        self.newcomer = self.began_anew = True
+        self.ended = False
         self.time.restart()
-        early, self._early = self._early, None
-        if early is not None and early.ssrc == ssrc and early.ntp:
-            self.time.report(early.ntp, early.timestamp)
         self.decode.reset()
         self._open()
 

@@ -44,6 +44,8 @@ HOLD_S = 1.0
 MAX_HELD = 3000
 """Units that wait meanwhile."""
 MAX_HELD_BYTES = 16 * 1024 * 1024
+MAX_EARLY = 64
+"""Reports about sources of which nothing is known."""
 REPORT_S = 5.0
 """Receivers report this often (RFC 3550, section 6.2)."""
 FIRST_REPORT_S = 1.0
@@ -119,6 +121,8 @@ class Receiver:
         self._news = bool(timed)
         self._began: float | None = None
         self._holding = bool(timed)
+        self._early: dict[int, SenderReport] = {}
+        """Reports of sources whose packets have not come, by SSRC."""
         self._held: list[Held] = []
         self._held_bytes = 0
         self._batches: list[tuple[list[Packet], float]] = []
@@ -156,13 +160,14 @@ class Receiver:
         """
         channel = self.channels[track]
         ordered = channel.feed(data, now)
-        if channel.began_anew:
-            self._begin_anew(channel, now)
+        if channel.newcomer:
+            self._welcome(channel, now)
         if ordered:
             self._take(channel, ordered, now)
 
     def feed_rtcp(self, track: int, data: bytes | memoryview, now: float) -> None:
-        """Take a datagram of RTCP that came for a track; it may speak of others too."""
+        """Take a datagram of RTCP that came for a track; it may speak of others as well."""
+        del track
         try:
             packets = rtcp.parse(data)
         except ProtocolError:
@@ -170,7 +175,7 @@ class Receiver:
             return
         for packet in packets:
             if isinstance(packet, SenderReport):
-                self._sender_report(self._channel_of(packet.ssrc, track), packet, now)
+                self._sender_report(packet, now)
             elif isinstance(packet, Bye):
                 for channel in self.channels:
                     reception = channel.reception
@@ -236,21 +241,35 @@ class Receiver:
         """What was counted of each track, JSON-ready."""
         return [measure(channel) for channel in self.channels]
 
-    def _channel_of(self, ssrc: int, track: int) -> Channel:
-        """The channel of a source; that of the port or connection if no packet of it came yet."""
+    def _sender_report(self, report: SenderReport, now: float) -> None:
+        """Learn which moment a timestamp of a track stands for."""
         for channel in self.channels:
-            if channel.reception is not None and channel.reception.ssrc == ssrc:
-                return channel
-        return self.channels[track]
-
-    def _sender_report(self, channel: Channel, report: SenderReport, now: float) -> None:
-        """Learn which moment a timestamp of the track stands for."""
-        if not channel.sender_report(report, now) or channel.transport:
+            if channel.reception is not None and channel.reception.ssrc == report.ssrc:
+                break
+        else:
+            if len(self._early) >= MAX_EARLY:
+                self._early.clear()
+            self._early[report.ssrc] = report
+            return
+        channel.sender_report(report, now)
+        if channel.transport or not channel.time.reported:
             return
         if not self._holding:
             self.common.align()
         elif self._known():
             self._release()
+
+    def _welcome(self, channel: Channel, now: float) -> None:
+        """A source has come; if it is another one, those of the other tracks will follow."""
+        assert channel.reception is not None
+        early = self._early.pop(channel.reception.ssrc, None)
+        if early is not None:
+            channel.sender_report(early, now)
+        if channel.began_anew and (self._anew_at is None or now - self._anew_at > RESTART_S):
+            self._anew_at = now
+            if not self._holding:
+                self._batches.append(([], now))
+        channel.newcomer = channel.began_anew = False
 
     def _take(self, channel: Channel, ordered: list[Ordered], now: float) -> None:
         """Deal with packets that are in order."""
@@ -275,6 +294,8 @@ class Receiver:
         assert self._began is not None
         if channel.time.offset is None:
             channel.time.start(unit.timestamp, round((now - self._began) * TIMESCALE), now)
+            if not self._holding:
+                self.common.align(at_once=channel.time)
         if not self._holding:
             self._emit(channel, unit, now)
             return
@@ -298,7 +319,8 @@ class Receiver:
         self._holding = False
         held, self._held = self._held, []
         self._held_bytes = 0
-        self.common.align(at_once=True)
+        for channel in self._timed:
+            self.common.align(at_once=channel.time)
         for channel in self._timed:
             if channel.decode.unsure:
                 channel.decode.learn(
@@ -318,14 +340,6 @@ class Receiver:
             batches[-1][0].append(packet)
         else:
             batches.append(([packet], arrival))
-
-    def _begin_anew(self, channel: Channel, now: float) -> None:
-        """A sender began anew on one of its tracks; the others will follow."""
-        channel.began_anew = False
-        if self._anew_at is None or now - self._anew_at > RESTART_S:
-            self._anew_at = now
-            if not self._holding:
-                self._batches.append(([], now))
 
     def _report(self, channel: Channel, now: float, *, asks: bool) -> bytes:
         reception = channel.reception

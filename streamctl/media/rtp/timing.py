@@ -129,8 +129,8 @@ class CommonTime:
         """Whether reports tell how all tracks stand to each other."""
         return all(track.offset is not None and track.reported for track in self.tracks)
 
-    def align(self, *, at_once: bool = False) -> None:
-        """Move the tracks to where their newest reports want them."""
+    def align(self, *, at_once: TrackTime | None = None) -> None:
+        """Move the tracks to where their newest reports want them; one may be moved at once."""
         lead = self.tracks[0]
         place = lead.place()
         if place is None:
@@ -138,5 +138,7 @@ class CommonTime:
         assert lead.offset is not None
         for track in self.tracks[1:]:
             other = track.place()
-            if other is not None and not track.aim(lead.offset + other - place, at_once=at_once):
+            if other is None:
+                continue
+            if not track.aim(lead.offset + other - place, at_once=track is at_once):
                 self.implausible += 1
