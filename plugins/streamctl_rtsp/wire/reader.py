@@ -27,9 +27,11 @@ MAX_GARBAGE_BYTES = 262_144
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 BLANK = b"\r\n"
 BEGIN = re.compile(
-    rb"\$|RTSP/|R(?:T(?:SP?)?)?\Z|(?:\A|(?<=\n))[A-Z_]{1,20}(?:\Z| [^\r\n]*(?:\Z| RTSP/\d))"
+    rb"\$|RTSP/|HTTP/|R(?:T(?:SP?)?)?\Z|H(?:T(?:TP?)?)?\Z"
+    rb"|(?:\A|(?<=\n))[A-Z_]{1,20}(?:\Z| [^\r\n]*(?:\Z| RTSP/\d))"
 )
-"""A frame, a response or a request, or what may yet become one of them."""
+"""A frame, a response (that to a tunnel is one of HTTP) or a request, or what may yet become one
+of them."""
 
 
 @dataclass(slots=True)

@@ -185,5 +185,15 @@ def test_frames_come_out_as_they_went_in(frames: list[tuple[int, bytes]]) -> Non
     assert [flat(event) for event in found] == frames
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_the_answer_to_a_tunnel_is_no_garbage(size: int) -> None:
+    stream = b"\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" + REPLY
+    reader = RtspReader(lenient=True)
+    found = []
+    for at in range(0, len(stream), size):
+        found += reader.receive(stream[at : at + size])
+    assert [event.status for event in found if isinstance(event, Response)] == [200, 200]
+
+
 def test_headers_are_equal_by_their_fields() -> None:
     assert Headers([("A", "b")]) == Headers([("A", "b")])
