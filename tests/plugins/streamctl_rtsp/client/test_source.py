@@ -178,18 +178,14 @@ async def test_no_transport_at_all_is_said() -> None:
 
 async def test_channels_that_were_not_agreed_on_are_heard_where_they_were_asked_for() -> None:
     def script(asked: Asked) -> Answer | None:
-        if asked.method != "SETUP":
-            return None
-        return Answer(200, {"Session": "x", "Transport": "RTP/AVP/TCP;interleaved=8-9"})
+        given = {"Session": "x", "Transport": "RTP/AVP/TCP;interleaved=8-9"}
+        return Answer(200, given) if asked.method in {"SETUP", "PLAY"} else None
 
-    camera = Camera(script=script)
-    with CameraServer(camera) as server:
+    with CameraServer(Camera(script=script)) as server:
         async with pulling(server) as pull:
             await until(lambda: server.requests("PLAY") or pull.error)
             (talk,) = server.open
             talk.channels[0] = 0
-            talk.session = "x"
-            talk.play_soon()
             await pull.pictures(FEW)
 
 
