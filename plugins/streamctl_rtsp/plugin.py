@@ -1,0 +1,57 @@
+"""The plugin object: what ``rtsp`` can do, and the parts that do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from streamctl.net.tls import ServerTls
+from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl_rtsp.client import options as client_keys
+from streamctl_rtsp.client.source import RtspSource
+from streamctl_rtsp.server import options as keys
+from streamctl_rtsp.server.listener import RtspListener
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from streamctl.sdk.context import Context
+    from streamctl.sdk.endpoints import Address, Listener, Source
+    from streamctl.sdk.url import StreamURL
+
+PORT = 8554
+TLS_PORT = 8322
+TLS_LISTENER = "rtsps"
+
+
+class RtspPlugin(ProtocolPlugin):
+    """RTSP and RTSPS: one port each for publishers and players, and pull."""
+
+    kind = "rtsp"
+    summary = "RTSP and RTSPS: publish, play and pull"
+    schemes: ClassVar[tuple[str, ...]] = ("rtsp", "rtsps")
+    ports: ClassVar[Mapping[str, int]] = {"rtsp": PORT, "rtsps": TLS_PORT}
+    caps = Cap.PULL | Cap.LISTEN
+    url_template = "rtsp://{host}:{port}/live/{code}"
+    InputOptions: ClassVar[type[BaseModel]] = client_keys.InputOptions
+    ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
+    listeners: ClassVar[Mapping[str, type[BaseModel]]] = {TLS_LISTENER: keys.TlsListenerOptions}
+
+    def check_input(self, url: StreamURL, options: client_keys.InputOptions) -> None:
+        """Refuse a URL that names no host, and a transport that does not go with it.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        client_keys.destination_of(url, options.transport)
+
+    def source(self, url: StreamURL, options: client_keys.InputOptions, ctx: Context) -> Source:
+        return RtspSource(url, options, ctx)
+
+    def listener(self, address: Address, options: keys.AnyOptions, ctx: Context) -> Listener:
+        tls = None
+        if isinstance(options, keys.TlsListenerOptions):
+            setting = f"listeners.{TLS_LISTENER}"
+            tls = ServerTls(options.tls_cert, options.tls_key, setting=setting)
+        return RtspListener(address, options, ctx, tls)
