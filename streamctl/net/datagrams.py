@@ -111,10 +111,14 @@ class DatagramReader:
 
     def sender(self, number: int) -> bytes:
         """The IP address that the datagram in a slot came from, as 4 or 16 bytes."""
-        at = number * NAME_BYTES
-        name = self._names[at : at + NAME_BYTES]
+        name = self.name(number)
         family = int.from_bytes(name[:2], sys.byteorder)
-        return bytes(name[4:8] if family == socket.AF_INET else name[8:24])
+        return name[4:8] if family == socket.AF_INET else name[8:24]
+
+    def name(self, number: int) -> bytes:
+        """The same with its port, as ``struct sockaddr_in`` or ``sockaddr_in6``."""
+        at = number * NAME_BYTES
+        return bytes(self._names[at : at + NAME_BYTES])
 
 
 def address_of(memory: bytearray) -> int:

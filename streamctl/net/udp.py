@@ -52,6 +52,8 @@ REST_S = 0.004
 """At 50 Mbit/s this collects twenty datagrams; a loop's callback costs as much as ten."""
 ROUNDS = 8
 """Reads of one socket before the others have their turn."""
+SIZE_BYTES = 2
+"""Of the size of a datagram."""
 WAITING_BYTES = 8 * 1024 * 1024
 """What one socket may have waiting for the loop: more than a second at 50 Mbit/s."""
 
@@ -152,22 +154,39 @@ class Receiver:
 
     def _keep(self, sizes: Sequence[int]) -> bytes:
         slots: Sequence[memoryview] = self._reader.slots.views
+        numbers: Sequence[int] = range(len(sizes))
         if self.wanted:
-            chosen = [
-                number
-                for number in range(len(sizes))
-                if same(self._reader.sender(number), self.wanted)
-            ]
-            self.refused += len(sizes) - len(chosen)
-            slots = [slots[number] for number in chosen]
-            sizes = [sizes[number] for number in chosen]
+            numbers = [n for n in numbers if same(self._reader.sender(n), self.wanted)]
+            self.refused += len(sizes) - len(numbers)
+            slots = [slots[number] for number in numbers]
+            sizes = [sizes[number] for number in numbers]
         self.datagrams += len(sizes)
         if self.waiting > WAITING_BYTES:
             self.overruns += len(sizes)
             return b""
-        data = self._unpack(slots, sizes)
+        data = self.join(slots, sizes, numbers)
         self.brought += len(data)
         return data
+
+    def join(
+        self, slots: Sequence[memoryview], sizes: Sequence[int], numbers: Sequence[int]
+    ) -> bytes:
+        """The bytes of datagrams, which the reader has by these numbers; called in the thread."""
+        del numbers
+        return self._unpack(slots, sizes)
+
+
+class NamedReceiver(Receiver):
+    """One that keeps who has sent each datagram: name and size stand before its bytes."""
+
+    def join(
+        self, slots: Sequence[memoryview], sizes: Sequence[int], numbers: Sequence[int]
+    ) -> bytes:
+        parts: list[bytes | memoryview] = []
+        name = self._reader.name
+        for slot, size, number in zip(slots, sizes, numbers, strict=False):
+            parts += (name(number), size.to_bytes(SIZE_BYTES, "big"), slot[:size])
+        return b"".join(parts)
 
 
 def same(sender: bytes, wanted: bytes) -> bool:
@@ -271,7 +290,11 @@ threads: WeakKeyDictionary[asyncio.AbstractEventLoop, UdpThread] = WeakKeyDictio
 
 @asynccontextmanager
 async def receiving(
-    reception: Reception, unpack: Unpack, deliver: Callable[[bytes], None]
+    reception: Reception,
+    unpack: Unpack,
+    deliver: Callable[[bytes], None],
+    *,
+    kind: type[Receiver] = Receiver,
 ) -> AsyncIterator[Receiver]:
     """Receive datagrams for as long as the context lasts.
 
@@ -288,12 +311,13 @@ async def receiving(
         if thread is None:
             thread = threads[loop] = UdpThread(loop)
         wanted = b""
-        reader = thread.reader
         if reception.sender and not is_group(reception.address[0]):
             # The kernel sees to it for groups.
             wanted = ip_address(reception.sender).packed
+        reader = thread.reader
+        if wanted or kind is NamedReceiver:
             reader = DatagramReader(thread.slots, senders=True)
-        receiver = Receiver(source, reader, unpack, deliver)
+        receiver = kind(source, reader, unpack, deliver)
         receiver.wanted = wanted
         thread.add(receiver)
         try:
