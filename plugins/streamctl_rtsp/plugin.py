@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_rtsp.client import options as client_keys
+from streamctl_rtsp.client.sink import RtspSink
 from streamctl_rtsp.client.source import RtspSource
+from streamctl_rtsp.client.upstream import PORTS
 from streamctl_rtsp.server import options as keys
 from streamctl_rtsp.server.listener import RtspListener
 
@@ -17,11 +19,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from streamctl.sdk.context import Context
-    from streamctl.sdk.endpoints import Address, Listener, Source
+    from streamctl.sdk.endpoints import Address, Listener, Sink, Source
     from streamctl.sdk.url import StreamURL
 
-PORT = 8554
-TLS_PORT = 8322
 TLS_LISTENER = "rtsps"
 
 
@@ -29,12 +29,13 @@ class RtspPlugin(ProtocolPlugin):
     """RTSP and RTSPS: one port each for publishers and players, and pull."""
 
     kind = "rtsp"
-    summary = "RTSP and RTSPS: publish, play and pull"
+    summary = "RTSP and RTSPS: publish, play, pull and push"
     schemes: ClassVar[tuple[str, ...]] = ("rtsp", "rtsps")
-    ports: ClassVar[Mapping[str, int]] = {"rtsp": PORT, "rtsps": TLS_PORT}
-    caps = Cap.PULL | Cap.LISTEN
+    ports: ClassVar[Mapping[str, int]] = PORTS
+    caps = Cap.PULL | Cap.PUSH | Cap.LISTEN
     url_template = "rtsp://{host}:{port}/live/{code}"
     InputOptions: ClassVar[type[BaseModel]] = client_keys.InputOptions
+    PushOptions: ClassVar[type[BaseModel]] = client_keys.PushOptions
     ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
     listeners: ClassVar[Mapping[str, type[BaseModel]]] = {TLS_LISTENER: keys.TlsListenerOptions}
 
@@ -46,8 +47,19 @@ class RtspPlugin(ProtocolPlugin):
         """
         client_keys.destination_of(url, options.transport)
 
+    def check_push(self, url: StreamURL, options: client_keys.PushOptions) -> None:
+        """Refuse a URL that names no host, and a transport that does not go with it.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        client_keys.destination_of(url, options.transport)
+
     def source(self, url: StreamURL, options: client_keys.InputOptions, ctx: Context) -> Source:
         return RtspSource(url, options, ctx)
+
+    def sink(self, url: StreamURL, options: client_keys.PushOptions, ctx: Context) -> Sink:
+        return RtspSink(url, options, ctx)
 
     def listener(self, address: Address, options: keys.AnyOptions, ctx: Context) -> Listener:
         tls = None

@@ -107,9 +107,9 @@ class Carriage:
         elif track in self._ways:
             self.pairs[track].reports.send(data, self._ways[track][1])
 
-    def channel(self, track: int) -> int:
-        """The channel that a track's media is sent on."""
-        return self._media[track]
+    def channel(self, track: int, *, control: bool = False) -> int:
+        """The channel that a track's media is sent on, or its reports."""
+        return self._answers[track] if control else self._media[track]
 
     def send(self, track: int, data: bytes) -> None:
         """Send RTP of a track as a datagram."""
