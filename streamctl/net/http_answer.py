@@ -20,6 +20,8 @@ HEAD_MAX_BYTES = 65_536
 """Servers send some hundred; those with many cookies a few thousand."""
 SLICE_BYTES = 4096
 """A head is read in pieces of this size, so that an endless one is noticed in time."""
+LENGTHS = frozenset({"content-length", "transfer-encoding"})
+"""Headers that tell where a body ends."""
 FINAL = 200
 """Responses below this status are followed by another."""
 
@@ -33,6 +35,8 @@ class Head:
     headers: Mapping[str, str]
     """Names in lower case; of those that come twice the first."""
     version: str
+    cookies: tuple[str, ...] = ()
+    """Every ``Set-Cookie``, as it stands."""
 
 
 class ResponseReader:
@@ -42,7 +46,10 @@ class ResponseReader:
         self.head: Head | None = None
         self.complete = False
         """The body has come to its end."""
+        self.reusable = False
+        """It has, and the connection can serve another request."""
         self._headers: dict[str, str] = {}
+        self._cookies: list[str] = []
         self._reason = b""
         self._body: list[bytes] = []
         self._fed = 0
@@ -64,32 +71,49 @@ class ResponseReader:
             if len(data) and not self.complete:
                 self._parser.feed_data(data)
         except httptools.HttpParserError as error:
+            self.reusable = False
             if not self.complete:
                 raise RemoteProtocolError(f"no HTTP response: {error}".lower()) from None
         body, self._body = self._body, []
         return body[0] if len(body) == 1 else b"".join(body)
 
+    def end(self) -> bool:
+        """The connection was closed; whether the body is whole, since nothing tells its length."""
+        told = (
+            self.head is None or {"content-length", "transfer-encoding"} & self.head.headers.keys()
+        )
+        self.complete = self.complete or not told
+        return self.complete
+
     # What httptools calls.
 
     def on_message_begin(self) -> None:
+        self.reusable = False
         self._headers = {}
+        self._cookies = []
         self._reason = b""
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
+        field, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        if field == "set-cookie":
+            self._cookies.append(text)
+        self._headers.setdefault(field, text)
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status >= FINAL and self.head is None:
             reason = self._reason.decode("latin-1")
-            self.head = Head(status, reason, self._headers, self._parser.get_http_version())
+            version = self._parser.get_http_version()
+            self.head = Head(status, reason, self._headers, version, tuple(self._cookies))
 
     def on_body(self, data: bytes) -> None:
         if not self.complete:
             self._body.append(data)
 
     def on_message_complete(self) -> None:
+        # What nobody asked for may follow, and ends the use of the connection.
+        self.reusable = not self.complete and self._parser.should_keep_alive()
         self.complete = self.head is not None

@@ -41,6 +41,14 @@ REFUSED = frozenset({400, 401, 403, 405, 407, 410, 414, 451})
 """Answers that won't change by asking again; a stream that is not found may still come."""
 
 
+class Refused(ConnectionFailed):
+    """A server's answer that brings nothing; ``status`` is its number."""
+
+    def __init__(self, message: str, status: int, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, permanent=status in REFUSED)
+        self.status = status
+
+
 class Fetch:
     """One request and its response; implements :class:`streamctl.sdk.endpoints.Peer`."""
 
@@ -124,7 +132,7 @@ def check_status(head: Head, shown: str) -> None:
     """Refuse every response that brings nothing.
 
     Raises:
-        ConnectionFailed: in the server's words.
+        Refused: in the server's words.
     """
     if head.status == HTTPStatus.OK:
         return
@@ -134,11 +142,7 @@ def check_status(head: Head, shown: str) -> None:
     hint = ""
     if head.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         hint = "a login stands before the host: `https://USER:PASSWORD@HOST/…`"
-    raise ConnectionFailed(
-        f"{shown} answers {head.status} {words}".rstrip(),
-        hint=hint,
-        permanent=head.status in REFUSED,
-    )
+    raise Refused(f"{shown} answers {head.status} {words}".rstrip(), head.status, hint=hint)
 
 
 class Fetcher:

@@ -92,16 +92,32 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
-    def request(self) -> bytes:
-        """The bytes of a GET request."""
+    def request(self, further: Mapping[str, str] | None = None, *, keep: bool = False) -> bytes:
+        """The bytes of a GET request; with ``keep`` the connection stays for others."""
         headers = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        headers |= further or {}
         if self.login:
             headers["Authorization"] = f"Basic {self.login}"
         given = {name.lower() for name in self.headers}
         fields = {name: text for name, text in headers.items() if name.lower() not in given}
-        lines = [f"GET {self.path} HTTP/1.1", f"Host: {self._authority}", "Connection: close"]
+        lines = [f"GET {self.path} HTTP/1.1", f"Host: {self._authority}"]
+        lines.append(f"Connection: {'keep-alive' if keep else 'close'}")
         lines += [f"{name}: {text}" for name, text in (fields | dict(self.headers)).items()]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def linked(self, url: str) -> Target:
+        """A resource that belongs to this one, wherever it is.
+
+        Raises:
+            ConnectionFailed: at no HTTP server, or in the clear although this one is not.
+        """
+        try:
+            found = Target.of(url)
+        except (ConfigError, ValueError):
+            raise ConnectionFailed(f"`{self.shown}` leads to no HTTP server") from None
+        if self.secure and not found.secure:
+            raise ConnectionFailed(f"`{self.shown}` leads away from TLS: `{found.shown}`")
+        return self._shared_with(found)
 
     def redirected(self, location: str) -> Target:
         """Where a redirect leads.
@@ -119,6 +135,10 @@ class Target:
                 f"`{self.shown}` redirects away from TLS: `{found.shown}`",
                 hint="write that URL yourself if everybody may see what is fetched",
             )
+        return self._shared_with(found)
+
+    def _shared_with(self, found: Target) -> Target:
+        """Another target with what its server may know."""
         if found.origin == self.origin:
             return replace(found, headers=self.headers, login=found.login or self.login)
         public = {name: text for name, text in self.headers.items() if name.lower() in PUBLIC}

@@ -74,3 +74,33 @@ def test_only_a_protocol_error_escapes(noise: bytes, at: int) -> None:
         read(CHUNKED[:at] + noise + CHUNKED[at:])
     except RemoteProtocolError:
         return
+
+
+def test_every_cookie_is_kept() -> None:
+    reader, _ = read(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\n")
+    assert reader.head is not None
+    assert reader.head.cookies == ("a=1", "b=2")
+
+
+@pytest.mark.parametrize(
+    ("data", "reusable"),
+    [
+        (COUNTED, True),
+        (CHUNKED, True),
+        (INTERIM + COUNTED, True),
+        (COUNTED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False),
+        (COUNTED.replace(b"1.1", b"1.0"), False),
+        (COUNTED[:-1], False),
+        (COUNTED + b"rubbish", False),
+        (COUNTED + COUNTED, False),
+        (OLD, False),
+    ],
+)
+def test_a_connection_can_serve_again_behind_a_whole_response(data: bytes, reusable: bool) -> None:
+    assert read(data)[0].reusable is reusable
+
+
+@pytest.mark.parametrize(("data", "whole"), [(OLD, True), (COUNTED[:-1], False), (b"", True)])
+def test_the_end_of_a_connection_ends_a_body_of_no_length(data: bytes, whole: bool) -> None:
+    reader, _ = read(data)
+    assert reader.end() is (whole and bool(data))

@@ -64,6 +64,7 @@ class Visitor:
         if self.data.endswith(b"\r\n\r\n"):
             self.site.requests.append(self.data)
             path = self.data.split()[1].decode().partition("?")[0]
+            self.data = b""
             if answer := self.site.answers.get(path, b""):
                 self.wire.write(answer.replace(b"PORT", b"%d" % self.site.port))
             if self.site.close:

@@ -112,3 +112,25 @@ def test_a_redirect_to_no_server_is_refused(location: str) -> None:
 def test_a_redirect_away_from_tls_is_refused() -> None:
     with pytest.raises(ConnectionFailed, match="away from TLS: `http://h/b`"):
         Target.of("https://h/a").redirected("http://h/b?token=x")
+
+
+def test_what_belongs_to_a_target_shares_its_login_on_its_server_alone() -> None:
+    home = Target.of("https://u:p@h/a", SECRET)
+    assert home.linked("https://h/b").login == home.login
+    assert home.linked("https://h/b").headers == SECRET
+    assert home.linked("https://other/b").login == ""
+    assert home.linked("https://other/b").headers == {"User-Agent": "Box/1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "words"), [("http://h/b", "leads away from TLS"), ("ftp://h/b", "no HTTP server")]
+)
+def test_some_links_are_not_followed(url: str, words: str) -> None:
+    with pytest.raises(ConnectionFailed, match=words):
+        Target.of("https://h/a").linked(url)
+
+
+def test_a_request_says_further_things_and_may_keep_its_connection() -> None:
+    request = Target.of("http://h/a").request({"Range": "bytes=0-1"}, keep=True)
+    assert b"\r\nRange: bytes=0-1\r\n" in request
+    assert b"\r\nConnection: keep-alive\r\n" in request

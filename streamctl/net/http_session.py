@@ -1,0 +1,284 @@
+"""Fetches whole responses, many of them: keeps connections, cookies and who may know what.
+
+Redirects are followed; bodies have a limit and are given as they are meant, uncompressed. What is
+asked for again after a failure is the caller's matter, except for a connection that was closed
+while nobody used it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.errors import ConnectionFailed, RemoteProtocolError, StreamctlError
+from streamctl.net.http_answer import ResponseReader
+from streamctl.net.http_client import MAX_REDIRECTS, REDIRECTS, check_status
+from streamctl.net.http_cookies import CookieJar
+from streamctl.net.tcp import connect_tcp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streamctl.net.http_answer import Head
+    from streamctl.net.http_client import Trust
+    from streamctl.net.http_target import Target
+    from streamctl.sdk.context import Clock
+    from streamctl.sdk.endpoints import Address
+    from streamctl.sdk.lane import Wire
+
+IDLE_LINES = 4
+"""Connections that are kept for one server: pictures, sound and a playlist for each."""
+PACKED_RATIO = 100
+"""Text shrinks to a tenth, to a hundredth when it repeats itself; more is an attack."""
+PARTIAL = 206
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response."""
+
+    target: Target
+    """Where it came from in the end."""
+    head: Head
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for."""
+
+    target: Target
+    most: int
+    """Bytes that the body may have."""
+    span: tuple[int, int] | None = None
+    """Where the wanted bytes begin, and how many; None = all."""
+    packed: bool = False
+    """The body may come compressed."""
+    timeout_s: float = 15.0
+    """From the request to the last byte."""
+
+
+class Line:
+    """A connection for one request after another; a :class:`~streamctl.sdk.endpoints.Peer`."""
+
+    wire: Wire
+
+    def __init__(self) -> None:
+        self.open = False
+        self.used = 0
+        """Requests that were served before."""
+        self.failure: StreamctlError | None = None
+        self.changed = anyio.Event()
+        self.reader = ResponseReader()
+        self.body: list[bytes] = []
+        self.size = 0
+        self.most = 0
+        self.shown = ""
+
+    def connected(self, wire: Wire, remote: Address) -> None:
+        """The connection is up."""
+        self.wire = wire
+        self.open = True
+
+    def ask(self, wish: Wish, headers: Mapping[str, str]) -> None:
+        """Send a request; ``changed`` is set when it is answered or has failed."""
+        self.reader = ResponseReader()
+        self.body, self.size, self.most = [], 0, wish.most
+        self.failure, self.changed = None, anyio.Event()
+        self.shown = f"`{wish.target.shown}`"
+        if not wish.target.secure:
+            self.wire.read_least(1)
+        self.wire.write(wish.target.request(headers, keep=True))
+
+    def received(self, data: bytes | memoryview) -> None:
+        """Take what the server sends; what nobody asked for ends the connection."""
+        reader = self.reader
+        if self.changed.is_set() or reader.complete:
+            self.close()
+            return
+        try:
+            body = reader.feed(data)
+        except RemoteProtocolError as error:
+            self.fail(RemoteProtocolError(f"{self.shown}: {error}"))
+            return
+        if body:
+            self.body.append(body)
+            self.size += len(body)
+            if self.size > self.most:
+                self.fail(RemoteProtocolError(f"{self.shown} has more than {self.most} bytes"))
+                return
+        if reader.complete:
+            self.changed.set()
+
+    def paused(self) -> None:
+        """A request fits any buffer."""
+
+    def resumed(self) -> None:
+        """A request fits any buffer."""
+
+    def closed(self, reason: str) -> None:
+        """The connection is gone; it may have been the sign of a body's end."""
+        self.open = False
+        if not self.changed.is_set() and self.reader.end():
+            self.changed.set()
+        self.fail(ConnectionFailed(f"{self.shown}: {reason}"))
+
+    def fail(self, error: StreamctlError) -> None:
+        """End the request with an error, unless it has ended; and the connection."""
+        if not self.changed.is_set():
+            self.failure = error
+            self.changed.set()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.open:
+            self.open = False
+            self.wire.abort("done")
+
+
+class HttpSession:
+    """Fetches from the servers that one input leads to."""
+
+    def __init__(self, clock: Clock, trust: Trust, connect_s: float) -> None:
+        self.clock = clock
+        self.trust = trust
+        self.connect_s = connect_s
+        self.cookies = CookieJar()
+        self.received_bytes = 0
+        """Of all bodies, as they came."""
+        self._idle: dict[tuple[str, str, int], list[Line]] = {}
+
+    def close(self) -> None:
+        """Close what is kept."""
+        for lines in self._idle.values():
+            for line in lines:
+                line.close()
+        self._idle.clear()
+
+    async def get(self, wish: Wish) -> Answer:
+        """The answer to a wish, wherever that leads.
+
+        Raises:
+            ConnectionFailed: not reachable, not in time, a refusal, or a circle.
+            RemoteProtocolError: no HTTP, too large, or a body that can't be unpacked.
+        """
+        with deadline(self.clock, wish.timeout_s):
+            return await self._follow(wish)
+        raise ConnectionFailed(f"`{wish.target.shown}` took longer than {wish.timeout_s:g} s")
+
+    async def _follow(self, wish: Wish) -> Answer:
+        target = wish.target
+        seen = {target.url}
+        while True:
+            line = await self._asked(wish, target)
+            head = line.reader.head
+            assert head is not None
+            self.cookies.take(head.cookies, target)
+            body = b"".join(line.body)
+            self.received_bytes += len(body)
+            self._keep(target, line)
+            location = head.headers.get("location")
+            if head.status not in REDIRECTS or not location:
+                return Answer(target, head, self._judged(wish, target, head, body))
+            target = target.redirected(location)
+            if target.url in seen or len(seen) > MAX_REDIRECTS:
+                raise ConnectionFailed(f"`{target.shown}` sends us in a circle", permanent=True)
+            seen.add(target.url)
+
+    def _judged(self, wish: Wish, target: Target, head: Head, body: bytes) -> bytes:
+        """The body that was wanted."""
+        shown = f"`{target.shown}`"
+        if wish.span is not None and head.status == PARTIAL:
+            if len(body) != wish.span[1]:
+                raise RemoteProtocolError(f"{shown} sent another range than was asked for")
+            return body
+        check_status(head, shown)
+        if wish.span is not None:
+            start, length = wish.span
+            if len(body) < start + length:
+                raise RemoteProtocolError(f"{shown} has no bytes {start} to {start + length}")
+            return body[start : start + length]
+        return unpacked(head, body, wish.most, shown)
+
+    async def _asked(self, wish: Wish, target: Target) -> Line:
+        """A connection with a whole response."""
+        headers = self.cookies.headers(target)
+        if wish.packed:
+            headers["Accept-Encoding"] = "gzip"
+        if wish.span is not None:
+            start, length = wish.span
+            headers["Range"] = f"bytes={start}-{start + length - 1}"
+        asked = Wish(target, wish.most if wish.span is None else max(wish.most, sum(wish.span)))
+        while True:
+            line = await self._line(target)
+            try:
+                line.ask(asked, headers)
+                await line.changed.wait()
+            except BaseException:
+                line.close()
+                raise
+            if line.failure is None:
+                return line
+            if not line.used or line.reader.head is not None or line.open:
+                raise line.failure
+            # It was closed while nobody used it.
+
+    async def _line(self, target: Target) -> Line:
+        """A connection to a server, new or kept."""
+        kept = self._idle.get(target.origin, [])
+        while kept:
+            line = kept.pop()
+            if line.open:
+                return line
+        line = Line()
+        tls = await self.trust() if target.secure else None
+        await connect_tcp(target.host, target.port, line, tls=tls, timeout_s=self.connect_s)
+        return line
+
+    def _keep(self, target: Target, line: Line) -> None:
+        """Keep a connection for the next request, if that is possible."""
+        kept = self._idle.setdefault(target.origin, [])
+        line.used += 1
+        if line.open and line.reader.reusable and len(kept) < IDLE_LINES:
+            kept.append(line)
+        else:
+            line.close()
+
+
+@contextmanager
+def deadline(clock: Clock, delay_s: float) -> Iterator[None]:
+    """Ends quietly what runs inside after a time."""
+    with anyio.CancelScope() as scope:
+        timer = clock.call_later(delay_s, scope.cancel)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def unpacked(head: Head, body: bytes, most: int, shown: str) -> bytes:
+    """A body without its content coding.
+
+    Raises:
+        RemoteProtocolError: of another kind, damaged, or too large.
+    """
+    coding = head.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"} or not body:
+        return body
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        raise RemoteProtocolError(f"{shown} is packed in a way that nobody asked for: `{coding}`")
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        plain = inflate.decompress(body, min(most, len(body) * PACKED_RATIO) + 1)
+    except zlib.error as error:
+        raise RemoteProtocolError(f"{shown} can't be unpacked: {error}") from None
+    if len(plain) > min(most, len(body) * PACKED_RATIO):
+        raise RemoteProtocolError(f"{shown} has more than {most} bytes unpacked")
+    if not inflate.eof:
+        raise RemoteProtocolError(f"{shown} can't be unpacked: it is cut off")
+    return plain
