@@ -9,9 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.media.aac import PS, SBR, read_object_type, read_rate
+from streamctl.media.aac import (
+    PS,
+    SBR,
+    SYNC_EXTENSION,
+    SYNC_EXTENSION_PS,
+    read_object_type,
+    read_rate,
+)
 from streamctl.media.bits import BitReader
 
+MARK_BITS = 11
 SYNC = 0x2B7
 """The first 11 bits of a frame, which its length of 13 bits follows."""
 HEADER_BYTES = 3
@@ -49,8 +57,10 @@ def loas_size(data: bytes, at: int) -> int:
 class LatmReader:
     """Reads the frames of one stream, most of which have no configuration of their own."""
 
-    def __init__(self) -> None:
-        self.mux: StreamMuxConfig | None = None
+    def __init__(self, mux: StreamMuxConfig | None = None, *, in_band: bool = True) -> None:
+        self.mux = mux
+        self.in_band = in_band
+        """Elements may bring a configuration (``muxConfigPresent``)."""
 
     def read(self, frame: bytes) -> list[bytes]:
         """The raw frames in a LOAS frame; none before the first configuration.
@@ -58,8 +68,16 @@ class LatmReader:
         Raises:
             RemoteProtocolError: cut off, or of a layout that is not supported.
         """
-        reader = BitReader(frame[HEADER_BYTES:])
-        if not reader.flag():  # useSameStreamMux
+        return self.element(frame[HEADER_BYTES:])
+
+    def element(self, data: bytes) -> list[bytes]:
+        """The raw frames in an ``AudioMuxElement``; none before the first configuration.
+
+        Raises:
+            RemoteProtocolError: cut off, or of a layout that is not supported.
+        """
+        reader = BitReader(data)
+        if self.in_band and not reader.flag():  # useSameStreamMux
             self.mux = read_mux_config(reader)
         mux = self.mux
         if mux is None:
@@ -124,10 +142,34 @@ def read_config(reader: BitReader, size: int) -> bytes:
         if reader.flag():
             reader.bits(14)  # coreCoderDelay
         reader.bits(1)  # extensionFlag
+        if kind not in {SBR, PS}:
+            skip_sync_extension(reader)
     count = start - reader.left
     bits = value >> reader.left & ((1 << count) - 1)
     fill = -count % 8
     return (bits << fill).to_bytes((count + fill) // 8, "big")
+
+
+def skip_sync_extension(reader: BitReader) -> None:
+    """Pass over a signal of SBR and PS behind the core's configuration.
+
+    What stands there otherwise never looks like it: its mark begins with a reserved
+    ``frameLengthType``.
+    """
+    if not follows(reader, SYNC_EXTENSION):
+        return
+    reader.bits(MARK_BITS)
+    if read_object_type(reader) != SBR or not reader.flag():
+        return
+    read_rate(reader)
+    if follows(reader, SYNC_EXTENSION_PS):
+        reader.bits(MARK_BITS + 1)
+
+
+def follows(reader: BitReader, mark: int) -> bool:
+    """Whether these 11 bits come next."""
+    left = reader.left - MARK_BITS
+    return left >= 0 and reader.value >> left & ((1 << MARK_BITS) - 1) == mark
 
 
 def read_value(reader: BitReader) -> int:

@@ -138,6 +138,11 @@ class Framer:
         self._locked = False
         """The last frame ended where this one has to begin."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the end of a frame is still to come."""
+        return bool(self._rest)
+
     def cut(self, payload: bytes, time: int | None, *, torn: bool = False) -> list[Frame]:
         """The frames that are whole with this payload; ``torn`` says that it lacks its end."""
         data = self._rest + payload

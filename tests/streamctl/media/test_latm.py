@@ -67,6 +67,33 @@ def test_raw_frames_and_their_configuration_are_read(
     assert reader.mux.config == config
 
 
+EXTENSIONS = {
+    "no signal": "",
+    "no SBR": "01010110111" + "00101" + "0",
+    "SBR": "01010110111" + "00101" + "1" + "0011",
+    "SBR and PS": "01010110111" + "00101" + "1" + "0011" + "10101001000" + "1",
+    "another type": "01010110111" + "00010",
+}
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS.values(), ids=list(EXTENSIONS))
+def test_a_signal_of_sbr_may_stand_behind_the_configuration(extension: str) -> None:
+    head = "0" + "0" + "1" + "000000" + "0000" + "000" + f"{0x1190:016b}"
+    bits = head + extension + "000" + "11111111" + "00" + "00000010" + "0101101001011010"
+    reader = LatmReader()
+    frame = (int(bits, 2) << -len(bits) % 8).to_bytes((len(bits) + 7) // 8, "big")
+    assert reader.element(frame) == [b"\x5a\x5a"]
+    assert reader.mux is not None
+    assert reader.mux.config[:2] == b"\x11\x90"
+
+
+def test_a_configuration_may_be_told_aside() -> None:
+    mux = LatmReader()
+    mux.read(loas([b"one"], STEREO))
+    reader = LatmReader(mux.mux, in_band=False)
+    assert reader.element(b"\x02hi") == [b"hi"]
+
+
 def test_configurations_are_not_in_every_frame() -> None:
     reader = LatmReader()
     assert reader.read(loas([b"early"])) == []
