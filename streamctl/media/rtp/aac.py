@@ -7,7 +7,6 @@ of the frames. Specification: RFC 3640 §3.2, §3.3.5, §3.3.6.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
@@ -107,9 +106,7 @@ class AacDepacketiser(Depacketiser):
     def __init__(self, rtp: RtpFormat, track: Track) -> None:
         super().__init__(rtp, track, AacReader())
         self.headers = Headers(rtp)
-        config = AacConfig.parse(track.config or b"")
-        self.step = Fraction(config.core_samples * rtp.clock_rate, config.core_rate)
-        """Ticks of a frame on the format's clock."""
+        AacConfig.parse(track.config or b"")
         self._part = bytearray()
         self._size = 0
         """Of the frame of which a part has come; 0 = none."""
@@ -150,12 +147,14 @@ class AacDepacketiser(Depacketiser):
         """Take the frames of a packet."""
         if self._size:
             self.tear("the end of an AAC frame was lost")
-        for number, size in enumerate(sizes):
+        place: int | None = timestamp
+        for size in sizes:
             end = at + size
             if end > len(payload) or not size:
                 self.tear("an AAC frame is cut off")
                 return
-            self.frame(bytes(payload[at:end]), timestamp + round(number * self.step), out)
+            self.frame(bytes(payload[at:end]), place, out)
+            place = None
             at = end
 
     def take_part(self, part: memoryview, size: int, timestamp: int, out: list[Unit]) -> None:
@@ -175,7 +174,7 @@ class AacDepacketiser(Depacketiser):
             self._size = 0
             self.frame(data, timestamp, out)
 
-    def frame(self, data: bytes, timestamp: int, out: list[Unit]) -> None:
+    def frame(self, data: bytes, timestamp: int | None, out: list[Unit]) -> None:
         """Give a frame, without the ADTS header that it should not have."""
         # No raw frame begins so: these bits end one.
         if data[0] == 0xFF and len(data) > ADTS_HEADER_BYTES:

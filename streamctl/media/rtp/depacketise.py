@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.errors import ProtocolError
-from streamctl.media.packet import Kind
+from streamctl.media.packet import TIMESCALE, Kind
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Depacketiser(ABC):
         """What was wrong with the last one."""
         self._reader = reader
         self._clock = Unwrapper(TIMESTAMP_BITS)
+        self._next = Fraction(0)
+        """Where the next frame of sound begins, on the format's clock."""
         self._news: bytes | None = None
         """A configuration that no unit has told yet."""
         if reader is not None and track.config:
@@ -80,21 +83,31 @@ class Depacketiser(ABC):
         self.damaged_units += 1
         self.fault = fault
 
-    def give(self, data: bytes, timestamp: int, out: list[Unit], *, shown: bool = True) -> None:
+    def give(
+        self, data: bytes, timestamp: int | None, out: list[Unit], *, shown: bool = True
+    ) -> None:
         """Add the unit with this raw data, as far as the codec's reader can read it.
 
-        What is not ``shown`` only tells configurations.
+        Without a timestamp it begins where the one before ends. What is not ``shown`` only tells
+        configurations.
         """
-        assert self._reader is not None
+        reader = self._reader
+        assert reader is not None
+        if timestamp is None:
+            timestamp = round(self._next)
+        else:
+            self._next = Fraction(timestamp)
         try:
-            found = self._reader.unit(data)
+            found = reader.unit(data)
         except ProtocolError as error:
             self.damage(str(error))
             return
-        news = found.config
-        if news is not None:
-            self.track = self._reader.track(self.track)
-            self._news = news
+        facts = reader.facts
+        if facts is not None and facts.frame is not None:
+            self._next += facts.frame * self.format.clock_rate / TIMESCALE
+        if found.config is not None:
+            self.track = reader.track(self.track)
+            self._news = found.config
         if not found.data or not shown:
             return
         news, self._news = self._news, None
@@ -114,7 +127,10 @@ class Depacketiser(ABC):
 
 
 class FrameDepacketiser(Depacketiser):
-    """Video whose frames are a run of packets of one timestamp, the last of them marked."""
+    """Frames that are a run of packets of one timestamp, the last of them marked."""
+
+    most: ClassVar[int] = MAX_PICTURE_BYTES
+    """Bytes of a frame."""
 
     def __init__(self, rtp: RtpFormat, track: Track, reader: TrackReader) -> None:
         super().__init__(rtp, track, reader)
@@ -138,7 +154,7 @@ class FrameDepacketiser(Depacketiser):
         if packet.timestamp != self._raw:
             if self._open:
                 if lost:
-                    self.tear("the end of a picture was lost")
+                    self.tear("the end of an access unit was lost")
                 self.finish(out)
             self._raw = packet.timestamp
             self._timestamp = self._clock.unwrap(packet.timestamp)
@@ -147,7 +163,7 @@ class FrameDepacketiser(Depacketiser):
         elif lost:
             self._gap = True
             if self._open:
-                self.tear("a part of a picture was lost")
+                self.tear("a part of an access unit was lost")
         self._open = True
         if not self._torn and packet.payload:
             self.take(packet.payload)
@@ -183,9 +199,9 @@ class FrameDepacketiser(Depacketiser):
 
     def room(self, size: int) -> bool:
         """Whether that many bytes may be added to the frame; else it is torn."""
-        if len(self._data) + size <= MAX_PICTURE_BYTES:
+        if len(self._data) + size <= self.most:
             return True
-        self.tear(f"a picture of more than {MAX_PICTURE_BYTES} bytes")
+        self.tear(f"an access unit of more than {self.most} bytes")
         return False
 
     def finish(self, out: list[Unit]) -> None:

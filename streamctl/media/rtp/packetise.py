@@ -31,3 +31,13 @@ class Packetiser(ABC):
         Raises:
             RemoteProtocolError: its data is not of the form that the lane carries.
         """
+
+
+def pack_parts(data: bytes, limit: int, first: bytes, middle: bytes, last: bytes) -> list[bytes]:
+    """Data cut into payloads behind heads of the same length; a single one has the first head."""
+    step = limit - len(first)
+    payloads = [middle + data[at : at + step] for at in range(0, len(data), step)]
+    if payloads:
+        payloads[-1] = last + payloads[-1][len(last) :]
+        payloads[0] = first + payloads[0][len(first) :]
+    return payloads

@@ -184,7 +184,8 @@ def mux_config(fmtp: Mapping[str, str]) -> latm.StreamMuxConfig | None:
     """The configuration of ``MP4A-LATM``; None without one that can be read."""
     config = unhex(fmtp.get("config", ""))
     try:
-        return latm.read_mux_config(BitReader(config)) if config else None
+        # GStreamer leaves the end out, which in all others is zeros.
+        return latm.read_mux_config(BitReader(config + bytes(4))) if config else None
     except ProtocolError:
         return None
 
@@ -240,7 +241,6 @@ def unconfigured(track: Track, fmtp: Mapping[str, str]) -> Track:
 READ: dict[Codec, Callable[[Track, Mapping[str, str]], Track]] = {
     Codec.H264: read_h264,
     Codec.HEVC: read_hevc,
-    Codec.VP8: unconfigured,
     Codec.AAC: read_aac,
     Codec.OPUS: read_opus,
     Codec.G711A: unconfigured,

@@ -26,6 +26,26 @@ H264 = RtpFormat(
     1,
     {"sprop-parameter-sets": ",".join(base64.b64encode(one).decode() for one in (SPS, PPS))},
 )
+HEVC_SETS = (
+    bytes.fromhex("40010c01ffff01600000030090000003000003003f959409"),
+    bytes.fromhex(
+        "42010101600000030090000003000003003fa005020171f2e595952930bc05a02000000300200000030321"
+    ),
+    bytes.fromhex("4401c073c189"),
+)
+"""VPS, SPS and PPS of 640x360."""
+HEVC = RtpFormat(
+    96,
+    "H265",
+    90_000,
+    1,
+    {
+        f"sprop-{name}": base64.b64encode(one).decode()
+        for name, one in zip(("vps", "sps", "pps"), HEVC_SETS, strict=True)
+    },
+)
+SEQUENCE = bytes.fromhex("0a0b0000000cc4ff6736be4010")
+"""A sequence header of AV1 with its size."""
 AAC = RtpFormat(97, "MPEG4-GENERIC", 44_100, 2, {"config": "1210"})
 
 

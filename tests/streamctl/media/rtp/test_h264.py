@@ -154,7 +154,7 @@ def test_a_lost_end_is_known_where_no_marker_came() -> None:
     packets = frames([IDR], [INTER, SECOND_SLICE], [INTER])
     del packets[2]
     assert [unit.timestamp for unit in feed(subject, packets)] == [0, 7200]
-    assert subject.fault == "the end of a picture was lost"
+    assert subject.fault == "the end of an access unit was lost"
 
 
 def test_what_was_lost_before_a_whole_picture_costs_nothing() -> None:

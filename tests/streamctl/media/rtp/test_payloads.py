@@ -16,7 +16,7 @@ def test_each_format_has_its_depacketiser(rtp: RtpFormat) -> None:
     assert subject.format is rtp
 
 
-@pytest.mark.parametrize("encoding", ["MP2T", "H263-1998", ""])
+@pytest.mark.parametrize("encoding", ["MPV", "H263-1998", ""])
 def test_other_formats_are_refused(encoding: str) -> None:
     with pytest.raises(ProtocolError):
         depacketiser(RtpFormat(96, encoding, 90_000))
@@ -25,7 +25,7 @@ def test_other_formats_are_refused(encoding: str) -> None:
 def test_every_codec_has_its_packetiser() -> None:
     assert packetiser(track_of(H264, 0), 500).limit == 500
     assert set(DEPACKETISERS) <= set(ENCODINGS)
-    assert CODECS >= {Codec.H264, Codec.AAC}
+    assert {Codec.H264, Codec.AAC} <= CODECS
 
 
 def test_what_rtp_can_not_carry_is_refused() -> None:
