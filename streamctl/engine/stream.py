@@ -259,6 +259,8 @@ class Stream:
             self.causes.set(cause.WAITING_FOR_KEYFRAME, reason)
         else:
             self.causes.clear(cause.WAITING_FOR_KEYFRAME)
+            if epoch.on_air:
+                self.causes.clear(cause.NO_PACKETS)
 
     def account(self) -> None:
         """Bring the counters of the sessions up to date."""
