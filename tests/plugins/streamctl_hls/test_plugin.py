@@ -11,9 +11,9 @@ from streamctl_hls.plugin import HlsPlugin
 from tests.plugins.streamctl_hls.stage import FakeContext, FakeView
 
 
-def test_the_plugin_serves_over_http_only() -> None:
+def test_the_plugin_serves_over_http_and_pulls() -> None:
     plugin = HlsPlugin()
-    assert plugin.caps is Cap.HTTP
+    assert plugin.caps == Cap.HTTP | Cap.PULL
     output = plugin.http_output(FakeView(), HlsOptions(), FakeContext())
     assert set(output.routes()) == {
         "",

@@ -1,0 +1,193 @@
+"""What of a playlist is fetched, load after load."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamctl_hls.wire.follow import BEGUN_ANEW, STALE_LOADS, TAGGED, Follower, Piece
+from streamctl_hls.wire.playlist import Key, MediaPlaylist, Part, Resource, Segment
+
+KEY = Key("AES-128", "k", None)
+
+
+def segment(number: int, name: str = "s", **changes: object) -> Segment:
+    values: dict[str, object] = {
+        "sequence": number,
+        "at": Resource(f"http://h/{name}{number}.ts?token={number}"),
+        "duration_s": 2.0,
+        "discontinuity": False,
+        "gap": False,
+        "key": None,
+        "map": None,
+    }
+    return Segment(**(values | changes))  # type: ignore[arg-type]
+
+
+def playlist(first: int, end: int, name: str = "s", **changes: object) -> MediaPlaylist:
+    segments = tuple(segment(number, name) for number in range(first, end))
+    values: dict[str, object] = {"segments": segments, "ended": False} | changes
+    return MediaPlaylist(2.0, first, **values)  # type: ignore[arg-type]
+
+
+def parts(number: int, count: int) -> tuple[Part, ...]:
+    return tuple(
+        Part(Resource(f"http://h/{number}.{i}.ts"), 0.5, i % 2 == 0, False) for i in range(count)
+    )
+
+
+def low(first: int, end: int, growing: int, **changes: object) -> MediaPlaylist:
+    """Segments of four parts each, and one of which some parts are there."""
+    segments = [segment(number, parts=parts(number, 4)) for number in range(first, end)]
+    if growing:
+        segments.append(segment(end, at=None, parts=parts(end, growing)))
+    values: dict[str, object] = {
+        "segments": tuple(segments),
+        "ended": False,
+        "blocking": True,
+        "part_target_s": 0.5,
+        "part_hold_back_s": 1.5,
+    }
+    return MediaPlaylist(2.0, first, **(values | changes))  # type: ignore[arg-type]
+
+
+def numbers(pieces: list[Piece]) -> list[int | tuple[int, int]]:
+    return [p.sequence if p.part < 0 else (p.sequence, p.part) for p in pieces]
+
+
+def test_live_playlists_begin_three_target_durations_from_their_end() -> None:
+    assert numbers(Follower().take(playlist(10, 20))) == [17, 18, 19]
+    assert numbers(Follower().take(playlist(10, 12))) == [10, 11]
+    assert numbers(Follower().take(playlist(10, 20, hold_back_s=9.0))) == [15, 16, 17, 18, 19]
+
+
+def test_playlists_that_have_ended_begin_at_their_beginning() -> None:
+    assert numbers(Follower().take(playlist(10, 15, ended=True))) == [10, 11, 12, 13, 14]
+
+
+def test_an_empty_playlist_begins_with_what_comes() -> None:
+    follower = Follower()
+    assert follower.take(playlist(4, 4)) == []
+    assert numbers(follower.take(playlist(4, 5))) == [4]
+
+
+def test_each_segment_comes_once() -> None:
+    follower = Follower()
+    follower.take(playlist(0, 6))
+    assert follower.take(playlist(0, 6)) == []
+    assert numbers(follower.take(playlist(1, 8))) == [6, 7]
+
+
+def test_segments_that_are_gone_are_told() -> None:
+    follower = Follower()
+    follower.take(playlist(0, 6))
+    found = follower.take(playlist(9, 11))
+    assert numbers(found) == [9, 10]
+    assert "3 segments were gone" in found[0].missed
+    assert found[1].missed == ""
+    assert follower.lost == 3
+
+
+def test_a_discontinuity_is_told_with_its_segment() -> None:
+    follower = Follower()
+    follower.take(playlist(0, 3))
+    segments = (segment(3), segment(4, discontinuity=True), segment(5))
+    found = follower.take(playlist(3, 3, segments=segments))
+    assert [each.broken for each in found] == ["", TAGGED, ""]
+
+
+def test_a_gap_has_nothing_to_fetch() -> None:
+    found = Follower().take(playlist(0, 0, segments=(segment(0, gap=True), segment(1))))
+    assert [each.at is None for each in found] == [True, False]
+
+
+def test_an_old_playlist_is_passed_over() -> None:
+    follower = Follower()
+    follower.take(playlist(0, 10))
+    assert follower.take(playlist(0, 9)) == []
+    assert numbers(follower.take(playlist(1, 11))) == [10]
+
+
+def test_numbers_that_begin_anew_with_other_names_are_followed_at_once() -> None:
+    follower = Follower()
+    follower.take(playlist(0, 10))
+    found = follower.take(playlist(0, 2, "new"))
+    assert numbers(found) == [0, 1]
+    assert [each.broken for each in found] == [BEGUN_ANEW, ""]
+
+
+def test_numbers_that_begin_anew_with_the_same_names_are_followed_when_they_stay() -> None:
+    follower = Follower()
+    follower.take(playlist(490, 500))
+    for _ in range(STALE_LOADS - 1):
+        assert follower.take(playlist(0, 2)) == []
+    assert numbers(follower.take(playlist(0, 3))) == [0, 1, 2]
+    assert numbers(follower.take(playlist(0, 4))) == [3]
+
+
+def test_a_loop_begins_anew_with_its_reason() -> None:
+    follower = Follower()
+    follower.take(playlist(0, 2, ended=True))
+    follower.restart("again")
+    found = follower.take(playlist(0, 2, ended=True))
+    assert numbers(found) == [0, 1]
+    assert found[0].broken == "again"
+
+
+@pytest.mark.parametrize(("first", "end", "expected"), [(4, 9, [6, 7, 8]), (8, 10, [8, 9])])
+def test_another_playlist_goes_on_where_the_last_one_was(
+    first: int, end: int, expected: list[int]
+) -> None:
+    follower = Follower()
+    follower.resume(6, "other")
+    found = follower.take(playlist(first, end))
+    assert numbers(found) == expected
+    assert found[0].broken == "other"
+
+
+def test_parts_begin_with_an_independent_one_near_the_end() -> None:
+    assert numbers(Follower().take(low(0, 5, 3))) == [(5, 0), (5, 1), (5, 2)]
+    assert numbers(Follower().take(low(0, 5, 1))) == [(4, 2), (4, 3), (5, 0)]
+    found = Follower().take(low(0, 5, 1, part_hold_back_s=0.0))
+    assert numbers(found) == [(4, 2), (4, 3), (5, 0)]
+
+
+def test_parts_come_once_and_the_rest_of_their_segment_follows() -> None:
+    follower = Follower()
+    follower.take(low(0, 5, 3))
+    assert follower.take(low(0, 5, 3)) == []
+    assert numbers(follower.take(low(0, 6, 1))) == [(5, 3), (6, 0)]
+    assert numbers(follower.take(low(1, 7, 0))) == [(6, 1), (6, 2), (6, 3)]
+    assert numbers(follower.take(low(2, 8, 2))) == [7, (8, 0), (8, 1)]
+
+
+def test_a_segment_whose_parts_are_gone_is_lost() -> None:
+    follower = Follower()
+    follower.take(low(0, 5, 3))
+    found = follower.take(playlist(5, 7))
+    assert numbers(found) == [6]
+    assert "1 segments were gone" in found[0].missed
+
+
+def test_parts_of_encrypted_segments_are_not_read() -> None:
+    sealed = tuple(segment(n, key=KEY, parts=parts(n, 4)) for n in range(5))
+    growing = segment(5, at=None, key=KEY, parts=parts(5, 2))
+    found = Follower().take(low(0, 5, 0, segments=(*sealed, growing)))
+    assert numbers(found) == [2, 3, 4]
+
+
+def test_a_list_whose_old_segments_have_no_parts_begins_with_a_segment() -> None:
+    old = tuple(segment(n) for n in range(5))
+    growing = segment(5, at=None, parts=parts(5, 1))
+    found = Follower().take(low(0, 5, 0, segments=(*old, growing)))
+    assert numbers(found) == [2, 3, 4, (5, 0)]
+
+
+def test_a_server_that_can_wait_is_asked_for_what_is_not_there_yet() -> None:
+    follower = Follower()
+    url = "http://h/x.m3u8?key=1&_HLS_msn=3"
+    assert follower.wanted(url, low(0, 5, 3)) == url
+    follower.take(low(0, 5, 3))
+    assert follower.wanted(url, low(0, 5, 3)) == "http://h/x.m3u8?key=1&_HLS_msn=5&_HLS_part=3"
+    whole = playlist(0, 5, blocking=True)
+    assert follower.wanted("http://h/x.m3u8", whole) == "http://h/x.m3u8?_HLS_msn=5"
+    assert follower.wanted("http://h/x.m3u8", playlist(0, 5)) == "http://h/x.m3u8"
