@@ -43,7 +43,8 @@ class Announcement:
     def of(cls, init: Init) -> Announcement:
         """What can be said of the tracks of a stream."""
         told = tuple(described(init))
-        return cls(told, tuple(init.tracks[one.index] for one in told))
+        by_id = {track.id: track for track in init.tracks}
+        return cls(told, tuple(by_id[one.id] for one in told))
 
     @property
     def codecs(self) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamctl.media.packet import Media
 from streamctl.media.rtp.formats import format_of
 from streamctl.media.sdp import MediaDescription, SessionDescription, origin, serialise
 from streamctl_rtsp.wire.control import TRACK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamctl.media.packet import Init
     from streamctl.media.rtp.formats import RtpFormat
 
@@ -27,9 +30,13 @@ class Described:
 
     index: int
     """Its number in the description, and half of its channel inside connections."""
+    id: int
+    """Its number in the epoch."""
     format: RtpFormat
     media: str
     bitrate: int
+    ssrc: int | None = None
+    """Of its packets, if that is known."""
 
     def same(self, other: Described) -> bool:
         """Whether who was told the one can play the other."""
@@ -45,23 +52,27 @@ class Described:
 
 
 def described(init: Init) -> list[Described]:
-    """The tracks that can be sent, in their order."""
-    found = []
-    for index, track in enumerate(init.tracks):
+    """The tracks that can be sent: pictures first, whatever the order of their source.
+
+    So another source with the same tracks is described in the same way.
+    """
+    found: list[Described] = []
+    for track in sorted(init.tracks, key=lambda track: track.media is not Media.VIDEO):
+        index = len(found)
         rtp = format_of(track, FIRST_TYPE + index)
         if rtp is not None:
-            found.append(Described(index, rtp, track.media.value, track.bitrate))
+            found.append(Described(index, track.id, rtp, track.media.value, track.bitrate))
     return found
 
 
-def alike(tracks: list[Described], others: list[Described]) -> bool:
+def alike(tracks: Sequence[Described], others: Sequence[Described]) -> bool:
     """Whether who was told of some tracks can play others."""
     return len(tracks) == len(others) and all(
         one.same(other) for one, other in zip(tracks, others, strict=True)
     )
 
 
-def describe(tracks: list[Described], title: str, host: str, version: int) -> bytes:
+def describe(tracks: Sequence[Described], title: str, host: str, version: int) -> bytes:
     """The description of live tracks."""
     anywhere = ANYWHERE[6 if ":" in host else 4]
     session = SessionDescription(

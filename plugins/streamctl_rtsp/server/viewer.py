@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl.errors import NotReady
-from streamctl.media.packet import Format
-from streamctl_rtsp.server.description import describe, described
+from streamctl.media.packet import Boundary, Format, InitChange
+from streamctl_rtsp.server.delivery import Inside, OverUdp, ToGroup
+from streamctl_rtsp.server.description import alike, describe, described
 from streamctl_rtsp.server.reply import Declined, ok
+from streamctl_rtsp.server.reports import Landing, Reporter, landing
+from streamctl_rtsp.wire.control import TRACK, resolve
 from streamctl_rtsp.wire.fields import RtpInfo
 from streamctl_rtsp.wire.message import Status
-from streamctl_rtsp.wire.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamctl.media.packet import Init
+    from streamctl.media.packet import Item
     from streamctl.sdk.session import Grant, Session
+    from streamctl_rtsp.server.delivery import Delivery
     from streamctl_rtsp.server.description import Described
     from streamctl_rtsp.server.session import RtspSession
     from streamctl_rtsp.wire.control import Target
     from streamctl_rtsp.wire.message import Response
-    from streamctl_rtsp.wire.transport import Pair
+    from streamctl_rtsp.wire.transport import Transport
 
 WAIT_S = 5.0
 """How long a client waits for the tracks of a stream that has just begun."""
@@ -44,19 +47,21 @@ class Viewer:
         self.peer = peer
         self.ctx = peer.ctx
         self.target = target
+        self.grant = grant
         self.session: Session = session
         self.playback = peer.port.gate.play(grant, session, Format.RTP)
         self.tracks: list[Described] = []
         """What the client is told of; empty = it is not known yet."""
         if self.playback.init is not None:
             self.tracks = described(self.playback.init)
-        self.channels: dict[int, Pair] = {}
-        """Channels inside the connection, by track."""
+        self.delivery: Delivery | None = None
         self.heard = 0.0
+        """When the client last reported by another way than its connection."""
         self.playing = False
         self.over = False
         self._waits_to_join = False
         """The wire was full when the client began."""
+        self._reporter: Reporter | None = None
 
     @property
     def flowing(self) -> bool:
@@ -66,12 +71,12 @@ class Viewer:
     @property
     def inside(self) -> bool:
         """Whether media stays inside the connection."""
-        return True
+        return self.delivery is not None and self.delivery.inside
 
     @property
     def several(self) -> bool:
         """Whether more than one track is set up."""
-        return len(self.channels) > 1
+        return self.delivery is not None and len(self.delivery.tracks) > 1
 
     async def wait(self) -> bool:
         """Wait until the tracks are known, but not for ever; whether they are."""
@@ -101,10 +106,12 @@ class Viewer:
         del url
         track = self._track(target)
         for transport in transports:
-            if transport.profile != "RTP/AVP" or not transport.unicast:
-                continue
-            if transport.tcp:
-                return self._by_connection(track, transport)
+            if transport.profile == "RTP/AVP" and not transport.records:
+                delivery = self._delivery(transport)
+                if delivery is not None:
+                    answer = await delivery.add(track, transport)
+                    self.delivery = delivery
+                    return answer
         raise Declined(Status.UNSUPPORTED_TRANSPORT)
 
     def play(self) -> Response:
@@ -113,59 +120,86 @@ class Viewer:
         Raises:
             Declined: the stream goes on with other tracks than the client knows.
         """
-        entries = [RtpInfo(self._url(track)) for track in self.channels]
-        return ok(
-            ("Range", "npt=0.000-"), ("RTP-Info", ",".join(one.serialize() for one in entries))
-        )
+        assert self.delivery is not None
+        info = []
+        found = None if self.playing else landing(self.playback.cursor)
+        if found is not None:
+            if not alike(self.tracks, described(found.init)):
+                raise Declined(Status.NOT_ACCEPTABLE, "the stream goes on with other tracks")
+            self._reporter = Reporter(self.tracks, found, self.ctx.clock.now())
+            info = [self._info(track, found) for track in sorted(self.delivery.tracks)]
+        fields = [("Range", "npt=0.000-")]
+        if info:
+            fields.append(("RTP-Info", ",".join(one.serialize() for one in info)))
+        return ok(*fields)
 
     def start(self) -> None:
         """Let media flow."""
+        if self.delivery is None:
+            return
         self.playing = True
-        self._waits_to_join = self.peer.full
-        if not self.peer.full:
-            self.playback.fanout.add(self.playback.cursor, self.peer.wire, self.session)
+        self.heard = self.ctx.clock.now()
+        self._waits_to_join = self.inside and self.peer.full
+        if not self._waits_to_join:
+            self.delivery.start()
 
     def pause(self) -> None:
         """Let it flow no more; afterwards the client joins anew, at the live edge."""
         self.playing = self._waits_to_join = False
-        self.playback.fanout.remove(self.session)
+        if self.delivery is not None:
+            self.delivery.stop()
 
     def frame(self, channel: int, data: memoryview, now: float) -> bool:
         """Take a packet inside the connection; whether its channel is known."""
         del data, now
-        return any(channel in pair for pair in self.channels.values())
+        delivery = self.delivery
+        return isinstance(delivery, Inside) and any(
+            channel in pair for pair in delivery.channels.values()
+        )
 
     def flush(self, now: float) -> None:
         """Nothing comes that had to be passed on."""
 
     def report(self, now: float) -> None:
         """Tell the client how the clocks of its tracks stand."""
+        if not self.playing or self.delivery is None or (self.inside and self.peer.full):
+            return
+        if self._reporter is None:
+            return
+        for track in sorted(self.delivery.tracks):
+            data = self._reporter.report(track, now)
+            if data:
+                self.delivery.report(track, data)
 
     def paused(self) -> None:
         """The wire is full."""
-        self.playback.fanout.park(self.session)
+        if self.inside:
+            self.playback.fanout.park(self.session)
 
     def resumed(self) -> None:
         """The wire takes bytes again."""
+        if not self.inside or not self.playing:
+            return
         if self._waits_to_join:
             self.start()
-        elif self.playing:
+        else:
             self.playback.fanout.serve(self.session)
 
     def end(self, reason: str) -> None:
         """Give the stream back."""
         self.over = True
         self.playing = False
-        self.playback.fanout.remove(self.session)
+        if self.delivery is not None:
+            self.delivery.stop()
+            self.delivery.close()
         self.playback.cursor.close()
         self.peer.port.gate.close(self.session, reason)
 
-    def _look(self, items: Sequence[object]) -> None:
+    def _look(self, items: Sequence[Item]) -> None:
         """Learn the tracks from what a lane begins with."""
         for item in items:
-            init: Init | None = getattr(item, "init", None)
-            if init is not None:
-                self.tracks = described(init)
+            if isinstance(item, (Boundary, InitChange)):
+                self.tracks = described(item.init)
 
     def _track(self, target: Target) -> Described:
         """The track that a URL names.
@@ -184,21 +218,31 @@ class Viewer:
                 return track
         raise Declined(Status.NOT_FOUND, f"no track {target.track}")
 
-    def _by_connection(self, track: Described, transport: Transport) -> Transport:
-        """Send a track inside the connection.
+    def _delivery(self, transport: Transport) -> Delivery | None:
+        """What carries a transport; None = nothing that the port, or the session, can have."""
+        port = self.peer.port
+        kind: type[Inside | OverUdp | ToGroup]
+        if transport.tcp:
+            kind = Inside
+        elif self.peer.tunnelled or not port.takes_udp:
+            return None
+        elif not transport.unicast:
+            if port.groups is None:
+                return None
+            kind = ToGroup
+        elif transport.client_port is None:
+            return None
+        else:
+            kind = OverUdp
+        if self.delivery is None:
+            return kind(self)
+        return self.delivery if isinstance(self.delivery, kind) else None
 
-        Raises:
-            Declined: its channels are those of another one.
-        """
-        pair = transport.interleaved or (2 * track.index, 2 * track.index + 1)
-        others = {
-            n for index, known in self.channels.items() if index != track.index for n in known
-        }
-        if others & {*pair}:
-            raise Declined(Status.BAD_REQUEST, f"the channels {pair[0]}-{pair[1]} are in use")
-        self.channels[track.index] = pair
-        return Transport(tcp=True, interleaved=pair, mode=transport.mode)
-
-    def _url(self, index: int) -> str:
-        base = self.target.base
-        return f"{base if base.endswith('/') else f'{base}/'}trackID={index}"
+    def _info(self, track: int, found: Landing) -> RtpInfo:
+        """Where a track begins, as far as that is known."""
+        report = found.reports.get(track)
+        return RtpInfo(
+            resolve(self.target.base, f"{TRACK}{track}"),
+            found.sequences.get(track),
+            report.timestamp if report is not None else None,
+        )

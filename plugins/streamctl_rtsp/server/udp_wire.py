@@ -1,0 +1,191 @@
+"""The wire of a player over UDP: what the fan-out writes leaves as datagrams, spread over time.
+
+A run of frames is prepared once for all players of a port; a player's own work is one call to the
+kernel per wake-up. When too much waits the player is parked, like one whose connection is full.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamctl.net.burst import Burst
+from streamctl_rtsp.wire.frames import Shared, spans
+from streamctl_rtsp.wire.spread import STEP_S, Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streamctl.net.udp_outlet import UdpOutlet
+    from streamctl.sdk.context import Clock, Timer
+
+FULL_BYTES = 98_304
+"""So much may wait of what a player catches up with: 8 ms at 100 Mbit/s."""
+MAX_WAITING_BYTES = 4 * 1024 * 1024
+"""Of live media: the largest pictures there are, and some more."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A run of frames, ready to leave."""
+
+    bursts: list[tuple[int, Burst]]
+    """The packets of each channel of media."""
+    reports: list[tuple[int, bytes]]
+    """The reports among them, with the channel of their media."""
+
+
+def prepared(data: bytes) -> Run:
+    """A run of frames as datagrams."""
+    media: dict[int, list[tuple[int, int]]] = {}
+    reports = []
+    for span in spans(data):
+        if span.channel & 1:
+            reports.append((span.channel - 1, data[span.start : span.end]))
+        else:
+            media.setdefault(span.channel, []).append((span.start, span.end))
+    return Run([(channel, Burst(data, found)) for channel, found in media.items()], reports)
+
+
+class Spreader:
+    """Wakes the wires of one port while they have something to send."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.runs: Shared[Run] = Shared(prepared)
+        self._active: dict[UdpWire, None] = {}
+        self._timer: Timer | None = None
+
+    def wake(self, wire: UdpWire) -> None:
+        """Something of a wire waits."""
+        self._active[wire] = None
+        if self._timer is None:
+            self._timer = self.clock.call_later(STEP_S, self._on_timer)
+
+    def forget(self, wire: UdpWire) -> None:
+        """Nothing of it does any more."""
+        self._active.pop(wire, None)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.clock.now()
+        for wire in list(self._active):
+            if not wire.pump(now):
+                self._active.pop(wire, None)
+        if self._active and self._timer is None:
+            self._timer = self.clock.call_later(STEP_S, self._on_timer)
+
+
+class UdpWire:
+    """Implements :class:`streamctl.sdk.lane.Wire` for one player, or for a group."""
+
+    def __init__(
+        self,
+        spreader: Spreader,
+        outlets: Mapping[int, UdpOutlet],
+        close: Callable[[str], None],
+    ) -> None:
+        """``outlets`` has what is sent of which channel; others are left out."""
+        self.spreader = spreader
+        self.outlets = outlets
+        self.spread = Spread()
+        self.park: Callable[[], None] = nothing
+        """Called when too much waits."""
+        self.serve: Callable[[], None] = nothing
+        """Called when there is room again."""
+        self.full = False
+        self.waiting_bytes = 0
+        self.over = False
+        self._close = close
+        self._queue: deque[tuple[UdpOutlet, Burst]] = deque()
+        self._at = 0
+        """Packets of the first burst that have left."""
+
+    def catch_up(self, rate: float) -> None:
+        """What is written next is from before: the stream has so many bytes per second."""
+        self.spread.catch_up(rate, self.spreader.clock.now())
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send without waiting; parks the player when too much waits."""
+        if self.over:
+            return
+        run = self.spreader.runs.of(bytes(data))
+        for channel, report in run.reports:
+            if channel in self.outlets:
+                self.outlets[channel].report(report)
+        packets = 0
+        for channel, burst in run.bursts:
+            outlet = self.outlets.get(channel)
+            if outlet is not None:
+                self._queue.append((outlet, burst))
+                packets += burst.count
+                self.waiting_bytes += burst.bytes
+        now = self.spreader.clock.now()
+        idle = not self.spread.waiting
+        self.spread.put(packets, now)
+        if idle and not self.pump(now):
+            return
+        self.spreader.wake(self)
+        limit = FULL_BYTES if self.spread.rate else MAX_WAITING_BYTES
+        if self.waiting_bytes > limit and not self.full:
+            self.full = True
+            self.park()
+
+    def pump(self, now: float) -> bool:
+        """Send what is due; whether something is left."""
+        due = self.spread.due(now)
+        while due > 0 and self._queue:
+            outlet, burst = self._queue[0]
+            count = min(due, burst.count - self._at)
+            sent = outlet.send(burst, self._at, count)
+            self.waiting_bytes -= sum(burst.sizes[self._at : self._at + sent])
+            self.spread.left(sent)
+            due -= sent
+            self._at += sent
+            if self._at == burst.count:
+                self._queue.popleft()
+                self._at = 0
+            elif sent < count:
+                # The interface is busy: later.
+                break
+        if self.full and self.waiting_bytes < FULL_BYTES // 2:
+            self.full = False
+            self.serve()
+        return bool(self._queue)
+
+    def unsent(self) -> int:
+        """Bytes that have not left."""
+        return self.waiting_bytes
+
+    def set_send_buffer(self, size: int) -> None:
+        """Nothing: a socket for datagrams has room for more than may wait here."""
+
+    def read_least(self, size: int) -> None:
+        """Nothing is read here."""
+
+    def call_again(self) -> None:
+        """Nothing is read here."""
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._queue.clear()
+        self._at = self.waiting_bytes = 0
+        self.full = False
+        self.spread = Spread()
+        self.spreader.forget(self)
+
+    def close(self, reason: str) -> None:
+        """Send no more."""
+        if not self.over:
+            self.over = True
+            self.clear()
+            self._close(reason)
+
+    def abort(self, reason: str) -> None:
+        """Send no more."""
+        self.close(reason)
+
+
+def nothing() -> None:
+    """What happens when nobody wants to know."""

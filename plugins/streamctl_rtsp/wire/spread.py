@@ -1,0 +1,73 @@
+"""When the packets of a picture leave: soon, but not all at once.
+
+Theory of operation: a picture's packets leave within half of the time to the next picture, several
+at each wake-up, since whole pictures in one go overrun the queues of switches. What a receiver has
+to catch up with leaves at twice the rate of the media, or a little faster than it comes.
+"""
+
+from __future__ import annotations
+
+STEP_S = 0.002
+"""The time between two wake-ups."""
+LEAST = 8
+"""Packets of one wake-up: fewer would be more wake-ups than packets are worth."""
+PACKET_BYTES = 1400
+CATCH_UP = 2.0
+"""Times the media's rate."""
+UNKNOWN_RATE = 1_000_000.0
+"""Bytes per second, while the media's rate is not known."""
+LONGEST_S = 0.1
+"""The time between two pictures is not taken for longer, or an early one would come in a burst."""
+SHORTEST_S = 0.005
+SMOOTHING = 8
+
+
+class Spread:
+    """Counts packets that wait, and tells how many of them are due."""
+
+    def __init__(self, interval_s: float = 0.04) -> None:
+        self.waiting = 0
+        self.rate = 0.0
+        """Bytes per second while the receiver catches up; 0 = it does not."""
+        self._interval_s = interval_s
+        self._share = LEAST
+        self._credit = 0.0
+        self._put_at: float | None = None
+        self._taken_at = 0.0
+
+    def catch_up(self, rate: float, now: float) -> None:
+        """What follows is from before: the media's rate is so much."""
+        if not self.rate:
+            self._taken_at = now
+            self._credit = LEAST
+        self.rate = (rate or UNKNOWN_RATE) * CATCH_UP
+
+    def put(self, packets: int, now: float) -> None:
+        """So many more packets wait."""
+        if not self.rate:
+            if self._put_at is not None:
+                gap = min(max(now - self._put_at, SHORTEST_S), LONGEST_S)
+                self._interval_s += (gap - self._interval_s) / SMOOTHING
+            self._put_at = now
+            steps = max(self._interval_s / 2 / STEP_S, 1.0)
+            share = -(-(self.waiting + packets) // int(steps))
+            self._share = max(share, LEAST, self._share if self.waiting else 0)
+        self.waiting += packets
+
+    def due(self, now: float) -> int:
+        """How many may leave now."""
+        if not self.rate:
+            return min(self._share, self.waiting)
+        self._credit += (now - self._taken_at) * self.rate / PACKET_BYTES
+        self._taken_at = now
+        ready = min(int(self._credit), self.waiting)
+        return ready if ready >= min(LEAST, self.waiting) else 0
+
+    def left(self, packets: int) -> None:
+        """So many have left."""
+        self.waiting -= packets
+        if self.rate:
+            self._credit -= packets
+            if not self.waiting:
+                self.rate = 0.0
+                self._put_at = None
