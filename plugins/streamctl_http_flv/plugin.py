@@ -1,4 +1,4 @@
-"""The plugin: endless FLV at ``/<code>.flv`` and ``/<code>/flv``.
+"""The plugin: FLV from other servers, and endless at ``/<code>.flv`` and ``/<code>/flv``.
 
 The metadata and the random-access point that a viewer begins with are the lane's matter, sending
 and skipping the fan-out's.
@@ -12,13 +12,18 @@ from streamctl.media.flv_packer import CODECS
 from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, Live
 from streamctl.sdk.plugin import Cap, ConverterSpec, ProtocolPlugin
+from streamctl_http_flv.options import HttpFlvInputOptions
 from streamctl_http_flv.packer import FlvConverter, file_header
+from streamctl_http_flv.source import HttpFlvSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic import BaseModel
+
     from streamctl.sdk.context import Context, StreamView
-    from streamctl.sdk.endpoints import Handler, HttpRequest, Reply
+    from streamctl.sdk.endpoints import Handler, HttpRequest, Reply, Source
+    from streamctl.sdk.url import StreamURL
 
 RETRY_S = 2
 """When a player may ask again for a stream that is about to come back."""
@@ -29,10 +34,19 @@ class HttpFlvPlugin(ProtocolPlugin):
     """FLV over HTTP."""
 
     kind: ClassVar[str] = "http-flv"
-    summary: ClassVar[str] = "FLV in one endless HTTP response"
-    caps: ClassVar[Cap] = Cap.HTTP | Cap.CONVERT
+    summary: ClassVar[str] = "FLV in one endless HTTP response, served and pulled"
+    caps: ClassVar[Cap] = Cap.HTTP | Cap.PULL | Cap.CONVERT
     play_format: ClassVar[Format | None] = Format.FLV
     url_template: ClassVar[str] = "http://{host}:{port}/{code}.flv"
+    InputOptions: ClassVar[type[BaseModel]] = HttpFlvInputOptions
+
+    def source(self, url: StreamURL, options: HttpFlvInputOptions, ctx: Context) -> Source:
+        """A source that fetches a stream from another server.
+
+        Raises:
+            ConfigError: the URL leads to no server, or a header can't be sent.
+        """
+        return HttpFlvSource(url, options, ctx)
 
     def http_output(self, view: StreamView, options: Any, ctx: Context) -> HttpFlvOutput:
         """The endless response of one stream."""

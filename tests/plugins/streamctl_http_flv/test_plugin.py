@@ -92,11 +92,11 @@ def test_an_output_starts_stops_and_has_nothing_to_report() -> None:
 def test_the_plugin_says_what_it_can_do() -> None:
     plugin = HttpFlvPlugin()
     assert plugin.kind == "http-flv"
-    assert plugin.caps == Cap.HTTP | Cap.CONVERT
+    assert plugin.caps == Cap.HTTP | Cap.PULL | Cap.CONVERT
     assert plugin.play_format is Format.FLV
     [spec] = plugin.converters()
     assert (spec.source, spec.target) == (Format.PACKETS, Format.FLV)
     url = plugin.url_template.format(host="h", port=8888, code="region/a")
     assert url == "http://h:8888/region/a.flv"
     with pytest.raises(Unsupported):
-        plugin.source(StreamURL.parse("http://h/a.flv"), Empty(), CONTEXT)
+        plugin.sink(StreamURL.parse("http://h/a.flv"), Empty(), CONTEXT)

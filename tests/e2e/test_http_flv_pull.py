@@ -1,0 +1,144 @@
+"""FLV that is fetched over HTTP: from our own server, from ffmpeg, and from bad ones."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.judge import judge
+from tests.support.media import MediaCache, Recipe
+from tests.support.peers import (
+    HOST,
+    HttpRecorder,
+    Streamctl,
+    ffmpeg,
+    ffmpeg_publish,
+    free_port,
+    stream_toml,
+)
+from tests.support.process import eventually
+from tests.support.ts import inspect, whole_units
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.judge import Verdict
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.needs("ffmpeg", "ffprobe"),
+    pytest.mark.timeout(120),
+]
+
+RECIPE = Recipe(seconds=60, video_kbps=1000, bframes=2, gop=25)
+HEVC = Recipe(seconds=60, video_kbps=1000, gop=25, video_codec="hevc")
+
+
+def pull_toml(url: str, *lines: str) -> str:
+    keys = ["packet_timeout_s = 2", "[[streams.news.inputs]]", f'url = "{url}"', *lines]
+    return "\n".join(["[streams.news]", *keys, ""])
+
+
+def source(server: Streamctl) -> dict[str, Any]:
+    found: dict[str, Any] = server.stream()["inputs"][0]
+    return found
+
+
+def record(server: Streamctl, seconds: float = 5.0) -> bytes:
+    with HttpRecorder(server.http("/news/mpegts")) as recorder:
+        time.sleep(seconds)
+        return whole_units(recorder.stop())
+
+
+def clean(verdict: Verdict, video: str = "h264") -> None:
+    assert verdict.decode_errors == []
+    assert verdict.dts_disorder == 0
+    assert verdict.missing == verdict.repeated == 0
+    assert verdict.video_gaps == []
+    assert verdict.worst_offset_ms < 40
+    assert verdict.codecs == (video, "aac")
+
+
+def test_a_stream_of_another_server_is_fetched(tmp_path: Path, media: MediaCache) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    with (
+        Streamctl(folder, stream_toml("x")) as there,
+        Streamctl(tmp_path, pull_toml(there.http("/x.flv"))) as server,
+    ):
+        eventually(lambda: "503" in source(server)["last_error"], 10, "off air is said")
+        with ffmpeg_publish(media(RECIPE).path, there.rtmp("x")):
+            server.wait_on_air(timeout_s=30)
+            ts = record(server)
+    clean(judge(ts))
+    assert inspect(ts).continuity_errors == []
+
+
+def test_pictures_with_a_fourcc_are_fetched(tmp_path: Path, media: MediaCache) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    path = media(HEVC).path
+    roots = f'[server]\nmedia_roots = ["{path.parent}"]\n'
+    there_toml = f'{roots}[streams.x]\ninputs = ["{path}"]\n'
+    with (
+        Streamctl(folder, there_toml) as there,
+        Streamctl(tmp_path, pull_toml(there.http("/x.flv"))) as server,
+    ):
+        server.wait_on_air(timeout_s=30)
+        clean(judge(record(server)), "hevc")
+
+
+def test_a_stream_that_breaks_is_fetched_again(tmp_path: Path, media: MediaCache) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    path = media(RECIPE).path
+    with (
+        Streamctl(folder, stream_toml("x")) as there,
+        Streamctl(tmp_path, pull_toml(there.http("/x.flv"))) as server,
+        ffmpeg_publish(path, there.rtmp("x")) as publisher,
+    ):
+        server.wait_on_air(timeout_s=30)
+        with HttpRecorder(server.http("/news/mpegts")) as recorder:
+            time.sleep(3)
+            publisher.kill()
+            server.wait_off_air(timeout_s=30)
+            with ffmpeg_publish(path, there.rtmp("x")):
+                server.wait_on_air(timeout_s=30)
+                time.sleep(4)
+                ts = whole_units(recorder.stop())
+    verdict = judge(ts)
+    assert verdict.decode_errors == []
+    assert verdict.dts_disorder == 0
+    assert verdict.restarts == [0]
+    assert inspect(ts).continuity_errors == []
+
+
+def test_ffmpeg_serves_and_is_fetched_from(tmp_path: Path, media: MediaCache) -> None:
+    """It answers one client, then ends, and is started again."""
+    port = free_port()
+    url = f"http://{HOST}:{port}/live.flv"
+    path = str(media(RECIPE).path)
+    serve = ["-re", "-i", path, "-c", "copy", "-f", "flv", "-listen", "1", url]
+    with Streamctl(tmp_path, pull_toml(url)) as server:
+        eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
+        with ffmpeg(*serve):
+            server.wait_on_air(timeout_s=30)
+            clean(judge(record(server)))
+        server.wait_off_air(timeout_s=30)
+        with ffmpeg(*serve):
+            server.wait_on_air(timeout_s=30)
+
+
+def test_another_kind_of_stream_is_named(tmp_path: Path, media: MediaCache) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    with (
+        Streamctl(folder, stream_toml("x")) as there,
+        ffmpeg_publish(media(RECIPE).path, there.rtmp("x")),
+    ):
+        there.wait_on_air("x")
+        url = there.http("/x.ts").replace("http://", "http-flv+http://")
+        with Streamctl(tmp_path, pull_toml(url)) as server:
+            eventually(lambda: "is no FLV" in source(server)["last_error"], 15, "why")
