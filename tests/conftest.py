@@ -25,6 +25,7 @@ WATCHED = [
     "streamctl_http_flv",
     "streamctl_http_ts",
     "streamctl_rtmp",
+    "streamctl_rtp",
     "streamctl_rtsp",
     "streamctl_srt",
     "streamctl_udp",

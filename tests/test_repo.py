@@ -17,6 +17,7 @@ FUNCTION_LINES = 60
 PARSED_SOURCES = (
     "streamctl/media",
     "plugins/streamctl_rtmp/wire",
+    "plugins/streamctl_rtp/wire",
     "plugins/streamctl_rtsp/wire",
     "plugins/streamctl_srt/wire",
     "plugins/streamctl_udp/wire",

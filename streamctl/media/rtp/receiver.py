@@ -106,10 +106,9 @@ class Receiver:
         """
         self.ssrc = ssrc
         self.name = name
-        make = Arrival if ordered else partial(JitterBuffer, wait_s)
-        self.channels = [
-            Channel(index, rtp, make, patient=not ordered) for index, rtp in enumerate(formats)
-        ]
+        self._make_order = Arrival if ordered else partial(JitterBuffer, wait_s)
+        self._patient = not ordered
+        self.channels = [self._channel(index, rtp) for index, rtp in enumerate(formats)]
         self.bad_reports = 0
         """What should have been RTCP and was not."""
         self.full_intra: set[int] = set()
@@ -152,6 +151,20 @@ class Receiver:
         if self._held and self._began is not None:
             found.append(self._began + HOLD_S)
         return min(found, default=None)
+
+    def add(self, rtp: RtpFormat) -> int:
+        """The number of a track that has come late.
+
+        Raises:
+            RemoteProtocolError: its format can't be read.
+        """
+        channel = self._channel(len(self.channels), rtp)
+        self.channels.append(channel)
+        if not channel.transport:
+            self._timed.append(channel)
+            self.common.tracks.append(channel.time)
+            self._news = True
+        return channel.index
 
     def feed(self, track: int, data: bytes | memoryview, now: float) -> None:
         """Take an RTP packet of a track.
@@ -240,6 +253,9 @@ class Receiver:
     def measure(self) -> list[dict[str, object]]:
         """What was counted of each track, JSON-ready."""
         return [measure(channel) for channel in self.channels]
+
+    def _channel(self, index: int, rtp: RtpFormat) -> Channel:
+        return Channel(index, rtp, self._make_order, patient=self._patient)
 
     def _sender_report(self, report: SenderReport, now: float) -> None:
         """Learn which moment a timestamp of a track stands for."""

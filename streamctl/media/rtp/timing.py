@@ -131,9 +131,9 @@ class CommonTime:
 
     def align(self, *, at_once: TrackTime | None = None) -> None:
         """Move the tracks to where their newest reports want them; one may be moved at once."""
-        lead = self.tracks[0]
-        place = lead.place()
-        if place is None:
+        lead = self.tracks[0] if self.tracks else None
+        place = lead.place() if lead is not None else None
+        if lead is None or place is None:
             return
         assert lead.offset is not None
         for track in self.tracks[1:]:

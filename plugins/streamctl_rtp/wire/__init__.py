@@ -1,0 +1,1 @@
+"""What RTP without a session around it needs, without I/O."""
