@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamctl.errors import NotCarried, StaleEpoch, StreamctlError, Unsupported
+from streamctl.media.flv_ingest import Ingest
 from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, Request
 from streamctl_rtmp.address import Location
-from streamctl_rtmp.ingest import Ingest
 from streamctl_rtmp.pace import ReadPace
 from streamctl_rtmp.wire import enhanced
 from streamctl_rtmp.wire.events import (
@@ -140,7 +140,7 @@ class RtmpSession:
                     self._decide(event)
             case DataReceived():
                 if self.ingest is not None:
-                    self.ingest.metadata(event)
+                    self.ingest.metadata(event.name, event.values)
             case StreamEnded():
                 self._end(f"the client said {event.reason}")
                 self._expect()
@@ -185,7 +185,7 @@ class RtmpSession:
         self._stop_deadline()
 
     def _publish(self, grant: Grant, session: Session) -> None:
-        self.ingest = Ingest(self.gate.publish(grant, session))
+        self.ingest = Ingest(self.gate.publish(grant, session), "RTMP")
         self.connection.accept_publish()
 
     def _play(self, grant: Grant, session: Session) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.media.flv_ingest import Ingest
 from streamctl_rtmp.client import opened
-from streamctl_rtmp.ingest import Ingest
 from streamctl_rtmp.wire.client import Role
 from streamctl_rtmp.wire.events import DataReceived
 from streamctl_rtmp.wire.messages import Message
@@ -43,7 +43,7 @@ class RtmpSource:
             Unsupported: the stream has a codec that can't be carried.
             StaleEpoch: the epoch has ended.
         """
-        ingest = Ingest(out)
+        ingest = Ingest(out, "RTMP")
         clock = self.ctx.clock
 
         def take(events: Sequence[Event]) -> None:
@@ -52,7 +52,7 @@ class RtmpSource:
                 if type(event) is Message:
                     ingest.take(event, now)
                 elif type(event) is DataReceived:
-                    ingest.metadata(event)
+                    ingest.metadata(event.name, event.values)
             ingest.flush(now)
 
         async with opened(Role.PLAY, self.url, self.options, self.ctx, take):

@@ -103,8 +103,8 @@ def track_id(media: Media, number: int) -> int:
     return 2 * number + (media is not Media.VIDEO)
 
 
-def refuse(name: str, media: Media) -> Unsupported:
+def refuse(name: str, media: Media, by: str) -> Unsupported:
     """The error for a codec that can't be taken."""
     usable = [TITLES[codec] for codec in Codec if codec in USABLE and codec.media is media]
     choice = " or ".join(filter(None, (", ".join(usable[:-1]), usable[-1])))
-    return Unsupported(f"{name} {media} can't come in by RTMP here: use {choice}")
+    return Unsupported(f"{name} {media} can't come in by {by} here: use {choice}")

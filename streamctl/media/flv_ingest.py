@@ -1,8 +1,8 @@
-"""From RTMP messages to an epoch: access units, tracks and one unwrapped clock.
+"""From FLV tags and RTMP messages to an epoch: access units, tracks and one unwrapped clock.
 
-Used by whoever receives media, be it from a publisher or from a server that is pulled. Messages
-that can't be read are counted and left out, since encoders send odd things in between; a codec
-that streamctl can't carry ends the publishing with its name.
+Used by whoever receives media, be it from a publisher or from a server that is pulled. What can't
+be read is counted and left out, since encoders send odd things in between; a codec that streamctl
+can't carry ends the publishing with its name.
 
 A source may send several tracks of a medium, each with its number, and may change the codec of any
 of them: a new sequence header is enough. Tracks that its metadata names are announced before their
@@ -11,47 +11,88 @@ first frames, so that nobody waits for others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.flv import CONFIG, FRAME, OTHER, parse_audio, parse_video
+from streamctl.media.flv_incoming import (
+    MAX_TRACKS,
+    SELF_TOLD,
+    USABLE,
+    IncomingTrack,
+    refuse,
+    track_id,
+)
 from streamctl.media.flv_metadata import Metadata, metadata
+from streamctl.media.flv_packer import TagType
 from streamctl.media.packet import Media
 from streamctl.media.timestamps import Unwrapper
-from streamctl_rtmp.incoming import MAX_TRACKS, SELF_TOLD, USABLE, IncomingTrack, refuse, track_id
-from streamctl_rtmp.wire.messages import MessageType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamctl.media.flv import Tag
-    from streamctl.media.packet import Packet
-    from streamctl.sdk.lane import EpochWriter
-    from streamctl_rtmp.wire.events import DataReceived
-    from streamctl_rtmp.wire.messages import Message
+    from streamctl.media.packet import Packet, Track
 
 CLOCK_BITS = 31
 """Timestamps have 32 bits, but publishers made of FFmpeg begin anew after 31. Counted by these,
 both kinds go on."""
 # Looking a member up in its enum costs as much as a call.
-VIDEO_MESSAGE = MessageType.VIDEO
+VIDEO_TAG = TagType.VIDEO
 VIDEO, AUDIO = Media.VIDEO, Media.AUDIO
+
+
+class Incoming(Protocol):
+    """An audio or video tag, or the message that is the same."""
+
+    @property
+    def type(self) -> int:
+        """8 or 9."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds modulo 2^32."""
+
+    @property
+    def head(self) -> bytes:
+        """What precedes ``data``, where it is kept apart."""
+
+    @property
+    def data(self) -> bytes:
+        """The body, or what is left of it."""
+
+
+class Epoch(Protocol):
+    """Where access units go."""
+
+    def tracks(self, tracks: Sequence[Track]) -> None:
+        """Announce the tracks."""
+
+    def put(self, packets: list[Packet], now: float) -> None:
+        """Take access units in decode order."""
+
+    def drop(self, count: int) -> None:
+        """Count what could not be read."""
 
 
 class Ingest:
     """Feeds one epoch."""
 
-    def __init__(self, out: EpochWriter) -> None:
+    def __init__(self, out: Epoch, by: str) -> None:
         self.out = out
+        self.by = by
+        """The protocol, for messages."""
         self._packets: list[Packet] = []
         self._tracks: dict[int, IncomingTrack] = {}
         self._metadata = Metadata()
         self._clock = Unwrapper(CLOCK_BITS)
 
-    def metadata(self, event: DataReceived) -> None:
-        """Announce the tracks that a source says it will send."""
-        values = next((value for value in event.values if isinstance(value, dict)), None)
-        if event.name != "onMetaData" or values is None:
+    def metadata(self, name: str, values: Sequence[Any]) -> None:
+        """Announce the tracks that a source says it will send in script data of that name."""
+        found = next((value for value in values if isinstance(value, dict)), None)
+        if name != "onMetaData" or found is None:
             return
-        self._metadata = metadata(values)
+        self._metadata = metadata(found)
         for media, tracks in (
             (Media.VIDEO, self._metadata.video),
             (Media.AUDIO, self._metadata.audio),
@@ -64,14 +105,14 @@ class Ingest:
                     self._tracks[track.id] = track
         self._announce()
 
-    def take(self, message: Message, now: float) -> None:
-        """Take one audio or video message; :meth:`flush` passes on what was collected.
+    def take(self, message: Incoming, now: float) -> None:
+        """Take one audio or video tag; :meth:`flush` passes on what was collected.
 
         Raises:
             Unsupported: the codec can't be carried.
             StaleEpoch: the epoch has ended.
         """
-        if message.type == VIDEO_MESSAGE:
+        if message.type == VIDEO_TAG:
             head = message.head
             tag = parse_video(head, message.data) if head else parse_video(message.data)
             media = VIDEO
@@ -128,7 +169,7 @@ class Ingest:
         if tag.kind not in {CONFIG, FRAME} or tag.track >= MAX_TRACKS:
             return None
         if codec is None or codec not in USABLE:
-            raise refuse(tag.name, media)
+            raise refuse(tag.name, media, self.by)
         configured = track is not None and track.reader.config is not None
         if configured and tag.kind is FRAME and codec not in SELF_TOLD:
             # Nothing could be made of it without a sequence header: a stray unit.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from streamctl.media.flv import FRAME, Tag
+from streamctl.media.flv_incoming import IncomingTrack, refuse, track_id
 from streamctl.media.flv_metadata import Facts
 from streamctl.media.packet import Codec, Kind, Media
 from streamctl.media.reader import Unit
-from streamctl_rtmp.incoming import IncomingTrack, refuse, track_id
 from tests.plugins.streamctl_rtmp.world import ASC, avcc
 
 
@@ -72,6 +72,6 @@ def test_nanoseconds_are_ticks() -> None:
     ("media", "choice"), [(Media.VIDEO, "or VP9"), (Media.AUDIO, "use AAC, Opus")]
 )
 def test_a_refusal_names_what_can_be_used(media: Media, choice: str) -> None:
-    error = refuse("Speex", media)
+    error = refuse("Speex", media, "RTMP")
     assert error.message.startswith(f"Speex {media} can't come in")
     assert choice in error.message

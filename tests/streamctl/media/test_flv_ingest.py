@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streamctl.errors import StaleEpoch, Unsupported
+from streamctl.media.flv_ingest import Ingest
 from streamctl.media.h264 import AvcConfig
 from streamctl.media.packet import Codec, Kind
-from streamctl_rtmp.ingest import Ingest
 from streamctl_rtmp.wire.events import DataReceived
 from streamctl_rtmp.wire.messages import Message, MessageType
 from tests.plugins.streamctl_rtmp.world import ASC, IDR, PPS, SLICE, SPS, World, Writer, avcc
@@ -27,7 +27,11 @@ def writer() -> Writer:
 
 @pytest.fixture
 def ingest(writer: Writer) -> Ingest:
-    return Ingest(writer)
+    return Ingest(writer, "RTMP")
+
+
+def tell(ingest: Ingest, event: DataReceived) -> None:
+    ingest.metadata(event.name, event.values)
 
 
 def video(body: bytes, timestamp: int = 0) -> Message:
@@ -54,7 +58,7 @@ def sound(timestamp: int) -> Message:
 
 
 def test_metadata_announces_what_will_come(ingest: Ingest, writer: Writer) -> None:
-    ingest.metadata(METADATA)
+    tell(ingest, METADATA)
     [tracks] = writer.announced
     assert [(track.codec, track.config) for track in tracks] == [
         (Codec.H264, None),
@@ -116,7 +120,7 @@ def test_a_new_configuration_comes_behind_what_was_before(ingest: Ingest, writer
 
 
 def test_equal_configurations_change_nothing(ingest: Ingest, writer: Writer) -> None:
-    ingest.metadata(METADATA)
+    tell(ingest, METADATA)
     give(ingest, video(AVC), audio(AAC))
     give(ingest, video(AVC), audio(AAC))
     assert len(writer.announced) == 3
@@ -240,7 +244,8 @@ def test_further_tracks_have_numbers_of_their_own(ingest: Ingest, writer: Writer
 
 def test_tracks_beyond_the_limit_are_dropped(ingest: Ingest, writer: Writer) -> None:
     give(ingest, audio(b"\x95\x00mp4a\x10" + ASC))
-    ingest.metadata(
+    tell(
+        ingest,
         DataReceived(
             "onMetaData",
             (
@@ -249,7 +254,7 @@ def test_tracks_beyond_the_limit_are_dropped(ingest: Ingest, writer: Writer) -> 
                 },
             ),
             0,
-        )
+        ),
     )
     assert writer.dropped == 1
     assert not writer.announced
@@ -260,7 +265,7 @@ def test_metadata_announces_further_tracks_with_what_it_says(
 ) -> None:
     further = {"1": {"audiocodecid": 10.0, "audiodatarate": 64.0}, "2": {"audiocodecid": 11.0}}
     values = {"audiocodecid": 10.0, "audioTrackIdInfoMap": further}
-    ingest.metadata(DataReceived("onMetaData", (values,), 0))
+    tell(ingest, DataReceived("onMetaData", (values,), 0))
     [tracks] = writer.announced
     assert [(track.id, track.codec, track.bitrate) for track in tracks] == [
         (1, Codec.AAC, 0),
@@ -271,13 +276,13 @@ def test_metadata_announces_further_tracks_with_what_it_says(
 def test_nobody_waits_for_tracks_that_metadata_does_not_name(
     ingest: Ingest, writer: Writer
 ) -> None:
-    ingest.metadata(DataReceived("onMetaData", ({"audiocodecid": 10.0},), 0))
+    tell(ingest, DataReceived("onMetaData", ({"audiocodecid": 10.0},), 0))
     give(ingest, audio(AAC))
     assert [[track.config for track in tracks] for tracks in writer.announced] == [[None], [ASC]]
 
 
 def test_the_codec_may_be_another_than_announced(ingest: Ingest, writer: Writer) -> None:
-    ingest.metadata(DataReceived("onMetaData", ({"videocodecid": float(0x68766331)},), 0))
+    tell(ingest, DataReceived("onMetaData", ({"videocodecid": float(0x68766331)},), 0))
     give(ingest, video(AVC))
     assert [[track.codec for track in tracks] for tracks in writer.announced] == [
         [Codec.HEVC],
@@ -315,13 +320,13 @@ def test_nanoseconds_are_added_to_the_timestamp(ingest: Ingest, writer: Writer) 
     ],
 )
 def test_other_data_announces_nothing(ingest: Ingest, writer: Writer, event: DataReceived) -> None:
-    ingest.metadata(event)
+    tell(ingest, event)
     assert not writer.announced
 
 
 def test_late_metadata_does_not_forget_a_configuration(ingest: Ingest, writer: Writer) -> None:
     give(ingest, video(AVC))
-    ingest.metadata(METADATA)
+    tell(ingest, METADATA)
     assert [track.config for track in writer.announced[-1]] == [avcc(), None]
 
 
