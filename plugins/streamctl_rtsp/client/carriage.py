@@ -203,7 +203,8 @@ class Carriage:
             return
         media, reports = given.server_port
         self._ways[number] = (host, media), (host, reports)
-        for _ in range(PUNCHES):
+        # What we send ourselves opens the way, and a packet of another source would confuse.
+        for _ in range(0 if self.wish.record else PUNCHES):
             pair.media.send(header(track.format.payload_type, 0, 0, 0), (host, media))
             pair.reports.send(NOTHING_YET, (host, reports))
 
