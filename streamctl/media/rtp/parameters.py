@@ -165,12 +165,14 @@ def plain_aac(rate: int, channels: int) -> bytes:
 
 def write_aac(track: Track) -> dict[str, str]:
     """High bit rate mode; the level is not told, as no client heeds it."""
+    config = track.config or b""
+    aac.AacConfig.parse(config)
     return {
         "streamtype": "5",
         "profile-level-id": "1",
         "mode": "AAC-hbr",
         **AAC_MODES["aac-hbr"],
-        "config": (track.config or b"").hex().upper(),
+        "config": config.hex().upper(),
     }
 
 

@@ -40,6 +40,8 @@ AC3_MOST, AC3_START, AC3_NEXT = 1, 2, 3
 """Kinds of fragments: five eighths of a frame or more, less of its start, what follows."""
 EAC3_FRAGMENT = 0x01
 MAX_FRAGMENTS = 255
+MAX_WHOLE_BYTES = 0xFFFF - 64
+"""What a datagram and an interleaved frame have room for, with their headers."""
 FIVE_EIGHTHS = (5, 8)
 """Of an AC-3 frame, with which decoders can do something: its first fragment should be as long."""
 
@@ -203,6 +205,8 @@ class WholePacketiser(Packetiser):
         super().__init__(limit)
 
     def pack(self, packet: Packet) -> list[bytes]:
+        if len(packet.data) > MAX_WHOLE_BYTES:
+            raise RemoteProtocolError(f"a packet of sound has {len(packet.data)} bytes")
         return [packet.data] if packet.data else []
 
 

@@ -165,6 +165,7 @@ def test_surround_opus_has_an_encoding_of_its_own() -> None:
         track(Codec.H264, None),
         track(Codec.H264, b"\1"),
         track(Codec.AAC, b""),
+        track(Codec.AAC, b"\xf8"),
         track(Codec.AC3, None),
         track(Codec.AC3, b""),
         track(Codec.OPUS, b"OpusHead"),

@@ -130,6 +130,11 @@ def test_a_packet_of_opus_is_a_unit() -> None:
     assert subject.damaged_units == 1
 
 
+def test_packets_that_no_datagram_has_room_for_are_refused() -> None:
+    with pytest.raises(ProtocolError):
+        packetiser(track(Codec.G711A)).pack(packet(bytes(70_000), Kind.AUDIO))
+
+
 @pytest.mark.parametrize(("number", "codec"), [(0, Codec.G711U), (8, Codec.G711A)])
 def test_samples_of_g711_are_passed_on(number: int, codec: Codec) -> None:
     subject = depacketiser(STATIC[number])
