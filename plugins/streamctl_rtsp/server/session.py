@@ -124,6 +124,8 @@ class RtspSession:
                 elif type(event) is Request:
                     self._request(event)
             dialogue.flush(now)
+            if self._feeds is not None:
+                self.received(self.reader.take_rest())
         except RemoteProtocolError:
             raise
         except StreamctlError as error:
@@ -236,7 +238,6 @@ class RtspSession:
             earlier.wire.close("another connection has taken its place")
         self._feeds = target
         self._stop_deadline()
-        self.received(self.reader.take_rest())
 
     def _leave_tunnel(self, reason: str) -> None:
         if self._name:
