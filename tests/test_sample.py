@@ -41,6 +41,7 @@ def test_loads_with_every_inactive_line_active() -> None:
         "field",
         "fetched",
         "studio",
+        "encoder",
         "loop",
     ]
 

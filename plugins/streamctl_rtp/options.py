@@ -34,6 +34,8 @@ def source_number(value: Any) -> Any:
             return int(value, 0)
         except ValueError:
             raise ValueError("write a number, such as `0x1a2b3c4d`") from None
+    if isinstance(value, bool):
+        raise ValueError("write a number, such as `0x1a2b3c4d`")
     return value
 
 
@@ -46,7 +48,11 @@ def several(value: Any) -> Any:
 
 def network(value: Any) -> Any:
     """A network, or a single address, from its text."""
-    return ip_network(value) if isinstance(value, str) else value
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write an address, or a network such as `10.0.0.0/8`")
+    return ip_network(value)
 
 
 def shown(networks: tuple[IPv4Network | IPv6Network, ...]) -> list[str]:
