@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.certificates import self_signed
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import Streamctl, ffmpeg_record
+from tests.support.peers import (
+    CONFIG,
+    HOST,
+    Streamctl,
+    ffmpeg_publish,
+    ffmpeg_record,
+    stream_toml,
+)
 from tests.support.process import eventually
 from tests.support.rtsp_camera import Camera
 from tests.support.rtsp_peers import CameraServer
@@ -16,6 +25,7 @@ from tests.support.rtsp_servers import LOGIN, Wanted, gst_rtsp_server, playing
 from tests.support.upstream import media_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.judge import Verdict
@@ -54,6 +64,47 @@ def clean(verdict: Verdict) -> None:
     assert verdict.video_gaps == []
     assert verdict.worst_offset_ms < 40
     assert verdict.codecs == ("h264", "aac")
+
+
+@contextmanager
+def upstream(tmp_path: Path, media: MediaCache, *lines: str) -> Iterator[Streamctl]:
+    """A server of ours with the stream ``x`` on air."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    listener = "\n".join(["[listeners.rtsp]", f'address = "{HOST}:0"', *lines, ""])
+    with (
+        Streamctl(folder, stream_toml("x"), head=CONFIG + listener) as there,
+        ffmpeg_publish(media(RECIPE).path, there.rtmp("x")),
+    ):
+        there.wait_on_air("x")
+        yield there
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+def test_our_own_server_is_pulled(tmp_path: Path, media: MediaCache, transport: str) -> None:
+    with upstream(tmp_path, media) as there:
+        url = f"rtsp://{HOST}:{there.port('rtsp')}/live/x"
+        with Streamctl(tmp_path, pull_toml(url, f'transport = "{transport}"')) as server:
+            server.wait_on_air()
+            verdict = record(server, tmp_path / "x.flv")
+            clean(verdict)
+            assert verdict.worst_offset_ms < 2
+
+
+@pytest.mark.needs("openssl")
+def test_a_server_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache) -> None:
+    pair = self_signed(tmp_path)
+    keys = ("[listeners.rtsps]", f'address = "{HOST}:0"')
+    files = (f'tls_cert = "{pair.cert}"', f'tls_key = "{pair.key}"')
+    with upstream(tmp_path, media, *keys, *files) as there:
+        url = f"rtsps://{HOST}:{there.port('rtsps')}/live/x"
+        with Streamctl(tmp_path, pull_toml(url)) as server:
+            eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
+            server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
+            server.wait_on_air()
+            clean(record(server, tmp_path / "x.flv"))
+            server.rewrite(pull_toml(url, "tls_insecure = true"))
+            server.wait_on_air()
 
 
 @pytest.mark.parametrize("transport", ["auto", "tcp", "udp"])

@@ -8,7 +8,14 @@ import pytest
 
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import Streamctl, ffmpeg_publish, stream_toml
+from tests.support.peers import (
+    CONFIG,
+    HOST,
+    Streamctl,
+    ffmpeg_publish,
+    ffmpeg_record,
+    stream_toml,
+)
 from tests.support.process import eventually
 from tests.support.rtsp_servers import (
     LOGIN,
@@ -33,6 +40,7 @@ pytestmark = [
 
 RECIPE = Recipe(seconds=60, video_kbps=500, gop=25)
 """Without B-frames: the recorders of both servers lose the order of pictures otherwise."""
+WITH_B_FRAMES = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)
 SECONDS = 5.0
 
 
@@ -73,6 +81,26 @@ def clean(verdict: Verdict) -> None:
     assert verdict.video_gaps == []
     assert verdict.worst_offset_ms < 40
     assert verdict.codecs == ("h264", "aac")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+def test_our_own_server_takes_a_push(tmp_path: Path, media: MediaCache, transport: str) -> None:
+    folder, out = tmp_path / "there", tmp_path / "x.flv"
+    folder.mkdir()
+    head = f'{CONFIG}[listeners.rtsp]\naddress = "{HOST}:0"\n'
+    with Streamctl(folder, stream_toml("x"), head=head) as there:
+        url = f"rtsp://{HOST}:{there.port('rtsp')}/live/x"
+        toml = stream_toml() + push_toml(url, f'transport = "{transport}"')
+        with (
+            Streamctl(tmp_path, toml) as server,
+            ffmpeg_publish(media(WITH_B_FRAMES).path, server.rtmp()),
+        ):
+            reaches(server, "active")
+            there.wait_on_air("x")
+            with ffmpeg_record(there.rtmp("x"), out) as recorder:
+                eventually(lambda: media_time(out) > SECONDS, 40, f"{SECONDS} s of media")
+                recorder.stop(2)
+            clean(judge(out))
 
 
 def test_ffmpeg_takes_a_push(tmp_path: Path, media: MediaCache) -> None:
