@@ -16,6 +16,7 @@ from tests.support.peers import (
     Streamctl,
     ffmpeg_publish,
     ffmpeg_record,
+    free_port,
     stream_toml,
 )
 from tests.support.process import eventually
@@ -80,11 +81,14 @@ def upstream(tmp_path: Path, media: MediaCache, *lines: str) -> Iterator[Streamc
         yield there
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+@pytest.mark.parametrize("transport", ["tcp", "udp", "multicast", "http"])
 def test_our_own_server_is_pulled(tmp_path: Path, media: MediaCache, transport: str) -> None:
-    with upstream(tmp_path, media) as there:
+    port = free_port() & ~1
+    groups = ('multicast = "239.0.113.0/24"', f"multicast_port = {port}", 'interface = "lo"')
+    with upstream(tmp_path, media, *groups) as there:
         url = f"rtsp://{HOST}:{there.port('rtsp')}/live/x"
-        with Streamctl(tmp_path, pull_toml(url, f'transport = "{transport}"')) as server:
+        keys = (f'transport = "{transport}"', 'interface = "lo"')
+        with Streamctl(tmp_path, pull_toml(url, *keys)) as server:
             server.wait_on_air()
             verdict = record(server, tmp_path / "x.flv")
             clean(verdict)
