@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from streamctl.config.lines import Path
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-SECRET_KEYS = frozenset({"publish_key", "read_key", "value", "stream_id", "headers"})
+SECRET_KEYS = frozenset(
+    {"publish_key", "read_key", "users", "password", "value", "stream_id", "headers"}
+)
 """What opens something, beside the fields whose type says so."""
 SENTENCES = {
     "bool_parsing": "write `true` or `false`",

@@ -25,7 +25,8 @@ from pydantic import (
 )
 
 from streamctl.config.address import Address
-from streamctl.sdk.secret import Secret
+from streamctl.sdk.secret import LoginSecret, Secret
+from streamctl.sdk.session import Action
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class LimitsConfig(Section):
     """Media that one stream may hold."""
     sessions: Count = 10_000
     sessions_per_ip: Count = 200
+    guesses_per_ip: Count = 30
+    """Different wrong logins a minute, after which an address can't log in for the rest of it."""
     handshake_s: Seconds = 10.0
     """Deadline of a peer's handshake."""
 
@@ -184,14 +187,36 @@ class PushConfig(PushKeys):
     """The plugin's ``PushOptions``."""
 
 
+class UserConfig(Section):
+    """One entry of a stream's ``users``."""
+
+    name: Annotated[Line, Field(min_length=1, max_length=64)]
+    password: LoginSecret
+    publish: bool = False
+    read: bool = False
+
+    @model_validator(mode="after")
+    def may_something(self) -> Self:
+        """A user who may do nothing is a mistake."""
+        if not (self.publish or self.read):
+            raise ValueError("write what the user may do: `publish = true` or `read = true`")
+        return self
+
+    def may(self, action: Action) -> bool:
+        """Whether this is a login for ``action``."""
+        return self.publish if action is Action.PUBLISH else self.read
+
+
 class StreamKeys(Section):
     """The keys of a stream that are the same for every protocol."""
 
     title: Line = ""
-    publish_key: Secret | None = None
-    """What a publisher must present; None = anybody may publish."""
-    read_key: Secret | None = None
-    """What a viewer must present; None = anybody may watch."""
+    publish_key: LoginSecret | None = None
+    """What a publisher must present; without it and users who publish, anybody may."""
+    read_key: LoginSecret | None = None
+    """What a viewer must present; without it and users who read, anybody may."""
+    users: tuple[UserConfig, ...] = ()
+    """Who may publish or watch by name and password, beside those who know the key."""
     publish_from: tuple[Network, ...] = ()
     """Networks that may publish; empty = any."""
     read_from: tuple[Network, ...] = ()

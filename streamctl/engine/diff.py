@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 UNNOTICED_KEYS = frozenset({"title", "max_viewers"})
 """Keys of a stream that change without anybody noticing."""
+ACCESS_KEYS = frozenset({"publish_key", "read_key", "users", "publish_from", "read_from"})
+"""Keys that concern nobody but those whom they let in no more."""
 OUTPUTS_OPTIONS = "outputs_options"
 PUSH = "push"
 
@@ -61,11 +63,13 @@ def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -
     named += [f"{kind}.{key}" for kind, inner in outputs.items() for key in inner]
     named += [f"push {text}" for text in push_changes(old, new)]
     reason = f"changed: {', '.join(named)}"
-    if not set(keys) <= {*UNNOTICED_KEYS, OUTPUTS_OPTIONS, PUSH}:
+    if not set(keys) <= {*UNNOTICED_KEYS, *ACCESS_KEYS, OUTPUTS_OPTIONS, PUSH}:
         return PlanStep(stream=code, action="restart", reason=reason, notices=everybody)
     noticing = [kind for kind in outputs if not adjustable(kind, old, new)]
     notices = [f"its viewers over {' and '.join(noticing)} start anew"] if noticing else []
     notices += [f"`{name}` is left" for name in pushes_left(old, new)]
+    if not ACCESS_KEYS.isdisjoint(keys):
+        notices.append("who may no more is disconnected")
     return PlanStep(
         stream=code, action="update", reason=reason, notices="; ".join(notices) or "nobody"
     )

@@ -2,25 +2,24 @@
 
 Order of the decision: the stream exists, is enabled, serves the protocol, the address is
 allowed, the key fits, and a publisher finds the place free. The first "no" is the answer, and it
-never tells more than its own step: a wrong key is not told whether a publisher is on air.
+never tells more than its own step: a wrong key is not told whether a publisher is on air. When
+the configuration changes, those who are in are judged by it anew.
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from streamctl.engine.logins import Guesses, login
 from streamctl.errors import NotCarried, StreamctlError
 from streamctl.sdk.endpoints import Playback
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from pydantic import SecretStr
 
     from streamctl.config.model import Network, StreamConfig
     from streamctl.engine.epoch import Epoch
@@ -38,16 +37,21 @@ REFUSALS_LOGGED_PER_S = 20
 class EngineGate:
     """Implements :class:`streamctl.sdk.endpoints.Gate`."""
 
-    def __init__(self, streams: Mapping[str, Stream], sessions: Sessions) -> None:
+    def __init__(
+        self, streams: Mapping[str, Stream], sessions: Sessions, *, guesses_per_ip: int = 30
+    ) -> None:
         self.streams = streams
         self.sessions = sessions
         self.disabled: frozenset[str] = frozenset()
         """Codes that are configured but switched off."""
         self.closing = False
+        self.guesses = Guesses(sessions.clock, guesses_per_ip)
         self.refused: Counter[tuple[str, str]] = Counter()
         """Refusals by protocol and reason."""
         self._owners: dict[Session, Stream] = {}
         """The stream that a session belongs to, even when it was stopped or replaced since."""
+        self._wishes: dict[Session, Request] = {}
+        """What each session was let in for."""
         self._log_second = 0
         self._logged = 0
 
@@ -93,6 +97,8 @@ class EngineGate:
         stream = self.streams.get(code) if code else None
         if stream is not None:
             stream.refused += 1
+        if refusal.guessed:
+            self.guesses.note(request)
         self._count(request.protocol, request.ip, refusal, code or "")
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
@@ -106,6 +112,7 @@ class EngineGate:
             raise stopped(grant.code)
         session = self.sessions.open(grant, close)
         self._owners[session] = stream
+        self._wishes[session] = grant.request
         stream.viewers += session.action is Action.PLAY
         stream.services.events.emit(
             "session.opened",
@@ -116,6 +123,16 @@ class EngineGate:
             peer=session.peer,
         )
         return session
+
+    def review(self, code: str) -> None:
+        """Close the sessions of a stream that its configuration would not let in any more."""
+        stream = self.streams[code]
+        for session, wish in list(self._wishes.items()):
+            if self._owners[session] is not stream:
+                continue
+            refusal = allowed(stream.config, wish)
+            if refusal is not None:
+                session.close(f"the configuration changed: {refusal.message}")
 
     def vacancy(self, grant: Grant) -> Refusal | None:
         """Whether the place that a viewer was granted was taken while they waited."""
@@ -154,6 +171,7 @@ class EngineGate:
         stream = self._owners.pop(session, None)
         if stream is None:
             return
+        del self._wishes[session]
         stream.viewers -= session.action is Action.PLAY
         stream.leave(session, reason)
         self.sessions.close(session, reason)
@@ -193,8 +211,7 @@ class EngineGate:
         stream = self.streams.get(code)
         if stream is None:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
-        decide = publishing if request.action is Action.PUBLISH else playing
-        refusal = decide(stream.config, request)
+        refusal = self.guesses.refusal(stream.config, request) or allowed(stream.config, request)
         if refusal is None:
             refusal = vacancy(stream) if request.action is Action.PUBLISH else seat(stream, request)
         if refusal is not None:
@@ -218,18 +235,15 @@ def stopped(code: str) -> StreamctlError:
     return StreamctlError(f"stream `{code}` was stopped")
 
 
-def publishing(config: StreamConfig, request: Request) -> Refusal | None:
-    """Whether the configuration refuses this publisher."""
-    return address(config.publish_from, request) or key(config.publish_key, request)
-
-
-def playing(config: StreamConfig, request: Request) -> Refusal | None:
-    """Whether the configuration refuses this viewer."""
+def allowed(config: StreamConfig, request: Request) -> Refusal | None:
+    """Whether the configuration refuses this peer."""
+    if request.action is Action.PUBLISH:
+        return address(config.publish_from, request) or login(config, request)
     if not config.serves(request.protocol):
         return Refusal(
             RefusalCode.UNSUPPORTED, f"stream `{config.code}` is not served as {request.protocol}"
         )
-    return address(config.read_from, request) or key(config.read_key, request)
+    return address(config.read_from, request) or login(config, request)
 
 
 def vacancy(stream: Stream) -> Refusal | None:
@@ -262,19 +276,3 @@ def address(networks: tuple[Network, ...], request: Request) -> Refusal | None:
     if any(ip in network for network in networks):
         return None
     return Refusal(RefusalCode.FORBIDDEN, f"{request.ip} may not {request.action} this stream")
-
-
-def key(secret: SecretStr | None, request: Request) -> Refusal | None:
-    """Whether the request lacks the key; compared in constant time."""
-    if secret is None:
-        return None
-    wanted = secret.get_secret_value()
-    if any(
-        hmac.compare_digest(given.encode(), wanted.encode())
-        for given in (request.key, request.password)
-    ):
-        return None
-    if request.proof is not None and request.proof(wanted):
-        return None
-    given = "wrong" if request.key or request.password or request.proof else "missing"
-    return Refusal(RefusalCode.UNAUTHORIZED, f"{given} key for {request.action}")

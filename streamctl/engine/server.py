@@ -87,7 +87,9 @@ class Server:
             http_scheme="https" if config.http.tls_cert else "http",
         )
         self.running: dict[str, Stream] = {}
-        self.gate = EngineGate(self.running, self.sessions_table)
+        self.gate = EngineGate(
+            self.running, self.sessions_table, guesses_per_ip=limits.guesses_per_ip
+        )
         self.web = WebApp(self.gate, self.clock, Proxies(config.http.trusted_proxies))
         self.lag = LoopLag(self.clock)
         self.doors = Doors(self.services, self._door_failed)
@@ -142,6 +144,7 @@ class Server:
             self.gate.disabled = disabled(config)
             self.sessions_table.total = config.limits.sessions
             self.sessions_table.per_ip = config.limits.sessions_per_ip
+            self.gate.guesses.limit = config.limits.guesses_per_ip
             self.reload_error = ""
             for step in plan.steps:
                 try:
@@ -366,6 +369,7 @@ class Server:
         log.info("stream %s: %s: %s", code, action, reason)
         if action == "update":
             self.running[code].update(config.streams[code])
+            self.gate.review(code)
             self.web.forget()
             return
         if action in {"stop", "restart"}:

@@ -28,15 +28,21 @@ class Request:
     """The path that the client used, without leading ``/`` and query (``live/news``)."""
     ip: str
     port: int = 0
-    key: str = ""
-    user: str = ""
-    password: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
+    key: str = field(default="", repr=False)
+    user: str = field(default="", repr=False)
+    """May be the key: people put it where there is room."""
+    password: str = field(default="", repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     user_agent: str = ""
     returning: bool = False
     """The viewer has an open session, and asks for the next piece."""
-    proof: Callable[[str], bool] | None = None
+    proof: Callable[[str], bool] | None = field(default=None, repr=False)
     """Whether a secret is the one that the peer knows, without having said it (HTTP Digest)."""
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether the peer says who it is, or what it knows."""
+        return bool(self.key or self.user or self.password or self.proof)
 
 
 class RefusalCode(enum.StrEnum):
@@ -59,6 +65,10 @@ class Refusal:
 
     code: RefusalCode
     message: str
+    guessed: bool = False
+    """A login was given, and is wrong: :attr:`RefusalCode.UNAUTHORIZED` may mean that none was."""
+    plain: bool = False
+    """The login has to be said: a proof can't be judged by the sum of a password."""
 
 
 @dataclass(frozen=True, slots=True)

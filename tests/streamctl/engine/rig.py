@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, SecretStr
 
-from streamctl.config.model import InputConfig, StreamConfig
+from streamctl.config.model import InputConfig, StreamConfig, UserConfig
 from streamctl.engine.events import EventLog
 from streamctl.engine.gate import EngineGate
 from streamctl.engine.services import Services
@@ -185,6 +185,8 @@ def stream_config(code: str = "news", url: str = "publish:", **keys: Any) -> Str
     for name in ("publish_key", "read_key"):
         if name in keys:
             keys[name] = SecretStr(keys[name])
+    if "users" in keys:
+        keys["users"] = tuple(UserConfig.model_validate(user) for user in keys["users"])
     for name in ("publish_from", "read_from"):
         if name in keys:
             keys[name] = tuple(ipaddress.ip_network(net) for net in keys[name])

@@ -59,6 +59,13 @@ def test_a_change_of_one_stream_names_no_other() -> None:
     assert [(s.stream, s.reason) for s in diff(old, new).steps] == [("b", "changed: publish_key")]
 
 
+def test_who_may_no_more_is_all_that_a_change_of_access_concerns() -> None:
+    was = config(a={"publish_key": "old"})
+    will = config(a={"publish_key": "new", "max_viewers": 3})
+    (step,) = diff(was, will).steps
+    assert (step.action, step.notices) == ("update", "who may no more is disconnected")
+
+
 def test_sections_that_need_a_restart_are_named() -> None:
     old = Config()
     new = Config(api=ApiConfig(address=Address("127.0.0.1", 1)), log=LogConfig(level="debug"))

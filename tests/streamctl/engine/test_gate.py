@@ -8,7 +8,18 @@ import pytest
 from streamctl.errors import NotCarried, StreamctlError
 from streamctl.media.packet import Codec, Format, Track
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
-from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, ScreenPlugin, gop, request
+from tests.streamctl.engine.rig import (
+    SOUND,
+    VIDEO,
+    Rig,
+    ScreenPlugin,
+    gop,
+    request,
+    stream_config,
+)
+
+ANN = {"name": "ann", "password": "a", "read": True}
+SUM_OF_P = "sha256:FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA="
 
 
 def refusal(rig: Rig, path: str, action: Action = Action.PLAY, **fields: Any) -> RefusalCode:
@@ -319,3 +330,87 @@ def test_a_grant_brings_what_the_stream_says_about_the_protocol() -> None:
     assert isinstance(answer, Grant)
     plugin = rig.services.plugins["words"]
     assert isinstance(answer.options, plugin.OutputOptions)
+
+
+@pytest.mark.parametrize(
+    ("change", "leaves"),
+    [
+        ({}, []),
+        ({"users": [ANN]}, []),
+        ({"publish_key": "p2"}, ["publisher"]),
+        ({"read_key": "r2"}, ["viewer"]),
+        ({"read_key": "r2", "users": [ANN]}, []),
+        ({"publish_key": SUM_OF_P}, []),
+        ({"publish_from": ["192.0.2.0/24"]}, ["publisher"]),
+        ({"read_from": ["192.0.2.0/24"]}, ["viewer"]),
+        ({"outputs": ("rtmp",)}, ["viewer"]),
+    ],
+)
+def test_those_who_may_no_more_leave_when_the_configuration_changes(
+    change: dict[str, Any], leaves: list[str]
+) -> None:
+    rig = Rig()
+    keys: dict[str, Any] = {"publish_key": "p", "read_key": "r"}
+    stream = rig.stream(**keys)
+    rig.stream("other", **keys)
+    left: list[str] = []
+    for code, action, given in (
+        ("news", Action.PUBLISH, {"key": "p"}),
+        ("news", Action.PLAY, {"key": "r", "user": "ann", "password": "a"}),
+        ("other", Action.PLAY, {"key": "r"}),
+    ):
+        grant = rig.gate.check(request(code, action, **given))
+        assert isinstance(grant, Grant)
+        name = {"other": "other"}.get(code, "viewer" if action is Action.PLAY else "publisher")
+
+        def closing(reason: str, name: str = name) -> None:
+            assert reason.startswith("the configuration changed: ")
+            left.append(name)
+
+        rig.gate.open(grant, closing)
+    stream.update(stream_config(**{**keys, **change}))
+    rig.gate.review("news")
+    assert left == leaves
+
+
+def test_a_session_that_has_ended_is_not_judged_again() -> None:
+    rig = Rig()
+    stream = rig.stream(read_key="r")
+    grant = rig.gate.check(request("news", key="r"))
+    assert isinstance(grant, Grant)
+    closed: list[str] = []
+    session = rig.gate.open(grant, closed.append)
+    rig.gate.close(session, "left")
+    stream.update(stream_config(read_key="other"))
+    rig.gate.review("news")
+    assert closed == []
+
+
+def test_who_guesses_is_not_heard_for_a_while() -> None:
+    rig = Rig()
+    rig.stream(publish_key="p")
+    rig.stream("free")
+    rig.gate.guesses.limit = 3
+    wrong = RefusalCode.UNAUTHORIZED
+    for word in "abc":
+        assert refusal(rig, "news", Action.PUBLISH, key=word) is wrong
+    assert refusal(rig, "news", Action.PUBLISH, key="p") is RefusalCode.LIMIT
+    assert refusal(rig, "news", Action.PUBLISH) is wrong
+    assert isinstance(rig.gate.check(request("free", key="d")), Grant)
+    assert isinstance(rig.gate.check(request("news", Action.PUBLISH, key="p", ip="b")), Grant)
+    rig.clock.advance(61)
+    assert isinstance(rig.gate.check(request("news", Action.PUBLISH, key="p")), Grant)
+
+
+def test_a_look_through_the_door_is_no_guess() -> None:
+    rig = Rig()
+    rig.stream(publish_key="p")
+    rig.gate.guesses.limit = 1
+    for word in "abc":
+        rig.gate.peek(request("news", Action.PUBLISH, key=word))
+    assert isinstance(rig.gate.peek(request("news", Action.PUBLISH, key="p")), Grant)
+
+
+def test_a_request_does_not_show_its_secrets() -> None:
+    asked = request("news", key="s1", user="s2", password="s3", query={"key": "s4"})
+    assert not any(secret in repr(asked) for secret in ("s1", "s2", "s3", "s4"))

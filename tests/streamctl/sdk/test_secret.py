@@ -4,9 +4,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from streamctl.sdk.secret import Secret, resolve
+from streamctl.sdk.secret import LoginSecret, Secret, alike, fits, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +69,47 @@ def test_is_never_shown() -> None:
 def test_equal_secrets_are_equal() -> None:
     assert Holder(key="a") == Holder(key="a")
     assert Holder(key="a") != Holder(key="b")
+
+
+SUM = "sha256:FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA="
+"""Of ``p``: ``printf %s p | openssl dgst -sha256 -binary | base64``."""
+
+
+class Door(BaseModel):
+    key: LoginSecret
+
+
+@pytest.mark.parametrize(
+    ("secret", "given", "right"),
+    [
+        ("p", "p", True),
+        ("p", "P", False),
+        ("p", "", False),
+        ("p", SUM, False),
+        (SUM, "p", True),
+        (SUM, "q", False),
+        (SUM, SUM, False),
+        ("ü", "ü", True),
+        ("p", "\udcff", False),
+        (SUM, "\udcff", False),
+    ],
+)
+def test_what_a_peer_says_fits_or_not(secret: str, given: str, *, right: bool) -> None:
+    assert fits(secret, given) is right
+
+
+def test_texts_are_alike_or_not() -> None:
+    assert alike("sha256:x", "sha256:x")
+    assert not alike("a", "b")
+
+
+@pytest.mark.parametrize("text", ["sha256:", "sha256:cA==", "sha256:?", SUM + "="])
+def test_a_sum_that_nothing_fits_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="32 bytes in base64") as refused:
+        Door(key=text)
+    assert "sha256:" in str(refused.value)
+
+
+def test_a_sum_is_taken_as_it_is() -> None:
+    assert Door(key=SUM).key.get_secret_value() == SUM
+    assert SUM not in repr(Door(key=SUM))
