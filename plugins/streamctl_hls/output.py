@@ -22,9 +22,10 @@ from streamctl_hls.page import HLS_JS, player_page
 from streamctl_hls.playlist import (
     CONTENT_TYPE,
     Listing,
+    login_in,
     media_playlist,
     multivariant_playlist,
-    with_key,
+    with_login,
 )
 
 if TYPE_CHECKING:
@@ -194,8 +195,8 @@ class HlsOutput:
         """The playlist as it is now; None before the first segment."""
         if not self.packager.target_s or not self.packager.window.listed:
             return None
-        if key := request.query.get("key", ""):
-            return playlist_reply(with_key(self._text(name), key), self._changed)
+        if login := login_in(request.query):
+            return playlist_reply(with_login(self._text(name), login), self._changed)
         reply = self._replies.get(name)
         if reply is None:
             reply = self._replies[name] = playlist_reply(self._text(name), self._changed)

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from streamctl.media.codecs import codec_string
 from streamctl.media.packet import Media
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streamctl.media.packet import Init
     from streamctl_hls.segment import Segment
@@ -21,6 +21,8 @@ CONTENT_TYPE = "application/vnd.apple.mpegurl"
 HEADROOM = 1.2
 """BANDWIDTH is read once, at the start, and has to cover segments yet to come; what was measured
 so far may be a single segment."""
+LOGIN = ("key", "user", "pass")
+"""What viewers say in a query to be let in."""
 START_TARGETS = 3
 START_INSIDE_S = 0.01
 """Players seek to the very offset, which rounding must not put before the keyframe."""
@@ -101,8 +103,13 @@ def _media_attributes(init: Init) -> Iterable[str]:
         yield f"FRAME-RATE={video.fps:.3f}"
 
 
-def with_key(text: str, key: str) -> str:
-    """The playlist with the viewer's own ``key`` carried on to every URI in it."""
-    query = f"?key={quote(key, safe='')}"
-    lines = (f"{line}{query}" if line and line[0] != "#" else line for line in text.split("\n"))
+def login_in(query: Mapping[str, str]) -> str:
+    """What of a viewer's query says who it is, as the query of another URL; empty if nothing."""
+    known = {name: query[name] for name in LOGIN if query.get(name)}
+    return urlencode(known, quote_via=quote, safe="")
+
+
+def with_login(text: str, query: str) -> str:
+    """The playlist with a viewer's own ``query`` carried on to every URI in it."""
+    lines = (f"{line}?{query}" if line and line[0] != "#" else line for line in text.split("\n"))
     return "\n".join(lines)

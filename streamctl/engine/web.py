@@ -214,17 +214,19 @@ class WebApp:
 
 def wish(target: Target, request: HttpRequest) -> Request:
     """What the gate is asked for."""
-    user, password = basic(request.headers.get("authorization", ""))
+    query = request.query
+    header = request.headers.get("authorization", "")
+    user, password = basic(header)
     return Request(
         protocol=target.kind,
         action=Action.PLAY,
         path=target.stream.code,
         ip=request.ip,
         port=request.port,
-        key=request.query.get("key", ""),
-        user=user,
-        password=password,
-        query=request.query,
+        key=query.get("key", "") or bearer(header),
+        user=user or query.get("user", ""),
+        password=password or query.get("pass", ""),
+        query=query,
         user_agent=request.headers.get("user-agent", ""),
     )
 
@@ -263,3 +265,9 @@ def basic(header: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         return "", ""
     return user, password
+
+
+def bearer(header: str) -> str:
+    """The token of an ``Authorization: Bearer`` header (RFC 6750); empty if there is none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

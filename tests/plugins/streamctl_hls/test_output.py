@@ -85,6 +85,8 @@ def test_a_key_is_carried_on() -> None:
     segments = uris(text(stage, "/main_stream.m3u8", {"key": "s&t"}))
     assert all(uri.endswith(".ts?key=s%26t") for uri in segments)
     assert "key=" not in text(stage, "/main_stream.m3u8")
+    known = uris(text(stage, "/main_stream.m3u8", {"user": "u", "pass": "p"}))
+    assert all(uri.endswith(".ts?user=u&pass=p") for uri in known)
 
 
 @pytest.mark.parametrize("suffix", ["/hls/s5_99999.ts", "/hls/s4_1.ts", "/hls/x", "/hls/"])

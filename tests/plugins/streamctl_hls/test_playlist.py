@@ -7,9 +7,10 @@ import pytest
 from streamctl.media.packet import Codec, Init, Track
 from streamctl_hls.playlist import (
     Listing,
+    login_in,
     media_playlist,
     multivariant_playlist,
-    with_key,
+    with_login,
 )
 from tests.plugins.streamctl_hls.chunks import AUDIO_ONLY, AV, segment
 
@@ -106,7 +107,12 @@ def test_what_is_unknown_is_left_out() -> None:
     assert "CODECS" not in bare
 
 
-def test_a_key_follows_to_every_uri_and_nowhere_else() -> None:
-    text = with_key(MEDIA, "a b&\n#")
+def test_a_login_follows_to_every_uri_and_nowhere_else() -> None:
+    text = with_login(MEDIA, login_in({"key": "a b&\n#", "t": "1", "user": ""}))
     assert text.count("?key=a%20b%26%0A%23\n") == 2
     assert text.replace("?key=a%20b%26%0A%23", "") == MEDIA
+
+
+def test_a_name_and_a_password_follow_too() -> None:
+    assert login_in({"pass": "p/w", "user": "ü", "x": "y"}) == "user=%C3%BC&pass=p%2Fw"
+    assert login_in({"x": "y"}) == ""

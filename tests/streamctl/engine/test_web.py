@@ -80,6 +80,29 @@ def test_keys_come_from_the_query_or_basic_authorization() -> None:
     assert status(web.handle(request)) == 200
 
 
+@pytest.mark.parametrize(
+    ("header", "query", "expected"),
+    [
+        (f"Basic {base64.b64encode(b'ann:p').decode()}", {}, 200),
+        ("", {"user": "ann", "pass": "p"}, 200),
+        (f"Basic {base64.b64encode(b'ann:q').decode()}", {}, 401),
+        (f"Basic {base64.b64encode(b'bob:p').decode()}", {}, 401),
+        ("Bearer k", {}, 200),
+        ("bearer  k ", {}, 200),
+        ("Bearer p", {}, 401),
+        ("", {"key": "k"}, 200),
+    ],
+)
+def test_viewers_log_in_by_name_or_by_key(
+    header: str, query: dict[str, str], expected: int
+) -> None:
+    rig = Rig()
+    rig.stream(read_key="k", users=[{"name": "ann", "password": "p", "read": True}])
+    headers = {"authorization": header} if header else {}
+    request = HttpRequest("GET", "/news", query, headers, "10.0.0.1")
+    assert status(app(rig).handle(request)) == expected
+
+
 @pytest.mark.parametrize("header", ["", "Bearer x", "Basic !!!", "Basic /w=="])
 def test_headers_that_are_no_basic_authorization_say_nothing(header: str) -> None:
     assert basic(header) == ("", "")
