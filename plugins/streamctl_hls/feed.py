@@ -62,6 +62,8 @@ class Feed:
         self.url = url
         self.clock = clock
         self.log = log
+        self.first: MediaPlaylist | None = None
+        """The playlist, if somebody has loaded it before."""
         self.low_latency = True
         self.loop = False
         self.follower = Follower()
@@ -134,14 +136,14 @@ class Feed:
         return self.buffered_s > most_s + SLACK_TARGETS * playlist.target_s
 
     async def _follow(self) -> None:
-        url = self.url
-        place = url
+        place = self.url
         while True:
-            if self.playlist is None:
-                playlist, place = await self._load(url)
+            if self.first is not None:
+                playlist, self.first = self.first, None
+            elif self.playlist is None:
+                playlist, place = await self._load(place)
             else:
-                wanted = self.follower.wanted(place, self.playlist)
-                playlist, _ = await self._load(wanted)
+                playlist, _ = await self._load(self.follower.wanted(place, self.playlist))
             loaded_at = self.clock.now()
             if not self.low_latency:
                 playlist = whole_segments(playlist)
@@ -211,7 +213,8 @@ class Feed:
             raise error
         if error.permanent or self._failed >= MAX_FAILED:
             raise ConnectionFailed(f"{piece.name}: {error}", hint=error.hint)
-        self.log.warning("%s is left out: %s", piece.name, error)
+        shown = self.loader.shown(self.url)
+        self.log.warning("%s: %s is left out: %s", shown, piece.name, error)
 
     def _notify(self) -> None:
         changed, self.changed = self.changed, anyio.Event()

@@ -96,8 +96,9 @@ class Loader:
         at = piece.at
 
         async def attempt() -> bytes:
+            secret = await self._secret(piece.key)
             data = await self._resource(at, MAX_SEGMENT_BYTES)
-            return await self._plain(data, piece.key, piece.sequence)
+            return await plain(data, secret, piece.key, piece.sequence)
 
         return await self._tried(attempt, SEGMENT_TRIES)
 
@@ -110,29 +111,32 @@ class Loader:
         if section not in self._maps:
 
             async def attempt() -> bytes:
+                secret = await self._secret(section.key)
                 data = await self._resource(section.at, MAX_MAP_BYTES)
-                return await self._plain(data, section.key, sequence)
+                return await plain(data, secret, section.key, sequence)
 
             self._maps[section] = await self._tried(attempt, SEGMENT_TRIES)
             if len(self._maps) > KEPT_MAPS:
                 self._maps.popitem(last=False)
         return self._maps[section]
 
-    async def _plain(self, data: bytes, key: Key | None, sequence: int) -> bytes:
+    async def _secret(self, key: Key | None) -> bytes:
+        """The secret of a key; empty for none.
+
+        Raises:
+            MediaError: no key can help, as the encryption is of another kind.
+            StreamctlError: it can't be fetched.
+        """
         if key is None:
-            return data
+            return b""
         if key.method != METHOD:
             raise MediaError(f"encrypted with `{key.method}`, which can't be read", permanent=True)
-        secret = await self._key(key.url)
-        return await to_thread.run_sync(decrypted, data, secret, vector(key.iv, sequence))
-
-    async def _key(self, url: str) -> bytes:
-        if url not in self._keys:
-            wish = Wish(self._target(url), MAX_KEY_BYTES, timeout_s=PLAYLIST_S)
-            self._keys[url] = (await self.session.get(wish)).body
+        if key.url not in self._keys:
+            wish = Wish(self._target(key.url), MAX_KEY_BYTES, timeout_s=PLAYLIST_S)
+            self._keys[key.url] = (await self.session.get(wish)).body
             if len(self._keys) > KEPT_KEYS:
                 self._keys.popitem(last=False)
-        return self._keys[url]
+        return self._keys[key.url]
 
     async def _resource(self, at: Resource, most: int) -> bytes:
         span = (at.span.start, at.span.length) if at.span else None
@@ -162,6 +166,13 @@ class Loader:
             await self.clock.sleep(pause_s)
             pause_s *= 2
         raise AssertionError("unreachable")
+
+
+async def plain(data: bytes, secret: bytes, key: Key | None, sequence: int) -> bytes:
+    """Bytes as they were before they were encrypted."""
+    if key is None:
+        return data
+    return await to_thread.run_sync(decrypted, data, secret, vector(key.iv, sequence))
 
 
 def gone(error: StreamctlError) -> bool:

@@ -76,7 +76,8 @@ class HlsSource:
         """How often another variant had to be taken."""
         self._failed: dict[str, float] = {}
         """Since when variants have failed, by URL."""
-        self._kind: Kind | None = None
+        self._passes: bool | None = None
+        """Whether MPEG-TS passes as it is; None = nothing has come yet."""
 
     @property
     def duration_s(self) -> float:
@@ -89,7 +90,7 @@ class HlsSource:
     @property
     def waiting(self) -> str:
         """What is waited for: segments come seldom, and each request has its own deadline."""
-        if self._kind is None:
+        if self._passes is None:
             return f"fetching `{self.target.shown}`"
         feed = self.feeds[0]
         if feed.starving_since is None or feed.over:
@@ -127,16 +128,13 @@ class HlsSource:
         session = HttpSession(ctx.clock, self._trust, ctx.handshake_s)
         try:
             loader = Loader(session, self.target, ctx.clock)
-            found, place = await loader.playlist(self._home(), first=True)
+            found, place = await loader.playlist(self.target.url, first=True)
             if isinstance(found, MediaPlaylist):
-                await self._play(Choice(Variant(place, 0)), loader, out)
+                await self._play(Choice(Variant(place, 0)), loader, out, found)
             else:
                 await self._play_best(found, loader, out)
         finally:
             session.close()
-
-    def _home(self) -> str:
-        return self.target.url
 
     async def _play_best(self, found: Multivariant, loader: Loader, out: EpochWriter) -> None:
         """Play the best variant that can be played."""
@@ -160,7 +158,9 @@ class HlsSource:
             else:
                 return
 
-    async def _play(self, choice: Choice, loader: Loader, out: EpochWriter) -> None:
+    async def _play(
+        self, choice: Choice, loader: Loader, out: EpochWriter, first: MediaPlaylist | None = None
+    ) -> None:
         """Play one variant with its sound until its end.
 
         Raises:
@@ -170,6 +170,7 @@ class HlsSource:
         urls = [choice.variant.url, *(each.url for each in choice.sounds)]
         self.choice = choice
         self.feeds = [self._feed(url, loader) for url in urls]
+        self.feeds[0].first = first
         if before is not None:
             for feed in self.feeds:
                 feed.follower.resume(before, OTHER_VARIANT)
@@ -199,12 +200,10 @@ class HlsSource:
             if feed.over:
                 return
             await feed.changed.wait()
-        kind = sniff(first)
-        passes = kind is Kind.TS and len(self.feeds) == 1
-        kind = Kind.TS if passes else Kind.FMP4
-        if self._kind not in {None, kind}:
+        passes = sniff(first) is Kind.TS and len(self.feeds) == 1
+        if self._passes not in {None, passes}:
             raise ConnectionFailed("the next variant has another format: begin anew with it")
-        self._kind = kind
+        self._passes = passes
         if passes:
             await self._pass(feed, out)
         else:

@@ -80,7 +80,8 @@ class Strand:
             found = next(self._open, None)
         except RemoteProtocolError as error:
             self.dropped += 1
-            self.feed.log.warning("a segment is damaged: %s", error)
+            shown = self.feed.loader.shown(self.feed.url)
+            self.feed.log.warning("%s: a segment is damaged: %s", shown, error)
             self._open = iter(())
             return True
         if found is not None:

@@ -63,13 +63,11 @@ def origin(folder: Path) -> Iterator[Origin]:
         yield Origin(folder, port)
 
 
+KEY = b"0123456789abcdef"
 FORMS: dict[str, tuple[str, ...]] = {
     "ts": (),
     "fmp4": ("-hls_segment_type", "fmp4"),
-    "aes": (
-        *("-hls_enc", "1", "-hls_enc_key", "0123456789abcdef"),
-        *("-hls_enc_key_url", "index.m3u8.key"),
-    ),
+    "aes": ("-hls_key_info_file", "{folder}/key.txt"),
     "byte-ranges": ("-hls_flags", "single_file"),
     "fmp4-byte-ranges": ("-hls_segment_type", "fmp4", "-hls_flags", "single_file"),
 }
@@ -80,9 +78,12 @@ def live(media: Path, site: Origin, name: str, *options: str, segment_s: float =
     """ffmpeg that writes a file as a live playlist, in the time that it plays."""
     folder = site.www / name
     folder.mkdir(exist_ok=True)
+    (folder / "key").write_bytes(KEY)
+    (folder / "key.txt").write_text(f"key\n{folder / 'key'}\n")
+    more = [option.format(folder=folder) for option in options]
     return ffmpeg(
         *("-re", "-i", str(media), "-c", "copy", "-f", "hls", "-hls_time", str(segment_s)),
-        *("-hls_list_size", "8", *options, str(folder / "index.m3u8")),
+        *("-hls_list_size", "8", *more, str(folder / "index.m3u8")),
     )
 
 
@@ -98,6 +99,17 @@ def live_groups(media: Path, site: Origin, name: str, kind: str = "mpegts") -> P
         "v:0,agroup:s,name:high v:1,agroup:s,name:low a:0,agroup:s,language:eng,default:yes,name:s",
         *("-master_pl_name", "index.m3u8", str(folder / "%v.m3u8")),
     )
+
+
+def vod(media: Path, site: Origin, name: str, *options: str) -> None:
+    """A file as a playlist that has an end."""
+    folder = site.www / name
+    folder.mkdir(exist_ok=True)
+    with ffmpeg(
+        *("-i", str(media), "-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0"),
+        *("-hls_playlist_type", "vod", *options, str(folder / "index.m3u8")),
+    ) as writing:
+        assert writing.wait() == 0
 
 
 def segments(site: Origin, path: str) -> int:
