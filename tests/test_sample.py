@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.config.load import SECTIONS, parse
-from streamctl.config.model import Config, ListenerConfig, PushKeys, StreamKeys, TokenConfig
+from streamctl.config.model import (
+    Config,
+    ListenerConfig,
+    PushKeys,
+    StreamKeys,
+    TokenConfig,
+    UserConfig,
+)
 from streamctl.errors import ConfigError
 from streamctl.registry import Registry
 
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).parents[1] / "streams.toml"
 TEXT = SAMPLE.read_text("utf-8")
 REGISTRY = Registry()
-ENVIRON = {"FIELD_PASSPHRASE": "10 to 79 characters"}
+ENVIRON = {"FIELD_PASSPHRASE": "10 to 79 characters", "STUDIO_PASSWORD": "s3cret"}
 COMPLETE = re.sub(r"(?m)^#: ", "", TEXT)
 
 
@@ -73,6 +80,7 @@ def keys() -> Iterator[tuple[str, str]]:
     models: dict[str, type[BaseModel]] = {
         **SECTIONS,
         "token": TokenConfig,
+        "user": UserConfig,
         "stream": StreamKeys,
         "push": PushKeys,
         "listener": ListenerConfig,

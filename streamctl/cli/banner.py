@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from streamctl import __version__
 from streamctl.cli.tables import duration
+from streamctl.sdk.session import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamctl.config.model import StreamConfig
     from streamctl.engine.server import Server
     from streamctl.schema import ServerCounters
 
@@ -42,7 +44,7 @@ def streams(server: Server) -> Iterator[str]:
             continue
         source = config.inputs[0].url
         if source.kind == "publish":
-            key = "?key=…" if config.publish_key else ""
+            key = hint(config, Action.PUBLISH)
             for name in server.config.listeners:
                 plugin, _ = server.registry.listener(name)
                 url = server.services.url_of(plugin, code, host, listener=name, publish=True)
@@ -50,11 +52,19 @@ def streams(server: Server) -> Iterator[str]:
                     yield f"  publish  {url}{key}"
         else:
             yield f"  from     {source.redacted}"
-        key = "?key=…" if config.read_key else ""
+        key = hint(config, Action.PLAY)
         for url in [*page(server, code, host), *(url for _, url in server.watch_urls(code, host))]:
             yield f"  watch    {url}{key}"
         for push in config.push:
             yield f"  push     {push.url.redacted} ({push.name})"
+
+
+def hint(config: StreamConfig, action: Action) -> str:
+    """What has to be added to a URL to be let in."""
+    key = config.publish_key if action is Action.PUBLISH else config.read_key
+    if key is not None:
+        return "?key=…"
+    return "?user=…&pass=…" if any(user.may(action) for user in config.users) else ""
 
 
 def page(server: Server, code: str, host: str) -> Iterator[str]:

@@ -41,8 +41,7 @@ class Door:
             Declined: nothing; the answer asks for a login if one may help.
         """
         wish = self._wish(request, target, action)
-        told = wish.key or wish.password or wish.proof
-        if not told:
+        if not wish.logs_in:
             earlier = self._granted
             if earlier is not None and (earlier.action, earlier.path) == (action, target.path):
                 wish = earlier
@@ -66,10 +65,9 @@ class Door:
             action,
             target.path,
             *self.peer.remote,
-            # A key may stand in the place of the user: `rtsp://KEY@host/…`.
-            key=query.get("key") or login.user,
-            user=login.user,
-            password=login.password,
+            key=query.get("key", ""),
+            user=login.user or query.get("user", ""),
+            password=login.password or query.get("pass", ""),
             query=query,
             user_agent=request.headers.get("User-Agent"),
             proof=login.proof,
@@ -79,7 +77,9 @@ class Door:
         self.wrong += wrong
         if self.wrong >= MAX_WRONG:
             return Declined(Status.FORBIDDEN, "too many wrong logins")
-        wanted = (Challenge("Digest", REALM, self.nonce), Challenge("Basic", REALM))
+        wanted = [Challenge("Basic", REALM)]
+        if not refusal.plain:
+            wanted.insert(0, Challenge("Digest", REALM, self.nonce))
         fields = (("WWW-Authenticate", challenge.serialize()) for challenge in wanted)
         return Declined(STATUS[refusal.code], "", *fields)
 

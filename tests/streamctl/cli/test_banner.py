@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.cli.banner import Summary, banner
+from streamctl.cli.banner import Summary, banner, hint
 from streamctl.config.load import parse
 from streamctl.engine.server import Server
 from streamctl.engine.stream import Stream
 from streamctl.registry import Registry
 from streamctl.schema import ServerCounters, StreamCounters
+from streamctl.sdk.session import Action
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -155,3 +156,13 @@ async def test_names_secure_listeners_and_destinations(pushing: Server) -> None:
         "  watch    rtmp://127.0.0.1:1935/live/news",
         "  push     rtmps://a.example/live2/*** (yt)",
     ]
+
+
+def test_what_a_url_needs_beside_it_is_hinted_at() -> None:
+    users = 'users = [{ name = "ann", password = "s3cret", publish = true }]'
+    text = f'[streams.news]\ninputs = ["publish:"]\n{users}\n'
+    news = parse(text, "x", Registry(), {}).streams["news"]
+    assert hint(news, Action.PUBLISH) == "?user=…&pass=…"
+    assert hint(news, Action.PLAY) == ""
+    keyed = parse(TEXT, "x", Registry(), {}).streams["region/a"]
+    assert hint(keyed, Action.PLAY) == "?key=…"

@@ -271,6 +271,43 @@ def test_secrets_are_not_in_errors() -> None:
 
 
 @pytest.mark.parametrize(
+    ("users", "key", "message"),
+    [
+        ("[{ name = 'ann', password = 5, read = true }]", "[0].password", "text"),
+        ("[{ name = 'ann', password = ['s3cret'], read = true }]", "[0].password", "text"),
+        ("[{ name = 'ann', password = 'sha256:s3cret', read = true }]", "[0].password", "base64"),
+        ("[{ name = 'ann', password = 'env:NO', read = true }]", "[0].password", "is not set"),
+        ("[{ name = 'ann', password = 's3cret' }]", "[0]", "`publish = true` or `read = true`"),
+        ("[{ name = 'ann', password = 's3cret', reed = true }]", "[0].reed", "unknown key"),
+        ("[{ name = '', password = 's3cret', read = true }]", "[0].name", ""),
+        ("[{ password = 's3cret', read = true }]", "[0].name", "is missing"),
+        ("['ann:s3cret']", "[0]", ""),
+        ("'ann:s3cret'", "", "write a list"),
+    ],
+)
+def test_what_is_wrong_with_a_user_is_named_without_the_password(
+    users: str, key: str, message: str
+) -> None:
+    (fault,) = faults(f"{NEWS}users = {users}\n")
+    assert fault.key == f"streams.news.users{key}"
+    assert message in fault.message
+    assert "s3cret" not in str(fault) + fault.hint
+
+
+def test_users_and_sums_are_read() -> None:
+    sum_of_p = "sha256:FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA="
+    text = (
+        f"{NEWS}read_key = '{sum_of_p}'\n"
+        "[[streams.news.users]]\nname = 'ann'\npassword = 'env:ANN'\npublish = true\n"
+    )
+    stream = read(text, ANN="s3cret").streams["news"]
+    (ann,) = stream.users
+    assert (ann.name, ann.publish, ann.read) == ("ann", True, False)
+    assert ann.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(stream) + str(stream.model_dump())
+
+
+@pytest.mark.parametrize(
     ("text", "line", "message"),
     [
         ("a = 1\nb = \n", 2, "not valid TOML at column 5: invalid value"),
