@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streamctl.media.rtp.packet import RtpPacket
     from streamctl.media.rtp.rtcp import SenderReport
 
-SILENT_S = 0.3
+SILENT_S = 1.0
 """A source is over that has been silent for so long while another one sends."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """What is kept of a new source meanwhile: half a second at 60 Mbit/s."""
@@ -81,7 +81,9 @@ class Channel:
         self._type = rtp.payload_type
         self._matched = False
         self._heard_at = 0.0
-        self._newcomers: list[RtpPacket] = []
+        self.backlog: list[tuple[RtpPacket, float]] = []
+        """Packets of a source that has taken the place, with their arrival; for who reads them."""
+        self._newcomers: list[tuple[RtpPacket, float]] = []
         self._newcomers_bytes = 0
         self._open()
 
@@ -110,7 +112,8 @@ class Channel:
             reception = self.reception = Reception(packet.ssrc, self.format.clock_rate)
             self.newcomer = True
         elif packet.ssrc != reception.ssrc:
-            return self._newcomer(packet, now)
+            self._newcomer(packet, now)
+            return []
         self._heard_at = now
         reception.arrived(packet.timestamp, now)
         return self.order.push(packet, now)
@@ -146,26 +149,23 @@ class Channel:
         self._type = payload_type
         return True
 
-    def _newcomer(self, packet: RtpPacket, now: float) -> list[Ordered]:
+    def _newcomer(self, packet: RtpPacket, now: float) -> None:
         """Take a packet of another source than the one that is there."""
         waiting = self._newcomers
-        if waiting and waiting[-1].ssrc != packet.ssrc:
+        last = waiting[-1][0] if waiting else None
+        if last is not None and last.ssrc != packet.ssrc:
             self._send_away()
-        follows = bool(waiting) and packet.sequence == (waiting[-1].sequence + 1) & SEQUENCE_MASK
-        waiting.append(packet)
+        follows = last is not None and packet.sequence == (last.sequence + 1) & SEQUENCE_MASK
+        waiting.append((packet, now))
         self._newcomers_bytes += len(packet.payload)
         if self.patient and not (follows and now - self._heard_at >= SILENT_S):
             if self._newcomers_bytes > MAX_WAITING_BYTES:
                 self._send_away()
-            return []
-        self._newcomers = []
+            return
+        self.backlog, self._newcomers = waiting, []
         self._newcomers_bytes = 0
-        self._begin_anew(packet.ssrc)
         self._heard_at = now
-        found = []
-        for newcomer in waiting:
-            found += self.order.push(newcomer, now)
-        return found
+        self._begin_anew(packet.ssrc)
 
     def _send_away(self) -> None:
         """Drop what was kept of a source that has not taken the place."""

@@ -286,6 +286,9 @@ class Receiver:
             if not self._holding:
                 self._batches.append(([], now))
         channel.newcomer = channel.began_anew = False
+        backlog, channel.backlog = channel.backlog, []
+        for packet, arrival in backlog:
+            self._take(channel, channel.order.push(packet, arrival), arrival)
 
     def _take(self, channel: Channel, ordered: list[Ordered], now: float) -> None:
         """Deal with packets that are in order."""
@@ -336,14 +339,33 @@ class Receiver:
         held, self._held = self._held, []
         self._held_bytes = 0
         for channel in self._timed:
-            self.common.align(at_once=channel.time)
-        for channel in self._timed:
+            own = [one for one in held if one.channel is channel]
+            times = [channel.time.peek(one.unit.timestamp) for one in own]
             if channel.decode.unsure:
-                channel.decode.learn(
-                    channel.time.peek(one.unit.timestamp) for one in held if one.channel is channel
-                )
+                channel.decode.learn(times)
+            if own and len(self._timed) > 1:
+                channel.time.shift(self._lateness(channel, own, times))
+        for channel in self._timed:
+            self.common.align(at_once=channel.time)
         for one in held:
             self._emit(one.channel, one.unit, one.arrival)
+
+    def _lateness(self, channel: Channel, held: list[Held], times: list[int]) -> int:
+        """How much later than their times the units of a track came, at least, in ticks.
+
+        Senders are in time with the decoding of pictures, and packets of several frames of sound
+        are with their last one: the first unit alone would say little.
+        """
+        assert self._began is not None
+        depth = channel.decode.depth
+        decoded = sorted(times)
+        return min(
+            (
+                round((one.arrival - self._began) * TIMESCALE) - time
+                for one, time in zip(held[depth:], decoded, strict=False)
+            ),
+            default=0,
+        )
 
     def _emit(self, channel: Channel, unit: Unit, arrival: float) -> None:
         """Put a unit on the common time."""

@@ -91,6 +91,12 @@ class TrackTime:
             self._goal = offset
         return True
 
+    def shift(self, ticks: int) -> None:
+        """Move the clock before anything of it has gone out; not by more than can be right."""
+        if self.offset is not None and abs(ticks) <= MAX_SKEW:
+            self.offset += ticks
+            self._goal = self.offset
+
     def peek(self, timestamp: int) -> int:
         """The common time of a unit, as it is known now; nothing is learned of it."""
         return rescale(timestamp, self.rate, TIMESCALE) + (self.offset or 0)

@@ -1,0 +1,65 @@
+"""RTP without RTSP: programs of others that send it, and what they say about it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from tests.support.peers import HOST, ffmpeg, gst
+from tests.support.tools import tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.process import Process
+
+ANNEXB = ("-bsf:v", "h264_mp4toannexb")
+"""Parameter sets stand before each key picture, not in the description alone."""
+
+
+def port_pairs(count: int) -> list[int]:
+    """Even ports that were free a moment ago, as were the ports after them."""
+    found: list[int] = []
+    while len(found) < count:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
+        ):
+            first.bind((HOST, 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind((HOST, port + 1))
+            except OSError:
+                continue
+            if port % 2 == 0:
+                found.append(port)
+    return found
+
+
+def ffmpeg_rtp(media: Path, video: int, audio: int, *, sdp: Path, ssrc: int = 0x1000) -> Process:
+    """FFmpeg, which sends one track to each port and describes both in a file."""
+    tracks = [
+        *("-map", "0:v:0", "-c", "copy", *ANNEXB, "-ssrc", f"{ssrc}", "-payload_type", "96"),
+        *("-f", "rtp", f"rtp://{HOST}:{video}?rtcpport={video + 1}"),
+        *("-map", "0:a:0", "-c", "copy", "-ssrc", f"{ssrc + 1}", "-payload_type", "97"),
+        *("-f", "rtp", f"rtp://{HOST}:{audio}?rtcpport={audio + 1}"),
+    ]
+    return ffmpeg("-re", "-i", str(media), *tracks, "-sdp_file", str(sdp))
+
+
+def gst_rtp(media: Path, port: int, *, video: str, audio: str) -> Process:
+    """GStreamer's session, which sends both tracks and their reports to one pair of ports."""
+    tool("gst-launch-1.0")
+    back = port_pairs(1)[0]
+    pipeline = (
+        f"rtpbin name=r filesrc location={media} ! qtdemux name=d "
+        f"d.video_0 ! queue ! {video} ! identity sync=true ! r.send_rtp_sink_0 "
+        f"d.audio_0 ! queue ! {audio} ! identity sync=true ! r.send_rtp_sink_1 "
+        f"r.send_rtp_src_0 ! udpsink host={HOST} port={port} sync=false async=false "
+        f"r.send_rtp_src_1 ! udpsink host={HOST} port={port} sync=false async=false "
+        f"r.send_rtcp_src_0 ! udpsink host={HOST} port={port + 1} bind-port={back} "
+        "sync=false async=false "
+        f"r.send_rtcp_src_1 ! udpsink host={HOST} port={port + 1} sync=false async=false "
+        f"udpsrc port={back} reuse=true ! r.recv_rtcp_sink_0"
+    )
+    return gst(*pipeline.split())
