@@ -61,7 +61,8 @@ def sets(text: str) -> list[bytes]:
             found.append(base64.b64decode(part.strip() + "=" * (-len(part.strip()) % 4)))
         except (binascii.Error, ValueError):
             continue
-    return [one for one in found if one]
+    # No NAL unit ends with zeros, but those of byte streams are cut off too late at times.
+    return [one for one in (data.rstrip(b"\0") for data in found) if one]
 
 
 def join(one: Sequence[bytes]) -> str:

@@ -11,6 +11,9 @@ from streamctl.media.rtp.depacketise import MAX_PICTURE_BYTES
 from streamctl.media.rtp.formats import track_of
 from streamctl.media.rtp.h264 import H264Depacketiser, H264Packetiser
 from streamctl.media.rtp.packetise import MIN_PAYLOAD
+from streamctl.media.rtp.parameters import join
+from tests.streamctl.media.h264.sets import SPS_FIELDS
+from tests.streamctl.media.h264.test_field import field
 from tests.streamctl.media.rtp.packets import (
     H264,
     IDR,
@@ -238,6 +241,43 @@ def test_timestamps_do_not_wrap() -> None:
     subject = depacketiser()
     units = feed(subject, run([IDR], 0xFFFFFF00) + run([INTER], 0x100, 1))
     assert [unit.timestamp for unit in units] == [0xFFFFFF00, 0x1_0000_0100]
+
+
+FIELDS = replace(H264, fmtp={"sprop-parameter-sets": join([SPS_FIELDS, PPS])})
+
+
+@pytest.mark.parametrize("in_band", [False, True])
+def test_fields_with_timestamps_of_their_own_are_one_unit(in_band: bool) -> None:
+    rtp = replace(FIELDS, fmtp={}) if in_band else FIELDS
+    subject = H264Depacketiser(rtp, track_of(rtp, 0))
+    pictures = [field(0, "t", kind=5), field(0, "b"), field(1, "b"), field(1, "t"), field(2, "")]
+    start = [SPS_FIELDS, PPS, pictures[0]]
+    units = feed(subject, frames(start, *([one] for one in pictures[1:]), step=1800))
+    assert [(unit.timestamp, unit.data) for unit in units] == [
+        (0, prefixed(*pictures[:2])),
+        (3600, prefixed(*pictures[2:4])),
+        (7200, prefixed(pictures[4])),
+    ]
+    assert (units[0].config is not None) == in_band
+
+
+def test_fields_of_one_timestamp_wait_for_nothing() -> None:
+    subject = H264Depacketiser(FIELDS, track_of(FIELDS, 0))
+    pair = [field(0, "t"), field(0, "b")]
+    assert [len(subject.feed(one)) for one in run(pair)] == [0, 1]
+
+
+def test_a_field_that_stays_alone_is_given() -> None:
+    subject = H264Depacketiser(FIELDS, track_of(FIELDS, 0))
+    packets = frames(*([field(*one)] for one in [(0, "t"), (1, "t"), (1, "b"), (2, "t")]))
+    units = feed(subject, packets)
+    assert [unit.timestamp for unit in units] == [0, 3600, 10_800]
+
+
+def test_a_picture_without_fields_lets_a_field_go() -> None:
+    subject = H264Depacketiser(FIELDS, track_of(FIELDS, 0))
+    units = feed(subject, frames([field(0, "t")], [SPS, PPS], [b"\x61"], [field(1, "t")]))
+    assert [unit.timestamp for unit in units] == [0, 7200, 10_800]
 
 
 @pytest.mark.parametrize("limit", [MIN_PAYLOAD, 100, 201, 202, 1400])

@@ -37,6 +37,7 @@ def test_sets_are_separated_by_commas() -> None:
     assert sets(join([SPS, PPS])) == [SPS, PPS]
     assert sets("aOvssiw, !!! ,,Zw") == [PPS, b"g"]
     assert sets("a,ü") == []
+    assert sets(join([PPS + b"\0", b"\0"])) == [PPS]
 
 
 @pytest.mark.parametrize(
