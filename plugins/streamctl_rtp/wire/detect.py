@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamctl.errors import ProtocolError
+from streamctl.media.av1.sequence import parse_sequence_header
 from streamctl.media.packet import TIMESCALE
 from streamctl.media.rtp.formats import STATIC, TRANSPORT_STREAM, RtpFormat
 
@@ -41,6 +43,10 @@ OPUS_STEPS = frozenset({120, 240, 480, 960, 1920, 2880, 3840, 4800, 5760})
 OPUS_RATE = 48_000
 OPUS_BYTES = 1275
 AAC_LC = 2
+AV1_SEQUENCE = 0x08
+"""First byte of a sequence header, but for the bit that says that its size follows."""
+LEAST_SIDE = 16
+"""Pictures are larger; what only looks like a header tells any size."""
 PROFILES = frozenset({44, 66, 77, 83, 86, 88, 100, 110, 118, 122, 128, 244})
 """``profile_idc`` of H.264."""
 VCL_OF_AVC = frozenset({1, 5})
@@ -77,8 +83,6 @@ class Detector:
     def _judge(self, packet: RtpPacket, now: float) -> RtpFormat | None:
         payload = packet.payload
         certain = by_form(payload)
-        if certain == "AV1" and self._votes:
-            certain = ""
         if certain:
             return RtpFormat(self.payload_type, certain, TIMESCALE)
         together = self._packets > 0 and packet.timestamp == self._timestamp
@@ -159,20 +163,24 @@ def by_key_picture(payload: memoryview) -> str:
     at = head.find(b"\x49\x83\x42", 1)
     if 1 < at < 18 and head[0] & 0x48 == 0x08 and head[at - 1] >> 6 == 2:
         return "VP9"
-    return "AV1" if begins_av1(head) else ""
+    return "AV1" if begins_av1(payload) else ""
 
 
-def begins_av1(head: bytes) -> bool:
-    """Whether bytes begin a sequence of AV1: a mark for it, and its header as the first unit."""
-    if head[0] & 0x8F != 0x08:
+def begins_av1(payload: memoryview) -> bool:
+    """Whether a payload begins a sequence of AV1: a mark for it, and its header as the first unit.
+
+    The header stands behind its size, since pictures follow it in the packet.
+    """
+    if len(payload) < 4 or payload[0] & 0x8F != 0x08 or payload[0] >> 4 & 3 == 1:
         return False
-    at = 1
-    if head[0] >> 4 & 3 != 1:
-        # The unit stands behind its size, seven bits to a byte.
-        while at < 4 and head[at] & 0x80:
-            at += 1
-        at += 1
-    return at < len(head) and head[at] & 0xFB == 0x08
+    unit = bytes(payload[2 : 2 + payload[1]])
+    if payload[1] >= 0x80 or len(unit) < 4 or unit[0] & 0xFD != AV1_SEQUENCE:
+        return False
+    try:
+        sequence = parse_sequence_header(unit[2 if unit[0] & 2 else 1 :])
+    except ProtocolError:
+        return False
+    return min(sequence.width, sequence.height) >= LEAST_SIDE
 
 
 def is_hevc(payload: memoryview) -> bool:
