@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.errors import ProtocolError
@@ -63,8 +62,10 @@ class Depacketiser(ABC):
         """What was wrong with the last one."""
         self._reader = reader
         self._clock = Unwrapper(TIMESTAMP_BITS)
-        self._next = Fraction(0)
-        """Where the next frame of sound begins, on the format's clock."""
+        self._place = 0
+        """The last timestamp that was told, and not made up."""
+        self._following = 0
+        """Frames of sound since then."""
         self._news: bytes | None = None
         """A configuration that no unit has told yet."""
         if reader is not None and track.config:
@@ -94,17 +95,16 @@ class Depacketiser(ABC):
         reader = self._reader
         assert reader is not None
         if timestamp is None:
-            timestamp = round(self._next)
+            self._following += 1
+            timestamp = self._place + self._passed()
         else:
-            self._next = Fraction(timestamp)
+            self._following = 0
+            self._place = timestamp
         try:
             found = reader.unit(data)
         except ProtocolError as error:
             self.damage(str(error))
             return
-        facts = reader.facts
-        if facts is not None and facts.frame is not None:
-            self._next += facts.frame * self.format.clock_rate / TIMESCALE
         if found.config is not None:
             self.track = reader.track(self.track)
             self._news = found.config
@@ -112,6 +112,13 @@ class Depacketiser(ABC):
             return
         news, self._news = self._news, None
         out.append(Unit(found.data, timestamp, found.kind, found.flags, news, found.dur))
+
+    def _passed(self) -> int:
+        """Ticks of the frames of sound that follow the last timestamp."""
+        facts = self._reader.facts if self._reader is not None else None
+        if facts is None or facts.frame is None:
+            return 0
+        return round(self._following * facts.frame * self.format.clock_rate / TIMESCALE)
 
     def retrack(self, config: bytes) -> None:
         """Take a configuration that stood aside of the units.

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from streamctl.media.packet import Packet, Track
     from streamctl.media.rtp.depacketise import Unit
     from streamctl.media.rtp.formats import RtpFormat
+    from streamctl.media.rtp.packet import RtpPacket
 
 STAP_A = 24
 FU_A = 28
+FRAGMENT_HEADERS_BYTES = 2
 TYPE_MASK = 0x1F
 NRI_MASK = 0xE0
 FORBIDDEN = 0x80
@@ -55,6 +57,13 @@ class H264Depacketiser(NalDepacketiser):
         self._field: tuple[bytes, int] | None = None
         """The first field of a frame, whose second one is to come, and its timestamp."""
         self._look(track.config)
+
+    def feed(self, packet: RtpPacket, *, lost: bool = False) -> list[Unit]:
+        payload = packet.payload
+        middle = not lost and payload and payload[0] & TYPE_MASK == FU_A
+        if middle and not payload[0] & FORBIDDEN and self.goes_on(packet, FRAGMENT_HEADERS_BYTES):
+            return []
+        return super().feed(packet, lost=lost)
 
     def flush(self) -> list[Unit]:
         out = super().flush()
@@ -127,7 +136,7 @@ class H264Depacketiser(NalDepacketiser):
             self.tear("a fragment of a NAL unit is malformed")
             return
         header = bytes((payload[0] & NRI_MASK | kind,))
-        self.fragment(payload[1], header, payload[2:])
+        self.fragment(payload[1], header, payload[FRAGMENT_HEADERS_BYTES:])
 
     def single(self, unit: memoryview) -> None:
         kind = unit[0] & TYPE_MASK

@@ -18,11 +18,16 @@ from streamctl.media.rtp.packetise import Packetiser
 
 if TYPE_CHECKING:
     from streamctl.media.packet import Packet, Track
+    from streamctl.media.rtp.depacketise import Unit
     from streamctl.media.rtp.formats import RtpFormat
+    from streamctl.media.rtp.packet import RtpPacket
 
 AGGREGATE = 48
 FRAGMENT = 49
 HEADER_BYTES = 2
+FRAGMENT_HEADERS_BYTES = 3
+LAYER_BIT = 0x01
+"""Of the first byte: the highest bit of the layer."""
 TYPE_MASK = 0x3F
 FORBIDDEN = 0x80
 TYPE_BITS = 0x7E
@@ -47,6 +52,13 @@ class HevcDepacketiser(NalDepacketiser):
         super().__init__(rtp, track, reader)
         reader.length_size = LENGTH_BYTES
 
+    def feed(self, packet: RtpPacket, *, lost: bool = False) -> list[Unit]:
+        payload = packet.payload
+        middle = not lost and payload and payload[0] & ~LAYER_BIT == FRAGMENT << 1
+        if middle and self.goes_on(packet, FRAGMENT_HEADERS_BYTES):
+            return []
+        return super().feed(packet, lost=lost)
+
     def take(self, payload: memoryview) -> None:
         if not self.sound(payload):
             if not self.byte_stream(payload):
@@ -69,7 +81,7 @@ class HevcDepacketiser(NalDepacketiser):
             self.tear("a fragment of a NAL unit is malformed")
             return
         header = bytes((payload[0] & ~TYPE_BITS | kind << 1, payload[1]))
-        self.fragment(payload[2], header, payload[3:])
+        self.fragment(payload[2], header, payload[FRAGMENT_HEADERS_BYTES:])
 
     def single(self, unit: memoryview) -> None:
         if self.sound(unit) and unit[0] >> 1 & TYPE_MASK < AGGREGATE:

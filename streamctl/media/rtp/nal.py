@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streamctl.media.packet import Track
     from streamctl.media.rtp.depacketise import Unit
     from streamctl.media.rtp.formats import RtpFormat
+    from streamctl.media.rtp.packet import RtpPacket
     from streamctl.media.unit import TrackReader
 
 LENGTH_BYTES = 4
@@ -49,6 +50,29 @@ class NalDepacketiser(FrameDepacketiser):
     def __init__(self, rtp: RtpFormat, track: Track, reader: TrackReader) -> None:
         super().__init__(rtp, track, reader)
         self._picture = False
+
+    def tear(self, fault: str) -> None:
+        super().tear(fault)
+        self._fragment = -1
+
+    def goes_on(self, packet: RtpPacket, skip: int) -> bool:
+        """Take a packet if it can only be the middle of the open unit, as most are.
+
+        The last of the ``skip`` bytes of headers is that of the fragment.
+        """
+        payload = packet.payload
+        size = len(payload) - skip
+        if (
+            self._fragment < 0
+            or size <= 0
+            or packet.timestamp != self._raw
+            or packet.marker
+            or payload[skip - 1] & (START | END)
+            or len(self._data) + size > self.most
+        ):
+            return False
+        self._data += payload[skip:]
+        return True
 
     def complete(self) -> bool:
         # A marker behind parameter sets alone is a mistake: their picture follows.
