@@ -82,8 +82,11 @@ class Camera:
     nonce_uses: int = 0
     """After so many requests a nonce is stale; 0 = never."""
     transports: frozenset[str] = frozenset({"tcp", "udp"})
+    """``tcp``, ``udp``, ``multicast``."""
     channels: int = 0
     """The first interleaved channel that it gives, whatever was asked for."""
+    source: str = ""
+    """The address that it says that media comes from; it comes from 127.0.0.1 whatever it says."""
     timeout_s: int = 60
     """As announced with the session; 0 = not at all."""
     keep_alive: frozenset[str] = frozenset({"OPTIONS", "GET_PARAMETER"})
@@ -102,10 +105,12 @@ class Camera:
     """After so many it stops; 0 = never."""
     at_end: str = "silence"
     """``silence``, ``close``, ``bye``, ``garbage`` or ``dollars``."""
+    tunnel_status: int = 200
+    """The answer of HTTP to who would open a tunnel."""
     silent: frozenset[str] = frozenset()
     """Methods that are never answered."""
     script: Script | None = None
-    frames_per_s: int = 50
+    frames_per_s: int = 250
     """How fast the pictures leave; their timestamps are those of 25."""
 
     def sdp(self, base: str) -> str:

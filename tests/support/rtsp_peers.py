@@ -19,7 +19,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from tests.support.peers import HOST
+from tests.support.peers import HOST, free_port
 from tests.support.rtsp_camera import PORT, Answer, Asked, Camera, Film
 from tests.support.rtsp_transport import Decoded, UdpPair
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.support.rtsp_transport import Kept, Reading
 
 REALM = "camera"
+GROUP = "239.255.99.7"
 PHRASES = {200: "OK", 301: "Moved Permanently", 302: "Moved Temporarily", 401: "Unauthorized"}
 PHRASES |= {404: "Not Found", 454: "Session Not Found", 461: "Unsupported Transport"}
 FIELD = re.compile(r'(\w+)="?([^",]*)"?')
@@ -175,8 +176,10 @@ class Talk:
         if method == "GET":
             self.server.tunnels[cookie] = self
             kind = "Content-Type: application/x-rtsp-tunnelled"
-            self.write(f"HTTP/1.0 200 OK\r\nConnection: close\r\n{kind}\r\n\r\n".encode())
-            self.ended.wait()
+            status = self.camera.tunnel_status
+            self.write(f"HTTP/1.0 {status} X\r\nConnection: close\r\n{kind}\r\n\r\n".encode())
+            while reading.read(1):
+                continue
         else:
             self.output = self.server.tunnels[cookie]
             self.listen(Decoded(reading))
@@ -270,11 +273,17 @@ class Talk:
                 channel = camera.channels + 2 * track
             self.channels[track] = channel
             transport = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
+        elif kind == "multicast":
+            port = free_port() & ~1
+            self.sockets[track] = UdpPair((port, port + 1), self.kept(track), GROUP)
+            transport = f"RTP/AVP;multicast;destination={GROUP};port={port}-{port + 1};ttl=1"
         else:
             ports = re.search(r"client_port=(\d+)-(\d+)", wanted)
             assert ports is not None, wanted
             pair = self.sockets[track] = UdpPair((int(ports[1]), int(ports[2])), self.kept(track))
             transport = f"RTP/AVP;unicast;client_port={ports[1]}-{ports[2]};{pair.transport}"
+            if camera.source:
+                transport += f";source={camera.source}"
         return Answer(200, {"Session": self.session + timeout, "Transport": transport})
 
     def kept(self, track: int) -> Kept:

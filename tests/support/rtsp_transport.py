@@ -50,12 +50,14 @@ class Decoded:
 class UdpPair:
     """Two sockets of a track over UDP: one for RTP, one for RTCP."""
 
-    def __init__(self, to: tuple[int, int], kept: Kept) -> None:
-        """``to`` has the client's ports."""
+    def __init__(self, to: tuple[int, int], kept: Kept, host: str = HOST) -> None:
+        """``to`` has the client's ports, or those of a group."""
         self.to = to
+        self.host = host
         self.own = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for one in self.own:
             one.bind((HOST, 0))
+            one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HOST))
         for one, keep in zip(self.own, kept, strict=True):
             threading.Thread(target=self.read, args=(one, keep), daemon=True).start()
 
@@ -68,7 +70,7 @@ class UdpPair:
     def send(self, control: bool, data: bytes) -> None:
         """Send a datagram."""
         with suppress(OSError):
-            self.own[control].sendto(data, (HOST, self.to[control]))
+            self.own[control].sendto(data, (self.host, self.to[control]))
 
     def read(self, one: socket.socket, keep: Callable[[bytes], None]) -> None:
         """Keep what comes."""

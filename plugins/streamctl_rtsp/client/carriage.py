@@ -94,7 +94,10 @@ class Carriage:
             RemoteProtocolError: an answer makes no sense.
         """
         for number, track in enumerate(tracks):
-            await self._set_up(number, track)
+            try:
+                await self._set_up(number, track)
+            except RemoteProtocolError as error:
+                raise self.client.named(error) from None
         for number, channel in self._asked.items():
             # Some say other channels than those that they use.
             self._channels.setdefault(channel, (number, False))

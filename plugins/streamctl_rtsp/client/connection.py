@@ -88,10 +88,8 @@ class RtspClient:
                 elif isinstance(event, Request):
                     self._asked(event)
             self.settle()
-        except RemoteProtocolError as error:
-            self.fail(RemoteProtocolError(f"`{self.upstream.shown}`: {error}", hint=error.hint))
         except StreamctlError as error:
-            self.fail(error)
+            self.fail(self.named(error))
 
     def paused(self) -> None:
         """The server takes less than we have."""
@@ -113,6 +111,12 @@ class RtspClient:
             for waiting in self._waiting.values():
                 waiting.ended.set()
             self.on_failure()
+
+    def named(self, error: StreamctlError) -> StreamctlError:
+        """An error that says whose it is; those of wire formats don't know."""
+        if isinstance(error, RemoteProtocolError):
+            return RemoteProtocolError(f"`{self.upstream.shown}`: {error}", hint=error.hint)
+        return error
 
     def check(self) -> None:
         """Return if the connection is of use.

@@ -10,7 +10,7 @@ import secrets
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from streamctl.errors import ConnectionFailed, MediaError, StreamctlError
+from streamctl.errors import ConnectionFailed, MediaError, RemoteProtocolError, StreamctlError
 from streamctl.media.rtp.receiver import Receiver
 from streamctl_rtsp.client.carriage import Carriage, Wish
 from streamctl_rtsp.client.dialogue import described, play
@@ -152,9 +152,11 @@ class Playing:
         tracks = self.found.offer.tracks
         await self.carriage.set_up(tracks)
         ordered = self.carriage.kind == "tcp"
-        self.receiver = Receiver(
-            [track.format for track in tracks], ssrc=secrets.randbits(32), ordered=ordered
-        )
+        formats = [track.format for track in tracks]
+        try:
+            self.receiver = Receiver(formats, ssrc=secrets.randbits(32), ordered=ordered)
+        except RemoteProtocolError as error:
+            raise self.client.named(error) from None
         if ordered:
             self._look_s = ORDERED_LOOK_S
         # Some begin before they have answered.

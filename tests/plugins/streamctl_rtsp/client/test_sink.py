@@ -21,7 +21,7 @@ from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import PushOptions
 from streamctl_rtsp.client.sink import RtspSink
-from tests.plugins.streamctl_rtsp.client.world import LOGIN, FakeContext, until
+from tests.plugins.streamctl_rtsp.client.world import LOGIN, FakeContext, gone, until
 from tests.support.rtsp_camera import PPS, SPS, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
 
@@ -105,6 +105,7 @@ async def pushing(
         tasks.start_soon(push.run)
         yield push
         tasks.cancel_scope.cancel()
+    await gone(server)
 
 
 async def failure(
@@ -299,6 +300,23 @@ async def test_large_pictures_leave_evenly_over_udp() -> None:
             assert arrivals[-1] - arrivals[6] > 0.008
     numbers = [struct.unpack_from(">H", data, 2)[0] for data in server.recorded[0]]
     assert {(b - a) % 65_536 for a, b in pairwise(numbers)} == {1}
+
+
+async def test_what_was_skipped_is_not_sent() -> None:
+    source = Lane(Format.PACKETS, Bounds(1, 100_000_000), broke)
+    source.append([Boundary(1, Init(1, 1, (VIDEO, AUDIO)), "test"), picture(START, key=True)])
+    with CameraServer() as server:
+        async with pushing(server, source) as push:
+            await until(lambda: server.recorded[0] or push.error)
+            # More than the lane holds, at once: the push finds itself off the tail.
+            for number in range(1, 200):
+                source.append([picture(START + number, key=number % 25 == 0)])
+            await until(lambda: len(server.recorded[0]) > 20)
+            assert push.error is None
+            first = parse(server.recorded[0][0]).timestamp
+            shown = [(parse(data).timestamp - first) // 3600 for data in server.recorded[0]]
+            assert shown == sorted(shown)
+            assert shown[3] % 25 == 0
 
 
 def test_an_impossible_url_is_refused_at_once() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anyio import to_thread
 
 from streamctl.errors import (
     ConfigError,
@@ -16,10 +18,14 @@ from streamctl.errors import (
 )
 from streamctl.media.packet import Codec, Kind
 from tests.plugins.streamctl_rtsp.client.world import LOGIN, failure, pulling, source_of, until
+from tests.support.certificates import self_signed
+from tests.support.peers import HOST
 from tests.support.rtsp_camera import GOP, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugins.streamctl_rtsp.client.world import Pull
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +41,14 @@ def whole(pull: Pull) -> None:
     assert pictures[0].kind is Kind.KEY
     assert {b.dts - a.dts for a, b in pairwise(pictures)} == {STEP}
     assert pull.out.dropped == 0
+
+
+def unlike(camera: Camera) -> str:
+    """What a camera has that others have not."""
+    plain = Camera()
+    keys = [field.name for field in fields(Camera)]
+    changed = {key: getattr(camera, key) for key in keys}
+    return " ".join(f"{k}={v}" for k, v in changed.items() if v != getattr(plain, k)) or "plain"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +75,7 @@ def whole(pull: Pull) -> None:
         Camera(rtp_info=False),
         Camera(rtcp=False, audio=True),
     ],
-    ids=repr,
+    ids=unlike,
 )
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 async def test_a_camera_is_pulled_whatever_it_says(camera: Camera, transport: str) -> None:
@@ -95,7 +109,7 @@ async def test_a_login_is_used(auth: str) -> None:
 async def test_a_nonce_that_is_used_up_is_replaced() -> None:
     with CameraServer(Camera(auth="digest", nonce_uses=1, timeout_s=1)) as server:
         async with pulling(server, LOGIN) as pull:
-            await until(lambda: len(server.requests("GET_PARAMETER")) > 3)
+            await until(lambda: len(server.requests("GET_PARAMETER")) > 2)
             assert pull.error is None
 
 
@@ -194,7 +208,7 @@ async def test_a_session_is_kept_alive(methods: set[str]) -> None:
     camera = Camera(timeout_s=1, reaps=True, keep_alive=frozenset(methods), pictures=1)
     with CameraServer(camera) as server:
         async with pulling(server) as pull:
-            await until(lambda: len(server.requests(min(methods))) > 5 or pull.error)
+            await until(lambda: len(server.requests(min(methods))) > 4 or pull.error)
             assert pull.error is None
 
 
@@ -204,7 +218,7 @@ async def test_a_method_that_is_not_known_is_not_repeated() -> None:
 
     with CameraServer(Camera(timeout_s=1, script=script)) as server:
         async with pulling(server) as pull:
-            await until(lambda: len(server.requests("OPTIONS")) > 4 or pull.error)
+            await until(lambda: len(server.requests("OPTIONS")) > 3 or pull.error)
             assert len(server.requests("GET_PARAMETER")) == 1
 
 
@@ -297,6 +311,15 @@ async def test_what_is_no_description_is_said() -> None:
         assert "describes no stream" in error.message
 
 
+async def test_a_form_of_a_codec_that_cannot_be_read_is_said() -> None:
+    lines = ("v=0", "m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/90000")
+    sdp = "\r\n".join([*lines, "a=fmtp:96 packetization-mode=2", "a=control:trackID=0", ""])
+    with CameraServer(Camera(description=sdp)) as server:
+        error = await failure(server)
+        assert "interleaved H.264" in error.message
+        assert server.url() in error.message
+
+
 async def test_a_stream_of_unknown_codecs_is_said() -> None:
     sdp = "v=0\r\nm=video 0 RTP/AVP 97\r\na=rtpmap:97 MP4V-ES/90000\r\n"
     with CameraServer(Camera(description=sdp)) as server:
@@ -333,6 +356,130 @@ async def test_a_tunnel_through_http_is_used() -> None:
             await pull.pictures(FEW)
             whole(pull)
         assert server.connections == 2
+
+
+async def test_a_tunnel_that_is_refused_is_said() -> None:
+    with CameraServer(Camera(tunnel_status=404)) as server:
+        error = await failure(server, transport="http")
+        assert "opens no tunnel: 404" in error.message
+        assert "leave out `transport`" in error.hint
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("transport", ["auto", "http"])
+async def test_a_camera_over_tls_must_be_trusted(tmp_path: Path, transport: str) -> None:
+    pair = await to_thread.run_sync(self_signed, tmp_path)
+    with CameraServer(Camera(), tls=pair) as server:
+        error = await failure(server, transport=transport)
+        assert "certificate not trusted" in error.message
+        assert "tls_ca" in error.hint
+        for keys in ({"tls_ca": pair.cert}, {"tls_insecure": True}):
+            async with pulling(server, transport=transport, **keys) as pull:
+                await pull.pictures(1)
+
+
+@pytest.mark.parametrize("refusal", [457, 400])
+async def test_a_stream_without_a_beginning_is_played(refusal: int) -> None:
+    def script(asked: Asked) -> Answer | None:
+        early = asked.method == "PLAY" and "range" in asked.headers
+        return Answer(refusal) if early else None
+
+    with CameraServer(Camera(script=script)) as server:
+        async with pulling(server) as pull:
+            await pull.pictures(1)
+
+
+async def test_tracks_are_played_one_by_one_where_that_is_wanted() -> None:
+    def script(asked: Asked) -> Answer | None:
+        whole = asked.method == "PLAY" and "trackID" not in asked.uri
+        return Answer(459) if whole else None
+
+    with CameraServer(Camera(script=script, audio=True)) as server:
+        async with pulling(server) as pull:
+            await pull.pictures(1)
+            assert len(server.requests("PLAY")) == 3
+
+
+async def test_a_second_track_that_is_refused_is_said() -> None:
+    def script(asked: Asked) -> Answer | None:
+        second = asked.method == "SETUP" and asked.uri.endswith("1")
+        return Answer(461) if second else None
+
+    with CameraServer(Camera(script=script, audio=True)) as server:
+        assert "refuses tcp" in (await failure(server)).message
+
+
+@pytest.mark.parametrize(
+    ("transport", "given", "text"),
+    [
+        ("tcp", "RTP/AVP;unicast;client_port=1-2", "another transport"),
+        ("tcp", "nothing", "no transport of RTP"),
+        ("udp", "RTP/AVP/TCP;interleaved=0-1", "another transport"),
+        ("multicast", "RTP/AVP;multicast", "no multicast group"),
+        ("multicast", "RTP/AVP;multicast;destination=10.0.0.1;port=6-7", "no multicast group"),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_said(transport: str, given: str, text: str) -> None:
+    def script(asked: Asked) -> Answer | None:
+        answer = Answer(200, {"Session": "x", "Transport": given})
+        return answer if asked.method == "SETUP" else None
+
+    with CameraServer(Camera(script=script)) as server:
+        error = await failure(server, transport=transport)
+        assert isinstance(error, RemoteProtocolError)
+        assert text in error.message
+        assert server.url() in error.message
+
+
+async def test_an_answer_without_a_transport_is_taken() -> None:
+    def script(asked: Asked) -> Answer | None:
+        return Answer(200) if asked.method in {"SETUP", "PLAY"} else None
+
+    with CameraServer(Camera(script=script)) as server:
+        async with pulling(server) as pull:
+            await until(lambda: server.requests("PLAY") or pull.error)
+            (talk,) = server.open
+            talk.channels[0] = 0
+            await pull.pictures(GOP)
+        # Without a session there is none to end.
+        assert server.requests("TEARDOWN") == []
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+async def test_the_sender_that_is_named_is_heard(source: str) -> None:
+    with CameraServer(Camera(source=source)) as server:
+        async with pulling(server, transport="udp") as pull:
+            if source == HOST:
+                await pull.pictures(1)
+            else:
+                await until(lambda: pull.source.measure() or pull.error)
+                assert pull.source.session is not None
+                pair = pull.source.session.carriage.pairs[0]
+                await until(lambda: pair.media.refused > 3)
+                assert pull.out.packets == []
+
+
+async def test_a_multicast_group_is_joined() -> None:
+    with CameraServer(Camera(transports=frozenset({"multicast"}), audio=True)) as server:
+        async with pulling(server, interface="lo") as pull:
+            await pull.pictures(FEW)
+            assert pull.source.measure()["transport"] == "multicast"
+
+
+async def test_signs_of_life_that_are_not_answered_are_no_end() -> None:
+    camera = Camera(timeout_s=1, silent=frozenset({"GET_PARAMETER"}))
+    with CameraServer(camera) as server:
+        async with pulling(server, handshake_s=0.2) as pull:
+            await until(lambda: len(server.requests("GET_PARAMETER")) > 2 or pull.error)
+            assert pull.error is None
+
+
+async def test_a_login_that_is_withdrawn_ends_the_pull() -> None:
+    def script(asked: Asked) -> Answer | None:
+        return Answer(401) if asked.method == "GET_PARAMETER" else None
+
+    with CameraServer(Camera(timeout_s=1, script=script)) as server:
+        assert (await failure(server)).permanent
 
 
 @pytest.mark.parametrize(

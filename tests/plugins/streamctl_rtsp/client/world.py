@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Clock, Context
     from tests.support.rtsp_peers import CameraServer
 
+TURNS = 5
+"""Of the loop, in which it hears what has happened already."""
 LOGIN = "admin:s3cret%20pass"
 """That of the camera, as it stands in URLs."""
 
@@ -119,6 +121,13 @@ class Pull:
             raise self.error
 
 
+async def gone(camera: CameraServer) -> None:
+    """Return when the camera has seen all connections go."""
+    await until(lambda: not camera.open)
+    for _ in range(TURNS):
+        await anyio.sleep(0)
+
+
 @asynccontextmanager
 async def pulling(
     camera: CameraServer, login: str = "", *, handshake_s: float = 5.0, **keys: object
@@ -129,6 +138,7 @@ async def pulling(
         tasks.start_soon(pull.run)
         yield pull
         tasks.cancel_scope.cancel()
+    await gone(camera)
 
 
 async def failure(
