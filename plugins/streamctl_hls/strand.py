@@ -47,6 +47,8 @@ class Strand:
         self._unpacker: Unpacker | None = None
         self._kind: Kind | None = None
         self._open: Iterator[list[Found]] = iter(())
+        self._drained = False
+        """The feed has nothing that was not taken apart, and never will."""
         self._wanted: frozenset[int] = frozenset()
         """Numbers of tracks that are kept."""
 
@@ -57,7 +59,7 @@ class Strand:
     @property
     def over(self) -> bool:
         """Nothing more will come."""
-        return self.feed.over and self.feed.peek() is None and not self.queue
+        return self._drained and not self.queue
 
     @property
     def at_break(self) -> bool:
@@ -93,6 +95,7 @@ class Strand:
                 self._append(self._unpacker.flush())
                 self._unpacker = None
                 return True
+            self._drained = self.feed.over
             return False
         self._begin(loaded, anchor)
         return True
