@@ -8,6 +8,7 @@ in a row, and a playlist that brings nothing new any more, end the feed.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Clock
     from streamctl_hls.loader import Loader
     from streamctl_hls.wire.follow import Piece
+    from streamctl_hls.wire.playlist import Resource
 
 AHEAD_S = 30.0
 """Fetched and not played; live playlists rarely have as much."""
@@ -86,6 +88,7 @@ class Feed:
         self._bytes = 0
         self._taken = anyio.Event()
         self._failed = 0
+        self._preloaded: tuple[Resource | None, bytes] = None, b""
         self._news = clock.now()
 
     @property
@@ -143,7 +146,7 @@ class Feed:
             elif self.playlist is None:
                 playlist, place = await self._load(place)
             else:
-                playlist, _ = await self._load(self.follower.wanted(place, self.playlist))
+                playlist = await self._reload(place, self.playlist)
             loaded_at = self.clock.now()
             if not self.low_latency:
                 playlist = whole_segments(playlist)
@@ -171,6 +174,31 @@ class Feed:
             raise RemoteProtocolError(f"`{self.loader.shown(place)}` has variants inside a variant")
         return found, place
 
+    async def _reload(self, place: str, before: MediaPlaylist) -> MediaPlaylist:
+        """The playlist anew, and with it the part that was announced, asked for at once."""
+        url = self.follower.wanted(place, before)
+        hint = before.hint if before.blocking and before.part_target_s else None
+        newest = before.segments[-1:]
+        if hint is None or any(segment.key is not None for segment in newest):
+            return (await self._load(url))[0]
+        found: MediaPlaylist | StreamctlError
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._preload, hint)
+            try:
+                found, _ = await self._load(url)
+            except StreamctlError as error:
+                found = error
+            if isinstance(found, StreamctlError) or not lists(found, hint):
+                tasks.cancel_scope.cancel()
+        if isinstance(found, StreamctlError):
+            raise found
+        return found
+
+    async def _preload(self, hint: Resource) -> None:
+        """Fetch a part that is about to come; if that fails it will be asked for as usual."""
+        with suppress(StreamctlError):
+            self._preloaded = hint, await self.loader.hint(hint)
+
     async def _rest(self, playlist: MediaPlaylist, loaded_at: float, *, news: bool) -> None:
         """Wait until the playlist may have changed."""
         if playlist.part_target_s:
@@ -194,7 +222,7 @@ class Feed:
             try:
                 if piece.map is not None:
                     section = await self.loader.map(piece.map, piece.sequence)
-                data = await self.loader.piece(piece)
+                data = await self._media(piece)
                 self._failed = 0
                 self.fetched += 1
             except StreamctlError as error:
@@ -204,6 +232,14 @@ class Feed:
         self.buffered_s += piece.duration_s
         self.starving_since = None
         self._notify()
+
+    async def _media(self, piece: Piece) -> bytes:
+        """The media of a segment or part, which may have come already."""
+        hint, data = self._preloaded
+        if hint is not None and piece.at == hint:
+            self._preloaded = None, b""
+            return data
+        return await self.loader.piece(piece)
 
     def _left_out(self, piece: Piece, error: StreamctlError) -> None:
         """Go on without a segment, unless it is one of many."""
@@ -225,3 +261,9 @@ def whole_segments(playlist: MediaPlaylist) -> MediaPlaylist:
     """A playlist without its parts."""
     segments = tuple(replace(each, parts=()) for each in playlist.segments if each.at is not None)
     return replace(playlist, segments=segments, part_target_s=0.0, blocking=False)
+
+
+def lists(playlist: MediaPlaylist, part: Resource) -> bool:
+    """Whether a playlist has a part among its newest."""
+    newest = playlist.segments[-2:]
+    return any(each.at == part for segment in newest for each in segment.parts)

@@ -102,6 +102,14 @@ class Loader:
 
         return await self._tried(attempt, SEGMENT_TRIES)
 
+    async def hint(self, at: Resource) -> bytes:
+        """A part that is about to come.
+
+        Raises:
+            StreamctlError: it does not.
+        """
+        return await self._resource(at, MAX_SEGMENT_BYTES)
+
     async def map(self, section: Map, sequence: int) -> bytes:
         """An initialization section.
 

@@ -211,4 +211,6 @@ def test_parts_are_played_as_they_come(tmp_path: Path, media: MediaCache) -> Non
     assert inspect(ts).continuity_errors == []
     assert not any("/s" in path for path in asked), "parts were fetched, no segments"
     assert any("_HLS_msn" in path for path in asked)
+    parts = [path for path in asked if "/p" in path]
+    assert len(parts) == len(set(parts)), "each part once, although some before they are listed"
     assert behind - judge(ts).numbers[-1] / 25 < 3, "seconds from the server's newest part"

@@ -122,6 +122,8 @@ class MediaPlaylist:
     """Distance from the end at which players begin; 0 = not told."""
     part_target_s: float = 0.0
     part_hold_back_s: float = 0.0
+    hint: Resource | None = None
+    """The part that comes next, which may be asked for before it is there."""
 
     @property
     def end(self) -> int:
@@ -285,7 +287,15 @@ def media_playlist(found: dict[str, Any], kept: dict[str, Any], base: str) -> Me
         duration(control.get("hold_back", 0.0)),
         duration(parts.get("part_target", 0.0)),
         duration(control.get("part_hold_back", 0.0)),
+        hinted(found.get("preload_hint", {}), base),
     )
+
+
+def hinted(table: dict[str, Any], base: str) -> Resource | None:
+    """The part that is to come, if it is a resource of its own."""
+    whole = "byterange_start" not in table and "byterange_length" not in table
+    known = table.get("type") == "PART" and table.get("uri") and whole
+    return Resource(urljoin(base, table["uri"])) if known else None
 
 
 class SegmentReader:

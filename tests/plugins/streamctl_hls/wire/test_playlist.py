@@ -165,6 +165,14 @@ def test_parts_belong_to_their_segment_and_to_the_one_that_grows() -> None:
     assert [part.at.span for part in growing.parts] == [Span(0, 100), Span(100, 50)]
     assert [part.gap for part in growing.parts] == [False, True]
     assert found.end == 1
+    assert found.hint is None, "a range of unknown length"
+
+
+def test_a_part_that_is_to_come_is_known() -> None:
+    assert media(*LOW).hint is None
+    found = media(*LOW, '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="b.0.m4s"')
+    assert found.hint == Resource("https://host/live/b.0.m4s")
+    assert media(*LOW, '#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="new.mp4"').hint is None
 
 
 def test_skipped_segments_count() -> None:
