@@ -39,6 +39,9 @@ SERVER = "streamctl"
 ID_BYTES = 8
 BEAT_S = 5.0
 """How often reports are sent and silence is measured (RFC 3550 section 6.2)."""
+FIRST_BEATS_S = (0.5, 0.5, 1.0, 1.0, 2.0)
+"""The first ones: what a player joins with comes in a rush, which clocks set by arrival have to
+recover from."""
 SDP_TYPE = "application/sdp"
 
 
@@ -60,6 +63,7 @@ class Dialogue:
         """Frames of channels that nobody has set up."""
         self._then: Callable[[], None] | None = None
         self._beat: Timer | None = None
+        self._beats: list[float] = []
         self._methods: dict[str, Callable[[Request], Response | Later]] = {
             Method.OPTIONS: self._options,
             Method.DESCRIBE: self._describe,
@@ -108,6 +112,11 @@ class Dialogue:
         if then is not None:
             then()
 
+    def beat(self) -> None:
+        """Media begins: reports follow soon, as clients hold the first ones against a rush."""
+        self._beats = list(FIRST_BEATS_S)
+        self._beat_in(self._beats.pop(0))
+
     def frame(self, frame: Frame, now: float) -> None:
         """Take a packet inside the connection."""
         if self.role is None or not self.role.frame(frame.channel, frame.data, now):
@@ -140,9 +149,7 @@ class Dialogue:
         self._then = None
         self.state = State.INIT
         self.id = ""
-        if self._beat is not None:
-            self._beat.cancel()
-            self._beat = None
+        self._beat_in(None)
         if role is not None:
             role.end(reason)
 
@@ -272,7 +279,7 @@ class Dialogue:
         if not self.id:
             self.id = secrets.token_hex(ID_BYTES)
             self.peer.begun()
-            self._beat = self.ctx.clock.call_later(BEAT_S, self._on_beat)
+            self._beat_in(BEAT_S)
         recording = isinstance(self.role, Publisher)
         self.state = State.PREPARED if recording else State.READY
 
@@ -284,6 +291,7 @@ class Dialogue:
         if self.state is not State.PLAYING:
             self.state = State.PLAYING
             self._then = viewer.start
+            self.beat()
         return response
 
     def _pause(self, request: Request) -> Response:
@@ -319,9 +327,15 @@ class Dialogue:
         if request.url != "*" and parse_target(request.url).track is not None and viewer.several:
             raise Declined(Status.ONLY_AGGREGATE_ALLOWED)
 
+    def _beat_in(self, delay_s: float | None) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+        call = self.ctx.clock.call_later
+        self._beat = None if delay_s is None else call(delay_s, self._on_beat)
+
     def _on_beat(self) -> None:
         """Send reports, and end a session whose client has gone."""
-        self._beat = self.ctx.clock.call_later(BEAT_S, self._on_beat)
+        self._beat_in(self._beats.pop(0) if self._beats else BEAT_S)
         role = self.role
         if role is None:
             return

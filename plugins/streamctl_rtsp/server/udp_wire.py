@@ -31,21 +31,23 @@ class Run:
     """A run of frames, ready to leave."""
 
     bursts: list[tuple[int, Burst]]
-    """The packets of each channel of media."""
+    """Packets of media with their channel, those of one that follow each other together."""
     reports: list[tuple[int, bytes]]
     """The reports among them, with the channel of their media."""
 
 
 def prepared(data: bytes) -> Run:
-    """A run of frames as datagrams."""
-    media: dict[int, list[tuple[int, int]]] = {}
+    """A run of frames as datagrams, in their order."""
+    media: list[tuple[int, list[tuple[int, int]]]] = []
     reports = []
     for span in spans(data):
         if span.channel & 1:
             reports.append((span.channel - 1, data[span.start : span.end]))
+        elif media and media[-1][0] == span.channel:
+            media[-1][1].append((span.start, span.end))
         else:
-            media.setdefault(span.channel, []).append((span.start, span.end))
-    return Run([(channel, Burst(data, found)) for channel, found in media.items()], reports)
+            media.append((span.channel, [(span.start, span.end)]))
+    return Run([(channel, Burst(data, found)) for channel, found in media], reports)
 
 
 class Spreader:
