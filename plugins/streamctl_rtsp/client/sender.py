@@ -66,14 +66,14 @@ class Sender:
         """Bytes of media that were written."""
         return self.client.bytes_sent + self._datagram_bytes
 
-    async def run(self, cursor: Cursor) -> None:
-        """Send until the announcement is no longer true, or the lane is closed."""
+    async def run(self, cursor: Cursor) -> bool:
+        """Send until the lane is closed, or the announcement is no longer true; whether it is."""
         while not self._stale:
             if cursor.at_head():
                 try:
                     await cursor.wait()
                 except NotReady:
-                    return
+                    return True
             items = cursor.take()
             if any(isinstance(item, Skipped) for item in items):
                 items = self._again(cursor)
@@ -81,6 +81,7 @@ class Sender:
                 await self._write(items)
             else:
                 await self._send(items)
+        return False
 
     def stop(self) -> None:
         """Give no more signs of life."""

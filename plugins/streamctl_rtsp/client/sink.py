@@ -70,7 +70,8 @@ class RtspSink:
         """
         while (init := await landed(cursor)) is not None:
             announcement = self._announcement(init)
-            await self._publish(announcement, cursor, connected)
+            if await self._publish(announcement, cursor, connected):
+                return
 
     def _announcement(self, init: Init) -> Announcement:
         """What can be said of a stream's tracks.
@@ -93,8 +94,8 @@ class RtspSink:
 
     async def _publish(
         self, announcement: Announcement, cursor: Cursor, connected: Callable[[], None]
-    ) -> None:
-        """Send for as long as the announcement is true."""
+    ) -> bool:
+        """Send for as long as the announcement is true; whether that was to the end."""
         ctx = self.ctx
         route = Route(self.options, ctx.handshake_s)
         async with (
@@ -107,7 +108,7 @@ class RtspSink:
                 connected()
                 sender = self._sender = Sender(announcement, client, carriage, ctx)
                 try:
-                    await sender.run(cursor)
+                    return await sender.run(cursor)
                 finally:
                     sender.stop()
                     self._sent, self._sender = self.bytes_sent, None

@@ -213,9 +213,12 @@ async def test_the_end_of_the_stream_is_the_end_of_the_push() -> None:
     with CameraServer() as server:
         async with pushing(server, source) as push:
             await until(lambda: server.recorded[0] or push.error)
-            source.close()
+            source.append([picture(START + 2)])
+            source.finish()
             await until(lambda: push.ended)
             assert push.error is None
+            await until(lambda: len(server.recorded[0]) == 5)
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize(
