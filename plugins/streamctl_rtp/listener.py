@@ -41,6 +41,8 @@ REFUSED_S = 5.0
 """Who finds no stream is not asked about again for so long."""
 MAX_UNPROVEN = 1024
 """Sources of one packet that are remembered; the oldest go."""
+MAX_KEPT_BYTES = 2048
+"""Of such a packet: more than Ethernet carries, as parameter sets may be all that is in it."""
 MAX_REFUSED = 4096
 MAX_EARLY = 64
 """Reports of sources that are not known; each is a few hundred bytes."""
@@ -125,8 +127,8 @@ class Hall:
         """When each of them has sent something."""
         self._by_target: dict[object, Group] = {}
         """Groups by their input or the stream's code."""
-        self._unproven: OrderedDict[bytes, int] = OrderedDict()
-        """The number that would prove a source, if it came next."""
+        self._unproven: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
+        """The number that would prove a source, if it came next, and the packet before that."""
         self._refused: OrderedDict[bytes, float] = OrderedDict()
         """Sources that found no stream, and until when."""
         self._early: OrderedDict[tuple[str, int], Early] = OrderedDict()
@@ -210,8 +212,10 @@ class Hall:
         if self._refused.get(key, now) > now:
             return None
         sequence, ssrc = identity(data)
-        if self._unproven.pop(key, -1) != sequence:
-            self._unproven[key] = (sequence + 1) & SEQUENCE_MASK
+        expected, first = self._unproven.pop(key, (-1, b""))
+        if expected != sequence:
+            kept = bytes(data) if len(data) <= MAX_KEPT_BYTES else b""
+            self._unproven[key] = ((sequence + 1) & SEQUENCE_MASK, kept)
             if len(self._unproven) > MAX_UNPROVEN:
                 self._unproven.popitem(last=False)
             return None
@@ -226,6 +230,8 @@ class Hall:
             peers.reports, peers.muxed = early.name, early.muxed
             group.feed_rtcp(early.data, now)
         self._refused.pop(key, None)
+        if first:
+            group.feed(memoryview(first), now)
         return group
 
     def _place(self, ssrc: int, sender: Address) -> Group | str:
