@@ -47,6 +47,7 @@ def test_loads_with_every_inactive_line_active() -> None:
         "relay",
         "field",
         "fetched",
+        "tv",
         "studio",
         "encoder",
         "loop",
