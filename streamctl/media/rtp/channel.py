@@ -155,6 +155,7 @@ class Channel:
         last = waiting[-1][0] if waiting else None
         if last is not None and last.ssrc != packet.ssrc:
             self._send_away()
+            last = None
         follows = last is not None and packet.sequence == (last.sequence + 1) & SEQUENCE_MASK
         waiting.append((packet, now))
         self._newcomers_bytes += len(packet.payload)
