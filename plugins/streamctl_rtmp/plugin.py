@@ -52,7 +52,9 @@ class RtmpPlugin(ProtocolPlugin):
         tls = None
         if isinstance(options, keys.TlsListenerOptions):
             setting = f"listeners.{TLS_LISTENER}"
-            tls = ServerTls(options.tls_cert, options.tls_key, setting=setting)
+            tls = ServerTls(
+                options.tls_cert, options.tls_key, setting=setting, handshake_s=ctx.handshake_s
+            )
         return RtmpListener(address, ctx, tls)
 
     def converters(self) -> Sequence[ConverterSpec]:

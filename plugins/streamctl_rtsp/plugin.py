@@ -71,7 +71,9 @@ class RtspPlugin(ProtocolPlugin):
         tls = None
         if isinstance(options, keys.TlsListenerOptions):
             setting = f"listeners.{TLS_LISTENER}"
-            tls = ServerTls(options.tls_cert, options.tls_key, setting=setting)
+            tls = ServerTls(
+                options.tls_cert, options.tls_key, setting=setting, handshake_s=ctx.handshake_s
+            )
         return RtspListener(address, options, ctx, tls)
 
     def converters(self) -> Sequence[ConverterSpec]:

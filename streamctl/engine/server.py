@@ -323,7 +323,9 @@ class Server:
         limits = HttpLimits(header_s=self.config.limits.handshake_s)
         tls = None
         if http.tls_cert is not None and http.tls_key is not None:
-            tls = ServerTls(http.tls_cert, http.tls_key, setting="http")
+            tls = ServerTls(
+                http.tls_cert, http.tls_key, setting="http", handshake_s=limits.header_s
+            )
         await serve_http(
             http.address, self.web, ready=ready, tls=tls, cors=http.cors, limits=limits
         )

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from streamctl.net.tls import ServerTls
     from streamctl.sdk.endpoints import Peer
 
-HANDSHAKE_S = 10.0
-"""Deadline of a TLS handshake, and of its first byte."""
 HANDSHAKES_MAX = 1024
 """Handshakes under way on one listener; each is a connection and some 50 KB."""
 HANDSHAKES_PER_IP = 128
@@ -81,7 +79,7 @@ class Opening:
             raise ConnectionRefusedError("too many TLS handshakes are under way")
         under_way[ip] += 1
         try:
-            async with asyncio.timeout(HANDSHAKE_S):
+            async with asyncio.timeout(tls.handshake_s):
                 first = await self._first_byte(accepted)
             if first == TLS_HANDSHAKE:
                 await self._connect(accepted, self._factory, tls)
@@ -114,5 +112,5 @@ class Opening:
             lambda: connection,
             accepted,
             ssl=tls.context if tls else None,
-            ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+            ssl_handshake_timeout=tls.handshake_s if tls else None,
         )

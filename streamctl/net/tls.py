@@ -42,6 +42,9 @@ UNREADABLE = (
 
 log = logging.getLogger(__name__)
 
+HANDSHAKE_S = 10.0
+"""Deadline of a client's handshake, and of its first byte."""
+
 Looks = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -51,11 +54,14 @@ class ServerTls:
     context: ssl.SSLContext
     """For the next connection; replaced as a whole, so take it anew for each."""
 
-    def __init__(self, cert: Path, key: Path, *, setting: str = "") -> None:
+    def __init__(
+        self, cert: Path, key: Path, *, setting: str = "", handshake_s: float = HANDSHAKE_S
+    ) -> None:
         """``setting`` is the table of the configuration that errors name."""
         self.cert = cert
         self.key = key
         self.setting = setting
+        self.handshake_s = handshake_s
         self._used: Looks = ()
 
     def load(self) -> None:

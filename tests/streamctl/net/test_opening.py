@@ -94,11 +94,9 @@ async def test_who_does_not_speak_tls_is_closed(
 
 
 @pytest.mark.anyio
-async def test_who_says_nothing_is_closed_in_time(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opening, "HANDSHAKE_S", 0.05)
-    async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as address:
+async def test_who_says_nothing_is_closed_in_time(pair: Pair) -> None:
+    hasty = ServerTls(pair.cert, pair.key, handshake_s=0.05)
+    async with serving(RecordingPeer, tls=hasty) as address:
         for sent in (b"", b"\x16"):
             with socket.create_connection(address, timeout=5) as client:
                 client.sendall(sent)
