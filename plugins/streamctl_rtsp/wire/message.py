@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 VERSION = "RTSP/1.0"
 MAX_HEADERS = 100
 """Clients send a dozen; proxies in front of a tunnel add as many."""
+SHOWN = 40
+"""Characters of somebody's text that an error repeats."""
 MAX_CSEQ_DIGITS = 20
 """More than 64 bits hold: a longer one is nonsense."""
 REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +(\S.*?) +((?:RTSP|HTTP)/\d\.\d)")
@@ -233,7 +235,7 @@ def parse_head(head: bytes) -> Request | Response:
         return Response(int(status), headers, reason=reason or "", version=version)
     found = REQUEST_LINE.fullmatch(lines[0].rstrip())
     if found is None:
-        raise RemoteProtocolError(f"not a line of RTSP: {lines[0][:80]!r}")
+        raise RemoteProtocolError(f"not a line of RTSP: {begin(lines[0])}")
     method, url, version = found.groups()
     return Request(method, url, headers, version=version)
 
@@ -253,8 +255,13 @@ def parse_headers(lines: Iterable[str]) -> Headers:
         name, colon, value = line.partition(":")
         name = name.rstrip()
         if not colon or TOKEN.fullmatch(name) is None:
-            raise RemoteProtocolError(f"not a header: {line[:80]!r}")
+            raise RemoteProtocolError(f"not a header: {begin(line)}")
         if len(fields) == MAX_HEADERS:
             raise RemoteProtocolError(f"more than {MAX_HEADERS} headers")
         fields.append((name, value.strip()))
     return Headers(fields)
+
+
+def begin(line: str) -> str:
+    """The first word of a line, which may hold a login further on."""
+    return repr(line.lstrip()[:SHOWN].partition(" ")[0])

@@ -28,8 +28,10 @@ MAX_BYTES = 512
 """What the handshake has room for."""
 STANDARD = "#!:"
 """Begins the form of the guidelines; ``:`` after it says that keys are not nested."""
-ENCODED = re.compile(r"(%23|#)(%21|!)(%3A|:)(%3A|:)\S*%[0-9A-F]{2}|%23", re.IGNORECASE)
-"""Begins the same in the form of URLs."""
+ENCODED = re.compile(
+    r"(%23|#)(%21|!)(%3A|:)(%3A|:)\S*%[0-9A-F]{2}|([a-z]+:)?[^?:%]*%[0-9A-F]{2}", re.IGNORECASE
+)
+"""The form of URLs: begins the same, or has an escape in the path, where nothing else has one."""
 FEEDBACK = "#feedbackplay"
 SHOWN = 40
 """Characters of somebody's text that a refusal repeats."""

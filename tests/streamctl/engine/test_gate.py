@@ -414,3 +414,19 @@ def test_a_look_through_the_door_is_no_guess() -> None:
 def test_a_request_does_not_show_its_secrets() -> None:
     asked = request("news", key="s1", user="s2", password="s3", query={"key": "s4"})
     assert not any(secret in repr(asked) for secret in ("s1", "s2", "s3", "s4"))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nowhere", "no stream `nowhere`"),
+        ("live/a?key=s3cret", "no stream `live/a…`"),
+        ("a%3Fkey%3Ds3cret", "no stream `a…`"),
+        ("?s3cret", "no stream `…`"),
+        ("a" * 300, f"no stream `{'a' * 200}…`"),
+    ],
+)
+def test_what_can_be_no_path_is_not_repeated(path: str, said: str) -> None:
+    answer = Rig().gate.check(request(path))
+    assert isinstance(answer, Refusal)
+    assert answer.message == said

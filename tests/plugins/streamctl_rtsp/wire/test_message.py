@@ -132,3 +132,12 @@ def test_headers_grow_in_order() -> None:
     headers.add("CSeq", "1")
     headers.add("CSeq", "2")
     assert headers.all("cseq") == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "head", [b"NONSENSE s3cret", b"DESCRIBE rtsp://h/a?key=s3cret", b"PLAY / RTSP/1.0\nAuth s3cret"]
+)
+def test_what_may_be_a_login_is_not_repeated(head: bytes) -> None:
+    with pytest.raises(RemoteProtocolError) as refused:
+        parse_head(head)
+    assert "s3cret" not in str(refused.value)

@@ -55,6 +55,9 @@ WORDS = st.text(string.ascii_letters + string.digits + "!$.-_~", min_size=1, max
         ("%23%21::r%3Dnews%2Cm%3Dpublish", StreamId("news", PUBLISH)),
         ("%23!::r=news,m=publish", StreamId("news", PUBLISH)),
         ("#!::r=live%2Fnews,m=publish", StreamId("live/news", PUBLISH)),
+        ("publish:news%3Fkey%3Ds%26t", StreamId("news", PUBLISH, query={"key": "s", "t": ""})),
+        ("publish%3Anews%3Au%3Ap", StreamId("news", PUBLISH, "u", "p")),
+        ("live%2Fnews", StreamId("live/news")),
         ("publish:news:u:50%23", StreamId("news", PUBLISH, "u", "50%23")),
     ],
 )
