@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from streamctl.errors import RemoteProtocolError
+from streamctl.errors import MediaError, RemoteProtocolError
 from streamctl.media.packet import Media, Packet, Track
 from streamctl_hls.sniff import Kind, sniff
 from streamctl_hls.unpack import open_unpacker
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from streamctl_hls.feed import Feed, Loaded
     from streamctl_hls.unpack import Found, Unpacker
     from streamctl_hls.wire.playlist import Rendition
+
+
+MAX_DAMAGED = 3
+"""Segments in a row of which nothing can be read, until the rendition is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,9 @@ class Strand:
         self._unpacker: Unpacker | None = None
         self._kind: Kind | None = None
         self._open: Iterator[list[Found]] = iter(())
+        self._damage = ""
+        """What was wrong with the last segment that was damaged."""
+        self._damaged_run = 0
         self._drained = False
         """The feed has nothing that was not taken apart, and never will."""
         self._wanted: frozenset[int] = frozenset()
@@ -81,10 +88,7 @@ class Strand:
         try:
             found = next(self._open, None)
         except RemoteProtocolError as error:
-            self.dropped += 1
-            shown = self.feed.loader.shown(self.feed.url)
-            self.feed.log.warning("%s: a segment is damaged: %s", shown, error)
-            self._open = iter(())
+            self._damaged(error)
             return True
         if found is not None:
             self._append(found)
@@ -96,9 +100,21 @@ class Strand:
                 self._unpacker = None
                 return True
             self._drained = self.feed.over
+            if self._drained and self._damage and self.end is None:
+                raise MediaError(f"nothing of the segments can be read: {self._damage}")
             return False
         self._begin(loaded, anchor)
         return True
+
+    def _damaged(self, error: RemoteProtocolError) -> None:
+        """Leave the rest of a segment out, unless it is one of many."""
+        self.dropped += 1
+        self._damage, self._damaged_run = str(error), self._damaged_run + 1
+        shown = self.feed.loader.shown(self.feed.url)
+        if self._damaged_run >= MAX_DAMAGED:
+            raise MediaError(f"the segments of `{shown}` are damaged: {error}")
+        self.feed.log.warning("%s: a segment is damaged: %s", shown, error)
+        self._open = iter(())
 
     def _begin(self, loaded: Loaded, anchor: int | None) -> None:
         """Go on with the next segment."""
@@ -119,6 +135,7 @@ class Strand:
         for item in found:
             if isinstance(item, Packet):
                 if item.track in self._wanted:
+                    self._damaged_run = 0
                     if self.newest is None or item.dts >= self.newest:
                         self.newest, self.end = item.dts, item.dts + item.dur
                     self.queue.append(item)

@@ -82,8 +82,9 @@ class Fmp4Unpacker:
     def feed(self, loaded: Loaded) -> Iterator[list[Found]]:
         section = loaded.section or (loaded.data if not self._section else b"")
         if section != self._section:
+            tracks = self._demuxer.start(section).tracks
             self._section = section
-            yield [self._demuxer.start(section).tracks]
+            yield [tracks]
         for items in self._demuxer.feed(loaded.data):
             yield [item.tracks if isinstance(item, Fmp4Tracks) else item for item in items]
 

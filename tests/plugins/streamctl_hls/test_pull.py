@@ -131,6 +131,34 @@ async def test_tracks_and_times_change_at_a_discontinuity() -> None:
     assert writer.times[-1] - writer.times[0] < 1
 
 
+@pytest.mark.parametrize("names", [("0.m4s",), ("0.m4s", "1.m4s", "2.m4s", "3.m4s")])
+async def test_segments_of_which_nothing_can_be_read_are_an_error(names: tuple[str, ...]) -> None:
+    damaged = answer(segment(0, 0)[:-5])
+    lines = ['#EXT-X-MAP:URI="init.mp4"', *listed(*names)]
+    with pytest.raises(ExceptionGroup) as caught:
+        await pulled(
+            {
+                "/x.m3u8": playlist(*lines),
+                "/init.mp4": answer(usual_movie()),
+                **{f"/{name}": damaged for name in names},
+            }
+        )
+    assert caught.group_contains(MediaError, match="is cut off")
+
+
+async def test_a_damaged_segment_is_left_out() -> None:
+    lines = ['#EXT-X-MAP:URI="init.mp4"', *listed("0.m4s", "1.m4s")]
+    writer = await pulled(
+        {
+            "/x.m3u8": playlist(*lines),
+            "/init.mp4": answer(usual_movie()),
+            "/0.m4s": answer(segment(0, 0)[:-5]),
+            "/1.m4s": answer(segment(1024, 2048)),
+        }
+    )
+    assert [p.dts for p in writer.packets if p.track == 0] == [7200, 10_800]
+
+
 SOUND = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="English",LANGUAGE="en",URI="s.m3u8"'
 TALKING = [SOUND, '#EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO="s"', "v.m3u8"]
 
