@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 ENVIRON = {
     "SECURE_KEY": "x",
+    "ANN_PASSWORD": "x",
     "YOUTUBE_URL": "rtmps://a.example/live2/x",
     "PUBLISH_PASSPHRASE": "ten letters",
     "READ_PASSPHRASE": "ten letters",
@@ -98,6 +99,7 @@ async def test_the_example_plugin_delivers(example: Any) -> None:
     "document",
     [
         *("README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md", "docs/srt.md"),
+        "docs/rtp.md",
         "docs/udp.md",
     ],
 )
