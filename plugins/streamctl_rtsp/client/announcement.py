@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed
 from streamctl.media.codecs import TITLES
-from streamctl_rtsp.client.dialogue import SDP, check, methods_of
+from streamctl_rtsp.client.dialogue import SDP, check, location_of, methods_of
 from streamctl_rtsp.server.description import Described, alike, describe, described
 from streamctl_rtsp.wire.control import TRACK, resolve
-from streamctl_rtsp.wire.message import Method, Status
+from streamctl_rtsp.wire.message import Method, Status, phrase
 from streamctl_rtsp.wire.offer import OfferedTrack
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Announcement:
         """Whether it is still true."""
         return alike(list(self.told), described(init))
 
-    async def record(self, client: RtspClient, carriage: Carriage) -> None:
-        """Come to where media can be sent.
+    async def record(self, client: RtspClient, carriage: Carriage) -> str:
+        """Come to where media can be sent; where else to go for that, if the server says so.
 
         Raises:
             ConnectionFailed: the server takes it not at all, or not like this.
@@ -66,6 +66,9 @@ class Announcement:
         await methods_of(client)
         body = describe(list(self.told), TITLE, "", 1)
         response = await client.ask(Method.ANNOUNCE, url, [("Content-Type", SDP)], body)
+        location = location_of(response)
+        if location:
+            return location
         self._check(client, response)
         tracks = [
             OfferedTrack(resolve(url, f"{TRACK}{one.index}"), one.format) for one in self.told
@@ -73,19 +76,20 @@ class Announcement:
         await carriage.set_up(tracks)
         response = await client.ask(Method.RECORD, url, [("Range", "npt=0.000-")])
         check(client, Method.RECORD, response)
+        return ""
 
     def _check(self, client: RtspClient, response: Response) -> None:
         if response.status in NO_PUSHES:
             raise ConnectionFailed(
                 f"`{client.upstream.shown}` takes no pushes: it answers "
-                f"{response.status} {response.reason}".rstrip(),
+                f"{response.status} {phrase(response.status)}",
                 hint="push to a server that takes publishers; cameras only play",
                 permanent=True,
             )
         if response.status in NO_CODEC:
             raise ConnectionFailed(
                 f"`{client.upstream.shown}` does not take {self.codecs}: it answers "
-                f"{response.status} {response.reason}".rstrip(),
+                f"{response.status} {phrase(response.status)}",
                 hint="transcode to what it takes, H.264 and AAC mostly",
                 permanent=True,
             )

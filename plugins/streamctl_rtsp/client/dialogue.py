@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed, RemoteProtocolError
 from streamctl_rtsp.client.connection import LOGIN_HINT, opened
-from streamctl_rtsp.wire.message import Method, Status, phrase
+from streamctl_rtsp.wire.message import UNKNOWN, Method, Status, phrase
 from streamctl_rtsp.wire.offer import base_of, read_offer
 
 if TYPE_CHECKING:
@@ -54,9 +54,12 @@ class Described:
 
 
 def refusal(client: RtspClient, method: str, response: Response) -> StreamctlError:
-    """The error of a request that was refused, in the server's words."""
-    said = "".join(letter for letter in response.reason if letter.isprintable())
-    words = said[:SHOWN] or phrase(response.status)
+    """The error of a request that was refused."""
+    words = phrase(response.status)
+    if words == UNKNOWN and not client.upstream.names_key:
+        # Servers' own words may repeat what they were asked for.
+        said = "".join(letter for letter in response.reason if letter.isprintable())
+        words = said[:SHOWN] or UNKNOWN
     return ConnectionFailed(
         f"`{client.upstream.shown}` answers {response.status} {words} to {method}",
         hint=HINTS.get(response.status, ""),
@@ -86,6 +89,32 @@ async def methods_of(client: RtspClient) -> frozenset[str]:
     return frozenset(word.strip().upper() for word in told.split(",") if word.strip())
 
 
+def location_of(response: Response) -> str:
+    """Where a response sends us; empty = nowhere."""
+    return response.headers.get("Location") if response.status in REDIRECTS else ""
+
+
+class Way:
+    """Where we are sent on, from server to server."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        """Who is asked now."""
+        self._seen = {upstream.url}
+
+    def follow(self, location: str) -> None:
+        """Go on elsewhere.
+
+        Raises:
+            ConnectionFailed: that leads nowhere, or in a circle.
+        """
+        following = self.upstream.elsewhere(location)
+        if following.url in self._seen or len(self._seen) > MAX_REDIRECTS:
+            raise ConnectionFailed(f"`{self.upstream.shown}` sends us in a circle")
+        self._seen.add(following.url)
+        self.upstream = following
+
+
 @asynccontextmanager
 async def described(upstream: Upstream, route: Route, ctx: Context) -> AsyncIterator[Described]:
     """The description of a stream, wherever that leads, on a connection that goes on.
@@ -95,21 +124,18 @@ async def described(upstream: Upstream, route: Route, ctx: Context) -> AsyncIter
         RemoteProtocolError: the server broke the protocol.
         ConfigError: `tls_ca` can't be used.
     """
-    seen = {upstream.url}
+    way = Way(upstream)
     while True:
+        upstream = way.upstream
         async with opened(upstream, ctx.clock, ctx.handshake_s, route.connect) as client:
             methods = await methods_of(client)
             response = await client.ask(Method.DESCRIBE, upstream.url, [("Accept", SDP)])
-            location = response.headers.get("Location")
-            if response.status not in REDIRECTS or not location:
+            location = location_of(response)
+            if not location:
                 check(client, Method.DESCRIBE, response)
                 yield Described(client, offered(client, response), methods)
                 return
-        following = upstream.elsewhere(location)
-        if following.url in seen or len(seen) > MAX_REDIRECTS:
-            raise ConnectionFailed(f"`{upstream.shown}` sends us in a circle")
-        seen.add(following.url)
-        upstream = following
+        way.follow(location)
 
 
 def offered(client: RtspClient, response: Response) -> Offer:

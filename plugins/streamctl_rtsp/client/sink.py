@@ -15,6 +15,7 @@ from streamctl.media.packet import Format, Init, Media
 from streamctl_rtsp.client.announcement import Announcement
 from streamctl_rtsp.client.carriage import Carriage, Wish
 from streamctl_rtsp.client.connection import opened
+from streamctl_rtsp.client.dialogue import Way
 from streamctl_rtsp.client.options import destination_of
 from streamctl_rtsp.client.route import Route
 from streamctl_rtsp.client.sender import Sender
@@ -68,9 +69,10 @@ class RtspSink:
             ConfigError: `tls_ca` can't be used.
             Unsupported: RTP can't carry what the stream shows.
         """
+        way = Way(self.upstream)
         while (init := await landed(cursor)) is not None:
             announcement = self._announcement(init)
-            if await self._publish(announcement, cursor, connected):
+            if await self._publish(announcement, way, cursor, connected):
                 return
 
     def _announcement(self, init: Init) -> Announcement:
@@ -93,18 +95,25 @@ class RtspSink:
         return announcement
 
     async def _publish(
-        self, announcement: Announcement, cursor: Cursor, connected: Callable[[], None]
+        self,
+        announcement: Announcement,
+        way: Way,
+        cursor: Cursor,
+        connected: Callable[[], None],
     ) -> bool:
         """Send for as long as the announcement is true; whether that was to the end."""
         ctx = self.ctx
         route = Route(self.options, ctx.handshake_s)
         async with (
-            opened(self.upstream, ctx.clock, ctx.handshake_s, route.connect) as client,
+            opened(way.upstream, ctx.clock, ctx.handshake_s, route.connect) as client,
             AsyncExitStack() as stack,
         ):
             carriage = Carriage(client, self.wish, stack, ignore, ignore)
             try:
-                await announcement.record(client, carriage)
+                location = await announcement.record(client, carriage)
+                if location:
+                    way.follow(location)
+                    return False
                 connected()
                 sender = self._sender = Sender(announcement, client, carriage, ctx)
                 try:

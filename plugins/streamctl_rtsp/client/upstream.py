@@ -40,6 +40,8 @@ class Upstream:
     login: Login | None = None
     tunnel: bool = False
     """Whether requests travel through HTTP."""
+    names_key: bool = False
+    """Whether the path may hold a stream key."""
 
     @classmethod
     def of(cls, url: StreamURL, *, tunnel: bool = False) -> Upstream:
@@ -61,6 +63,7 @@ class Upstream:
             url.redacted,
             login,
             tunnel or url.scheme in {"http", "https"},
+            url.names_key,
         )
 
     @property
@@ -77,6 +80,8 @@ class Upstream:
         """
         try:
             found = StreamURL.parse(urljoin_rtsp(self.url, location))
+            if self.names_key:
+                found = found.as_destination()
             target = Upstream.of(found)
         except (StreamctlError, ValueError, KeyError):
             raise ConnectionFailed(f"`{self.shown}` redirects to no URL of RTSP") from None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 VERSION = "RTSP/1.0"
+UNKNOWN = "Unknown"
+"""The phrase of a status that has none."""
 MAX_HEADERS = 100
 """Clients send a dozen; proxies in front of a tunnel add as many."""
 SHOWN = 40
@@ -201,7 +203,7 @@ def phrase(status: int) -> str:
     try:
         return Status(status).reason
     except ValueError:
-        return "Unknown"
+        return UNKNOWN
 
 
 def cseq(headers: Headers) -> int | None:

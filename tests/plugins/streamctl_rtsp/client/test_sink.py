@@ -77,7 +77,7 @@ class Push:
     def __init__(self, url: str, source: Lane, **keys: object) -> None:
         context = FakeContext(LoopClock())
         options = PushOptions.model_validate(keys)
-        self.sink = RtspSink(StreamURL.parse(url), options, context.as_context)
+        self.sink = RtspSink(StreamURL.parse(url).as_destination(), options, context.as_context)
         self.cursor = LaneCursor(source, lambda: None)
         self.connections = 0
         self.error: StreamctlError | None = None
@@ -241,6 +241,39 @@ async def test_a_refusal_is_told(status: int, text: str, lasting: bool) -> None:
         assert isinstance(error, ConnectionFailed)
         assert text in error.message
         assert error.permanent is lasting
+
+
+async def test_a_redirect_is_followed() -> None:
+    with CameraServer() as there:
+        location = there.url("live/s3cret-stream-key")
+
+        def script(asked: Asked) -> Answer | None:
+            moved = Answer(302, {"Location": location})
+            return moved if asked.method == "ANNOUNCE" else None
+
+        with CameraServer(Camera(script=script)) as here:
+            async with pushing(here, lane(VIDEO, AUDIO)) as push:
+                await until(lambda: there.recorded[0] or push.error)
+                assert push.error is None
+
+
+async def test_a_circle_of_redirects_is_left() -> None:
+    def script(asked: Asked) -> Answer | None:
+        moved = Answer(302, {"Location": asked.uri})
+        return moved if asked.method == "ANNOUNCE" else None
+
+    with CameraServer(Camera(script=script)) as server:
+        assert "in a circle" in (await failure(server)).message
+
+
+async def test_the_words_of_a_server_do_not_show_a_stream_key() -> None:
+    def script(asked: Asked) -> Answer | None:
+        return Answer(999) if asked.method == "ANNOUNCE" else None
+
+    with CameraServer(Camera(script=script)) as server:
+        error = await failure(server)
+        assert "Whatever" not in error.message
+        assert "/live/x`" in error.message
 
 
 @pytest.mark.parametrize("method", ["SETUP", "RECORD"])

@@ -92,3 +92,10 @@ def test_a_redirect_away_from_tls_is_refused() -> None:
 
 def test_a_tunnel_stays_one_behind_a_redirect() -> None:
     assert upstream("rtsp://cam/x", tunnel=True).elsewhere("rtsp://cam/y").tunnel
+
+
+def test_a_stream_key_stays_hidden_behind_a_redirect() -> None:
+    url = StreamURL.parse("rtsp://there/live/s3cret-stream-key").as_destination()
+    found = Upstream.of(url).elsewhere("rtsp://other/live/s3cret-stream-key")
+    assert "stream-key" not in found.shown
+    assert found.url == "rtsp://other/live/s3cret-stream-key"
