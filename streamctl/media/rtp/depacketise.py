@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.errors import ProtocolError
-from streamctl.media.packet import TIMESCALE, Kind
+from streamctl.media.packet import TIMESCALE
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
-    from streamctl.media.packet import Track
+    from streamctl.media.packet import Kind, Track
     from streamctl.media.rtp.formats import RtpFormat
     from streamctl.media.rtp.packet import RtpPacket
     from streamctl.media.unit import TrackReader
@@ -43,16 +43,11 @@ class Unit:
     dur: int = 0
     """In 90 kHz ticks, as far as the unit itself tells; 0 = unknown."""
 
-    @property
-    def key(self) -> bool:
-        """Whether decoding may begin here."""
-        return self.kind in {Kind.KEY, Kind.AUDIO}
-
 
 class Depacketiser(ABC):
     """Takes the packets of one track, in order; keeps at most one access unit."""
 
-    def __init__(self, rtp: RtpFormat, track: Track, reader: TrackReader | None) -> None:
+    def __init__(self, rtp: RtpFormat, track: Track, reader: TrackReader) -> None:
         self.format = rtp
         self.track = track
         """As it is known now: it changes before a unit that has a ``config`` is given."""
@@ -68,16 +63,12 @@ class Depacketiser(ABC):
         """Frames of sound since then."""
         self._news: bytes | None = None
         """A configuration that no unit has told yet."""
-        if reader is not None and track.config:
+        if track.config:
             reader.configure(track.config)
 
     @abstractmethod
     def feed(self, packet: RtpPacket, *, lost: bool = False) -> list[Unit]:
         """The units that are whole with this packet; ``lost`` = some before it didn't come."""
-
-    def flush(self) -> list[Unit]:
-        """The last unit, when no packet follows that would tell that it is whole."""
-        return []
 
     def damage(self, fault: str) -> None:
         """Count an access unit that is left out."""
@@ -93,7 +84,6 @@ class Depacketiser(ABC):
         configurations.
         """
         reader = self._reader
-        assert reader is not None
         if timestamp is None:
             self._following += 1
             timestamp = self._place + self._passed()
@@ -115,7 +105,7 @@ class Depacketiser(ABC):
 
     def _passed(self) -> int:
         """Ticks of the frames of sound that follow the last timestamp."""
-        facts = self._reader.facts if self._reader is not None else None
+        facts = self._reader.facts
         if facts is None or facts.frame is None:
             return 0
         return round(self._following * facts.frame * self.format.clock_rate / TIMESCALE)
@@ -126,7 +116,6 @@ class Depacketiser(ABC):
         Raises:
             RemoteProtocolError: it can't be read.
         """
-        assert self._reader is not None
         news = self._reader.configure(config)
         if news is not None:
             self.track = self._reader.track(replace(self.track, sample_rate=0, channels=0))
@@ -177,12 +166,6 @@ class FrameDepacketiser(Depacketiser):
         if packet.marker and self.complete():
             self.finish(out)
             self._ended = True
-        return out
-
-    def flush(self) -> list[Unit]:
-        out: list[Unit] = []
-        if self._open:
-            self.finish(out)
         return out
 
     @abstractmethod

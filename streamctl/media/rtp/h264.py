@@ -65,11 +65,6 @@ class H264Depacketiser(NalDepacketiser):
             return []
         return super().feed(packet, lost=lost)
 
-    def flush(self) -> list[Unit]:
-        out = super().flush()
-        self._release(out)
-        return out
-
     def give(
         self, data: bytes, timestamp: int | None, out: list[Unit], *, shown: bool = True
     ) -> None:

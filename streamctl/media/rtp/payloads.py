@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.media.packet import Codec, Track
+from streamctl.media.packet import Codec
 from streamctl.media.rtp.aac import AacDepacketiser, AacPacketiser
 from streamctl.media.rtp.av1 import Av1Depacketiser, Av1Packetiser
-from streamctl.media.rtp.formats import TRANSPORT_STREAM, track_of
+from streamctl.media.rtp.formats import track_of
 from streamctl.media.rtp.h264 import H264Depacketiser, H264Packetiser
 from streamctl.media.rtp.hevc import HevcDepacketiser, HevcPacketiser
 from streamctl.media.rtp.latm import LatmDepacketiser
@@ -22,13 +22,13 @@ from streamctl.media.rtp.sound import (
     WholeDepacketiser,
     WholePacketiser,
 )
-from streamctl.media.rtp.transport import TransportDepacketiser
 from streamctl.media.rtp.vp8 import Vp8Depacketiser, Vp8Packetiser
 from streamctl.media.rtp.vp9 import Vp9Depacketiser, Vp9Packetiser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamctl.media.packet import Track
     from streamctl.media.rtp.depacketise import Depacketiser
     from streamctl.media.rtp.formats import RtpFormat
     from streamctl.media.rtp.packetise import Packetiser
@@ -73,13 +73,11 @@ CODECS = frozenset(PACKETISERS)
 def depacketiser(rtp: RtpFormat, index: int = 0) -> Depacketiser:
     """A depacketiser for a track with that number, which it has as its ``track``.
 
-    Units of MPEG-TS are runs of bytes of no codec.
+    MPEG-TS needs none: payloads are runs of its packets.
 
     Raises:
         RemoteProtocolError: the format can't be read.
     """
-    if rtp.encoding == TRANSPORT_STREAM:
-        return TransportDepacketiser(rtp, Track(index, Codec.DATA))
     make = DEPACKETISERS.get(rtp.encoding)
     if make is None:
         raise RemoteProtocolError(f"the RTP encoding `{rtp.encoding}` can't be read")

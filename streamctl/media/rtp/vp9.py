@@ -50,8 +50,10 @@ class Vp9Depacketiser(FrameDepacketiser):
             self.tear(str(error))
             return
         head = payload[0]
-        if bool(head & BEGIN) == self._inside or len(self._starts) > MAX_LAYERS:
+        if bool(head & BEGIN) == self._inside:
             self.tear("a part of a picture was lost")
+        elif head & BEGIN and len(self._starts) == MAX_LAYERS:
+            self.tear(f"a picture of more than {MAX_LAYERS} layers")
         elif self.room(len(payload) - start):
             if head & BEGIN:
                 self._starts.append(len(self._data))
@@ -61,6 +63,7 @@ class Vp9Depacketiser(FrameDepacketiser):
     def whole(self) -> bytes:
         if self._inside:
             self.tear("the end of a picture was lost")
+            return b""
         if len(self._starts) > 1:
             ends = [*self._starts[1:], len(self._data)]
             sizes = [end - start for start, end in zip(self._starts, ends, strict=True)]

@@ -78,7 +78,12 @@ def feed(depacketiser: Depacketiser, packets: Iterable[RtpPacket]) -> list[Unit]
         lost = expected not in {None, packet.sequence}
         expected = packet.sequence + 1 & 0xFFFF
         units += depacketiser.feed(packet, lost=lost)
-    return units + depacketiser.flush()
+    return units + end(depacketiser)
+
+
+def end(depacketiser: Depacketiser) -> list[Unit]:
+    """The unit that is whole as another timestamp comes, of a packet of nothing."""
+    return depacketiser.feed(RtpPacket(96, True, 0, 0xDEADBEEF, 1, memoryview(b"")))
 
 
 def prefixed(*nals: bytes) -> bytes:

@@ -38,7 +38,6 @@ def test_frames_of_one_packet_follow_each_other_by_their_samples() -> None:
     assert [unit.timestamp for unit in units] == [0, 1024, 2048, 3072]
     assert {unit.kind for unit in units} == {Kind.AUDIO}
     assert units[0].dur == 2090
-    assert units[0].key
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from streamctl.media.rtp.formats import RtpFormat, format_in, format_of
 from streamctl.media.rtp.packet import header, parse
 from streamctl.media.rtp.payloads import depacketiser, packetiser
 from streamctl.media.timestamps import rescale
+from tests.streamctl.media.rtp.packets import end
 from tests.support.clients import current_ffmpeg
 from tests.support.media import Recipe
 from tests.support.tools import tool
@@ -137,7 +138,7 @@ def read(rtp: RtpFormat, packets: list[bytes]) -> list[Unit]:
     """What becomes of packets; nothing of them may be damaged."""
     subject = depacketiser(rtp)
     units = [unit for one in packets for unit in subject.feed(parse(one))]
-    units += subject.flush()
+    units += end(subject)
     assert subject.damaged_units == 0, subject.fault
     return units
 

@@ -16,7 +16,7 @@ def test_each_format_has_its_depacketiser(rtp: RtpFormat) -> None:
     assert subject.format is rtp
 
 
-@pytest.mark.parametrize("encoding", ["MPV", "H263-1998", ""])
+@pytest.mark.parametrize("encoding", ["MP2T", "MPV", "H263-1998", ""])
 def test_other_formats_are_refused(encoding: str) -> None:
     with pytest.raises(ProtocolError):
         depacketiser(RtpFormat(96, encoding, 90_000))

@@ -56,6 +56,12 @@ def test_layers_become_a_superframe() -> None:
     assert units[0].data == INTER + INTER[:20] + b"\xd9" + sizes + b"\xd9"
 
 
+def test_as_many_layers_as_there_may_be() -> None:
+    units = feed(depacketiser(), frames([WHOLE + INTER] * 8))
+    assert units[0].data[-1] == 0xDF
+    assert len(units[0].data) == 8 * len(INTER) + 34
+
+
 WRONG = {
     "no start": [b"\x44" + INTER],
     "no end": [b"\x48" + INTER],
@@ -65,7 +71,8 @@ WRONG = {
     "references that are cut off": [b"\x5c\3"],
     "sizes that are cut off": [b"\x4e\x30\0\0"],
     "group that is cut off": [b"\x4e\x08\xff\x0c\0"],
-    "too many layers": [WHOLE + INTER] * 10,
+    "too many layers": [WHOLE + INTER] * 9,
+    "second layer without an end": [WHOLE + INTER, b"\x48" + INTER],
     "no marker of a frame": [WHOLE + b"\0" + INTER],
 }
 
