@@ -46,6 +46,7 @@ def test_loads_with_every_inactive_line_active() -> None:
         "region/secure",
         "relay",
         "field",
+        "camera",
         "fetched",
         "tv",
         "studio",
