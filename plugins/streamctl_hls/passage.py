@@ -9,6 +9,7 @@ from streamctl.media.mpegts.align import Aligner
 from streamctl.media.mpegts.clocked import Segment, Segmenter
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl_hls.pacing import LivePacer
+from streamctl_hls.wire.counters import Counters
 
 if TYPE_CHECKING:
     from streamctl.sdk.context import Clock
@@ -30,6 +31,7 @@ class Passage:
         """Media time played."""
         self._segmenter = Segmenter()
         self._aligner = Aligner()
+        self._counters = Counters()
         self._begun = False
 
     async def play(self, loaded: Loaded) -> None:
@@ -44,15 +46,18 @@ class Passage:
         if reason and self._begun:
             await self.finish()
             self.out.discontinuity(reason)
+            self._counters = Counters()
         if not loaded.data:
             return
         before = self._segmenter.position_s
         found = 0
         data = memoryview(loaded.data)
+        if piece.part <= 0:
+            self._counters.begin()
         for at in range(0, len(data), SLICE_BYTES):
             packets = bytes(self._aligner.feed(data[at : at + SLICE_BYTES]))
             found += len(packets)
-            await self._pass_on(self._segmenter.feed(packets))
+            await self._pass_on(self._segmenter.feed(self._counters.take(packets)))
         if not found and len(data) >= SLICE_BYTES:
             raise MediaError("the segments are no MPEG-TS", permanent=True)
         self._begun = True
@@ -66,7 +71,7 @@ class Passage:
 
     async def finish(self) -> None:
         """Play what was held back, since nothing follows it."""
-        rest = self._aligner.finish()
+        rest = self._counters.take(self._aligner.finish())
         await self._pass_on(self._segmenter.feed(rest) if rest else [])
         await self._pass_on(self._segmenter.finish())
         self._aligner = Aligner()

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.hls_origin import FORMS, live, live_groups, origin, segments, vod
+from tests.support.hls_origin import FORMS, live, live_groups, origin, segmented, segments, vod
 from tests.support.judge import judge
 from tests.support.ll_origin import PART_S, low_latency
 from tests.support.media import MediaCache, Recipe
@@ -118,6 +118,19 @@ def test_a_playlist_that_ends_is_played_once_and_to_its_end(
     assert verdict.decode_errors == []
     assert verdict.missing == verdict.repeated == 0
     assert verdict.numbers[-1] == SHORT.frames - 1
+
+
+def test_counters_that_begin_anew_in_each_segment_are_no_losses(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    with origin(tmp_path / "there") as site:
+        segmented(media(RECIPE).path, site, "x")
+        with Streamctl(tmp_path, pull_toml(site.url("x/index.m3u8"))) as server:
+            server.wait_on_air(timeout_s=20)
+            ts = record(server)
+            assert source(server)["transport"]["lost_packets"] == 0
+    clean(judge(ts))
+    assert inspect(ts).continuity_errors == []
 
 
 @pytest.mark.parametrize("form", ["ts", "fmp4"])

@@ -112,6 +112,18 @@ def vod(media: Path, site: Origin, name: str, *options: str) -> None:
         assert writing.wait() == 0
 
 
+def segmented(media: Path, site: Origin, name: str) -> None:
+    """The same as another muxer of ffmpeg makes it: counters begin anew in each segment."""
+    folder = site.www / name
+    folder.mkdir(exist_ok=True)
+    with ffmpeg(
+        *("-i", str(media), "-c", "copy", "-f", "segment", "-segment_time", "2"),
+        *("-segment_format", "mpegts", "-segment_list", str(folder / "index.m3u8")),
+        str(folder / "s%d.ts"),
+    ) as writing:
+        assert writing.wait() == 0
+
+
 def segments(site: Origin, path: str) -> int:
     """How many segments a playlist lists by now."""
     file = site.www / path
