@@ -75,7 +75,7 @@ class Door:
 
     def _challenge(self, refusal: Refusal, *, wrong: bool) -> Declined:
         self.wrong += wrong
-        if self.wrong >= MAX_WRONG:
+        if self.wrong > MAX_WRONG:
             return Declined(Status.FORBIDDEN, "too many wrong logins")
         wanted = [Challenge("Basic", REALM)]
         if not refusal.plain:

@@ -189,7 +189,7 @@ def test_frames_come_out_as_they_went_in(frames: list[tuple[int, bytes]]) -> Non
 def test_the_answer_to_a_tunnel_is_no_garbage(size: int) -> None:
     stream = b"\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" + REPLY
     reader = RtspReader(lenient=True)
-    found = []
+    found: list[Event] = []
     for at in range(0, len(stream), size):
         found += reader.receive(stream[at : at + size])
     assert [event.status for event in found if isinstance(event, Response)] == [200, 200]

@@ -1,0 +1,167 @@
+"""The rtp lane: shared frames, one numbering and one clock per track, reports for joiners."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from streamctl.media.packet import (
+    TIMESCALE,
+    Boundary,
+    Chunk,
+    Codec,
+    Init,
+    InitChange,
+    Item,
+    Kind,
+    Packet,
+    Rejoin,
+    Track,
+)
+from streamctl.media.rtp import rtcp
+from streamctl.media.rtp.packet import RtpPacket, parse
+from streamctl_rtsp.converter import RtpConverter
+from streamctl_rtsp.wire.frames import spans
+from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, avcc, picture
+
+WALL_S = 1_700_000_000.0
+G711 = Track(0, Codec.G711U, b"", sample_rate=8000, channels=1)
+
+
+def converter() -> RtpConverter:
+    return RtpConverter(lambda: WALL_S, lambda bits: (1 << bits) - 2)
+
+
+def begin(*tracks: Track, epoch: int = 1) -> Boundary:
+    return Boundary(epoch, Init(epoch, epoch, tracks), "begins")
+
+
+def sound(number: int, rate: int = 48_000, samples: int = 1024, track: int = 1) -> Packet:
+    time = round(number * samples * TIMESCALE / rate)
+    dur = round(samples * TIMESCALE / rate)
+    return Packet(track, time, time, Kind.AUDIO, 0, b"\x21\x10\x04\x60", dur, 1)
+
+
+def chunks(items: list[Item]) -> list[Chunk]:
+    return [item for item in items if isinstance(item, Chunk)]
+
+
+def packets(data: bytes, channel: int) -> list[RtpPacket]:
+    return [parse(data[one.start : one.end]) for one in spans(data) if one.channel == channel]
+
+
+def test_an_access_unit_becomes_frames_of_its_track() -> None:
+    found = chunks(
+        converter().convert(
+            [begin(VIDEO, AUDIO), picture(0, key=True), sound(0), picture(1, size=5000, cts=3600)]
+        )
+    )
+    key, audio, other = found
+    assert (key.rap, key.flush, audio.rap, audio.flush, other.rap, other.flush) == (
+        True,
+        True,
+        False,
+        False,
+        False,
+        True,
+    )
+    first = packets(key.data, 0)
+    assert [one.sequence for one in first] == [0xFFFE, 0xFFFF, 0], "sets, then the picture"
+    assert [one.marker for one in first] == [False, False, True]
+    assert {one.payload_type for one in first} == {96}
+    [beep] = packets(audio.data, 2)
+    assert (beep.payload_type, beep.marker) == (97, True)
+    late = packets(other.data, 0)
+    assert len(late) == 4
+    assert {(one.timestamp - first[0].timestamp) & 0xFFFFFFFF for one in late} == {7200}
+    assert all(len(one.payload) <= 1400 for one in late)
+
+
+def test_joiners_learn_how_all_clocks_stand_at_one_moment() -> None:
+    [key] = chunks(converter().convert([begin(VIDEO, AUDIO), picture(25, key=True)]))
+    found = {}
+    for one in spans(key.join):
+        report, name = rtcp.parse(key.join[one.start : one.end])
+        assert isinstance(report, rtcp.SenderReport)
+        assert isinstance(name, rtcp.Description)
+        found[one.channel] = report
+    assert list(found) == [1, 3]
+    assert found[1].ntp == found[3].ntp == rtcp.ntp_time(WALL_S)
+    assert found[1].timestamp == packets(key.data, 0)[0].timestamp
+    assert (found[3].timestamp - 0xFFFFFFFE) & 0xFFFFFFFF == 48_000
+
+
+@pytest.mark.parametrize("rate", [48_000, 44_100])
+def test_sound_follows_sound_without_a_gap(rate: int) -> None:
+    made = converter()
+    track = replace(AUDIO, sample_rate=rate)
+    found = [
+        packets(one.data, 0)[0]
+        for one in chunks(made.convert([begin(track), *(sound(n, rate) for n in range(500))]))
+    ]
+    steps = {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in pairwise(found)}
+    assert steps == {1024}
+
+
+def test_a_stream_of_sound_is_joined_every_half_second() -> None:
+    found = chunks(converter().convert([begin(AUDIO), *(sound(n) for n in range(100))]))
+    raps = [one.start for one in found if one.rap]
+    assert raps == [0, 46_080, 92_160, 138_240, 184_320]
+    assert all(one.flush for one in found)
+    assert all(bool(one.join) == one.rap for one in found)
+
+
+def test_numbers_and_clocks_go_on_with_another_source() -> None:
+    made = converter()
+    before = chunks(made.convert([begin(VIDEO, AUDIO), picture(0, key=True), sound(0)]))
+    # It names its tracks in another order, and has other parameter sets.
+    swapped = (replace(AUDIO, id=0), replace(VIDEO, id=1, config=avcc(b"\x68\xeb\xe3\xcb\x22\xc1")))
+    items = made.convert(
+        [
+            begin(*swapped, epoch=2),
+            replace(picture(50, key=True), track=1),
+            replace(sound(99), track=0),
+        ]
+    )
+    assert not any(isinstance(item, Rejoin) for item in items)
+    after = chunks(items)
+    old, new = packets(before[0].data, 0), packets(after[0].data, 0)
+    assert new[0].sequence == (old[-1].sequence + 1) & 0xFFFF
+    assert new[0].ssrc == old[0].ssrc
+    assert bytes(new[1].payload) == b"\x68\xeb\xe3\xcb\x22\xc1"
+    assert (new[0].timestamp - old[0].timestamp) & 0xFFFFFFFF == 50 * 3600
+    assert (
+        packets(after[1].data, 2)[0].sequence
+        == (packets(before[1].data, 2)[0].sequence + 1) & 0xFFFF
+    )
+
+
+@pytest.mark.parametrize(
+    "tracks", [(VIDEO,), (VIDEO, replace(AUDIO, config=bytes.fromhex("1210"), sample_rate=44_100))]
+)
+def test_viewers_come_anew_for_tracks_that_they_do_not_know(tracks: tuple[Track, ...]) -> None:
+    made = converter()
+    made.convert([begin(VIDEO, AUDIO)])
+    items = made.convert([InitChange(Init(2, 1, tracks))])
+    assert isinstance(items[0], Rejoin)
+    assert isinstance(items[1], InitChange)
+
+
+def test_what_can_not_be_sent_is_left_out() -> None:
+    made = converter()
+    late = Track(1, Codec.AAC)
+    items = made.convert([begin(VIDEO, late), sound(0), picture(0, key=True), sound(1, track=7)])
+    assert len(chunks(items)) == 1
+    huge = Packet(0, 0, 0, Kind.AUDIO, 0, bytes(10_000), 1920, 1)
+    assert chunks(converter().convert([begin(replace(AUDIO, id=0)), huge])) == []
+    assert converter().convert([picture(0, key=True)]) == []
+    assert made.flush() == []
+
+
+def test_codecs_of_telephony_have_their_own_number() -> None:
+    unit = Packet(0, 0, 0, Kind.AUDIO, 0, bytes(160), 1800, 1)
+    [one] = chunks(converter().convert([begin(G711), unit]))
+    [packet] = packets(one.data, 0)
+    assert (packet.payload_type, len(packet.payload)) == (0, 160)

@@ -1,0 +1,66 @@
+"""Many datagrams with one call."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from streamctl.net.burst import Burst
+
+DATA = bytes(range(256)) * 20
+
+
+def spans(count: int, size: int) -> list[tuple[int, int]]:
+    return [(4 + at * (size + 4), (at + 1) * (size + 4)) for at in range(count)]
+
+
+def linked() -> tuple[socket.socket, socket.socket]:
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.settimeout(5)
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.connect(receiver.getsockname())
+    sender.setblocking(False)
+    return sender, receiver
+
+
+def test_each_part_is_a_datagram() -> None:
+    sender, receiver = linked()
+    found = spans(10, 100)
+    burst = Burst(DATA, found)
+    assert (burst.count, burst.bytes, burst.sizes) == (10, 1000, [100] * 10)
+    with sender, receiver:
+        assert burst.send(sender.fileno(), 0, 4) == 4
+        assert burst.send(sender.fileno(), 4, 100) == 6
+        assert burst.send(sender.fileno(), 10, 1) == 0
+        assert [receiver.recv(2000) for _ in found] == [DATA[a:b] for a, b in found]
+
+
+def test_several_sockets_send_the_same() -> None:
+    pairs = [linked() for _ in range(3)]
+    burst = Burst(DATA, [(0, 0), (7, 9)])
+    for sender, receiver in pairs:
+        with sender, receiver:
+            assert burst.send(sender.fileno(), 0, 2) == 2
+            assert [receiver.recv(10), receiver.recv(10)] == [b"", DATA[7:9]]
+
+
+def test_a_full_socket_takes_what_it_has_room_for() -> None:
+    sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    burst = Burst(DATA, [(0, 5000)] * 1000)
+    with sender, receiver:
+        sender.setblocking(False)
+        sent = burst.send(sender.fileno(), 0, 1000)
+        assert 0 < sent < 1000
+        assert burst.send(sender.fileno(), sent, 1000) == 0
+
+
+def test_a_receiver_that_is_gone_is_an_error() -> None:
+    sender, receiver = linked()
+    receiver.close()
+    burst = Burst(DATA, spans(1, 10))
+    with sender:
+        assert burst.send(sender.fileno(), 0, 1) == 1
+        with pytest.raises(ConnectionRefusedError):
+            burst.send(sender.fileno(), 0, 1)
