@@ -4,6 +4,7 @@ A browser sends any page's requests to 127.0.0.1. Three facts tell an operator's
 page's: a control call carries ``Content-Type: application/json`` (which no form can send), its
 ``Origin`` is absent or our own, and its ``Host`` is a loopback name or the configured one (a
 rebound DNS name is neither). A valid token stands for the ``Host``, since no page can know it.
+Who tries different tokens is not heard for a while.
 
 Specifications: RFC 6750 (bearer tokens), RFC 9110 section 7.2 (Host), RFC 6454 (Origin).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from starlette.datastructures import Headers
 
 from streamctl.api.problem import problem
+from streamctl.net.guesses import Guesses
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+GUESSES_PER_IP = 30
+"""Different wrong tokens a minute, after which an address has to wait."""
 
 OPEN_PATHS = frozenset({"/", "/live", "/ready"})
 """Answered without a token: probes of an orchestrator, and the page, which holds no data."""
@@ -72,6 +78,7 @@ class Guard:
         self.tokens = tuple(tokens)
         self.host = host.lower()
         self.refused = refused
+        self.guesses = Guesses(time.monotonic, GUESSES_PER_IP)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or refuse it."""
@@ -84,20 +91,26 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *ANSWER_HEADERS]
             await send(message)
 
-        verdict = self.judge(scope["method"], scope["path"], Headers(scope=scope))
+        ip = scope["client"][0] if scope.get("client") else ""
+        verdict = self.judge(scope["method"], scope["path"], Headers(scope=scope), ip)
         if verdict is None:
             await self.app(scope, receive, send_guarded)
         else:
             self.refused[verdict.status] += 1
             await refusal(verdict)(scope, receive, send_guarded)
 
-    def judge(self, method: str, path: str, headers: Headers) -> Verdict | None:
+    def judge(self, method: str, path: str, headers: Headers, ip: str = "") -> Verdict | None:
         """Why the request must not come in; None when it may."""
         reading = method in READING
         if reading and path in OPEN_PATHS:
             return None
-        token = self.token(headers.get("authorization", ""))
+        given = headers.get("authorization", "")
+        if self.tokens and given and self.guesses.exhausted(ip):
+            return Verdict(429, "too many wrong tokens", "wait a minute")
+        token = self.token(given)
         if self.tokens and token is None:
+            if given:
+                self.guesses.note(ip, given)
             return Verdict(401, "a valid token is needed", "send `Authorization: Bearer TOKEN`")
         if reading:
             return None

@@ -14,8 +14,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from streamctl.engine.logins import Guesses, login
+from streamctl.engine.logins import guarded, guess_of, login
 from streamctl.errors import NotCarried, StreamctlError
+from streamctl.net.guesses import Guesses
 from streamctl.sdk.endpoints import Playback
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode
 
@@ -48,7 +49,7 @@ class EngineGate:
         self.disabled: frozenset[str] = frozenset()
         """Codes that are configured but switched off."""
         self.closing = False
-        self.guesses = Guesses(sessions.clock, guesses_per_ip)
+        self.guesses = Guesses(sessions.clock.now, guesses_per_ip)
         self.refused: Counter[tuple[str, str]] = Counter()
         """Refusals by protocol and reason."""
         self._owners: dict[Session, Stream] = {}
@@ -101,7 +102,7 @@ class EngineGate:
         if stream is not None:
             stream.refused += 1
         if refusal.guessed:
-            self.guesses.note(request)
+            self.guesses.note(request.ip, guess_of(request))
         self._count(request.protocol, request.ip, refusal, code or "")
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
@@ -214,13 +215,21 @@ class EngineGate:
         stream = self.streams.get(code)
         if stream is None:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
-        refusal = self.guesses.refusal(stream.config, request) or allowed(stream.config, request)
+        refusal = self._deaf(stream.config, request) or allowed(stream.config, request)
         if refusal is None:
             refusal = vacancy(stream) if request.action is Action.PUBLISH else seat(stream, request)
         if refusal is not None:
             return refusal
         plugin = stream.services.plugins.get(request.protocol)
         return Grant(code, request, stream.config.output_options(plugin) if plugin else None)
+
+    def _deaf(self, config: StreamConfig, request: Request) -> Refusal | None:
+        """What a peer hears whose login is not even looked at; None = it is."""
+        if not (self.guesses.exhausted(request.ip) and request.logs_in):
+            return None
+        if not guarded(config, request.action):
+            return None
+        return Refusal(RefusalCode.LIMIT, f"too many wrong logins from {request.ip}: wait a minute")
 
     def _count(self, protocol: str, ip: str, refusal: Refusal, code: str = "") -> None:
         self.refused[protocol, refusal.code.value] += 1

@@ -1,83 +1,21 @@
-"""Judges logins: by the key of a stream, or by its users; and makes guessing slow.
+"""Judges logins: by the key of a stream, or by its users.
 
-An action is free unless the stream has a key for it, or users who may do it. A peer who keeps
-giving the same wrong login, like a player that was left open, learns nothing by it and harms
-nobody behind the same address; one who tries different ones is not heard for a while.
+An action is free unless the stream has a key for it, or users who may do it.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from itertools import count
+import secrets
 from typing import TYPE_CHECKING
 
 from streamctl.sdk.secret import alike, fits, is_hashed
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from streamctl.config.model import StreamConfig
-    from streamctl.sdk.context import Clock
     from streamctl.sdk.session import Request
-
-WINDOW_S = 60.0
-"""From the first wrong login of an address on they are counted so long."""
-GUESSERS_MAX = 4096
-"""Addresses that are watched; of more, those that began first are forgotten."""
-SITE_BITS = 64
-"""One site has as many IPv6 addresses as are alike in these bits."""
-
-
-@dataclass(slots=True)
-class Guesser:
-    """An address that wrong logins came from."""
-
-    since: float
-    seen: set[int] = field(default_factory=set)
-    """By a sum of each: one is counted once."""
-
-
-class Guesses:
-    """Wrong logins by address."""
-
-    def __init__(self, clock: Clock, limit: int) -> None:
-        self.clock = clock
-        self.limit = limit
-        self._guessers: OrderedDict[str, Guesser] = OrderedDict()
-        self._numbers = count()
-
-    def note(self, request: Request) -> None:
-        """A login was wrong."""
-        place, now = site(request.ip), self.clock.now()
-        guesser = self._guessers.get(place)
-        if guesser is None or now - guesser.since > WINDOW_S:
-            guesser = self._guessers[place] = Guesser(now)
-            self._guessers.move_to_end(place)
-            if len(self._guessers) > GUESSERS_MAX:
-                self._guessers.popitem(last=False)
-        if len(guesser.seen) < self.limit:
-            # A proof looks different every time.
-            other = 0 if request.proof is None else next(self._numbers)
-            login = (request.path, request.key, request.user, request.password, other)
-            guesser.seen.add(hash(login))
-
-    def exhausted(self, ip: str) -> bool:
-        """Whether an address has to wait; reads only, in any thread."""
-        if not self._guessers:
-            return False
-        guesser = self._guessers.get(site(ip))
-        return (
-            guesser is not None
-            and len(guesser.seen) >= self.limit
-            and self.clock.now() - guesser.since <= WINDOW_S
-        )
-
-    def refusal(self, config: StreamConfig, request: Request) -> Refusal | None:
-        """What a peer hears whose login is not even looked at; None = it is."""
-        if not (request.logs_in and guarded(config, request.action) and self.exhausted(request.ip)):
-            return None
-        return Refusal(RefusalCode.LIMIT, f"too many wrong logins from {request.ip}: wait a minute")
 
 
 def guarded(config: StreamConfig, action: Action) -> bool:
@@ -98,8 +36,8 @@ def login(config: StreamConfig, request: Request) -> Refusal | None:
         right |= knows_password(user.name, user.password.get_secret_value(), request)
     if right:
         return None
-    secrets = [user.password.get_secret_value() for user in users]
-    plain = any(map(is_hashed, secrets if key is None else [key, *secrets]))
+    known = [user.password.get_secret_value() for user in users]
+    plain = any(map(is_hashed, known if key is None else [key, *known]))
     wanted = "login" if users else "key"
     if request.logs_in:
         message = f"wrong {wanted} for {action}"
@@ -130,11 +68,7 @@ def proven(secret: str, request: Request) -> bool:
     return request.proof is not None and not is_hashed(secret) and request.proof(secret)
 
 
-def site(ip: str) -> str:
-    """The address as far as it tells who somebody is: of IPv6, the network of the site."""
-    if ":" not in ip:
-        return ip
-    address = ipaddress.IPv6Address(ip.partition("%")[0])
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return f"{int(address) >> (128 - SITE_BITS):x}"
+def guess_of(request: Request) -> Hashable:
+    """What tells a wrong login from another; a proof looks different every time."""
+    proof = None if request.proof is None else secrets.randbits(62)
+    return request.path, request.key, request.user, request.password, proof

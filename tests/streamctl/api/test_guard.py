@@ -128,3 +128,23 @@ def test_only_a_known_token_reads(authorization: str, status: str) -> None:
 def test_a_token_stands_for_the_host() -> None:
     headers = {"host": "stream.example", "authorization": "Bearer s3cret"}
     assert judge("DELETE", headers, tokens=(OPS,)) == ""
+
+
+def test_who_tries_different_tokens_has_to_wait() -> None:
+    guard = Guard(nothing, tokens=(OPS,), host="", refused=Counter())
+    now = [0.0]
+    guard.guesses.now = lambda: now[0]
+    guard.guesses.limit = 3
+
+    def status(token: str, ip: str = "192.0.2.1") -> int:
+        headers = Headers({"authorization": f"Bearer {token}"} if token else {})
+        verdict = guard.judge("GET", "/api/v1/streams", headers, ip)
+        return 200 if verdict is None else verdict.status
+
+    assert [status("old") for _ in range(5)] == [401] * 5
+    assert [status(token) for token in "ab"] == [401, 401]
+    assert status("s3cret") == 429
+    assert status("") == 401
+    assert status("s3cret", "192.0.2.2") == 200
+    now[0] = 61.0
+    assert status("s3cret") == 200
