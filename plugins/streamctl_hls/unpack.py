@@ -80,7 +80,8 @@ class Fmp4Unpacker:
         self._section = b""
 
     def feed(self, loaded: Loaded) -> Iterator[list[Found]]:
-        section = loaded.section or (loaded.data if not self._section else b"")
+        # Without a section of its own a segment may hold it, and the next ones go on from that.
+        section = loaded.section or self._section or loaded.data
         if section != self._section:
             tracks = self._demuxer.start(section).tracks
             self._section = section
