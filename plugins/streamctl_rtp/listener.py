@@ -248,7 +248,12 @@ class Hall:
             return "no input waits for it"
         stream = self.options.stream.format(ssrc=f"{ssrc:08x}", ip=plain(sender[0]))
         group = self._by_target.get(stream)
-        return group if group is not None else self._publish(stream, sender)
+        if group is None:
+            return self._publish(stream, sender)
+        if isinstance(group.target, Publication) and group.target.ip != sender[0]:
+            # Leave was given to an address, not to everybody who comes after it.
+            return f"stream `{stream}` already has a publisher"
+        return group
 
     def _publish(self, stream: str, sender: Address) -> Group | str:
         """A group that publishes, or why it may not."""

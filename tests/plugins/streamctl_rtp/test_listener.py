@@ -105,6 +105,15 @@ def test_a_gate_that_is_full_or_a_stream_that_is_taken_refuses(fault: str) -> No
     assert len(world.gate.reasons) == (fault == "busy")
 
 
+def test_another_host_does_not_join_a_publisher() -> None:
+    world = World("one", stream="one")
+    world.media_from(name(), rtp(1), rtp(2))
+    world.media_from(name("192.0.2.9"), *(rtp(number, ssrc=8) for number in range(9)))
+    assert world.gate.writer.data == TS * 2
+    world.media_from(name(port=5002), rtp(1, ssrc=9), rtp(2, ssrc=9))
+    assert len(world.hall.groups) == 2
+
+
 def test_without_a_template_nobody_publishes() -> None:
     world = World(CODE, stream="")
     world.media_from(name(), rtp(1), rtp(2))
