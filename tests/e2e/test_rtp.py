@@ -12,7 +12,7 @@ from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl
 from tests.support.process import eventually
-from tests.support.rtp import ffmpeg_rtp, gst_rtp, port_pairs
+from tests.support.rtp import asked_encoder, ffmpeg_rtp, gst_rtp, port_pairs
 from tests.support.ts import whole_units
 from tests.support.udp import SENDERS, listens
 
@@ -109,6 +109,17 @@ def test_the_packets_tell_what_nothing_describes(tmp_path: Path, media: MediaCac
             time.sleep(6)
             clean(record(server), "h264", "opus")
             assert sorted(one["encoding"] for one in tracks(server)) == ["H264", "OPUS"]
+
+
+def test_an_encoder_is_asked_for_a_key_picture(tmp_path: Path) -> None:
+    """Nobody who comes later would ever see one of it."""
+    [port] = port_pairs(1)
+    with asked_encoder(port) as encoder:
+        encoder.wait_line("sending", 20)
+        time.sleep(2)
+        with Streamctl(tmp_path, input_toml(f"rtp://{HOST}:{port}")) as server:
+            server.wait_on_air()
+            assert tracks(server)[0]["packets"] > 0
 
 
 def test_an_input_at_the_listener_takes_its_sources(tmp_path: Path, media: MediaCache) -> None:

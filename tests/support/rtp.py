@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 from tests.support.peers import HOST, ffmpeg, gst
-from tests.support.tools import tool
+from tests.support.process import Process
+from tests.support.rtsp_servers import PYTHON
+from tests.support.tools import missing, tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.process import Process
-
 ANNEXB = ("-bsf:v", "h264_mp4toannexb")
 """Parameter sets stand before each key picture, not in the description alone."""
+
+ENCODER = r"""
+import gi, sys
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst, GLib
+Gst.init(None)
+host, port = sys.argv[1], int(sys.argv[2])
+line = Gst.parse_launch(
+    "rtpbin name=r videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=25/1 "
+    "! x264enc tune=zerolatency key-int-max=100000 speed-preset=ultrafast "
+    "! rtph264pay pt=96 config-interval=-1 ! r.send_rtp_sink_0 "
+    f"r.send_rtp_src_0 ! udpsink host={host} port={port} sync=false async=false "
+    f"r.send_rtcp_src_0 ! udpsink name=out host={host} port={port + 1} sync=false async=false "
+    "udpsrc name=back port=0 ! r.recv_rtcp_sink_0"
+)
+back, out = line.get_by_name("back"), line.get_by_name("out")
+back.set_state(Gst.State.READY)
+out.set_property("close-socket", False)
+out.set_property("socket", back.get_property("used-socket"))
+line.set_state(Gst.State.PLAYING)
+print("sending", flush=True)
+GLib.MainLoop().run()
+"""
+"""Sends one key picture at its start, and others when it is asked; hears what comes back to the
+port that its reports leave from."""
 
 
 def port_pairs(count: int) -> list[int]:
@@ -63,3 +89,13 @@ def gst_rtp(media: Path, port: int, *, video: str, audio: str) -> Process:
         f"udpsrc port={back} reuse=true ! r.recv_rtcp_sink_0"
     )
     return gst(*pipeline.split())
+
+
+def asked_encoder(port: int) -> Process:
+    """GStreamer, which sends key pictures only when it is asked for them."""
+    probe = [PYTHON, "-c", "import gi; gi.require_version('Gst', '1.0')"]
+    try:
+        subprocess.run(probe, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        missing("GStreamer with its bindings for Python")
+    return Process([PYTHON, "-c", ENCODER, HOST, str(port)])
