@@ -422,6 +422,21 @@ def test_viewers_behind_a_proxy_are_told_apart_and_judged_by_their_own_address()
     assert web.admit("192.0.2.9") is not None
 
 
+def test_who_guesses_through_a_proxy_is_told_apart_from_others() -> None:
+    rig = Rig()
+    rig.stream(read_key="k")
+    rig.gate.guesses.limit = 2
+    web = WebApp(rig.gate, rig.clock, Proxies([ipaddress.ip_network("192.0.2.1")]))
+
+    def ask(client: str, key: str) -> int:
+        headers = {"x-forwarded-for": client}
+        request = HttpRequest("GET", "/news/pieces/1", {"key": key}, headers, "192.0.2.1")
+        return status(web.handle(request))
+
+    assert [ask("198.51.100.1", key) for key in "abk"] == [401, 401, 503]
+    assert ask("198.51.100.2", "k") == 200
+
+
 def test_a_request_that_is_repeated_is_judged_anew_but_not_read_anew() -> None:
     rig = Rig()
     rig.stream(read_key="k")
