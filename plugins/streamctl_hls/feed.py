@@ -88,6 +88,7 @@ class Feed:
         self._bytes = 0
         self._taken = anyio.Event()
         self._failed = 0
+        self._failed_from = 0
         self._preloaded: tuple[Resource | None, bytes] = None, b""
         self._news = clock.now()
 
@@ -107,8 +108,16 @@ class Feed:
             await self._follow()
         except StreamctlError as error:
             self.failure = error
+            if error.permanent and self.fetched:
+                # What was allowed before may be again, by the next playlist or with the next key.
+                self.failure = ConnectionFailed(str(error), hint=error.hint)
         self.over = True
         self._notify()
+
+    @property
+    def position(self) -> int | None:
+        """The segment that somebody else would have to go on with; None = the beginning."""
+        return self._failed_from if self._failed else self.follower.next
 
     def take(self) -> Loaded | None:
         """What comes next; None = not yet, or never."""
@@ -245,9 +254,11 @@ class Feed:
         """Go on without a segment, unless it is one of many."""
         self._failed += 1
         self.skipped += 1
-        if error.permanent and not self.fetched:
+        if self._failed == 1:
+            self._failed_from = piece.sequence
+        if error.permanent:
             raise error
-        if error.permanent or self._failed >= MAX_FAILED:
+        if self._failed >= MAX_FAILED:
             raise ConnectionFailed(f"{piece.name}: {error}", hint=error.hint)
         shown = self.loader.shown(self.url)
         self.log.warning("%s: %s is left out: %s", shown, piece.name, error)

@@ -166,7 +166,7 @@ class HlsSource:
         Raises:
             StreamctlError: it can't be played any more.
         """
-        before = self.feeds[0].follower.next if self.feeds else None
+        before = self.feeds[0].position if self.feeds else None
         urls = [choice.variant.url, *(each.url for each in choice.sounds)]
         self.choice = choice
         self.feeds = [self._feed(url, loader) for url in urls]
@@ -203,6 +203,8 @@ class HlsSource:
         passes = sniff(first) is Kind.TS and len(self.feeds) == 1
         if self._passes not in {None, passes}:
             raise ConnectionFailed("the next variant has another format: begin anew with it")
+        if self._passes is not None:
+            out.discontinuity(OTHER_VARIANT)
         self._passes = passes
         if passes:
             await self._pass(feed, out)

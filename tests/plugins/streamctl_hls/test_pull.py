@@ -18,6 +18,7 @@ from streamctl.net.tls import ServerTls
 from streamctl_hls import feed as feed_module
 from streamctl_hls import loader as loader_module
 from streamctl_hls import mixer as mixer_module
+from streamctl_hls.pull import OTHER_VARIANT
 from streamctl_hls.unpack import CLOCK
 from streamctl_hls.wire.counters import Counters
 from streamctl_hls.wire.follow import TAGGED
@@ -262,6 +263,31 @@ async def test_a_variant_that_fails_is_left_for_the_next_best() -> None:
     assert (told["switches"], told["variant"], told["fetched"]) == (2, "1 kbps", 1)
     assert found.duration_s == pytest.approx(SECONDS)
     assert found.waiting == ""
+
+
+async def test_another_variant_goes_on_where_the_one_before_failed() -> None:
+    lines = []
+    for bandwidth, name in ((2, "a"), (1, "b")):
+        lines += [f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}000", f"{name}.m3u8"]
+    gone = answer(b"", status="404 Not Found")
+    writer = await pulled(
+        {
+            "/x.m3u8": variants(*lines),
+            "/a.m3u8": playlist(*listed("0.ts", "a1.ts", "a2.ts", "a3.ts")),
+            **{f"/a{number}.ts": gone for number in range(1, 4)},
+            "/b.m3u8": playlist(*listed("b0.ts", "1.ts", "2.ts", "3.ts")),
+        }
+    )
+    assert writer.breaks == [OTHER_VARIANT]
+    assert writer.data == PARTS[0] + continued(*PARTS[1:])
+
+
+async def test_what_was_allowed_before_may_be_again() -> None:
+    closed = answer(b"", status="403 Forbidden")
+    with pytest.raises(ExceptionGroup) as caught:
+        await pulled({"/x.m3u8": playlist(*listed("0.ts", "z.ts")), "/z.ts": closed})
+    assert caught.group_contains(ConnectionFailed, match="answers 403")
+    assert not getattr(caught.value.exceptions[0], "permanent", True)
 
 
 async def test_the_last_variant_that_fails_is_the_error() -> None:
