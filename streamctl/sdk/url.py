@@ -26,11 +26,15 @@ SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
 KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
 SECRET_QUERY = frozenset(
-    {"key", "pass", "passphrase", "password", "token", "secret", "streamid", "srt_streamid"}
+    {"key", "pass", "passphrase", "password", "passwd", "pwd", "loginpas", "token", "secret"}
+    | {"streamid", "srt_streamid", "access_token", "apikey", "api_key", "auth", "jwt"}
+    | {"sig", "sign", "signature", "hdnts", "hdnea", "wmsauthsign", "x-amz-signature"}
 )
-"""Names of values that open something; stream ids of SRT hold keys and logins."""
-LOGIN = re.compile(r"(//[^/?#:]*:)[^?#]*@")
+"""Names of values that open something: stream ids of SRT, logins of cameras, signatures of CDNs."""
+LOGIN = re.compile(r"(//[^/?#:@]*:)[^?#]+@")
 """Unquoted passwords hold slashes: rather too much is hidden than too little."""
+USER = re.compile(r"//[^/?#:@]+:?@")
+"""Without a password the user may be a key."""
 SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)
 KEY_LENGTH = 6
 """Last segments of destinations that are this long are taken for stream keys."""
@@ -146,7 +150,8 @@ class StreamURL:
         netloc, path = parts.netloc, self._without_key(parts.path)
         if "@" in netloc:
             login, _, where = netloc.rpartition("@")
-            netloc = f"{login.partition(':')[0]}:***@{where}" if ":" in login else netloc
+            user, _, password = login.partition(":")
+            netloc = f"{user}:***@{where}" if password else f"***@{where}"
         query = "&".join(self._redacted(name, value) for name, value in self.query)
         return urlunsplit((parts.scheme, netloc, path, query, ""))
 
@@ -171,7 +176,7 @@ class StreamURL:
 
 def masked(text: str) -> str:
     """A text that may be no URL, with what looks like a secret in it replaced by ``***``."""
-    return SECRET.sub(r"\1***", LOGIN.sub(r"\1***@", text))
+    return SECRET.sub(r"\1***", USER.sub("//***@", LOGIN.sub(r"\1***@", text)))
 
 
 def http_kind(path: str, text: str) -> str:
