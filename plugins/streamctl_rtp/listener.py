@@ -42,7 +42,7 @@ REFUSED_S = 5.0
 MAX_UNPROVEN = 1024
 """Sources of one packet that are remembered; the oldest go."""
 MAX_KEPT_BYTES = 2048
-"""Of such a packet: more than Ethernet carries, as parameter sets may be all that is in it."""
+"""Of such a packet, or a report: more than Ethernet carries. Parameter sets may be in it."""
 MAX_REFUSED = 4096
 MAX_EARLY = 64
 """Reports of sources that are not known; each is a few hundred bytes."""
@@ -59,7 +59,7 @@ class Early:
     """A report that came before its source was known."""
 
     name: bytes
-    data: memoryview
+    data: bytes
     muxed: bool
 
 
@@ -203,7 +203,8 @@ class Hall:
                 peers.reports, peers.muxed = name, muxed
                 group.feed_rtcp(data, now)
                 return
-        self._early[host, ssrc] = Early(name, data, muxed)
+        if len(data) <= MAX_KEPT_BYTES:
+            self._early[host, ssrc] = Early(name, bytes(data), muxed)
         if len(self._early) > MAX_EARLY:
             self._early.popitem(last=False)
 
@@ -228,7 +229,7 @@ class Hall:
         early = self._early.pop((address_of(name)[0], ssrc), None)
         if early is not None:
             peers.reports, peers.muxed = early.name, early.muxed
-            group.feed_rtcp(early.data, now)
+            group.feed_rtcp(memoryview(early.data), now)
         self._refused.pop(key, None)
         if first:
             group.feed(memoryview(first), now)
@@ -246,7 +247,8 @@ class Hall:
             return group
         if not self.options.stream:
             return "no input waits for it"
-        stream = self.options.stream.format(ssrc=f"{ssrc:08x}", ip=plain(sender[0]))
+        stream = self.options.stream.replace("{ssrc}", f"{ssrc:08x}")
+        stream = stream.replace("{ip}", plain(sender[0]))
         group = self._by_target.get(stream)
         if group is None:
             return self._publish(stream, sender)

@@ -32,6 +32,8 @@ REST_S = 5.0
 """How long those that are known wait for the others."""
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Packets that wait for it to show; the oldest go."""
+PACKET_COST_BYTES = 128
+"""What a packet takes beside its bytes."""
 MAX_TYPES = 16
 """Payload types that are looked at."""
 TRANSPORT = "MP2T"
@@ -72,9 +74,9 @@ class Intake:
         self._lone: dict[int, int] = {}
         """The track of each port that has only one."""
         self._detectors: dict[int, Detector] = {}
-        self._waiting: deque[tuple[bytes | memoryview, float]] = deque()
+        self._waiting: deque[tuple[bytes, float]] = deque()
         self._waiting_bytes = 0
-        self._reports: list[tuple[bytes | memoryview, float]] = []
+        self._reports: list[tuple[bytes, float]] = []
         self._began: float | None = None
         if described:
             self._open(described)
@@ -122,7 +124,7 @@ class Intake:
         if self.receiver is not None:
             self.receiver.feed_rtcp(0, data, now)
         elif len(self._reports) < MAX_TYPES:
-            self._reports.append((data, now))
+            self._reports.append((bytes(data), now))
 
     def poll(self, now: float) -> None:
         """Go on with what has waited long enough.
@@ -182,10 +184,11 @@ class Intake:
             return
         if self._began is None:
             self._began = now
-        self._waiting.append((data, now))
-        self._waiting_bytes += len(data)
+        # A view would keep everything in memory that came with it, others' datagrams too.
+        self._waiting.append((bytes(data), now))
+        self._waiting_bytes += len(data) + PACKET_COST_BYTES
         while self._waiting_bytes > MAX_WAITING_BYTES:
-            self._waiting_bytes -= len(self._waiting.popleft()[0])
+            self._waiting_bytes -= len(self._waiting.popleft()[0]) + PACKET_COST_BYTES
         found = detector.format
         self._close(now, at_once=found is not None and found.encoding == TRANSPORT)
 

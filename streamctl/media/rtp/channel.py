@@ -35,6 +35,8 @@ SILENT_S = 1.0
 """A source is over that has been silent for so long while another one sends."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """What is kept of a new source meanwhile: half a second at 60 Mbit/s."""
+PACKET_COST_BYTES = 256
+"""What a packet takes beside its payload."""
 WRONG_TYPES = 10
 """Packets of a payload type that show that the description is wrong about it."""
 
@@ -157,8 +159,11 @@ class Channel:
             self._send_away()
             last = None
         follows = last is not None and packet.sequence == (last.sequence + 1) & SEQUENCE_MASK
+        if self.patient:
+            # A view would keep everything in memory that came with it, others' datagrams too.
+            packet.payload = memoryview(bytes(packet.payload))
         waiting.append((packet, now))
-        self._newcomers_bytes += len(packet.payload)
+        self._newcomers_bytes += len(packet.payload) + PACKET_COST_BYTES
         if self.patient and not (follows and now - self._heard_at >= SILENT_S):
             if self._newcomers_bytes > MAX_WAITING_BYTES:
                 self._send_away()

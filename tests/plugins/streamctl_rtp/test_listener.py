@@ -203,6 +203,12 @@ def test_who_is_kicked_stays_out_for_a_while() -> None:
     assert len(world.gate.sessions) == 2
 
 
+def test_a_template_is_taken_as_it_is_written() -> None:
+    world = World("a{b", stream="a{b")
+    world.media_from(name(), rtp(1), rtp(2))
+    assert [request.path for request in world.gate.requests] == ["a{b"]
+
+
 def test_senders_are_bounded() -> None:
     world = World("rtp/00000001", "rtp/00000002", stream="rtp/{ssrc}", max_senders=1)
     for ssrc in (1, 2):
