@@ -46,11 +46,11 @@ class Strand:
         """Where the latest unit that was taken apart ends."""
         self.run = 0
         """Breaks that were passed."""
-        self.dropped = 0
-        """Segments that were damaged."""
         self._unpacker: Unpacker | None = None
         self._kind: Kind | None = None
         self._open: Iterator[list[Found]] = iter(())
+        self._told: tuple[str, ...] = ()
+        """Tracks that were said to be left out."""
         self._damage = ""
         """What was wrong with the last segment that was damaged."""
         self._damaged_run = 0
@@ -108,7 +108,7 @@ class Strand:
 
     def _damaged(self, error: RemoteProtocolError) -> None:
         """Leave the rest of a segment out, unless it is one of many."""
-        self.dropped += 1
+        self.feed.skipped += 1
         self._damage, self._damaged_run = str(error), self._damaged_run + 1
         shown = self.feed.loader.shown(self.feed.url)
         if self._damaged_run >= MAX_DAMAGED:
@@ -140,9 +140,18 @@ class Strand:
                         self.newest, self.end = item.dts, item.dts + item.dur
                     self.queue.append(item)
             else:
+                self._tell_left_out()
                 kept = tuple(self._named(each) for each in item if each.media in self.media)
                 self._wanted = frozenset(each.id for each in kept)
                 self.queue.append(kept)
+
+    def _tell_left_out(self) -> None:
+        """Say once which tracks can't be read."""
+        left_out = self._unpacker.left_out if self._unpacker is not None else ()
+        if left_out and left_out != self._told:
+            self._told = left_out
+            shown = self.feed.loader.shown(self.feed.url)
+            self.feed.log.warning("%s: left out: %s", shown, ", ".join(left_out))
 
     def _named(self, track: Track) -> Track:
         """A track in the language that the playlist tells."""

@@ -35,6 +35,10 @@ TAG_HEADER_BYTES = 10
 class Unpacker(Protocol):
     """Takes the segments of one rendition apart."""
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Tracks that can't be read, in words."""
+
     def feed(self, loaded: Loaded) -> Iterator[list[Found]]:
         """What a segment holds, piece by piece.
 
@@ -55,6 +59,10 @@ class TsUnpacker:
         self._demuxer = TsDemuxer()
         if anchor is not None:
             self._demuxer.anchor(anchor)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return self._demuxer.left_out
 
     def feed(self, loaded: Loaded) -> Iterator[list[Found]]:
         data = memoryview(loaded.data)
@@ -79,6 +87,10 @@ class Fmp4Unpacker:
         self._demuxer = Fmp4Demuxer()
         self._section = b""
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return self._demuxer.left_out
+
     def feed(self, loaded: Loaded) -> Iterator[list[Found]]:
         # Without a section of its own a segment may hold it, and the next ones go on from that.
         section = loaded.section or self._section or loaded.data
@@ -95,6 +107,8 @@ class Fmp4Unpacker:
 
 class SoundSegments:
     """Sound without a container, behind a tag that tells where it begins."""
+
+    left_out = ()
 
     def __init__(self, anchor: int | None = None) -> None:
         self._time = ProgramTime()

@@ -149,8 +149,6 @@ class HttpSession:
         self.trust = trust
         self.connect_s = connect_s
         self.cookies = CookieJar()
-        self.received_bytes = 0
-        """Of all bodies, as they came."""
         self._idle: dict[tuple[str, str, int], list[Line]] = {}
 
     def close(self) -> None:
@@ -180,7 +178,6 @@ class HttpSession:
             assert head is not None
             self.cookies.take(head.cookies, target)
             body = b"".join(line.body)
-            self.received_bytes += len(body)
             self._keep(target, line)
             location = head.headers.get("location")
             if head.status not in REDIRECTS or not location:

@@ -32,7 +32,7 @@ from tests.plugins.streamctl_hls.upstream import (
     ts,
     variants,
 )
-from tests.streamctl.media.fmp4.files import usual_movie
+from tests.streamctl.media.fmp4.files import box, movie, picture_entry, track, usual_movie
 from tests.streamctl.media.fmp4.test_demux import segment
 from tests.streamctl.net.test_http_client import Site, until, visited
 from tests.support.certificates import self_signed
@@ -156,6 +156,15 @@ async def test_segments_of_which_nothing_can_be_read_are_an_error(names: tuple[s
             }
         )
     assert caught.group_contains(MediaError, match="is cut off")
+
+
+async def test_tracks_that_can_not_be_read_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    section = movie(track(1, 12_800, picture_entry()), track(2, 48_000, box("enca")))
+    lines = ['#EXT-X-MAP:URI="init.mp4"', *listed("0.m4s")]
+    answers = {"/init.mp4": answer(section), "/0.m4s": answer(segment(0, 0))}
+    writer = await pulled({"/x.m3u8": playlist(*lines), **answers})
+    assert [each.codec for each in writer.announced[-1]] == [Codec.H264]
+    assert "x.m3u8: left out: `enca` is encrypted" in caplog.text
 
 
 async def test_a_damaged_segment_is_left_out() -> None:
