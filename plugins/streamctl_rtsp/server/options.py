@@ -13,7 +13,11 @@ from streamctl.sdk.plugin import Options
 
 def network(value: Any) -> Any:
     """Read a network, or a single address, from its text."""
-    return ip_network(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write a network in quotes")
+    return ip_network(value)
 
 
 def groups(value: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:

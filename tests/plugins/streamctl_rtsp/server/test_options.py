@@ -21,6 +21,7 @@ def test_groups_are_networks_of_multicast(text: str) -> None:
         {"multicast": "10.0.0.0/8"},
         {"multicast": "somewhere"},
         {"multicast": 7},
+        {"multicast": True},
         {"multicast_port": 8003},
         {"multicast_port": 80},
         {"session_timeout_s": 1},
