@@ -87,6 +87,8 @@ def streams(secret: Secrets) -> str:
         f"rtmp://{login}/app/{secret['key']}?auth={secret['query']}",
         f"srt://{nowhere}?streamid=publish:x:me:{secret['id']}&passphrase={secret['phrase']}",
         f"rtsp://{login}/live/{secret['key']}",
+        f"rtsp://{secret['user']}@{nowhere}/live/x",
+        f"rtmp://{secret['user']}:@{nowhere}/live/x",
     )
     for number, url in enumerate(pushes):
         text += f'[[streams.locked.push]]\nname = "p{number}"\nurl = "{url}"\n'
