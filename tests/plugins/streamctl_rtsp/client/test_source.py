@@ -7,25 +7,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import to_thread
 
 from streamctl.errors import (
     ConfigError,
-    ConnectionFailed,
     MediaError,
     RemoteProtocolError,
     StaleEpoch,
 )
 from streamctl.media.packet import Codec, Kind
-from tests.plugins.streamctl_rtsp.client.world import LOGIN, failure, pulling, source_of, until
-from tests.support.certificates import self_signed
-from tests.support.peers import HOST
+from tests.plugins.streamctl_rtsp.client.world import failure, pulling, source_of, until
 from tests.support.rtsp_camera import GOP, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.plugins.streamctl_rtsp.client.world import Pull
 
 pytestmark = pytest.mark.anyio
@@ -93,143 +87,6 @@ async def test_a_camera_is_pulled_whatever_it_says(camera: Camera, transport: st
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("auth", ["basic", "digest", "sha256", "both"])
-async def test_a_login_is_used(auth: str) -> None:
-    with CameraServer(Camera(auth=auth)) as server:
-        async with pulling(server, LOGIN) as pull:
-            await pull.pictures(1)
-        proof = server.requests("PLAY")[0].headers["authorization"]
-        assert proof.startswith("Basic" if auth == "basic" else "Digest")
-        # The challenge is asked for once.
-        assert len(server.requests("DESCRIBE")) == 2
-        assert len(server.requests("SETUP")) == 1
-    assert server.connections == 1
-
-
-async def test_a_nonce_that_is_used_up_is_replaced() -> None:
-    with CameraServer(Camera(auth="digest", nonce_uses=1, timeout_s=1)) as server:
-        async with pulling(server, LOGIN) as pull:
-            await until(lambda: len(server.requests("GET_PARAMETER")) > 2)
-            assert pull.error is None
-
-
-@pytest.mark.parametrize("auth", ["basic", "digest", "sha256"])
-async def test_a_wrong_login_is_said_for_good(auth: str) -> None:
-    with CameraServer(Camera(auth=auth)) as server:
-        error = await failure(server, "admin:wr0ng")
-        assert isinstance(error, ConnectionFailed)
-        assert error.permanent
-        assert "refuses the login" in error.message
-        assert "wr0ng" not in error.message
-        assert "USER:PASSWORD" in error.hint
-        assert len(server.requests("DESCRIBE")) == 2
-
-
-async def test_a_login_that_is_missing_is_asked_of_the_user() -> None:
-    with CameraServer(Camera(auth="digest")) as server:
-        error = await failure(server)
-        assert error.permanent
-        assert "wants a login" in error.message
-
-
-async def test_a_login_of_an_unknown_kind_is_said() -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(401, {"WWW-Authenticate": 'NTLM realm="x"'})
-
-    with CameraServer(Camera(script=script)) as server:
-        error = await failure(server, LOGIN)
-        assert error.permanent
-        assert "unknown kind" in error.message
-
-
-@pytest.mark.parametrize(
-    ("status", "lasting"), [(403, True), (404, False), (453, False), (500, False), (999, False)]
-)
-async def test_a_refusal_is_told(status: int, lasting: bool) -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(status) if asked.method == "DESCRIBE" else None
-
-    with CameraServer(Camera(script=script)) as server:
-        error = await failure(server)
-        assert isinstance(error, ConnectionFailed)
-        assert error.permanent is lasting
-        assert f"answers {status} " in error.message
-        assert server.url() in error.message
-
-
-@pytest.mark.parametrize("method", ["SETUP", "PLAY"])
-async def test_a_refusal_in_the_middle_is_told(method: str) -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(500) if asked.method == method else None
-
-    with CameraServer(Camera(script=script)) as server:
-        assert f"to {method}" in (await failure(server)).message
-
-
-async def test_another_transport_is_asked_for_when_one_is_refused() -> None:
-    with CameraServer(Camera(transports=frozenset({"udp"}), audio=True)) as server:
-        async with pulling(server) as pull:
-            await pull.pictures(FEW)
-            whole(pull)
-            assert pull.source.measure()["transport"] == "udp"
-        asked = [one.headers["transport"] for one in server.requests("SETUP")]
-        assert ["TCP" in text for text in asked] == [True, False, False]
-    assert server.connections == 1
-
-
-async def test_a_chosen_transport_that_is_refused_is_said() -> None:
-    with CameraServer(Camera(transports=frozenset({"tcp"}))) as server:
-        error = await failure(server, transport="udp")
-        assert "refuses udp" in error.message
-        assert "leave out `transport`" in error.hint
-        assert error.permanent
-
-
-async def test_no_transport_at_all_is_said() -> None:
-    with CameraServer(Camera(transports=frozenset())) as server:
-        assert "refuses tcp and udp and multicast" in (await failure(server)).message
-
-
-async def test_channels_that_were_not_agreed_on_are_heard_where_they_were_asked_for() -> None:
-    def script(asked: Asked) -> Answer | None:
-        given = {"Session": "x", "Transport": "RTP/AVP/TCP;interleaved=8-9"}
-        return Answer(200, given) if asked.method in {"SETUP", "PLAY"} else None
-
-    with CameraServer(Camera(script=script)) as server:
-        async with pulling(server) as pull:
-            await until(lambda: server.requests("PLAY") or pull.error)
-            (talk,) = server.open
-            talk.channels[0] = 0
-            await pull.pictures(FEW)
-
-
-@pytest.mark.parametrize("methods", [{"OPTIONS"}, {"GET_PARAMETER"}])
-async def test_a_session_is_kept_alive(methods: set[str]) -> None:
-    camera = Camera(timeout_s=1, reaps=True, keep_alive=frozenset(methods), pictures=1)
-    with CameraServer(camera) as server:
-        async with pulling(server) as pull:
-            await until(lambda: len(server.requests(min(methods))) > 4 or pull.error)
-            assert pull.error is None
-
-
-async def test_a_method_that_is_not_known_is_not_repeated() -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(501) if asked.method == "GET_PARAMETER" else None
-
-    with CameraServer(Camera(timeout_s=1, script=script)) as server:
-        async with pulling(server) as pull:
-            await until(lambda: len(server.requests("OPTIONS")) > 3 or pull.error)
-            assert len(server.requests("GET_PARAMETER")) == 1
-
-
-async def test_a_session_that_is_lost_is_said() -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(454) if asked.method == "GET_PARAMETER" else None
-
-    with CameraServer(Camera(timeout_s=1, script=script)) as server:
-        assert "lost the session" in (await failure(server)).message
-
-
 async def test_reports_go_back() -> None:
     with CameraServer(Camera()) as server:
         async with pulling(server) as pull:
@@ -244,32 +101,6 @@ async def test_a_restart_inside_the_session_is_survived(transport: str) -> None:
         async with pulling(server, transport=transport) as pull:
             await pull.pictures(2 * GOP + 5)
             assert pull.out.jumps
-
-
-async def test_a_redirect_is_followed_with_the_login() -> None:
-    with CameraServer(Camera(auth="digest")) as there:
-        location = there.url("other")
-
-        def script(asked: Asked) -> Answer | None:
-            moved = Answer(302, {"Location": location})
-            return moved if asked.method == "DESCRIBE" else None
-
-        with CameraServer(Camera(script=script)) as here:
-            async with pulling(here, LOGIN) as pull:
-                await pull.pictures(1)
-            assert there.requests("PLAY")[0].uri == f"{location}/"
-            assert here.connections == there.connections == 1
-
-
-async def test_a_circle_of_redirects_is_left() -> None:
-    def script(asked: Asked) -> Answer | None:
-        if asked.method != "DESCRIBE":
-            return None
-        return Answer(301, {"Location": f"{asked.uri}x"})
-
-    with CameraServer(Camera(script=script)) as server:
-        assert "in a circle" in (await failure(server)).message
-        assert 3 < server.connections < 10
 
 
 @pytest.mark.parametrize(("end", "text"), [("close", "closed"), ("bye", "the stream ended")])
@@ -302,13 +133,6 @@ async def test_a_server_that_is_silent_is_given_up() -> None:
     with CameraServer(Camera(silent=frozenset({"DESCRIBE"}))) as server:
         error = await failure(server, handshake_s=0.3)
         assert "no answer to DESCRIBE within 0.3 s" in error.message
-
-
-async def test_what_is_no_description_is_said() -> None:
-    with CameraServer(Camera(description="<html>")) as server:
-        error = await failure(server)
-        assert isinstance(error, RemoteProtocolError)
-        assert "describes no stream" in error.message
 
 
 async def test_a_form_of_a_codec_that_cannot_be_read_is_said() -> None:
@@ -350,138 +174,6 @@ async def test_an_epoch_that_has_ended_ends_the_pull() -> None:
             assert isinstance(pull.error, StaleEpoch)
 
 
-async def test_a_tunnel_through_http_is_used() -> None:
-    with CameraServer(Camera(audio=True)) as server:
-        async with pulling(server, transport="http") as pull:
-            await pull.pictures(FEW)
-            whole(pull)
-        assert server.connections == 2
-
-
-async def test_a_tunnel_that_is_refused_is_said() -> None:
-    with CameraServer(Camera(tunnel_status=404)) as server:
-        error = await failure(server, transport="http")
-        assert "opens no tunnel: 404" in error.message
-        assert "leave out `transport`" in error.hint
-
-
-@pytest.mark.needs("openssl")
-@pytest.mark.parametrize("transport", ["auto", "http"])
-async def test_a_camera_over_tls_must_be_trusted(tmp_path: Path, transport: str) -> None:
-    pair = await to_thread.run_sync(self_signed, tmp_path)
-    with CameraServer(Camera(), tls=pair) as server:
-        error = await failure(server, transport=transport)
-        assert "certificate not trusted" in error.message
-        assert "tls_ca" in error.hint
-        for keys in ({"tls_ca": pair.cert}, {"tls_insecure": True}):
-            async with pulling(server, transport=transport, **keys) as pull:
-                await pull.pictures(1)
-
-
-@pytest.mark.parametrize("refusal", [457, 400])
-async def test_a_stream_without_a_beginning_is_played(refusal: int) -> None:
-    def script(asked: Asked) -> Answer | None:
-        early = asked.method == "PLAY" and "range" in asked.headers
-        return Answer(refusal) if early else None
-
-    with CameraServer(Camera(script=script)) as server:
-        async with pulling(server) as pull:
-            await pull.pictures(1)
-
-
-async def test_tracks_are_played_one_by_one_where_that_is_wanted() -> None:
-    def script(asked: Asked) -> Answer | None:
-        whole = asked.method == "PLAY" and "trackID" not in asked.uri
-        return Answer(459) if whole else None
-
-    with CameraServer(Camera(script=script, audio=True)) as server:
-        async with pulling(server) as pull:
-            await pull.pictures(1)
-            assert len(server.requests("PLAY")) == 3
-
-
-async def test_a_second_track_that_is_refused_is_said() -> None:
-    def script(asked: Asked) -> Answer | None:
-        second = asked.method == "SETUP" and asked.uri.endswith("1")
-        return Answer(461) if second else None
-
-    with CameraServer(Camera(script=script, audio=True)) as server:
-        assert "refuses tcp" in (await failure(server)).message
-
-
-@pytest.mark.parametrize(
-    ("transport", "given", "text"),
-    [
-        ("tcp", "RTP/AVP;unicast;client_port=1-2", "another transport"),
-        ("tcp", "nothing", "no transport of RTP"),
-        ("udp", "RTP/AVP/TCP;interleaved=0-1", "another transport"),
-        ("multicast", "RTP/AVP;multicast", "no multicast group"),
-        ("multicast", "RTP/AVP;multicast;destination=10.0.0.1;port=6-7", "no multicast group"),
-    ],
-)
-async def test_an_answer_that_makes_no_sense_is_said(transport: str, given: str, text: str) -> None:
-    def script(asked: Asked) -> Answer | None:
-        answer = Answer(200, {"Session": "x", "Transport": given})
-        return answer if asked.method == "SETUP" else None
-
-    with CameraServer(Camera(script=script)) as server:
-        error = await failure(server, transport=transport)
-        assert isinstance(error, RemoteProtocolError)
-        assert text in error.message
-        assert server.url() in error.message
-
-
-async def test_an_answer_without_a_transport_is_taken() -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(200) if asked.method in {"SETUP", "PLAY"} else None
-
-    with CameraServer(Camera(script=script)) as server:
-        async with pulling(server) as pull:
-            await until(lambda: server.requests("PLAY") or pull.error)
-            (talk,) = server.open
-            talk.channels[0] = 0
-            await pull.pictures(GOP)
-        # Without a session there is none to end.
-        assert server.requests("TEARDOWN") == []
-
-
-@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
-async def test_the_sender_that_is_named_is_heard(source: str) -> None:
-    with CameraServer(Camera(source=source)) as server:
-        async with pulling(server, transport="udp") as pull:
-            if source == HOST:
-                await pull.pictures(1)
-            else:
-                await until(lambda: pull.source.measure() or pull.error)
-                assert pull.source.session is not None
-                pair = pull.source.session.carriage.pairs[0]
-                await until(lambda: pair.media.refused > 3)
-                assert pull.out.packets == []
-
-
-async def test_a_multicast_group_is_joined() -> None:
-    with CameraServer(Camera(transports=frozenset({"multicast"}), audio=True)) as server:
-        async with pulling(server, interface="lo") as pull:
-            await pull.pictures(FEW)
-            assert pull.source.measure()["transport"] == "multicast"
-
-
-async def test_signs_of_life_that_are_not_answered_are_no_end() -> None:
-    camera = Camera(timeout_s=1, silent=frozenset({"GET_PARAMETER"}))
-    with CameraServer(camera) as server:
-        async with pulling(server, handshake_s=0.2) as pull:
-            await until(lambda: len(server.requests("GET_PARAMETER")) > 2 or pull.error)
-            assert pull.error is None
-
-
-async def test_a_login_that_is_withdrawn_ends_the_pull() -> None:
-    def script(asked: Asked) -> Answer | None:
-        return Answer(401) if asked.method == "GET_PARAMETER" else None
-
-    with CameraServer(Camera(timeout_s=1, script=script)) as server:
-        assert (await failure(server)).permanent
-
-
 @pytest.mark.parametrize(
     ("url", "keys"),
     [
@@ -495,10 +187,3 @@ async def test_a_login_that_is_withdrawn_ends_the_pull() -> None:
 async def test_an_impossible_url_is_refused_at_once(url: str, keys: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         source_of(url, **keys)
-
-
-async def test_nobody_there_is_said() -> None:
-    server = CameraServer(Camera())
-    server.listening.close()
-    error = await failure(server)
-    assert "connection refused" in error.message

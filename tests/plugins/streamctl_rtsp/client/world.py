@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Clock, Context
     from tests.support.rtsp_peers import CameraServer
 
-TURNS = 5
-"""Of the loop, in which it hears what has happened already."""
+TURNS = 200
+"""Of the loop, in which it reads what endless cameras have sent, and hears that they are gone."""
 LOGIN = "admin:s3cret%20pass"
 """That of the camera, as it stands in URLs."""
 
