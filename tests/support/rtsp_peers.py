@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.support.rtsp_transport import Kept, Reading
 
 REALM = "camera"
+PATIENCE = 4
 GROUP = "239.255.99.7"
 PHRASES = {200: "OK", 301: "Moved Permanently", 302: "Moved Temporarily", 401: "Unauthorized"}
 PHRASES |= {404: "Not Found", 454: "Session Not Found", 461: "Unsupported Transport"}
@@ -381,7 +382,7 @@ class Talk:
                 return
 
     def reap(self) -> None:
-        """End the session when nothing prolongs it."""
-        while self.prolonged.wait(self.camera.timeout_s):
+        """End the session when nothing prolongs it; machines of tests stall at times."""
+        while self.prolonged.wait(PATIENCE * self.camera.timeout_s):
             self.prolonged.clear()
         self.close()

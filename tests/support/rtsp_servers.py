@@ -22,6 +22,7 @@ LOGIN = ("admin", "s3cret")
 SERVER = r"""
 import gi, json, sys
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GLib, GstRtsp, GstRtspServer
 Gst.init(None)
