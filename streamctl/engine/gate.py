@@ -188,7 +188,7 @@ class EngineGate:
         if self.closing:
             return Refusal(RefusalCode.SHUTDOWN, "the server is shutting down")
         if code is None:
-            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.path[:200]}`")
+            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.shown_path}`")
         stream = self.streams.get(code)
         if stream is None:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")

@@ -41,6 +41,12 @@ def test_unknown_disabled_and_closing_are_told_apart() -> None:
     assert rig.gate.refused["words", "not_found"] == 1
 
 
+def test_a_key_in_a_wrong_place_of_the_path_is_not_repeated() -> None:
+    answer = Rig().gate.check(request("news;key=change-me"))
+    assert isinstance(answer, Refusal)
+    assert answer.message == "no stream `news…`"
+
+
 @pytest.mark.parametrize(
     ("action", "given", "allowed"),
     [
