@@ -93,8 +93,7 @@ SCENARIOS = {
         Scenario("srt", 1, 20),
         Scenario("srt", 10, 20),
         Scenario("srt", 25, 20),
-        Scenario("srt", 10, 50),
-        Scenario("srt", 25, 50),
+        *(Scenario("srt", streams, 50) for streams in (10, 15, 20, 25)),
         Scenario("srt", 1, VIEWER_MBPS, viewers=50),
     )
 }
