@@ -60,8 +60,7 @@ class FileSource:
     async def _run_transport(self, transport: TransportFile, out: EpochWriter) -> None:
         options = self.options
         self.duration_s = transport.duration_s
-        if options.program or options.pids:
-            out.select(program=options.program or None, pids=options.pids)
+        options.choose(out)
         pacer = Pacer()
         try:
             while (segments := await anyio.to_thread.run_sync(transport.read)) is not None:
@@ -91,7 +90,7 @@ class FileSource:
         pacer = Pacer()
         async with self.ctx.avworker.demux(path, loop=self.options.loop) as demuxer:
             self.duration_s = demuxer.duration_s
-            if self.options.program or self.options.pids:
+            if self.options.selective:
                 self.ctx.log.warning("%s has no programs to choose from", path)
             for note in demuxer.notes:
                 self.ctx.log.warning("%s: %s", path, note)

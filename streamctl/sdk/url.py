@@ -26,7 +26,10 @@ SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
 KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
 SECRET_QUERY = frozenset(
-    {"key", "pass", "passphrase", "password", "token", "secret", "streamid", "srt_streamid"}
+    {
+        *("key", "pass", "passphrase", "password", "token", "secret"),
+        *("srt_streamid", "stream_id", "streamid"),
+    }
 )
 """Names of values that open something; stream ids of SRT hold keys and logins."""
 LOGIN = re.compile(r"(//[^/?#:]*:)[^?#]*@")
