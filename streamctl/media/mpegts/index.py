@@ -230,7 +230,7 @@ class TsIndex:
             if lead != self.lead:
                 self._follow(lead)
             self._pcr_pid = program.map.pcr_pid
-            self._pids = (*program.pids, *control_pids(program.map))
+            self._pids = (*program.pids, *control_pids(program.map), *program.services)
             interest[self._pcr_pid] |= ADAPTED
         if self.lead is not None:
             interest[self.lead.pid] |= STARTS
