@@ -2,7 +2,8 @@
 
 Sources hand over what came in about 5 ms. At low rates that is little, and goes on at once; at
 high rates two or three such pieces are dealt with together, and so are single datagrams that
-follow each other closely.
+follow each other closely. Who can't deal with a piece in one turn of the loop is called again in
+the next one.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Gatherer:
         self._bytes = 0
         self._last = -math.inf
         self._timer: Timer | None = None
+        self._turn: Timer | None = None
         self._failure: Exception | None = None
         """Of what the timer delivered; whoever brings the next piece has to know."""
 
@@ -63,17 +65,30 @@ class Gatherer:
             pieces, self._pieces, self._bytes = self._pieces, [], 0
             self._deliver(b"".join(pieces))
 
+    def call_again(self) -> None:
+        """Deliver nothing at all in the next turn of the loop."""
+        if self._turn is None:
+            self._turn = self.clock.call_later(0.0, self._on_turn)
+
     def close(self) -> None:
         """Drop what waits."""
         self._pieces.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._turn):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._turn = None
 
     def _on_timer(self) -> None:
         # Not set anew for each delivery: one that comes early does no harm.
         self._timer = None
         try:
             self.flush()
+        except Exception as error:
+            self._failure = error
+
+    def _on_turn(self) -> None:
+        self._turn = None
+        try:
+            self._deliver(b"")
         except Exception as error:
             self._failure = error
