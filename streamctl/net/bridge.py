@@ -1,7 +1,8 @@
 """Hands what threads bring over to the loop: one call there for all that has collected.
 
 Waking a loop costs more than most of what it is woken for, so a thread that brings something while
-a call is pending only adds to it.
+a call is pending only adds to it. Where that has become much, as after a loop was held up, others
+have their turns in between.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Thing = TypeVar("Thing")
+TURN_S = 0.005
+"""After this the rest waits for the next turn of the loop."""
+FEW = 4
+"""Things that are handed over without a look at the clock."""
 LOOK_S = 0.002
 """How often a thread that is to end is looked at: joining it would block the loop."""
 
@@ -23,7 +28,7 @@ class Bridge(Generic[Thing]):
     """A way from any thread to the loop that was running when it was made."""
 
     def __init__(self, deliver: Callable[[list[Thing]], None]) -> None:
-        """``deliver`` is called in the loop with everything that was put since, in order."""
+        """``deliver`` is called in the loop with what was put since, in order, some at a time."""
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
@@ -47,7 +52,19 @@ class Bridge(Generic[Thing]):
     def _take(self) -> None:
         with self._lock:
             things, self._waiting = self._waiting, []
-        self._deliver(things)
+        end, done = self._loop.time() + TURN_S, 0
+        try:
+            while done < len(things):
+                few = things[done : done + FEW]
+                done += FEW
+                self._deliver(few)
+                if self._loop.time() > end:
+                    break
+        finally:
+            if done < len(things):
+                with self._lock:
+                    self._waiting[:0] = things[done:]
+                self._loop.call_soon(self._take)
 
 
 async def ended(thread: threading.Thread) -> None:
