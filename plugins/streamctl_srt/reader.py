@@ -37,7 +37,7 @@ WAIT_MS = 25
 EVENTS = 4096
 MESSAGE_BYTES = 1500
 """Room for one message: with less than its size it would stay where it is."""
-DRAIN_BYTES = 1_048_576
+DRAIN_BYTES = 262_144
 """What is read of one socket before the others have their turn."""
 BEHIND_BYTES = 67_108_864
 """What the loop may have to take yet. Beyond it nothing is read: libsrt drops and counts."""
