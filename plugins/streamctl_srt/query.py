@@ -58,6 +58,8 @@ PLAIN_KEYS = {
     "ffs": Option.FC,
     "rcvbuf": Option.RCVBUF,
     "sndbuf": Option.SNDBUF,
+    "recv_buffer_size": Option.UDP_RCVBUF,
+    "send_buffer_size": Option.UDP_SNDBUF,
     "packetfilter": Option.PACKETFILTER,
 }
 """Keys of URLs that go to libsrt as they are."""

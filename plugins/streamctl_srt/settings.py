@@ -22,6 +22,11 @@ BUFFER_BYTES = 12_288_000
 BUFFER_MAX_BYTES = 201_326_592
 RATE_FORESEEN = 12_500_000
 """Bytes per second that buffers are made for: 100 Mbit/s."""
+UDP_BYTES = 16_777_216
+"""What the kernel is asked to hold of what arrives; it gives what the system allows. What is sent
+keeps libsrt's 64 KiB: more would stand before a slow line and use up the latency."""
+REORDERED = 128
+"""By how many datagrams one may come late, where some do, before it is asked for again."""
 WINDOW = 25_600
 """Datagrams under way at most, libsrt's own value."""
 
@@ -78,6 +83,8 @@ class Settings:
         yield Option.FC, max(WINDOW, buffer // (DATAGRAM_BYTES - 44) + 1)
         yield Option.RCVBUF, buffer
         yield Option.SNDBUF, buffer
+        yield Option.UDP_RCVBUF, UDP_BYTES
+        yield Option.LOSSMAXTTL, REORDERED
         yield Option.RCVLATENCY, self.latency_ms
         yield Option.PEERLATENCY, self.latency_ms
         yield Option.PAYLOADSIZE, self.packet_bytes

@@ -13,6 +13,7 @@ from streamctl.sdk.session import Action, RefusalCode
 from streamctl_srt import connection
 from streamctl_srt import port as port_module
 from streamctl_srt.admission import Admitted
+from streamctl_srt.constants import Option
 from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.options import ListenerOptions, OutputOptions
 from streamctl_srt.port import Port, SrtListener
@@ -261,6 +262,20 @@ async def test_the_streams_own_latency_counts() -> None:
     async with world.serving(), world.caller("publish:news"):
         await world.until(lambda: world.sessions)
         assert world.sessions[0].measure()["latency_ms"] == 700
+
+
+async def test_both_ends_forgive_reordering_and_ask_for_a_large_buffer() -> None:
+    world = World()
+    async with world.runtime.running() as engine:
+        port = Port(engine, world, world.ctx, Settings(), 10)
+        world.port = (await port.open((HOST, 0)))[1]
+        async with world.caller("publish:news") as caller:
+            await world.until(lambda: port.connections)
+            [came] = port.connections
+            for endpoint in (caller.link.endpoint, came.endpoint):
+                assert endpoint.number_of(Option.LOSSMAXTTL) == 128
+                assert endpoint.number_of(Option.UDP_RCVBUF) == 16_777_216
+        await port.close("done")
 
 
 @pytest.mark.parametrize(("bind", "host"), [("", HOST), ("", "::1"), ("::1", "::1")])

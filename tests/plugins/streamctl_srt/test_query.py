@@ -41,6 +41,7 @@ def of(query: str, options: PushOptions | None = None) -> Settings:
         ("connect_timeout_s=1.5", "connect_timeout_s", 1.5),
         ("transtype=live&mode=caller&messageapi=1", "latency_ms", 120),
         ("lossmaxttl=40&tlpktdrop=no", "plain", ((Option.LOSSMAXTTL, 40), (Option.TLPKTDROP, 0))),
+        ("recv_buffer_size=4096", "plain", ((Option.UDP_RCVBUF, 4096),)),
         ("packetfilter=fec,cols:10", "plain", ((Option.PACKETFILTER, "fec,cols:10"),)),
     ],
 )
