@@ -191,6 +191,34 @@ async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_who_sends_late_is_a_publisher_after_all() -> None:
+    world = World()
+    world.append(chunk(0, rap=True))
+    async with world.serving(), world.caller("news") as caller:
+        await world.until(lambda: caller.data)
+        caller.send(MESSAGE)
+        await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+        assert [session.action for session in world.sessions] == [Action.PLAY, Action.PUBLISH]
+        assert world.ended == [(world.sessions[0], "it sends, so it publishes")]
+        assert world.fanout.viewers == {}
+        assert world.admitted == 1
+    assert world.admitted == 0
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_viewer_by_its_own_word_sends_is_not_looked_at() -> None:
+    world = World()
+    world.append(chunk(0, rap=True))
+    async with world.serving(), world.caller("read:news") as caller:
+        await world.until(lambda: caller.data)
+        caller.send(MESSAGE)
+        size = len(caller.data)
+        world.append(chunk(1))
+        await world.until(lambda: len(caller.data) > size)
+        assert [session.action for session in world.sessions] == [Action.PLAY]
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_viewers_passphrase_is_needed_without_a_mode_too() -> None:
     world = World()
     world.options["news"] = OutputOptions(read_passphrase=SecretStr(WORD))
