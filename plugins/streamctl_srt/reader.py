@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from streamctl.net.bridge import Bridge, ended
 from streamctl_srt.constants import EPOLL_ENABLE_EMPTY, ErrorCode, Event, State
-from streamctl_srt.reject import reason_text
+from streamctl_srt.reject import GONE, reason_text
 from streamctl_srt.structs import EpollEvent
 
 if TYPE_CHECKING:
@@ -243,4 +243,4 @@ class Reader:
             calls.append((caller.received, self._view[:at].tobytes()))
         if over:
             self.forget(endpoint)
-            calls.append((caller.broken, "the peer closed the connection or fell silent"))
+            calls.append((caller.broken, GONE))
