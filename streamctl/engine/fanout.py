@@ -87,6 +87,8 @@ class LaneFanOut:
         """When pending bytes must leave at the latest."""
         self._flushed_at = clock.now()
         self._waiting = 0
+        self._held = False
+        """Nobody may join for the moment."""
         self._leads = False
         """The newest random-access point is open, and pictures that lead it may still come."""
 
@@ -150,6 +152,16 @@ class LaneFanOut:
         A relay would take the last pictures for a source that works, again with each attempt.
         """
         self.earliest = self.lane.head
+
+    def hold(self) -> None:
+        """The lane is being filled with the past: nobody joins."""
+        self._held = True
+
+    def release(self) -> None:
+        """The lane holds what is newest: whoever waits may join."""
+        if self._held:
+            self._held = False
+            self.flush()
 
     def flush(self) -> None:
         """Send what is pending to the head group now, then let waiting viewers join."""
@@ -215,7 +227,7 @@ class LaneFanOut:
     def reset(self) -> None:
         """The lane was cleared: everybody waits for the next random-access point."""
         self._pending.clear()
-        self._leads = False
+        self._leads = self._held = False
         self.position = self.lane.head
         for viewer in self.viewers.values():
             self._leave_head(viewer)
@@ -253,7 +265,9 @@ class LaneFanOut:
 
     def _try_join(self, viewer: Viewer) -> None:
         join = self.lane.joins[-1].index if self.lane.joins else None
-        if join is None or not self.earliest <= join < self.position or self._leads:
+        if join is None or not self.earliest <= join < self.position:
+            return
+        if self._leads or self._held:
             return
         viewer.cursor.join()
         viewer.joined = viewer.landed = True
