@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import lowlevel
 
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.packet import TIMESCALE
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from streamctl_file.options import FileInputOptions
     from streamctl_file.segment import Segment
 
+MUCH_BYTES = 262_144
+"""What is handed over in one turn of the loop: a source that was held up has much to catch up."""
 WHOLE = 0.95
 """A file that ends before this part of its declared length is not whole; the rest is rounding."""
 
@@ -80,6 +83,9 @@ class FileSource:
                 if end > begin:
                     ready.append(packets[begin * PACKET_BYTES : end * PACKET_BYTES])
                     begin = end
+                    if sum(map(len, ready)) >= MUCH_BYTES:
+                        send(ready, now, out)
+                        await lowlevel.checkpoint()
                     continue
                 send(ready, now, out)
                 await clock.sleep(pacer.wait_s(self.position_s, now))
