@@ -141,6 +141,8 @@ class TsIndex:
         self._pids: tuple[int, ...] = ()
         """Those of the program."""
         self._opening: Opening | None = None
+        self._start = b""
+        """The packet in which the last unit of the leading stream began."""
         self._open_point: int | None = None
         """PTS of an open random-access point whose leading pictures may come."""
         self._last_point: int | None = None
@@ -204,7 +206,9 @@ class TsIndex:
             if packet[3] & ADAPTED and pid == self._pcr_pid:
                 self._read_clock(packet, row, events)
             if pid == lead:
-                if packet[1] & STARTS and packet[3] & LOADED:
+                # A packet may come twice (§2.4.3.3), which does not make two units.
+                if packet[1] & STARTS and packet[3] & LOADED and packet != self._start:
+                    self._start = packet
                     self._begin(packet, batch, data, row, events)
             elif self._read_table(packet, row, events):
                 return row + 1
@@ -288,6 +292,8 @@ class TsIndex:
         for row in batch.of_pid(self.lead.pid, start):
             at = row * PACKET_BYTES
             packet = bytes(data[at : at + PACKET_BYTES])
+            if packet == self._start:
+                continue
             if packet[1] & STARTS:
                 self._decide(events, whole=True)
                 return

@@ -117,6 +117,16 @@ def test_batches_of_any_size_give_the_same(step: int) -> None:
     assert (index.packets, index.decided) == (len(MOVIE) // 188, len(MOVIE) // 188)
 
 
+@pytest.mark.parametrize("step", [1, 7, 500])
+def test_a_packet_that_comes_twice_begins_one_unit(step: int) -> None:
+    once = [MOVIE[at : at + 188] for at in range(0, len(MOVIE), 188)]
+    index = TsIndex()
+    found = entries(indexed(b"".join(one * 2 for one in once), step, index))
+    assert [entry.dts for entry in found] == [one.dts for one in PICTURES]
+    assert [n for n, entry in enumerate(found) if entry.rap] == [0, 25, 50]
+    assert index.units == len(PICTURES)
+
+
 def test_entries_come_before_the_packet_that_is_decided() -> None:
     index = TsIndex()
     seen = 0
