@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.bench_rtmp import LOAD_CORE, SERVER_CORE, machine, pin
+from tests.bench.batch import LOAD_CORE, SERVER_CORE, load, pin, report
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.media import MediaCache
 from tests.support.peers import CONFIG, HOST, Streamctl
@@ -244,12 +244,6 @@ def bound(port: int) -> bool:
     return any(int(row.split()[1].partition(":")[2], 16) == port for row in rows)
 
 
-def load(action: str, *arguments: object) -> Process:
-    """A load tool on core 1."""
-    argv = [sys.executable, "-u", str(LOAD), action, *map(str, arguments)]
-    return Process(["taskset", "-c", LOAD_CORE, *argv])
-
-
 def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run:
     """Start a server, load it, read its CPU over the window."""
     kbps = scenario.mbps * 1000
@@ -258,13 +252,13 @@ def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamctl-bench-")))
         running = start(stack, server, scenario, folder)
         sender = stack.enter_context(
-            load("send", scenario.kind, media, kbps, length, *running.targets)
+            load(LOAD, "send", scenario.kind, media, kbps, length, *running.targets)
         )
         sender.wait_line("^sending", 60)
         viewers = None
         if scenario.viewers:
             target = f"{running.targets[0]}*{scenario.viewers}"
-            viewers = stack.enter_context(load("view", 1, seconds, PROBES, target))
+            viewers = stack.enter_context(load(LOAD, "view", 1, seconds, PROBES, target))
             viewers.wait_line("^begin", 30)
         else:
             time.sleep(WARMUP_S)
@@ -392,12 +386,7 @@ def main() -> None:
                     run = measure(server, scenario, path, args.seconds)
                     runs.append(run)
                     print(f"{repeat + 1} {run}", file=sys.stderr, flush=True)
-    rows = table(runs)
-    print(machine())
-    show(rows)
-    if args.json:
-        document = {"machine": machine(), "table": rows, "runs": [asdict(run) for run in runs]}
-        args.json.write_text(json.dumps(document, indent=1))
+    report(table(runs), runs, show, args.json)
 
 
 if __name__ == "__main__":
