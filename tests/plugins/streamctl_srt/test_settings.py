@@ -21,6 +21,12 @@ def test_a_listener_has_no_passphrase_of_its_own() -> None:
     assert Option.PASSPHRASE not in set_by(Settings.of(ListenerOptions()))
 
 
+def test_by_default_datagrams_carry_seven_packets_and_wait_for_lost_ones_120_ms() -> None:
+    found = set_by(Settings.of(ListenerOptions()))
+    assert found[Option.PAYLOADSIZE] == 7 * 188
+    assert found[Option.RCVLATENCY] == 120
+
+
 def test_both_directions_get_the_latency() -> None:
     found = set_by(Settings(latency_ms=250))
     assert (found[Option.RCVLATENCY], found[Option.PEERLATENCY]) == (250, 250)
