@@ -28,6 +28,7 @@ from streamctl.media.mpegts.packet import (
     PCR_FLAG,
     RANDOM_ACCESS,
 )
+from streamctl.media.mpegts.pcr import ClockWatch
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK, read_pes_header
 from streamctl.media.mpegts.picture import PROBES
 from streamctl.media.mpegts.program import ProgramReader, control_pids
@@ -126,6 +127,9 @@ class TsIndex:
         self.cadence = Cadence()
         self.packets = 0
         """Packets that were fed."""
+        self.clock = ClockWatch()
+        self.untimed = 0
+        """Entries that tell no time, for another reason than scrambling."""
         self.units = 0
         """Units of the leading stream that began, entries or not."""
         self.batch: Batch | None = None
@@ -233,7 +237,9 @@ class TsIndex:
             lead = leading_stream(program.map)
             if lead != self.lead:
                 self._follow(lead)
-            self._pcr_pid = program.map.pcr_pid
+            if program.map.pcr_pid != self._pcr_pid:
+                self._pcr_pid = program.map.pcr_pid
+                self.clock.restart()
             self._pids = (*program.pids, *control_pids(program.map), *program.services)
             interest[self._pcr_pid] |= ADAPTED
         if self.lead is not None:
@@ -260,7 +266,9 @@ class TsIndex:
         if packet[4] >= 7 and packet[5] & PCR_FLAG:
             value = int.from_bytes(packet[6:12], "big")
             pcr = (value >> 15) * 300 + (value & 0x1FF)
-            events.append(Clock(self.packets + row, pcr, bool(packet[5] & DISCONTINUITY)))
+            anew = bool(packet[5] & DISCONTINUITY)
+            self.clock.take(pcr, announced=anew)
+            events.append(Clock(self.packets + row, pcr, anew))
 
     def _begin(
         self, packet: bytes, batch: Batch, data: Data, row: int, events: list[Event]
@@ -278,6 +286,7 @@ class TsIndex:
         pts, dts = (header.pts, header.dts) if header and not self.scrambled else (None, None)
         entry = Entry(self.packets + row, pts, dts, Kind.P)
         if self._probe is None or self.scrambled:
+            self.untimed += header is not None and pts is None and not self.scrambled
             self._guess(entry, hint, events)
             return
         self._opening = Opening(entry, bytearray(payload))
@@ -329,6 +338,7 @@ class TsIndex:
         self._opening = None
         if start < 0 or probe.second_field(data[start:]):
             return True
+        self.untimed += entry.pts is None
         entry.kind, entry.flags = seen or (Kind.P, 0)
         self._complete(entry)
         events.append(entry)

@@ -229,6 +229,34 @@ def test_a_scrambled_program_passes_untouched(media: MediaCache) -> None:
     assert {packet.kind for packet in reader.packets} == {Kind.DATA}
 
 
+def test_scrambled_sound_of_a_clear_program_passes_untouched(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    reader = Keeper()
+    world.graph.attach(Format.PACKETS, reader)
+    capture = again(media, seconds=5.0)
+    data = scrambled(capture.data, {0x122})
+    world.send(epoch, data, kbps=len(data) * 8 / 5000)
+    assert epoch.on_air
+    assert epoch.transport is not None
+    assert not epoch.transport.sealed
+    assert epoch.transport.index.continuity.scrambled.keys() == {0x122}
+    found = compare(data, keeper.data, [0x111, 0x121])
+    assert found.faults == []
+    sent = {payload(one) for one in packets(data) if pid_of(one) == 0x122}
+    came = [payload(one) for one in packets(keeper.data) if one[3] & 0xC0]
+    assert len(came) > len(sent) // 2
+    assert sent.issuperset(came)
+    tracks = [track.codec for track in world.begun[0].tracks]
+    assert tracks == [Codec.H264, Codec.AAC]
+    assert {packet.track for packet in reader.packets} == {0, 1}
+
+
+def payload(packet: bytes) -> bytes:
+    """What is behind the header, with its scrambling bits."""
+    return bytes((packet[3] & 0xF0,)) + packet[4:]
+
+
 def test_scrambling_that_begins_or_ends_begins_an_epoch(media: MediaCache) -> None:
     world = World()
     epoch, keeper = start(world)

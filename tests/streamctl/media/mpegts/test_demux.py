@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamctl.media.codecs import complete
 from streamctl.media.mpegts.align import Aligner
-from streamctl.media.mpegts.demux import MAX_PICTURE_TRACKS, MAX_TRACKS, Tracks, TsDemuxer
+from streamctl.media.mpegts.demux import MAX_PICTURE_TRACKS, MAX_TRACKS, UNREAD, Tracks, TsDemuxer
 from streamctl.media.packet import TIMESCALE, Codec, Kind, Media, Packet, Track
 from tests.streamctl.media.mpegts.movie import DATA, MOVIE, damaged, picture, sound_pid, written
 from tests.streamctl.media.mpegts.packets import packet as ts_packet
@@ -186,11 +186,7 @@ def test_what_cant_be_read_is_named() -> None:
     others = [Component(0x300 + n, kind, []) for n, kind in enumerate((0x0B, 0x33, 0x10))]
     demuxer = TsDemuxer()
     demuxed(sent(service(sound_pid(0x101), *others)), demuxer=demuxer)
-    assert demuxer.left_out == (
-        "DSM-CC (PID 768)",
-        "VVC (PID 769)",
-        "MPEG-4 part 2 video (PID 770)",
-    )
+    assert demuxer.left_out == dict.fromkeys((0x300, 0x301, 0x302), UNREAD)
 
 
 def test_sound_in_private_clothes_is_read() -> None:
@@ -216,6 +212,8 @@ def test_tracks_are_bounded() -> None:
     demuxed(sent(service(*views, *many, sound_pid(0x101))), demuxer=demuxer)
     assert len(demuxer.tracks) == MAX_TRACKS
     assert sum(track.media is Media.VIDEO for track in demuxer.tracks) == MAX_PICTURE_TRACKS
+    assert demuxer.left_out[0x200 + MAX_PICTURE_TRACKS] == "one of more than 4 video tracks"
+    assert demuxer.left_out[0x101] == "one of more than 64 tracks"
 
 
 def test_a_scrambled_program_is_named_as_such() -> None:
@@ -251,7 +249,7 @@ def test_captures_are_taken_apart_as_others_do(capture: tuple[str, bytes], tmp_p
     tracks = demuxer.tracks
     kinds = [Codec.TELETEXT, Codec.DVBSUB, Codec.SCTE35, Codec.KLV, Codec.ID3]
     assert [track.codec for track in tracks][-5:] == kinds
-    assert (demuxer.left_out, demuxer.time.faults) == ((), {})
+    assert (demuxer.left_out, demuxer.time.faults) == ({}, {})
     for track in tracks:
         assert complete(track).config is not None
         if track.media is Media.DATA:
