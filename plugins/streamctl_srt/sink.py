@@ -86,6 +86,8 @@ class SrtSink:
             self.link = link
             sender = self.sender = Sender("srt-push")
             outbox = self.outbox = Outbox(link.endpoint, settings.packet_bytes, link)
+            if (perf := link.endpoint.measure()) is not None:
+                outbox.latency_ms = perf.msSndTsbPdDelay
             sender.add(outbox)
             connected()
             try:
