@@ -34,7 +34,7 @@ def test_what_its_owner_may_change_is_copied() -> None:
 
 
 def test_starts_make_portions_small() -> None:
-    assert portion(memoryview(PLAIN * 1000), TURN_WEIGHT) == (TURN_WEIGHT, TURN_WEIGHT)
+    assert portion(memoryview(PLAIN * 2000), TURN_WEIGHT) == (TURN_WEIGHT, TURN_WEIGHT)
     count, weight = portion(memoryview(START * 1000), TURN_WEIGHT)
     assert count == TURN_WEIGHT // (1 + START_WEIGHT)
     assert weight == count * (1 + START_WEIGHT)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streamctl.engine import transport
 from streamctl.engine.backlog import START_WEIGHT, TURN_WEIGHT
 from streamctl.engine.epoch import BACKLOG_BYTES, CONFIG_WAIT_S, RESTLESS
+from streamctl.engine.gather import WAIT_S
 from streamctl.engine.lane import Bounds
 from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
 from streamctl.engine.transport import CHANGE_WORK, MAX_WORK
@@ -333,7 +334,7 @@ def test_scrambling_that_comes_and_goes_all_the_time_piles_nothing_up(media: Med
 
 
 def test_much_at_once_takes_several_turns_and_comes_out_the_same(media: MediaCache) -> None:
-    data = again(media, seconds=6.0).data
+    data = again(media, seconds=12.0).data
     cut = len(data) // 3
     first, rest = data[:cut], data[cut:]
     made = []
@@ -397,6 +398,7 @@ def test_going_on_air_with_much_that_was_held_takes_several_turns(media: MediaCa
         epoch.put_ts(piece, world.clock.now())
         world.clock.advance(0)
     assert not epoch.on_air
+    world.clock.advance(WAIT_S)
     world.clock.monotonic += CONFIG_WAIT_S
     world.clock.advance(0)
     transport = epoch.transport
