@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LOAD = Path(__file__).with_name("ts_load.py")
-WARMUP_S = 6.0
-"""Until encoders' first groups are in, the rings grow and the senders run evenly."""
+WARMUP_S = 12.0
+"""Until the senders run evenly, and the rings (``buffer_s``, 10 s) are full: fresh memory costs."""
 MARGIN_S = 6.0
 """Sent on after the window, so that its end is not the stream's."""
 PASS_S = 4
