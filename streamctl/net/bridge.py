@@ -34,6 +34,8 @@ class Bridge(Generic[Thing]):
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._waiting: list[Thing] = []
+        self._called = False
+        """A call is pending, or under way."""
 
     @property
     def waiting(self) -> int:
@@ -43,10 +45,10 @@ class Bridge(Generic[Thing]):
     def put(self, things: Iterable[Thing]) -> None:
         """Bring things, from any thread; they are lost when the loop is closed."""
         with self._lock:
-            called = bool(self._waiting)
             self._waiting.extend(things)
-            if called or not self._waiting:
+            if self._called or not self._waiting:
                 return
+            self._called = True
         with suppress(RuntimeError):  # The loop was closed meanwhile.
             self._loop.call_soon_threadsafe(self._take)
 
@@ -62,9 +64,10 @@ class Bridge(Generic[Thing]):
                 if time.monotonic() > end:  # A loop's own time may stand still in a turn.
                     break
         finally:
-            if done < len(things):
-                with self._lock:
-                    self._waiting[:0] = things[done:]
+            with self._lock:
+                self._waiting[:0] = things[done:]
+                again = self._called = bool(self._waiting)
+            if again:
                 self._loop.call_soon(self._take)
 
 

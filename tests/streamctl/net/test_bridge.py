@@ -120,3 +120,28 @@ def test_a_loop_that_is_closed_is_no_error() -> None:
 
     bridge = asyncio.run(make())
     bridge.put([1])
+
+
+async def test_one_call_is_pending_however_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamctl.net.bridge.TURN_S", -1)
+    pending = 0
+    taken = 0
+
+    def take(things: list[int]) -> None:
+        nonlocal taken
+        taken += len(things)
+        # More comes while the loop is at it, as from a thread.
+        if taken < 40 * FEW:
+            bridge.put(range(FEW))
+
+    bridge = Bridge(take)
+    bridge.put(range(3 * FEW))
+    turns = 0
+    while bridge.waiting:
+        before = taken
+        await anyio.sleep(0)
+        turns += 1
+        pending = max(pending, (taken - before) // FEW)
+    assert taken >= 40 * FEW
+    assert pending == 1
+    assert turns >= 40
