@@ -50,6 +50,8 @@ SETTLED_S = 0.6
 PACKETS = 7
 """In a datagram."""
 PACKET_BITS = 188 * 8
+HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+"""For everybody, as docs/udp.md advises: fresh memory for rings is a large part of the cost else."""
 ATTEMPTS = 4
 PROBES = 2
 VIEWER_MBPS = 5
@@ -374,6 +376,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every run and the table")
     args = parser.parse_args()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
+    os.environ.setdefault(*HUGE_PAGES)
     runs: list[Run] = []
     wanted = [SCENARIOS[name] for name in args.only.split(",")]
     with tempfile.TemporaryDirectory(prefix="streamctl-bench-") as folder:
