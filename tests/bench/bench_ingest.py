@@ -51,7 +51,7 @@ PACKETS = 7
 """In a datagram."""
 PACKET_BITS = 188 * 8
 HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
-"""For everybody, as docs/udp.md advises: fresh memory for rings is a large part of the cost else."""
+"""For everybody, as docs/udp.md advises: fresh memory for rings is much of the cost else."""
 ATTEMPTS = 4
 PROBES = 2
 VIEWER_MBPS = 5
