@@ -42,6 +42,20 @@ class Cause(BaseModel):
     since: str
 
 
+class ElementaryStatus(BaseModel):
+    """One elementary stream of a program of MPEG-TS."""
+
+    pid: int = Field(description="as it comes in")
+    kind: str = Field(description="such as H.264, teletext or DSM-CC")
+    language: str = ""
+    packets: int = 0
+    lost_packets: int = Field(0, description="missing by their counters, at least")
+    scrambled_packets: int = Field(0, description="which pass untouched, and can't be read")
+    left_out: str = Field(
+        "", description="why it is no track, and only MPEG-TS carries it; empty = it is one"
+    )
+
+
 class TransportStatus(BaseModel):
     """What is found in an input of MPEG-TS without taking it apart."""
 
@@ -59,6 +73,20 @@ class TransportStatus(BaseModel):
     fps: float = Field(0.0, description="by the times of the pictures")
     gop_s: float = 0.0
     gop_frames: int = 0
+    clock_jumps: int = Field(
+        0, description="clock references (PCR) that go back or far ahead without notice"
+    )
+    clock_gaps: int = Field(0, description="clock references that come more than 100 ms apart")
+    untimed_units: int = Field(
+        0, description="pictures, or units of sound without them, that tell no time (PTS)"
+    )
+    faults: dict[str, int] = Field(
+        default_factory=dict,
+        description="what was wrong with access units, and how often, while somebody reads them",
+    )
+    streams: list[ElementaryStatus] = Field(
+        default_factory=list, description="of the program, in its order"
+    )
 
 
 class InputStatus(BaseModel):

@@ -32,6 +32,7 @@ WATCHED = [
 ]
 """Packages whose code must not block an event loop."""
 
+pytest.register_assert_rewrite("tests.support.recorded")
 settings.register_profile("fast", deadline=None, derandomize=True, database=None)
 settings.register_profile("deep", deadline=None, database=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic_core import PydanticUndefined
 
 from streamctl.config.load import parse
 from streamctl.engine.services import converter_specs
@@ -108,6 +110,43 @@ def test_stream_examples_are_valid(document: str) -> None:
     examples = blocks(document, "toml")
     read = [parse(text, document, Registry(), ENVIRON) for text in examples]
     assert any(config.streams for config in read)
+
+
+def documented() -> Iterator[tuple[str, str, str, object]]:
+    """Kind, place, key and default of each row of docs/options.md."""
+    for section in (ROOT / "docs/options.md").read_text().split("\n## ")[1:]:
+        kind = section.partition("\n")[0]
+        for line in section.splitlines():
+            if not line.startswith("| `"):
+                continue
+            key, places, default, _ = (cell.strip(" `") for cell in line.strip("|").split("|"))
+            known = {"": None, "needed": PydanticUndefined}
+            value = known[default] if default in known else tomllib.loads(f"x = {default}")["x"]
+            for place in places.split(", "):
+                yield kind, place.strip("[]"), key, value
+
+
+def existing() -> Iterator[tuple[str, str, str, object]]:
+    """The same of the option models of what is installed."""
+    for plugin in Registry().load_all()[0]:
+        models = {
+            "input": plugin.InputOptions,
+            "push": plugin.PushOptions,
+            "stream": plugin.OutputOptions,
+            "listener": plugin.ListenerOptions,
+            **{f"listeners.{name}": model for name, model in plugin.listeners.items()},
+        }
+        for place, model in models.items():
+            for key, field in model.model_fields.items():
+                default = field.get_default(call_default_factory=True, validated_data={})
+                value = list(default) if isinstance(default, tuple) else default
+                yield plugin.kind, place, key, value
+
+
+def test_the_tables_of_options_are_true() -> None:
+    rows = list(documented())
+    assert len({row[:3] for row in rows}) == len(rows)
+    assert {row[:3]: row[3] for row in rows} == {row[:3]: row[3] for row in existing()}
 
 
 def test_the_table_of_codecs_is_true() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
-from streamctl_file.options import FileInputOptions, with_query
+from streamctl.sdk.query import with_query
+from streamctl_file.options import FileInputOptions
 from streamctl_file.source import FileSource
 
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ class FilePlugin(ProtocolPlugin):
     caps: ClassVar[Cap] = Cap.PULL
     InputOptions: ClassVar[type[BaseModel]] = FileInputOptions
 
-    def source(self, url: StreamURL, options: Any, ctx: Context) -> Source:
+    def check_input(self, url: StreamURL, options: FileInputOptions) -> None:
+        """Refuse words and values of the query that are none, or that the table contradicts.
+
+        Raises:
+            ConfigError: it has such.
+        """
+        with_query(options, url)
+
+    def source(self, url: StreamURL, options: FileInputOptions, ctx: Context) -> Source:
         """A source that plays the file.
 
         Raises:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import lowlevel
 
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.pace import Pacer
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.url import StreamURL
     from streamctl_file.options import FileInputOptions
 
+MUCH_BYTES = 262_144
+"""What is handed over in one turn of the loop: a source that was held up has much to catch up."""
 WHOLE = 0.95
 """A file that ends before this part of its declared length is not whole; the rest is rounding."""
 
@@ -60,8 +63,7 @@ class FileSource:
     async def _run_transport(self, transport: TransportFile, out: EpochWriter) -> None:
         options = self.options
         self.duration_s = transport.duration_s
-        if options.program or options.pids:
-            out.select(program=options.program or None, pids=options.pids)
+        options.choose(out)
         pacer = Pacer()
         try:
             while (segments := await anyio.to_thread.run_sync(transport.read)) is not None:
@@ -81,6 +83,9 @@ class FileSource:
                 if end > begin:
                     ready.append(packets[begin * PACKET_BYTES : end * PACKET_BYTES])
                     begin = end
+                    if sum(map(len, ready)) >= MUCH_BYTES:
+                        send(ready, now, out)
+                        await lowlevel.checkpoint()
                     continue
                 send(ready, now, out)
                 await clock.sleep(pacer.wait_s(self.position_s, now))
@@ -91,7 +96,7 @@ class FileSource:
         pacer = Pacer()
         async with self.ctx.avworker.demux(path, loop=self.options.loop) as demuxer:
             self.duration_s = demuxer.duration_s
-            if self.options.program or self.options.pids:
+            if self.options.selective:
                 self.ctx.log.warning("%s has no programs to choose from", path)
             for note in demuxer.notes:
                 self.ctx.log.warning("%s: %s", path, note)

@@ -42,7 +42,10 @@ class TransportFile:
         self._segmenter = Segmenter()
         self._repetition = Repetition()
         self._head: bytes | None = b""
-        """The packets of a pass up to its first clock reference."""
+        """The packets of a pass up to its first clock reference, which is found as far from its
+        beginning as it was when the file was opened."""
+        self._searched = 0
+        """Bytes that were read in this pass."""
         self._over = False
 
     @classmethod
@@ -79,6 +82,7 @@ class TransportFile:
                 said = (error.strerror or str(error)).lower()
                 raise MediaError(f"can't read `{self.path}`: {said}") from None
             packets = bytes(self._aligner.feed(data)) if data else self._aligner.finish()
+            self._searched += len(data)
             segments = self._take(packets, last=not data)
             if not data:
                 segments += self._end_pass()
@@ -93,24 +97,24 @@ class TransportFile:
             self._file = None
 
     def _take(self, packets: bytes, *, last: bool) -> list[Segment]:
-        if not self.loop:
-            return self._segmenter.feed(packets)
         if self._head is not None:
             self._head += packets
             first = next(clocks(self._head), None)
-            if first is None and not last:
+            if first is None and not last and self._searched < PROBE_BYTES:
                 return []
             if first is None:
                 raise MediaError(f"`{self.path}` is no transport stream with a clock any more")
             _, pid, value = first
             self._repetition.begin(pid, value // 300)
             packets, self._head = self._head, None
+        if not self.loop:
+            return self._segmenter.feed(packets)
         return self._segmenter.feed(bytes(self._repetition.take(packets, last=last)))
 
     def _end_pass(self) -> list[Segment]:
         self.close()
         self._aligner = Aligner()
-        self._head = b""
+        self._head, self._searched = b"", 0
         if self.loop:
             return []
         self._over = True

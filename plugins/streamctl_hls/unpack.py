@@ -62,7 +62,7 @@ class TsUnpacker:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        return self._demuxer.left_out
+        return tuple(f"PID {pid}: {why}" for pid, why in self._demuxer.left_out.items())
 
     def feed(self, loaded: Loaded) -> Iterator[list[Found]]:
         data = memoryview(loaded.data)

@@ -12,7 +12,7 @@ from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, Live
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_http_ts.options import HttpTsInputOptions
-from streamctl_http_ts.source import HttpTsSource
+from streamctl_http_ts.source import HttpTsSource, target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,14 @@ class HttpTsPlugin(ProtocolPlugin):
     play_format: ClassVar[Format | None] = Format.MPEGTS
     url_template: ClassVar[str] = "http://{host}:{port}/{code}/mpegts"
     InputOptions: ClassVar[type[BaseModel]] = HttpTsInputOptions
+
+    def check_input(self, url: StreamURL, options: HttpTsInputOptions) -> None:
+        """Refuse URLs that lead to no server, and headers that can't be sent.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        target(url, options)
 
     def source(self, url: StreamURL, options: HttpTsInputOptions, ctx: Context) -> Source:
         """A source that fetches a stream from another server.

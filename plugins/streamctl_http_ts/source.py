@@ -47,10 +47,7 @@ class HttpTsSource:
         self.url = url
         self.options = options
         self.ctx = ctx
-        # The kind may stand before the scheme, `http-ts+https://`.
-        plain = url.raw.strip().partition("://")[2]
-        headers = {name: text.get_secret_value() for name, text in options.headers.items()}
-        self.target = Target.of(f"{url.scheme}://{plain}", headers)
+        self.target = target(url, options)
 
     async def run(self, out: EpochWriter) -> None:
         """Fetch into the epoch until the stream or the connection ends.
@@ -63,8 +60,7 @@ class HttpTsSource:
             StaleEpoch: the epoch has ended.
         """
         options, ctx = self.options, self.ctx
-        if options.program or options.pids:
-            out.select(options.program or None, options.pids)
+        options.choose(out)
         put, now = out.put_ts, ctx.clock.now
         fetcher = Fetcher(ctx.clock, self._trust, ctx.handshake_s)
         async with fetcher.fetching(
@@ -97,9 +93,28 @@ class HttpTsSource:
             )
         if kind.startswith(NO_MEDIA):
             raise MediaError(f"{shown} is no MPEG-TS: `{kind}`", permanent=True)
+        encoding = head.headers.get("content-encoding", "identity").strip().lower()
+        if encoding != "identity":
+            raise MediaError(
+                f"{shown} comes compressed, as `{encoding}`, although that was not asked for",
+                hint="have the server, or what stands before it, leave MPEG-TS as it is",
+                permanent=True,
+            )
         if "content-length" in head.headers and any(mark in head.headers for mark in FILE_MARKS):
             raise MediaError(
                 f"{shown} is a file of {head.headers['content-length']} bytes, not a live stream",
                 hint="download it and play it with `file:PATH`",
                 permanent=True,
             )
+
+
+def target(url: StreamURL, options: HttpTsInputOptions) -> Target:
+    """Where a URL leads, and what is said there.
+
+    Raises:
+        ConfigError: to no server, or a header can't be sent.
+    """
+    # The kind may stand before the scheme, `http-ts+https://`.
+    plain = url.raw.strip().partition("://")[2]
+    headers = {name: text.get_secret_value() for name, text in options.headers.items()}
+    return Target.of(f"{url.scheme}://{plain}", headers)

@@ -105,7 +105,7 @@ class Admission:
             ]
         for one in gone:
             if one.passphrase is not None:
-                reason = "the passphrase is wrong or missing"
+                reason = "the handshake was not finished; the passphrase may be wrong or missing"
             else:
                 reason = "the handshake was not finished; does the caller encrypt?"
             action = next(iter(one.grants))

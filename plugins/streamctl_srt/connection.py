@@ -3,7 +3,8 @@
 A publisher's bytes go into an epoch as they come. A viewer is a wire of the fan-out of the
 ``mpegts`` lane; its outbox gives the line no more than twice the stream's rate, so that what a
 joiner has to catch up with does not drown the live part. A caller without a mode publishes when it
-sends within a second, and watches otherwise.
+sends within a second, and watches otherwise, until it sends after all: some encoders take their
+time between connecting and sending.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Connection:
         return look(self.endpoint)
 
     def _take(self, data: bytes) -> None:
-        if self.session is None:
+        if self.writer is None and self.admitted.stream_id.action is None:
             self._claim()
         if self.writer is not None and self.session is not None:
             self.session.bytes_in += len(data)
@@ -189,6 +190,7 @@ class Connection:
         answer = self.gate.peek(wish)
         busy = isinstance(answer, Refusal) and answer.code is RefusalCode.BUSY
         if not busy or now - self._sending_since > TAKEOVER_S:
+            self._give_back("it sends, so it publishes")
             self._begin(Action.PUBLISH)
 
     def _watch_then(self) -> None:
@@ -209,14 +211,20 @@ class Connection:
             return
         self.over = True
         self._stop_timer()
-        session, playback = self.session, self.playback
-        if session is not None and playback is not None:
-            playback.fanout.remove(session)
-            playback.cursor.close()
         self.port.leave(self)
         self.port.sender.close(self.outbox, within_s)
-        if session is not None:
-            self.gate.close(session, reason)
+        self._give_back(reason)
+
+    def _give_back(self, reason: str) -> None:
+        """End the session, if there is one."""
+        session, playback = self.session, self.playback
+        self.session = self.writer = self.playback = None
+        if session is None:
+            return
+        if playback is not None:
+            playback.fanout.remove(session)
+            playback.cursor.close()
+        self.gate.close(session, reason)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

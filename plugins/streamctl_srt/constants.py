@@ -20,6 +20,8 @@ class Option(enum.IntEnum):
     FC = 4
     SNDBUF = 5
     RCVBUF = 6
+    UDP_SNDBUF = 8
+    UDP_RCVBUF = 9
     MAXBW = 16
     INPUTBW = 24
     OHEADBW = 25

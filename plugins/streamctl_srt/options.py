@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from streamctl.sdk.plugin import Options
 from streamctl.sdk.secret import Secret
+from streamctl.sdk.transport import TransportOptions
 from streamctl_srt.constants import (
     MAX_PASSPHRASE,
     MAX_PAYLOAD_BYTES,
@@ -95,7 +96,7 @@ class OutputOptions(Options):
 
 
 class PushOptions(LinkOptions):
-    """Keys of a destination beside those of every push; a URL may hold them too."""
+    """Keys of a destination beside those of every push."""
 
     passphrase: Passphrase | None = None
     stream_id: StreamIdText = ""
@@ -103,10 +104,5 @@ class PushOptions(LinkOptions):
     """How long a handshake may take."""
 
 
-class InputOptions(PushOptions):
+class InputOptions(PushOptions, TransportOptions):
     """Keys beside ``url`` of an input."""
-
-    program: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """The program of several to take; 0 = the first."""
-    pids: tuple[Annotated[int, Field(ge=0, le=8191)], ...] = ()
-    """The PIDs to take; none = all."""

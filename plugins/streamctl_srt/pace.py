@@ -25,6 +25,10 @@ PACKETS = 20
 RTT_FACTOR = 2.0
 RTT_MS = 30.0
 """Round trips that are so much longer than the shortest one mean that packets wait."""
+UNKNOWN_RTT_MS = 100.0
+"""What libsrt says before it has measured one."""
+FORGETTING = 1.01
+"""How the shortest round trip ages from one second to the next: routes change."""
 BACK_OFF = 0.8
 GROWTH = 1.05
 """How the limit moves from one second to the next: down to less than arrived, up by little."""
@@ -55,7 +59,8 @@ class Pace:
         size, at = perf.byteSentTotal - self._bytes, self._at
         self._sent, self._lost = perf.pktSentTotal, perf.pktSndLossTotal
         self._bytes, self._at = perf.byteSentTotal, now
-        self._shortest_ms = min(self._shortest_ms, perf.msRTT)
+        if perf.msRTT != UNKNOWN_RTT_MS:
+            self._shortest_ms = min(self._shortest_ms * FORGETTING, perf.msRTT)
         if at is None or now <= at:
             return
         waits = perf.msRTT > self._shortest_ms * RTT_FACTOR + RTT_MS

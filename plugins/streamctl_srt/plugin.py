@@ -9,8 +9,9 @@ from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_srt import options as keys
 from streamctl_srt.link import PORT
 from streamctl_srt.port import SrtListener
+from streamctl_srt.query import check_destination, mode
 from streamctl_srt.runtime import Runtime
-from streamctl_srt.settings import Settings, mode
+from streamctl_srt.settings import Settings
 from streamctl_srt.sink import SrtSink
 from streamctl_srt.source import SrtSource
 
@@ -54,11 +55,12 @@ class SrtPlugin(ProtocolPlugin):
         mode(url)
 
     def check_push(self, url: StreamURL, options: keys.PushOptions) -> None:
-        """Refuse keys and values of the URL that are none.
+        """Refuse keys and values of the URL that are none, and destinations that call.
 
         Raises:
             ConfigError: it has such.
         """
+        check_destination(url)
         Settings.of_url(url, options)
 
     def source(self, url: StreamURL, options: keys.InputOptions, ctx: Context) -> Source:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from streamctl.net.bridge import Bridge, ended
 from streamctl_srt.constants import EPOLL_ENABLE_EMPTY, ErrorCode, Event, State
-from streamctl_srt.reject import reason_text
+from streamctl_srt.reject import GONE, reason_text
 from streamctl_srt.structs import EpollEvent
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ WAIT_MS = 25
 EVENTS = 4096
 MESSAGE_BYTES = 1500
 """Room for one message: with less than its size it would stay where it is."""
-DRAIN_BYTES = 1_048_576
+DRAIN_BYTES = 262_144
 """What is read of one socket before the others have their turn."""
 BEHIND_BYTES = 67_108_864
 """What the loop may have to take yet. Beyond it nothing is read: libsrt drops and counts."""
@@ -243,4 +243,4 @@ class Reader:
             calls.append((caller.received, self._view[:at].tobytes()))
         if over:
             self.forget(endpoint)
-            calls.append((caller.broken, "the peer closed the connection or fell silent"))
+            calls.append((caller.broken, GONE))

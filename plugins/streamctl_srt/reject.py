@@ -21,8 +21,10 @@ CODES = {
     RefusalCode.UNSUPPORTED: 1406,
     RefusalCode.SHUTDOWN: 1503,
 }
+GONE = "the peer closed the connection or fell silent"
 TEXTS = {
-    0: "refused, or not reachable",
+    # Nobody refused: it came about, and was over before it was looked at.
+    0: GONE,
     1: "the system refused a socket",
     2: "refused by the peer",
     3: "the peer has no room for it",

@@ -40,7 +40,9 @@ FULL_BYTES = 131_072
 FULL_S = 0.5
 """The same as time at the connection's rate."""
 FLUSH_S = 0.7
-"""How long a connection that is closed may take to send what was written."""
+"""How long a connection that is closed may take to send what was written, and to have it taken."""
+TAKING_S = 0.02
+"""How long a peer may take to fetch from libsrt what is due."""
 
 ENDED = "nothing is sent over SRT any more"
 
@@ -85,6 +87,8 @@ class Outbox:
         self._budget = 0.0
         self._budget_at = 0.0
         self._broken = False
+        self._whole_at: float | None = None
+        """Since when the peer has everything."""
 
     @property
     def queued(self) -> int:
@@ -121,12 +125,20 @@ class Outbox:
             self._budget -= turn - budget
         return STEP_S if self._queue else None
 
-    def flushed(self) -> bool:
-        """Whether the peer has everything."""
+    def finished(self, now: float) -> bool:
+        """Whether the peer has everything, and nothing of it waits there for the latency to pass.
+
+        What does so when a connection ends is lost.
+        """
         if self._broken:
             return True
         self._held()
-        return not self._queue and not self.held_bytes
+        if self._queue or self.held_bytes:
+            self._whole_at = None
+            return False
+        if self._whole_at is None:
+            self._whole_at = now
+        return now - self._whole_at >= self.latency_ms / 1000 + TAKING_S
 
     def _allowance(self, now: float) -> float:
         """Bytes that may be sent now."""
@@ -252,7 +264,7 @@ class Sender:
                 self._bridge.put([outbox.owner.drained])
             if outbox.close_by is not None:
                 again = STEP_S
-                if now >= outbox.close_by or outbox.flushed():
+                if now >= outbox.close_by or outbox.finished(now):
                     self._close(outbox)
             if again is not None:
                 due = STEP_S

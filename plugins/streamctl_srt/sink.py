@@ -12,6 +12,7 @@ from streamctl.media.packet import TIMESCALE, Chunk, Flag, Format, Skipped
 from streamctl_srt import statistics
 from streamctl_srt.link import opened
 from streamctl_srt.pace import Pace
+from streamctl_srt.query import check_destination
 from streamctl_srt.sender import LEAST_BURST, Outbox, Sender
 from streamctl_srt.settings import Settings
 
@@ -52,6 +53,7 @@ class SrtSink:
         Raises:
             ConfigError: it has a key or value that is none.
         """
+        check_destination(url)
         self.url = url
         self.settings = Settings.of_url(url, options)
         self.ctx = ctx
@@ -84,6 +86,8 @@ class SrtSink:
             self.link = link
             sender = self.sender = Sender("srt-push")
             outbox = self.outbox = Outbox(link.endpoint, settings.packet_bytes, link)
+            if (perf := link.endpoint.measure()) is not None:
+                outbox.latency_ms = perf.msSndTsbPdDelay
             sender.add(outbox)
             connected()
             try:

@@ -8,7 +8,8 @@ from streamctl.net.address import show
 from streamctl_srt import statistics
 from streamctl_srt.inlet import Inlet, waiting
 from streamctl_srt.link import PORT, opened
-from streamctl_srt.settings import Settings, mode
+from streamctl_srt.query import mode
+from streamctl_srt.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ class SrtSource:
             StaleEpoch: the epoch has ended.
         """
         settings = self.settings
-        out.select(self.options.program or None, self.options.pids)
+        self.options.choose(out)
         clock = self.ctx.clock
 
         def take(data: bytes) -> None:

@@ -7,15 +7,16 @@ sense is left out with a warning, as they do; what decides about the media is re
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from streamctl.errors import ConfigError
 from streamctl.sdk.plugin import Options
+from streamctl.sdk.query import Dialect, unheard, with_query
+from streamctl.sdk.transport import TransportOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from streamctl.sdk.url import StreamURL
 
@@ -24,10 +25,8 @@ DATAGRAM_BYTES = 7 * PACKET_BYTES
 """As many packets as fit into an Ethernet frame, with the headers of RTP, UDP and IPv6."""
 MEBIBYTE = 1024 * 1024
 
-Pid = Annotated[int, Field(ge=0, le=0x1FFE)]
 
-
-class UdpInputOptions(Options):
+class UdpInputOptions(TransportOptions):
     """Keys beside ``url`` of an input."""
 
     interface: str = ""
@@ -38,10 +37,6 @@ class UdpInputOptions(Options):
     """Look for RTP headers and take them off."""
     receive_buffer_bytes: int = Field(16 * MEBIBYTE, ge=65_536, le=1024 * MEBIBYTE)
     """What the kernel is asked to hold: seconds of media, if the system allows it."""
-    program: int = Field(0, ge=0, le=0xFFFF)
-    """Number of the program to take out of several; 0 = the first."""
-    pids: tuple[Pid, ...] = ()
-    """The elementary streams to keep; empty = all of the program."""
 
     @field_validator("source")
     @classmethod
@@ -73,25 +68,6 @@ class UdpPushOptions(Options):
     """How long media is held, so that it can leave evenly whatever the way it comes."""
 
 
-Model = TypeVar("Model", UdpInputOptions, UdpPushOptions)
-
-INPUT_WORDS = {
-    "iface": "interface",
-    "localaddr": "interface",
-    "sources": "source",
-    "fifo_size": "receive_buffer_bytes",
-    "buffer_size": "receive_buffer_bytes",
-    "recv_buffer_size": "receive_buffer_bytes",
-}
-"""What other programs call our keys."""
-PUSH_WORDS = {
-    "iface": "interface",
-    "localaddr": "interface",
-    "miface": "interface",
-    "pkt_size": "packet_bytes",
-}
-TUNING = frozenset({"receive_buffer_bytes", "packet_bytes"})
-"""Keys whose values are left out of the query if they make no sense."""
 FOREIGN = frozenset(
     {
         *("broadcast", "burst_bits", "chan_buf", "connect", "localport", "overrun_nonfatal"),
@@ -100,46 +76,55 @@ FOREIGN = frozenset(
     }
 )
 """Words of other programs that mean nothing here, at least in this direction."""
+TUNING = frozenset({"receive_buffer_bytes", "packet_bytes"})
+INPUT = Dialect(
+    words={
+        "iface": "interface",
+        "localaddr": "interface",
+        "sources": "source",
+        "fifo_size": "receive_buffer_bytes",
+        "buffer_size": "receive_buffer_bytes",
+        "recv_buffer_size": "receive_buffer_bytes",
+    },
+    foreign=FOREIGN,
+    tuning=TUNING,
+)
+PUSH = Dialect(
+    words={
+        "iface": "interface",
+        "localaddr": "interface",
+        "miface": "interface",
+        "pkt_size": "packet_bytes",
+    },
+    foreign=FOREIGN,
+    tuning=TUNING,
+)
 
 
-def of_input(url: StreamURL, options: UdpInputOptions, warn: Callable[[str], None]) -> Any:
-    """The options of an input, overridden by its URL.
+def of_input(
+    url: StreamURL, options: UdpInputOptions, warn: Callable[[str], None] = unheard
+) -> UdpInputOptions:
+    """The options of an input with those in its URL.
 
     Raises:
-        ConfigError: the query holds what can't be understood.
+        ConfigError: the query can't be understood, or the table contradicts it.
     """
-    return overridden(url, options, INPUT_WORDS, warn)
+    return with_query(options, url, INPUT, beside=user_of(url), warn=warn)
 
 
-def of_push(url: StreamURL, options: UdpPushOptions, warn: Callable[[str], None]) -> Any:
-    """The options of a destination, overridden by its URL.
+def of_push(
+    url: StreamURL, options: UdpPushOptions, warn: Callable[[str], None] = unheard
+) -> UdpPushOptions:
+    """The options of a destination with those in its URL.
 
     Raises:
-        ConfigError: the query holds what can't be understood.
+        ConfigError: the query can't be understood, or the table contradicts it.
     """
-    return overridden(url, options, PUSH_WORDS, warn)
+    return with_query(options, url, PUSH, beside=user_of(url), warn=warn)
 
 
-def overridden(
-    url: StreamURL, options: Model, words: Mapping[str, str], warn: Callable[[str], None]
-) -> Model:
-    """Options with what the URL says instead."""
-    values = options.model_dump()
-    if url.user:
-        # An IPv6 address has colons, as a login with a password does.
-        values["interface"] = f"{url.user}:{url.password}" if url.password else url.user
-    for name, text in url.query:
-        key = words.get(name, name)
-        if key not in values:
-            if name not in FOREIGN:
-                warn(f"`{name}` in `{url.redacted}` is unknown and left out")
-            continue
-        tried = values | {key: text.split(",") if key == "pids" else text}
-        try:
-            values = type(options).model_validate(tried).model_dump()
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
-            if key not in TUNING:
-                raise ConfigError(f"in `{url.redacted}`, `{name}`: {reason}") from None
-            warn(f"`{name}` in `{url.redacted}` is left out: {reason}")
-    return type(options).model_validate(values)
+def user_of(url: StreamURL) -> list[tuple[str, str]]:
+    """The interface that stands before the host."""
+    # An IPv6 address has colons, as a login with a password does.
+    user = f"{url.user}:{url.password}" if url.password else url.user
+    return [("interface", user)] if user else []

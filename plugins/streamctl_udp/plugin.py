@@ -34,7 +34,7 @@ class UdpPlugin(ProtocolPlugin):
         Raises:
             ConfigError: it is such.
         """
-        found = of_input(url, options, later)
+        found = of_input(url, options)
         address(url)
         sender(url, found.source)
 
@@ -44,7 +44,7 @@ class UdpPlugin(ProtocolPlugin):
         Raises:
             ConfigError: it is such.
         """
-        of_push(url, options, later)
+        of_push(url, options)
         destination(url)
 
     def source(self, url: StreamURL, options: UdpInputOptions, ctx: Context) -> Source:
@@ -62,7 +62,3 @@ class UdpPlugin(ProtocolPlugin):
             ConfigError: the URL is not one address, or its query can't be understood.
         """
         return UdpSink(url, options, ctx)
-
-
-def later(warning: str) -> None:
-    """What happens to a warning of a URL that is only judged: its user will give it."""

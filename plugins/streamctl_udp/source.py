@@ -57,8 +57,7 @@ class UdpSource:
             StaleEpoch: the epoch has ended.
         """
         options = self.options
-        if options.program or options.pids:
-            out.select(options.program or None, options.pids)
+        options.choose(out)
         put, now = out.put_ts, self.ctx.clock.now
         async with receiving(
             self.reception, self.unwrapper.unpack, lambda data: put(data, now())

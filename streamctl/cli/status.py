@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from streamctl.client import Client
-    from streamctl.schema import StreamList, StreamStatus
+    from streamctl.schema import StreamList, StreamStatus, TransportStatus
 
 WATCH_S = 1.0
 
@@ -92,6 +92,7 @@ def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
     parts: list[RenderableType] = [tables.streams([found])]
     parts += [f"{cause.name}: {cause.detail} (since {cause.since})" for cause in found.causes]
     parts += [f"{name}: {text}" for name, text in found.media.notes.items()]
+    parts += [fault for one in found.inputs if one.transport for fault in faults(one.transport)]
     if found.media.tracks:
         parts += ["", tables.tracks(found.media.tracks)]
     if found.outputs:
@@ -105,3 +106,21 @@ def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
     if found.sessions:
         parts += ["", tables.sessions(found.sessions)]
     return parts
+
+
+def faults(transport: TransportStatus) -> list[str]:
+    """What is wrong with an input of MPEG-TS, and which streams of it can't be read."""
+    counts = {
+        "PCR jumps": transport.clock_jumps,
+        "PCR gaps": transport.clock_gaps,
+        "units without PTS": transport.untimed_units,
+        **transport.faults,
+    }
+    found = [f"input: {name}: {count}" for name, count in counts.items() if count]
+    for stream in transport.streams:
+        reasons = [stream.left_out] if stream.left_out else []
+        if stream.scrambled_packets:
+            reasons.append(f"{stream.scrambled_packets} of {stream.packets} packets scrambled")
+        if reasons:
+            found.append(f"input: {stream.kind} (PID {stream.pid}): {', '.join(reasons)}")
+    return found

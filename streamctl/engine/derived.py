@@ -1,7 +1,9 @@
 """A lane of one stream, with the converter that fills it while somebody reads it.
 
-A lane works while it has readers, and for ``GRACE_S`` longer; it starts at the oldest random-access
-point that the lane it is made from holds, so that the first viewer has history. The converter
+A lane works while it has readers, and for ``GRACE_S`` longer. It starts with what the lane that it
+is made from holds: for viewers, who begin at the newest random-access point, little more than that;
+for readers that want history, all of it. What is too much for one turn of the loop is converted in
+pieces, with what comes meanwhile behind it; nobody joins then, for he would be late. The converter
 object stays with its lane for the stream's whole life. The lane that the running epoch writes
 itself needs no converter; when the next epoch has the other origin, the two trunk lanes change
 their parts under the eyes of their readers.
@@ -9,13 +11,14 @@ their parts under the eyes of their readers.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamctl.engine import carriage
 from streamctl.engine.fanout import LaneFanOut
 from streamctl.engine.lane import Bounds, Lane
-from streamctl.media.packet import Boundary, Format, InitChange, Item, Packet
+from streamctl.media.packet import Boundary, Chunk, Format, InitChange, Item, Packet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +31,11 @@ GRACE_S = 5.0
 """How long a converter goes on after its last reader left."""
 DERIVED_S = 4.0
 """Media time that derived lanes hold beside the newest two groups of pictures."""
+PIECE_BYTES = 2_097_152
+"""What is converted of the past in one turn of the loop: some 10 ms."""
+CHUNK_BYTES = 16_384
+PACKET_BYTES = 1024
+"""What a chunk or a packet costs beside its bytes, as so many more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,9 @@ class Derived:
         self.left_out = ""
         """Names of the tracks that the lane goes without."""
         self._left_out: frozenset[int] = frozenset()
+        self._past: deque[Item] = deque()
+        """What is still to be converted before what comes now."""
+        self._turn: Timer | None = None
         self._grace: Timer | None = None
         if graph.closed:
             self.lane.finish()
@@ -88,18 +99,24 @@ class Derived:
         """Whether the lane is being filled."""
         return self.direct or self.running
 
-    def use(self) -> None:
-        """One more reader: start if it is the first."""
+    def use(self, *, whole: bool = False) -> None:
+        """One more reader: start if it is the first, perhaps with the whole past."""
         self.users += 1
         self._cancel_grace()
         if not self.working:
-            self._start()
-            history = self.source.lane.since_oldest_join()
-            if history:
-                self.source.lane.feed(self, history)
-            if self.graph.off_air:
-                self.fanout.pause()
+            self.source.settle()
+            self._start(whole=whole)
+            lane = self.source.lane
+            past = lane.history() if whole else lane.history(DERIVED_S, PIECE_BYTES)
+            self._past.extend(past)
+            self._catch_up()
             self._follow()
+
+    def settle(self) -> None:
+        """Convert the rest of the past at once: who begins here has to find what is newest."""
+        if self._past:
+            self._contained(self._drop_past())
+            self._caught_up()
 
     def leave(self) -> None:
         """One reader less: stop after the grace if it was the last."""
@@ -149,7 +166,47 @@ class Derived:
         self._follow()
 
     def feed(self, items: Sequence[Item]) -> None:
-        """Convert items of the source lane; tracks that the format can't carry are left out."""
+        """Convert items of the source lane, behind those of the past."""
+        if self._past:
+            self._past.extend(items)
+        else:
+            self._convert(items)
+
+    def _catch_up(self) -> None:
+        """Convert a piece of the past, and the rest in turns to come."""
+        self._turn = None
+        piece: list[Item] = []
+        size = 0
+        while self._past and size < PIECE_BYTES:
+            item = self._past.popleft()
+            if isinstance(item, Packet):
+                size += len(item.data) + PACKET_BYTES
+            elif isinstance(item, Chunk):
+                size += len(item.data) + CHUNK_BYTES
+            piece.append(item)
+        if self._past:
+            self.fanout.hold()
+            self._turn = self.graph.clock.call_later(0.0, self._catch_up)
+        self._contained(piece)
+        if not self._past:
+            self._caught_up()
+
+    def _caught_up(self) -> None:
+        if self.graph.off_air:
+            self.fanout.pause()
+        self.fanout.release()
+
+    def _contained(self, items: Sequence[Item]) -> None:
+        """Convert items out of turn, with the consequences of a failure that a reader has."""
+        try:
+            if items:
+                self._convert(items)
+        except Exception as error:
+            self.source.lane.remove_reader(self)
+            self.graph.reader_failed(self, error)
+
+    def _convert(self, items: Sequence[Item]) -> None:
+        """Convert items; tracks that the format can't carry are left out."""
         for item in items:
             if self._left_out or type(item) is not Packet:
                 items = [kept for kept in map(self._carry, items) if kept is not None]
@@ -172,9 +229,9 @@ class Derived:
         self.lane.clear()
         self.fanout.reset()
 
-    def _start(self) -> None:
+    def _start(self, *, whole: bool = False) -> None:
         self.running = True
-        self.source.use()
+        self.source.use(whole=whole)
 
     def _follow(self) -> None:
         """Read the source from now on, unless what it held was too much for the converter."""
@@ -182,6 +239,7 @@ class Derived:
             self.source.lane.add_reader(self)
 
     def _halt(self) -> None:
+        self._drop_past()
         if self.running:
             self.running = False
             source = self.source
@@ -189,13 +247,26 @@ class Derived:
             source.leave()
 
     def _flush(self) -> None:
+        past = self._drop_past()
         try:
+            if past:
+                self._convert(past)
             rest = self.converter.flush()
         except Exception as error:
             self.graph.reader_failed(self, error)
         else:
             if rest:
                 self.lane.append(rest)
+            self.fanout.release()
+
+    def _drop_past(self) -> list[Item]:
+        """Leave the past; what of it was still to be converted."""
+        past = list(self._past)
+        self._past.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        return past
 
     def _cancel_grace(self) -> None:
         if self._grace is not None:

@@ -33,6 +33,12 @@ QUEUE_PACKETS = 3000
 QUEUE_BYTES = 33_554_432
 """Payload held meanwhile: 3 s at 80 Mbit/s, whatever the size that a peer gives its packets."""
 
+BACKLOG_BYTES = 1_048_576
+"""MPEG-TS that may wait for turns of the loop. Beyond it a source has to wait until as much is
+dealt with as it brings, which holds a fast one up."""
+LAST_TURNS = 16
+"""Turns' work that is done at once where an epoch ends: enough for the backlog of any real one."""
+
 RESTLESS = "more pictures or changes of the program a second than any has: they are left out"
 
 
@@ -160,7 +166,17 @@ class Epoch:
         """Deal with transport packets."""
         transport = self.transport
         assert transport is not None
-        items = transport.feed(data, self.last_packet or 0.0)
+        enough = max(transport.waiting_bytes, BACKLOG_BYTES)
+        transport.feed(data, self.last_packet or 0.0)
+        self._work(transport)
+        while transport.waiting_bytes > enough:
+            self._work(transport)
+        if transport.waiting_bytes:
+            self._gatherer.call_again()
+
+    def _work(self, transport: Transport) -> None:
+        """Deal with what one turn of the loop may take."""
+        items = transport.work()
         if items:
             self.lane.append(items)
         if transport.news:
@@ -174,7 +190,7 @@ class Epoch:
     def _turn(self, transport: Transport) -> None:
         """Begin other epochs wherever scrambling begins or ends in what waits."""
         while transport.turned:
-            self.discontinuity(transport.turned)
+            self._start_over(transport.turned)
             items = transport.go_on(self.last_packet or 0.0)
             if items:
                 self.lane.append(items)
@@ -187,7 +203,10 @@ class Epoch:
     def discontinuity(self, reason: str) -> None:
         """Start over as a new epoch of the same source."""
         self._check()
-        self._gatherer.flush()
+        self._settle()
+        self._start_over(reason)
+
+    def _start_over(self, reason: str) -> None:
         if self.phase is Phase.OPEN and self.init is not None:
             self.past_jumps = self.jumps
             self.dropped = self.lost + (self._splice.held if self._splice else 0)
@@ -204,7 +223,7 @@ class Epoch:
         """Revoke the token; may be called twice."""
         if self.phase is Phase.ENDED:
             return
-        self._gatherer.flush()
+        self._settle()
         self.phase = Phase.ENDED
         self.dropped += self._queued + (self._splice.held if self._splice else 0)
         self._clock = None
@@ -277,6 +296,16 @@ class Epoch:
             self._queued_bytes -= payload_bytes(oldest)
             self.dropped += len(oldest)
 
+    def _settle(self) -> None:
+        """Deal with what waits, before something else begins."""
+        self._gatherer.flush()
+        transport = self.transport
+        if transport is not None:
+            for _ in range(LAST_TURNS):
+                if not transport.waiting_bytes:
+                    break
+                self._work(transport)
+
     def _check(self) -> None:
         if self.phase is Phase.ENDED:
             raise StaleEpoch("the epoch has ended")
@@ -289,9 +318,8 @@ class Epoch:
         self.phase = Phase.OPEN
         self.init = Init(self.host.graph.version, self.number, self._configured())
         if self.transport is not None:
-            items = self.transport.open(self.number)
-            if items:
-                self.lane.append(items)
+            self.transport.open(self.number)
+            self._gatherer.call_again()
             return
         self._splice = self._new_splice(self.init)
         queue, self._queue, self._queued = self._queue, [], 0

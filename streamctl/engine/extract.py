@@ -29,7 +29,7 @@ from streamctl.media.packet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from streamctl.media.mpegts.demux import Tracks
     from streamctl.media.packet import Item
@@ -62,6 +62,16 @@ class TsExtractor:
         self._numbers: dict[int, int] = {}
         """Track numbers by those of the demultiplexer."""
         self._paces: dict[int, Pace] = {}
+
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """What was wrong with access units of this epoch, and how often."""
+        return self._demuxer.time.faults if self._demuxer is not None else {}
+
+    @property
+    def left_out(self) -> Mapping[int, str]:
+        """Why streams are no tracks, by the PID that they have in the lane."""
+        return self._demuxer.left_out if self._demuxer is not None else {}
 
     def convert(self, items: Sequence[Item]) -> list[Item]:
         """The access units of these chunks; boundaries and changes keep their place."""

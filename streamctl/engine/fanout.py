@@ -37,6 +37,8 @@ MIN_RATE_S = 0.2
 """A rate measured over less media than this says nothing."""
 SEND_BUFFER_S = 1.0
 """Media time that the kernel's send buffer of a viewer should hold."""
+JOIN_WAIT_S = 30.0
+"""How long a stream that is on air may keep a viewer waiting for a random-access point."""
 OPEN_GOP, LEADING = int(Flag.OPEN_GOP), int(Flag.LEADING)
 """As plain numbers, since the bits of an enum are slow to test."""
 
@@ -58,6 +60,8 @@ class Viewer:
     parked: bool = False
     group_bytes: int = 0
     """The group's byte counter when the viewer entered it."""
+    waits_since: float | None = None
+    """When it was first seen waiting for a picture that did not come with what came."""
     slow_since: float | None = None
     """When the viewer first lagged too much; None again once it is at the head."""
 
@@ -86,7 +90,11 @@ class LaneFanOut:
         self._due = math.inf
         """When pending bytes must leave at the latest."""
         self._flushed_at = clock.now()
+        self._ticked = lane.head
+        """Where the lane was at the last tick."""
         self._waiting = 0
+        self._held = False
+        """Nobody may join for the moment."""
         self._leads = False
         """The newest random-access point is open, and pictures that lead it may still come."""
 
@@ -151,6 +159,16 @@ class LaneFanOut:
         """
         self.earliest = self.lane.head
 
+    def hold(self) -> None:
+        """The lane is being filled with the past: nobody joins."""
+        self._held = True
+
+    def release(self) -> None:
+        """The lane holds what is newest: whoever waits may join."""
+        if self._held:
+            self._held = False
+            self.flush()
+
     def flush(self) -> None:
         """Send what is pending to the head group now, then let waiting viewers join."""
         self._due = math.inf
@@ -176,9 +194,14 @@ class LaneFanOut:
     def tick(self, now: float) -> None:
         """Measure lags; skip and close viewers that are too slow. Called about once a second."""
         limit = max(2 * self.lane.newest_gop / TIMESCALE, MIN_LAG_S)
+        fed, self._ticked = self.lane.head > self._ticked, self.lane.head
         for viewer in list(self.viewers.values()):
             self.account(viewer)
-            if viewer.at_head or not viewer.joined:
+            if not viewer.joined:
+                self._have_waiting(viewer, now, fed=fed)
+                continue
+            viewer.waits_since = None
+            if viewer.at_head:
                 continue
             if viewer.session.lag > limit:
                 if viewer.slow_since is None:
@@ -189,6 +212,15 @@ class LaneFanOut:
                     f"too slow: behind for {now - viewer.slow_since:.0f} s, "
                     f"{viewer.session.skips} skips"
                 )
+
+    def _have_waiting(self, viewer: Viewer, now: float, *, fed: bool) -> None:
+        """Close a viewer for whom nothing to begin with comes; while nothing comes, they wait."""
+        if not fed:
+            viewer.waits_since = None
+        elif viewer.waits_since is None:
+            viewer.waits_since = now
+        elif now - viewer.waits_since > JOIN_WAIT_S:
+            viewer.session.close(f"no random-access point to begin with for {JOIN_WAIT_S:.0f} s")
 
     def account(self, viewer: Viewer) -> None:
         """Bring the counters and the lag of a viewer's session up to date."""
@@ -215,7 +247,7 @@ class LaneFanOut:
     def reset(self) -> None:
         """The lane was cleared: everybody waits for the next random-access point."""
         self._pending.clear()
-        self._leads = False
+        self._leads = self._held = False
         self.position = self.lane.head
         for viewer in self.viewers.values():
             self._leave_head(viewer)
@@ -253,7 +285,9 @@ class LaneFanOut:
 
     def _try_join(self, viewer: Viewer) -> None:
         join = self.lane.joins[-1].index if self.lane.joins else None
-        if join is None or not self.earliest <= join < self.position or self._leads:
+        if join is None or not self.earliest <= join < self.position:
+            return
+        if self._leads or self._held:
             return
         viewer.cursor.join()
         viewer.joined = viewer.landed = True

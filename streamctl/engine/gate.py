@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("streamctl.gate")
 
-PATH = re.compile(r"[\w/.-]{0,200}", re.ASCII)
-"""What of a path may be a code."""
 REFUSALS_LOGGED_PER_S = 20
 """A flood of refused peers costs at most this many log lines a second; all are counted."""
 
@@ -211,7 +208,7 @@ class EngineGate:
         if self.closing:
             return Refusal(RefusalCode.SHUTDOWN, "the server is shutting down")
         if code is None:
-            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{shown(request.path)}`")
+            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.shown_path}`")
         stream = self.streams.get(code)
         if stream is None:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
@@ -288,10 +285,3 @@ def address(networks: tuple[Network, ...], request: Request) -> Refusal | None:
     if any(ip in network for network in networks):
         return None
     return Refusal(RefusalCode.FORBIDDEN, f"{request.ip} may not {request.action} this stream")
-
-
-def shown(path: str) -> str:
-    """A path as far as it can be a stream's: what follows may be a key in the wrong place."""
-    found = PATH.match(path)
-    known = found[0] if found else ""
-    return known if known == path else f"{known}…"

@@ -194,10 +194,10 @@ class Graph:
             # Before the converter starts: its whole pre-roll passes by the reader, of which
             # the derived lane itself keeps only the end.
             lane.add_reader(reader)
-            entry.use()
+            entry.use(whole=True)
         else:
             entry.use()
-            history = lane.since_oldest_join()
+            history = lane.history()
             lane.add_reader(reader)
             lane.feed(reader, history)
 

@@ -124,7 +124,10 @@ class Job:
         known = plugin.InputOptions.model_fields
         if self.options.loop and "loop" not in known:
             raise Unsupported(f"`{url.redacted}` can't be looped", hint="only files can")
-        given = {"loop": self.options.loop} if "loop" in known else {}
+        # Played once, as other commands of this kind do, unless the URL has it otherwise.
+        asked = any(name.lower() == "loop" for name, _ in url.query)
+        decides = "loop" in known and (self.options.loop or not asked)
+        given = {"loop": self.options.loop} if decides else {}
         config = StreamConfig(
             code=self.options.code,
             inputs=(InputConfig(url=url, options=plugin.InputOptions(**given)),),

@@ -10,6 +10,7 @@ the loop turn of the write, so that a chain packets → TS → segment has no qu
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -171,13 +172,21 @@ class Lane:
             self.remove_reader(reader)
             self._on_reader_error(reader, error)
 
-    def since_oldest_join(self) -> list[Item]:
-        """The items from the oldest random-access point on, led by a boundary with its init."""
+    def history(self, seconds: float = math.inf, max_bytes: float = math.inf) -> list[Item]:
+        """The items from a random-access point on, led by a boundary with its init.
+
+        It is the oldest one that is no older and has no more behind it, or else the newest.
+        """
         if self.init is None:
             return []
         if not self.joins:
             return [Boundary(self.init.epoch, self.init, "pre-roll")]
-        first = self.joins[0]
+        first = self.joins[-1]
+        for point in reversed(self.joins):
+            late = (self.newest - point.time) / TIMESCALE > seconds
+            if late or self.written - point.weight > max_bytes:
+                break
+            first = point
         boundary = Boundary(first.init.epoch, first.init, "pre-roll")
         return [boundary, *self.items[first.index - self.base :]]
 

@@ -245,6 +245,8 @@ class Passage:
 
     def _packet(self, run: Run, row: int, strand: Strand, now: float) -> bool:
         """Move the times of a packet; False if more bytes are needed."""
+        if row in run.repeats:
+            return True
         data = run.data
         at = row * PACKET_BYTES
         control = data[at + 3]

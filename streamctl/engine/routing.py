@@ -62,6 +62,8 @@ class Run:
         self.count = self.heads.count
         self.pids = self.heads.pids
         self.passes: NDArray[np.bool_] = routes.passes[self.pids]
+        self.repeats: set[int] = set()
+        """Rows that repeat one before them, and are left out."""
 
     def remarkable(self) -> list[int]:
         """Rows that have more to tell than payload."""
@@ -91,6 +93,8 @@ class Run:
     def written(self, end: int) -> Written:
         """The rows before ``end`` that pass, as they are to be written."""
         routes = self.routes
+        for row in self.repeats:
+            self.passes[row] = False
         pids = self.pids[:end]
         grid = np.frombuffer(self.data, np.uint8).reshape(-1, PACKET_BYTES)[:end]
         if routes.counters_move:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
 from streamctl.engine.memory import held
+from streamctl.engine.transportstatus import transport_status
 from streamctl.media.codecs import codec_string
 from streamctl.media.packet import TIMESCALE, Media
 from streamctl.schema import (
@@ -23,7 +24,6 @@ from streamctl.schema import (
     StreamStats,
     StreamStatus,
     TrackStatus,
-    TransportStatus,
 )
 from streamctl.sdk.endpoints import Measured
 from streamctl.sdk.plugin import Cap
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from streamctl.engine.lane import Lane
     from streamctl.engine.push import Push
     from streamctl.engine.stream import Stream
-    from streamctl.engine.transport import Transport
     from streamctl.media.packet import Format, Track
     from streamctl.schema import IngestState
     from streamctl.sdk.endpoints import HttpOutput
@@ -261,29 +260,9 @@ def input_status(stream: Stream) -> InputStatus:
         last_error=stream.pull.last_error if stream.pull else "",
         last_packet_at=last_heartbeat(stream),
         link=input_link(stream),
-        transport=transport_status(epoch.transport) if epoch and epoch.transport else None,
-    )
-
-
-def transport_status(transport: Transport) -> TransportStatus:
-    """What is found in an input of MPEG-TS."""
-    index, aligner = transport.index, transport.aligner
-    continuity, cadence = index.continuity, index.cadence
-    return TransportStatus(
-        program=index.program.number if index.program else 0,
-        name=index.programs.name,
-        reason=index.programs.reason,
-        scrambled=transport.sealed,
-        packets=index.packets,
-        lost_packets=continuity.lost_packets,
-        loss_pct=round(transport.loss.percent, 3),
-        repeated_packets=continuity.repeated,
-        damaged_packets=continuity.damaged,
-        skipped_bytes=aligner.skipped_bytes,
-        resyncs=aligner.resyncs,
-        fps=cadence.fps,
-        gop_s=round(cadence.gop_ticks / TIMESCALE, 3),
-        gop_frames=cadence.gop_pictures,
+        transport=transport_status(stream.graph, epoch.transport)
+        if epoch and epoch.transport
+        else None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamctl.media.mpegts.index import leading_stream
-from streamctl.media.mpegts.pidmap import PidMap, Slot, Wanted, essence
+from streamctl.media.mpegts.pidmap import SERVICE_ESSENCE, PidMap, Slot, Wanted, essence
 from streamctl.media.mpegts.program import control_pids
 from streamctl.media.mpegts.psi import NULL_PID, PmtStream
 from streamctl.media.mpegts.streams import (
@@ -90,11 +90,7 @@ class Plan:
         """
         former = self.by_pid
         streams = {stream.pid: stream for stream in program.map.streams[:MAX_STRANDS]}
-        pcr_pid = program.map.pcr_pid
-        asides = dict.fromkeys(control_pids(program.map), CONTROL_ESSENCE)
-        if pcr_pid != NULL_PID:
-            asides[pcr_pid] = CLOCK_ESSENCE
-        asides = {pid: one for pid, one in asides.items() if pid not in streams}
+        asides = {pid: one for pid, one in self._asides(program).items() if pid not in streams}
         kept = {
             pid: strand
             for pid, strand in former.items()
@@ -108,6 +104,9 @@ class Plan:
             Wanted(essence(one.stream_type, one.descriptors), stream_language(one), one.pid)
             for one in new
         ]
+        for pid, aside in asides.items():
+            if aside is SERVICE_ESSENCE and pid not in kept:
+                kept[pid] = Strand(pid, self.pids.service(pid), Cargo.SECTIONS, None, None)
         fresh = [pid for pid in asides if pid not in kept]
         wanted += [Wanted(asides[pid], pid=pid) for pid in fresh]
         slots = self.pids.assign(wanted, [strand.slot for strand in kept.values()])
@@ -124,6 +123,18 @@ class Plan:
         self._publish(program)
         staying = set(self.by_pid.values())
         return [strand for strand in former.values() if strand not in staying]
+
+    def _asides(self, program: Program) -> dict[int, tuple[int, bytes]]:
+        """What belongs to a program beside its streams, by PID.
+
+        Tables that tell of it go along while its numbers are those of the lane.
+        """
+        found = dict.fromkeys(control_pids(program.map), CONTROL_ESSENCE)
+        if program.map.pcr_pid != NULL_PID:
+            found[program.map.pcr_pid] = CLOCK_ESSENCE
+        if self.pids.name(program.transport, program.number):
+            found |= dict.fromkeys(program.services, SERVICE_ESSENCE)
+        return found
 
     def _strand(self, stream: PmtStream, slot: Slot) -> Strand:
         kind = stream_kind(stream)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("streamctl.stream")
 
-TAKEOVER_SILENCE_S = 2.0
+TAKEOVER_SILENCE_S = 1.0
 """A publisher that has been silent this long gives way to a new one: it is a ghost."""
 PUBLISH_KIND = "publish"
 

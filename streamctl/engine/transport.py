@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from streamctl.engine.backlog import TURN_WEIGHT, Backlog
 from streamctl.engine.meter import Meter
 from streamctl.engine.passage import Found, Passage
 from streamctl.engine.prober import Prober
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 HELD_BYTES = 33_554_432
 """Packets held while the tracks are not known: 3 s at 80 Mbit/s."""
 
-SLICE_BYTES = 512 * PACKET_BYTES
-"""Packets that are looked at together: what is looked at anew whenever the program changes is
-never more than these."""
 WORK_RATE = 500
 """Units that may begin in a second; the fastest pictures are some 120."""
 MAX_WORK = 1000
@@ -107,21 +105,45 @@ class Transport:
         self.unrest = Unrest()
         self.ignored = 0
         """Packets that were left out since there was too much in them."""
+        self.backlog = Backlog()
+        """Packets that nobody has looked at yet."""
         self._begin = begin
-        self._held: deque[tuple[Found, float]] = deque()
+        self._held: deque[tuple[Found, float, int]] = deque()
+        """With times of arrival and weights."""
         self._held_bytes = 0
         self._first: Program | None = None
         """The program in force where what is held begins, if it came before."""
 
-    def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Item]:
-        """The chunks that these bytes make; nothing before the passage is open."""
-        packets = self.aligner.feed(data)
-        if len(packets) <= SLICE_BYTES:
-            return self._take(packets, now) if packets else []
-        view = memoryview(packets)
+    @property
+    def waiting_bytes(self) -> int:
+        """What there is for :meth:`work` to do."""
+        return self.backlog.bytes + (self._held_bytes if self.passage is not None else 0)
+
+    def feed(self, data: bytes | bytearray | memoryview, now: float) -> None:
+        """Let bytes wait for :meth:`work`."""
+        self.backlog.put(self.aligner.feed(data), now)
+
+    def work(self) -> list[Item]:
+        """The chunks of as much of what waits as one turn of the loop may take.
+
+        There are none before the passage is open.
+        """
         out: list[Item] = []
-        for at in range(0, len(packets), SLICE_BYTES):
-            out += self._take(view[at : at + SLICE_BYTES], now)
+        left = TURN_WEIGHT
+        passage, held = self.passage, self._held
+        if passage is not None:
+            while held and left > 0 and not passage.turned:
+                found, now, weight = held.popleft()
+                self._held_bytes -= len(found.packets)
+                left -= weight
+                out += passage.feed(found, now)
+        while self.backlog and left > 0 and not self.turned:
+            packets, now, weight = self.backlog.take(left)
+            if self.unrest.too_much(now):
+                self.ignored += len(packets) // PACKET_BYTES + self.backlog.clear()
+                break
+            left -= weight
+            out += self._take(packets, now, weight)
         return out
 
     def go_on(self, now: float) -> list[Item]:
@@ -135,11 +157,8 @@ class Transport:
         counters = index.continuity.counters
         return self.passage.feed(Found(b"", index.packets, [], None, counters, index.decided), now)
 
-    def _take(self, packets: bytes | bytearray | memoryview, now: float) -> list[Item]:
+    def _take(self, packets: memoryview, now: float, weight: int) -> list[Item]:
         """Deal with whole packets."""
-        if self.unrest.too_much(now):
-            self.ignored += len(packets) // PACKET_BYTES
-            return []
         start, units = self.index.packets, self.index.units
         events = self.index.feed(packets)
         self.unrest.note(self.index.units - units, now)
@@ -158,7 +177,7 @@ class Transport:
         passage = self.passage
         if passage is None:
             if program is not None:
-                self._hold(found, now)
+                self._hold(found, now, weight)
             return []
         out = passage.feed(found, now)
         if passage.doubted is not None and program is not None:
@@ -166,17 +185,12 @@ class Transport:
             passage.doubted = None
         return out
 
-    def open(self, epoch: int) -> list[Item]:
-        """Let everything pass from here on; the chunks of what was held."""
+    def open(self, epoch: int) -> None:
+        """Let everything pass from here on, what was held first."""
         plan = Plan(self.pids)
         self.passage = Passage(plan, self.timeline, epoch, self._begin)
-        held, self._held = self._held, deque()
         if self._first is not None:
             self.passage.follow(self._first)
-        out: list[Item] = []
-        for found, now in held:
-            out += self.passage.feed(found, now)
-        return out
 
     def restart(self, epoch: int) -> None:
         """Begin another epoch with the next random-access point."""
@@ -184,8 +198,10 @@ class Transport:
             self.passage = self.passage.successor(epoch)
 
     def finish(self) -> None:
-        """Leave the counters with the lane, and let go of what is held."""
+        """Leave the counters with the lane, and let go of what waits or is held."""
+        self.ignored += self.backlog.clear()
         self._held.clear()
+        self._held_bytes = 0
         if self.passage is not None:
             self.passage.finish()
 
@@ -238,13 +254,13 @@ class Transport:
                 meter.bytes = packets.get(strand.pid, 0) * PACKET_BYTES
                 meter.items = strand.units
 
-    def _hold(self, found: Found, now: float) -> None:
+    def _hold(self, found: Found, now: float, weight: int) -> None:
         found.packets = bytes(found.packets)
         found.heads = None
-        self._held.append((found, now))
+        self._held.append((found, now, weight))
         self._held_bytes += len(found.packets)
         while self._held_bytes > HELD_BYTES:
-            gone, _ = self._held.popleft()
+            gone, _, _ = self._held.popleft()
             self._held_bytes -= len(gone.packets)
             for event in gone.events:
                 if isinstance(event, ProgramChange):

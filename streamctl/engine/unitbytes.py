@@ -32,10 +32,17 @@ CUE_BYTES = 4098
 
 
 def unit_rows(run: Run, row: int, pid: int) -> tuple[list[int], bool]:
-    """Where the packets of a unit stand, and whether no more of it will come."""
+    """Where the packets of a unit stand, and whether no more of it will come.
+
+    One that comes twice, as any may (ISO/IEC 13818-1 §2.4.3.3), is taken once and passed on once:
+    both would have to be moved alike.
+    """
     packets = [row * PACKET_BYTES]
     for other in run.rows_of(pid, row + 1):
-        at = other * PACKET_BYTES
+        at, last = other * PACKET_BYTES, packets[-1]
+        if run.data[at : at + PACKET_BYTES] == run.data[last : last + PACKET_BYTES]:
+            run.repeats.add(other)
+            continue
         if run.data[at + 1] & 0x40 or len(packets) == HEAD_PACKETS:
             return packets, True
         packets.append(at)

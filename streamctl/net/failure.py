@@ -1,7 +1,7 @@
 """The only translation from the operating system's errors to streamctl's.
 
 Texts are chosen by exception class first, by error number second, so that every ``OSError``
-has one.
+has one. None is permanent: hosts and names come back, and certificates are renewed.
 """
 
 from __future__ import annotations

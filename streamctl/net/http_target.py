@@ -27,6 +27,8 @@ PUBLIC = frozenset({"accept", "accept-language", "origin", "referer", "user-agen
 """Headers that another server may see."""
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 VALUE = re.compile(r"[\t -~\x80-\xff]*")
+EXAMPLE = "write `http://HOST/PATH` or `https://HOST/PATH`"
+SENDABLE = "a header is one line of text, and none of those that frame a request"
 OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
@@ -55,9 +57,9 @@ class Target:
             parts = urlsplit(url)
             port = parts.port or PORTS[parts.scheme]
         except (KeyError, ValueError):
-            raise ConfigError(f"no HTTP server in `{masked(url)}`") from None
+            raise ConfigError(f"no HTTP server in `{masked(url)}`", hint=EXAMPLE) from None
         if not parts.hostname:
-            raise ConfigError(f"no HTTP server in `{masked(url)}`")
+            raise ConfigError(f"no HTTP server in `{masked(url)}`", hint=EXAMPLE)
         path = quote(parts.path or "/", SAFE)
         if parts.query:
             path = f"{path}?{quote(parts.query, SAFE)}"
@@ -153,5 +155,5 @@ def checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     """
     for name, text in headers.items():
         if not TOKEN.fullmatch(name) or not VALUE.fullmatch(text) or name.lower() in OURS:
-            raise ConfigError(f"the header `{name}` can't be sent", key="headers")
+            raise ConfigError(f"the header `{name}` can't be sent", hint=SENDABLE, key="headers")
     return headers

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+PLAUSIBLE = re.compile(r"[\w./~-]{0,128}")
+"""What may be a path: as long as a code, and a few characters more than those have."""
 
 
 class Action(enum.StrEnum):
@@ -43,6 +47,19 @@ class Request:
     def logs_in(self) -> bool:
         """Whether the peer says who it is, or what it knows."""
         return bool(self.key or self.user or self.password or self.proof)
+
+    @property
+    def shown_path(self) -> str:
+        """The path as far as it may be one, to be logged and repeated."""
+        return shown_path(self.path)
+
+
+def shown_path(path: str) -> str:
+    """A path up to what no code of a stream has, since a key may stand there by mistake."""
+    plausible = PLAUSIBLE.match(path)
+    assert plausible is not None
+    shown = plausible.group()
+    return shown if shown == path else f"{shown}…"
 
 
 class RefusalCode(enum.StrEnum):

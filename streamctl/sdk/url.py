@@ -27,7 +27,7 @@ KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
 SECRET_QUERY = frozenset(
     {"key", "pass", "passphrase", "password", "passwd", "pwd", "loginpas", "token", "secret"}
-    | {"streamid", "srt_streamid", "access_token", "apikey", "api_key", "auth", "jwt"}
+    | {"streamid", "stream_id", "srt_streamid", "access_token", "apikey", "api_key", "auth", "jwt"}
     | {"sig", "sign", "signature", "hdnts", "hdnea", "wmsauthsign", "x-amz-signature"}
 )
 """Names of values that open something: stream ids of SRT, logins of cameras, signatures of CDNs."""

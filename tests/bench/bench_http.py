@@ -27,15 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.bench_rtmp import (
-    DELIVERED,
-    LOAD_CORE,
-    MEDIA,
-    WARMUP_S,
-    load,
-    machine,
-    pin,
-)
+from tests.bench.batch import LOAD_CORE, load, machine, pin
+from tests.bench.bench_rtmp import DELIVERED, MEDIA, WARMUP_S
+from tests.bench.bench_rtmp import LOAD as RTMP_LOAD
 from tests.support.media import MediaCache
 from tests.support.peers import CONFIG, HOST, Streamctl, accepts, free_port, stream_toml
 from tests.support.process import Process, cpu_seconds, eventually
@@ -130,7 +124,7 @@ def on_air(folder: Path, media: Path) -> Iterator[Streamctl]:
     """streamctl with a publisher and a few segments."""
     with (
         ours(folder) as server,
-        load("publish", server.port("rtmp"), media, 600, "s0") as publisher,
+        load(RTMP_LOAD, "publish", server.port("rtmp"), media, 600, "s0") as publisher,
     ):
         publisher.wait_line("publishing", 30)
 
@@ -203,7 +197,7 @@ def watch_both(media: Path, seconds: float) -> Iterator[Run]:
                 if label == "rtmp":
                     share = f"s0:{VIEWERS}"
                     port = server.port("rtmp")
-                    with load("play", port, WARMUP_S, seconds, 0, share) as players:
+                    with load(RTMP_LOAD, "play", port, WARMUP_S, seconds, 0, share) as players:
                         used, report = window(server, players, seconds)
                 else:
                     port, path = server.port("http"), "/s0/mpegts"

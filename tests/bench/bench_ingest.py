@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.bench_rtmp import LOAD_CORE, SERVER_CORE, machine, pin
+from tests.bench.batch import LOAD_CORE, SERVER_CORE, load, pin, report
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.media import MediaCache
 from tests.support.peers import CONFIG, HOST, Streamctl
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LOAD = Path(__file__).with_name("ts_load.py")
-WARMUP_S = 6.0
-"""Until encoders' first groups are in, the rings grow and the senders run evenly."""
+WARMUP_S = 12.0
+"""Until the senders run evenly, and the rings (``buffer_s``, 10 s) are full: fresh memory costs."""
 MARGIN_S = 6.0
 """Sent on after the window, so that its end is not the stream's."""
 PASS_S = 4
@@ -50,6 +50,8 @@ SETTLED_S = 0.6
 PACKETS = 7
 """In a datagram."""
 PACKET_BITS = 188 * 8
+HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+"""For everybody, as docs/udp.md advises: fresh memory for rings is much of the cost else."""
 ATTEMPTS = 4
 PROBES = 2
 VIEWER_MBPS = 5
@@ -93,8 +95,7 @@ SCENARIOS = {
         Scenario("srt", 1, 20),
         Scenario("srt", 10, 20),
         Scenario("srt", 25, 20),
-        Scenario("srt", 10, 50),
-        Scenario("srt", 25, 50),
+        *(Scenario("srt", streams, 50) for streams in (10, 15, 20, 25)),
         Scenario("srt", 1, VIEWER_MBPS, viewers=50),
     )
 }
@@ -245,12 +246,6 @@ def bound(port: int) -> bool:
     return any(int(row.split()[1].partition(":")[2], 16) == port for row in rows)
 
 
-def load(action: str, *arguments: object) -> Process:
-    """A load tool on core 1."""
-    argv = [sys.executable, "-u", str(LOAD), action, *map(str, arguments)]
-    return Process(["taskset", "-c", LOAD_CORE, *argv])
-
-
 def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run:
     """Start a server, load it, read its CPU over the window."""
     kbps = scenario.mbps * 1000
@@ -259,13 +254,13 @@ def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamctl-bench-")))
         running = start(stack, server, scenario, folder)
         sender = stack.enter_context(
-            load("send", scenario.kind, media, kbps, length, *running.targets)
+            load(LOAD, "send", scenario.kind, media, kbps, length, *running.targets)
         )
         sender.wait_line("^sending", 60)
         viewers = None
         if scenario.viewers:
             target = f"{running.targets[0]}*{scenario.viewers}"
-            viewers = stack.enter_context(load("view", 1, seconds, PROBES, target))
+            viewers = stack.enter_context(load(LOAD, "view", 1, seconds, PROBES, target))
             viewers.wait_line("^begin", 30)
         else:
             time.sleep(WARMUP_S)
@@ -381,6 +376,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every run and the table")
     args = parser.parse_args()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
+    os.environ.setdefault(*HUGE_PAGES)
     runs: list[Run] = []
     wanted = [SCENARIOS[name] for name in args.only.split(",")]
     with tempfile.TemporaryDirectory(prefix="streamctl-bench-") as folder:
@@ -393,12 +389,7 @@ def main() -> None:
                     run = measure(server, scenario, path, args.seconds)
                     runs.append(run)
                     print(f"{repeat + 1} {run}", file=sys.stderr, flush=True)
-    rows = table(runs)
-    print(machine())
-    show(rows)
-    if args.json:
-        document = {"machine": machine(), "table": rows, "runs": [asdict(run) for run in runs]}
-        args.json.write_text(json.dumps(document, indent=1))
+    report(table(runs), runs, show, args.json)
 
 
 if __name__ == "__main__":

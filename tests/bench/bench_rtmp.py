@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench.batch import LOAD_CORE, load, pin, report
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import CONFIG, Streamctl, nginx_rtmp, stream_toml
 from tests.support.process import Process, cpu_seconds
@@ -49,7 +49,6 @@ DELIVERED = 0.95
 PROBES = 8
 WARMUP_S = 12
 """Until the rings are full: 10 s by default. Before that the server pays for fresh memory too."""
-SERVER_CORE, LOAD_CORE = "0", "1"
 
 
 @dataclass(frozen=True)
@@ -115,47 +114,35 @@ def start(server: str, scenario: Scenario, folder: Path) -> tuple[Process, int]:
     return ours, ours.port("rtmp")
 
 
-def pin(process: Process) -> None:
-    """Bind a fresh process, before it has threads of weight, to the server's core."""
-    for task in Path(f"/proc/{process.pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {int(SERVER_CORE)})
-
-
-def load(*arguments: object) -> Process:
-    """A load tool on core 1."""
-    tool = [sys.executable, "-u", str(LOAD), *map(str, arguments)]
-    return Process(["taskset", "-c", LOAD_CORE, *tool])
-
-
 def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run:
     """Start a server, load it, read its CPU over the window."""
     folder = Path(tempfile.mkdtemp(prefix="streamctl-bench-"))
     rate = media.stat().st_size * 8 / MEDIA.seconds
     process, port = start(server, scenario, folder)
     try:
-        with load("publish", port, media, 600, *scenario.codes) as publisher:
+        with load(LOAD, "publish", port, media, 600, *scenario.codes) as publisher:
             publisher.wait_line("publishing", 30)
             shares = [f"{code}:{scenario.viewers}" for code in scenario.codes]
-            with load("play", port, WARMUP_S, seconds, PROBES, *shares) as players:
+            with load(LOAD, "play", port, WARMUP_S, seconds, PROBES, *shares) as players:
                 players.wait_line("^begin", 60)
                 before = cpu_seconds(process.pid)
                 players.wait_line("^end", seconds + 30)
                 used = cpu_seconds(process.pid) - before
-                report = json.loads(players.wait_line(r"^\{", 10).string)
+                heard = json.loads(players.wait_line(r"^\{", 10).string)
     finally:
         process.stop()
         shutil.rmtree(folder)
-    expected = rate * report["viewers"] * seconds / 1e9
+    expected = rate * heard["viewers"] * seconds / 1e9
     return Run(
         scenario=scenario.name,
         server=server,
         cpu_percent=used / seconds * 100,
-        cpu_s_per_gbit=used / report["gbit"] if report["gbit"] else float("nan"),
-        delivered=report["gbit"] / expected,
-        mbps_min=report["mbps_min"],
-        p50_ms=report["p50_ms"],
-        p99_ms=report["p99_ms"],
-        closed=report["closed"],
+        cpu_s_per_gbit=used / heard["gbit"] if heard["gbit"] else float("nan"),
+        delivered=heard["gbit"] / expected,
+        mbps_min=heard["mbps_min"],
+        p50_ms=heard["p50_ms"],
+        p99_ms=heard["p99_ms"],
+        closed=heard["closed"],
     )
 
 
@@ -204,18 +191,6 @@ def show(rows: list[dict[str, Any]]) -> None:
         )
 
 
-def machine() -> str:
-    """Processor, kernel and interpreter."""
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    model = models[0] if models else platform.machine()
-    python = platform.python_version()
-    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, CPython {python}"
-
-
 def main() -> None:
     """Read the command line and run the batch."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -236,12 +211,7 @@ def main() -> None:
                     runs.append(run)
                     note = " UNDER-DELIVERED" if run.under else ""
                     print(f"{repeat + 1} {run}{note}", file=sys.stderr, flush=True)
-    rows = table(runs)
-    print(machine())
-    show(rows)
-    if args.json:
-        document = {"machine": machine(), "table": rows, "runs": [asdict(run) for run in runs]}
-        args.json.write_text(json.dumps(document, indent=1))
+    report(table(runs), runs, show, args.json)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -25,13 +24,13 @@ from tests.support.peers import (
     stream_toml,
 )
 from tests.support.process import eventually
+from tests.support.recorded import assert_clean, record_ts, wait_media
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.judge import Verdict
 
 pytestmark = [
     pytest.mark.e2e,
@@ -53,21 +52,6 @@ def source(server: Streamctl) -> dict[str, Any]:
     return found
 
 
-def record(server: Streamctl, seconds: float = 5.0) -> bytes:
-    with HttpRecorder(server.http("/news/mpegts")) as recorder:
-        time.sleep(seconds)
-        return whole_units(recorder.stop())
-
-
-def clean(verdict: Verdict) -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == ("h264", "aac")
-
-
 @pytest.mark.parametrize("path", ["/x/mpegts", "/x.ts"])
 def test_a_stream_of_another_server_is_fetched(
     path: str, tmp_path: Path, media: MediaCache
@@ -81,8 +65,8 @@ def test_a_stream_of_another_server_is_fetched(
         eventually(lambda: "503" in source(server)["last_error"], 10, "off air is said")
         with ffmpeg_publish(media(RECIPE).path, there.rtmp("x")):
             server.wait_on_air(timeout_s=30)
-            ts = record(server)
-    clean(judge(ts))
+            ts = record_ts(server)
+    assert_clean(judge(ts))
     assert inspect(ts).continuity_errors == []
 
 
@@ -97,12 +81,13 @@ def test_a_stream_that_breaks_is_fetched_again(tmp_path: Path, media: MediaCache
         with ffmpeg_publish(path, there.rtmp("x")) as publisher:
             server.wait_on_air(timeout_s=30)
             with HttpRecorder(server.http("/news/mpegts")) as recorder:
-                time.sleep(3)
+                wait_media(recorder, 3)
                 publisher.kill()
                 server.wait_off_air(timeout_s=30)
+                since = len(recorder.data)
                 with ffmpeg_publish(path, there.rtmp("x")):
                     server.wait_on_air(timeout_s=30)
-                    time.sleep(4)
+                    wait_media(recorder, 4, since)
                     ts = whole_units(recorder.stop())
         assert source(server)["reconnects"] >= 1
     verdict = judge(ts)
@@ -129,7 +114,7 @@ def test_a_server_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache) ->
             eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air(timeout_s=30)
-            clean(judge(record(server)))
+            assert_clean(judge(record_ts(server)))
             server.rewrite(pull_toml(url, "tls_insecure = true"))
             server.wait_on_air(timeout_s=30)
 
@@ -143,7 +128,7 @@ def test_ffmpeg_serves_and_is_fetched_from(tmp_path: Path, media: MediaCache) ->
         eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)
-            clean(judge(record(server)))
+            assert_clean(judge(record_ts(server)))
         server.wait_off_air(timeout_s=30)
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)
@@ -216,7 +201,7 @@ def test_an_old_server_is_fetched_from_by_ways_round(tmp_path: Path, media: Medi
         Streamctl(tmp_path, pull_toml(f"{base}/moved.ts")) as server,
     ):
         server.wait_on_air(timeout_s=20)
-        clean(judge(record(server)))
+        assert_clean(judge(record_ts(server)))
         assert "pa%20ss" not in server.output + str(server.stream())
         assert Handler.seen[:2] == [
             ("/moved.ts", "Basic dXM6cGEgc3M="),

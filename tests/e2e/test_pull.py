@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.certificates import self_signed
-from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
+from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, stream_toml
 from tests.support.process import eventually
-from tests.support.upstream import media_time, nginx, node_media_server
+from tests.support.recorded import assert_clean, record_rtmp
+from tests.support.upstream import nginx, node_media_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.judge import Verdict
 
 pytestmark = [
     pytest.mark.e2e,
@@ -43,23 +42,6 @@ def pullers(upstream: Streamctl) -> set[str]:
     return {one["id"] for one in upstream.sessions("x") if one["action"] == "play"}
 
 
-def record(server: Streamctl, path: Path, seconds: float = 4.0) -> Verdict:
-    """What a viewer of the pulled stream gets."""
-    with ffmpeg_record(server.rtmp(), path) as recording:
-        eventually(lambda: media_time(path) > seconds, 30, f"{seconds} s of media")
-        recording.stop(2)
-    return judge(path)
-
-
-def clean(verdict: Verdict) -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == ("h264", "aac")
-
-
 def test_an_upstream_that_dies_is_found_again(tmp_path: Path, media: MediaCache) -> None:
     path = media(RECIPE).path
     with (
@@ -68,14 +50,14 @@ def test_an_upstream_that_dies_is_found_again(tmp_path: Path, media: MediaCache)
     ):
         with ffmpeg_publish(path, there.url("x")):
             server.wait_on_air()
-            clean(record(server, tmp_path / "before.flv"))
+            assert_clean(record_rtmp(server.rtmp(), tmp_path / "before.flv"))
             there.kill()
             server.wait_off_air()
             eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
             there.start()
         with ffmpeg_publish(path, there.url("x")):
             server.wait_on_air(timeout_s=30)
-            clean(record(server, tmp_path / "after.flv"))
+            assert_clean(record_rtmp(server.rtmp(), tmp_path / "after.flv"))
             assert source(server)["reconnects"] >= 1
             assert server.stream()["causes"] == []
 
@@ -103,7 +85,7 @@ def test_a_stream_that_is_not_there_is_said(tmp_path: Path, media: MediaCache) -
             eventually(lambda: there.stream("x"), 10, "the stream is configured")
             with ffmpeg_publish(media(RECIPE).path, url):
                 server.wait_on_air(timeout_s=30)
-                clean(record(server, tmp_path / "x.flv"))
+                assert_clean(record_rtmp(server.rtmp(), tmp_path / "x.flv"))
             assert "s3cret" not in server.output + str(server.stream())
 
 
@@ -115,7 +97,7 @@ def test_node_media_server_is_pulled_from(tmp_path: Path, media: MediaCache) -> 
             Streamctl(tmp_path, pull_toml(url)) as server,
         ):
             server.wait_on_air()
-            clean(record(server, tmp_path / "x.flv"))
+            assert_clean(record_rtmp(server.rtmp(), tmp_path / "x.flv"))
 
 
 @pytest.mark.needs("openssl")
@@ -135,7 +117,7 @@ def test_an_upstream_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache)
             eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
-            clean(record(server, tmp_path / "x.flv"))
+            assert_clean(record_rtmp(server.rtmp(), tmp_path / "x.flv"))
             trusting = pullers(there)
             server.rewrite(pull_toml(url, "tls_insecure = true"))
             eventually(lambda: pullers(there) - trusting, 15, "a new connection")

@@ -20,12 +20,12 @@ from tests.support.peers import (
     stream_toml,
 )
 from tests.support.process import Process, eventually
+from tests.support.recorded import assert_clean, record_rtmp
 from tests.support.upstream import media_time, nginx, node_media_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.judge import Verdict
 
 pytestmark = [
     pytest.mark.e2e,
@@ -51,23 +51,6 @@ def reaches(server: Streamctl, name: str, state: str, timeout_s: float = 20.0) -
     eventually(lambda: pushes(server)[name]["state"] == state, timeout_s, f"{name} is {state}")
 
 
-def record(url: str, path: Path, seconds: float = 5.0) -> Verdict:
-    """What a player of a destination gets."""
-    with ffmpeg_record(url, path) as recording:
-        eventually(lambda: media_time(path) > seconds, 30, f"{seconds} s from {url}")
-        recording.stop(2)
-    return judge(path)
-
-
-def clean(verdict: Verdict) -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == ("h264", "aac")
-
-
 def test_a_destination_that_dies_is_found_again(tmp_path: Path, media: MediaCache) -> None:
     with (
         nginx(tmp_path / "nginx") as there,
@@ -76,7 +59,7 @@ def test_a_destination_that_dies_is_found_again(tmp_path: Path, media: MediaCach
         assert pushes(server)["copy"]["state"] == "waiting"
         with ffmpeg_publish(media(RECIPE).path, server.rtmp()):
             reaches(server, "copy", "active")
-            clean(record(there.url(), tmp_path / "before.flv"))
+            assert_clean(record_rtmp(there.url(), tmp_path / "before.flv"))
             there.kill()
             reaches(server, "copy", "reconnecting")
             push = pushes(server)["copy"]
@@ -86,7 +69,7 @@ def test_a_destination_that_dies_is_found_again(tmp_path: Path, media: MediaCach
             assert causes == ["push_failed"]
             there.start()
             reaches(server, "copy", "active")
-            clean(record(there.url(), tmp_path / "after.flv"))
+            assert_clean(record_rtmp(there.url(), tmp_path / "after.flv"))
             push = pushes(server)["copy"]
             assert (push["connections"], push["attempt"], push["errors"]) == (2, 0, [])
             assert push["packets_sent"] > 0
@@ -160,12 +143,12 @@ def test_destinations_are_edited_while_others_notice_nothing(
             server.rewrite(stream_toml() + a + b)
             eventually(lambda: "b" in pushes(server), 10, "`b`")
             reaches(server, "b", "active")
-            clean(record(there.url("b"), tmp_path / "b.flv", 3))
+            assert_clean(record_rtmp(there.url("b"), tmp_path / "b.flv", 3))
             renamed = push_toml("again", there.url("a"), "hold = false")
             server.rewrite(stream_toml() + renamed + push_toml("b", there.url("c")))
             eventually(lambda: "again" in pushes(server), 10, "a new name")
             reaches(server, "b", "active")
-            clean(record(there.url("c"), tmp_path / "c.flv", 3))
+            assert_clean(record_rtmp(there.url("c"), tmp_path / "c.flv", 3))
             assert pushes(server)["again"]["connections"] == 1
             server.rewrite(stream_toml() + renamed)
             eventually(lambda: list(pushes(server)) == ["again"], 10, "`b` is gone")
@@ -182,8 +165,8 @@ def test_destinations_are_edited_while_others_notice_nothing(
             eventually(lambda: media_time(viewer) > 5, 10, "media")
             watching.stop(2)
             copying.stop(2)
-    clean(judge(viewer))
-    clean(judge(copy))
+    assert_clean(judge(viewer))
+    assert_clean(judge(copy))
 
 
 def put(server: Streamctl, document: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +201,7 @@ def test_a_refusal_is_shown_with_its_reason_and_without_the_key(
             server.rewrite(stream_toml() + right)
             reaches(server, "copy", "active")
             there.wait_on_air("copy")
-            clean(record(there.rtmp("copy"), tmp_path / "copy.flv"))
+            assert_clean(record_rtmp(there.rtmp("copy"), tmp_path / "copy.flv"))
             assert "right-secret" not in server.output + json.dumps(server.stream())
         there.wait_off_air("copy")
 
@@ -237,7 +220,7 @@ def test_a_destination_that_is_not_held_is_left_and_found_again(
             assert pushes(server)["copy"]["connected_since"] == ""
             with ffmpeg_publish(path, server.rtmp()):
                 there.wait_on_air("copy")
-                clean(record(there.rtmp("copy"), tmp_path / "copy.flv", 3))
+                assert_clean(record_rtmp(there.rtmp("copy"), tmp_path / "copy.flv", 3))
 
 
 def test_node_media_server_takes_a_push(tmp_path: Path, media: MediaCache) -> None:
@@ -248,7 +231,7 @@ def test_node_media_server_takes_a_push(tmp_path: Path, media: MediaCache) -> No
             ffmpeg_publish(media(RECIPE).path, server.rtmp()),
         ):
             reaches(server, "copy", "active")
-            clean(record(url, tmp_path / "copy.flv"))
+            assert_clean(record_rtmp(url, tmp_path / "copy.flv"))
 
 
 def test_a_stalled_destination_harms_nobody(tmp_path: Path, media: MediaCache) -> None:
@@ -271,8 +254,8 @@ def test_a_stalled_destination_harms_nobody(tmp_path: Path, media: MediaCache) -
             eventually(lambda: pushes(server)["slow"]["skips"] >= 1, 20, "a skip")
             eventually(lambda: pushes(server)["slow"]["lag_s"] < 1, 20, "it caught up")
             watching.stop(2)
-        clean(judge(viewer))
-        verdict = record(there.url("slow"), tmp_path / "slow.flv", 3)
+        assert_clean(judge(viewer))
+        verdict = record_rtmp(there.url("slow"), tmp_path / "slow.flv", 3)
     assert verdict.decode_errors == []
     assert verdict.dts_disorder == 0
 

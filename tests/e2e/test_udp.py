@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg_publish, gst, stream_toml
 from tests.support.process import Process, eventually
+from tests.support.recorded import assert_clean, record_ts
 from tests.support.screens import MpvScreen, VlcScreen
 from tests.support.seen import Wanted
 from tests.support.tools import tool
@@ -35,9 +36,6 @@ from tests.support.udp import (
     with_ffmpeg,
 )
 from tests.support.upstream import media_time
-
-if TYPE_CHECKING:
-    from tests.support.judge import Verdict
 
 pytestmark = [
     pytest.mark.e2e,
@@ -63,22 +61,6 @@ def sent(server: Streamctl) -> dict[str, Any]:
     return found
 
 
-def clean(verdict: Verdict) -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == ("h264", "aac")
-
-
-def record(server: Streamctl, seconds: float = 5.0) -> bytes:
-    """What a viewer of MPEG-TS over HTTP gets."""
-    with HttpRecorder(server.http("/news/mpegts")) as recorder:
-        time.sleep(seconds)
-        return whole_units(recorder.stop())
-
-
 @pytest.mark.parametrize("name", SENDERS)
 def test_what_is_sent_is_on_air(name: str, tmp_path: Path, media: MediaCache) -> None:
     port = udp_port()
@@ -87,9 +69,9 @@ def test_what_is_sent_is_on_air(name: str, tmp_path: Path, media: MediaCache) ->
         SENDERS[name](media(RECIPE).path, HOST, port),
     ):
         server.wait_on_air()
-        ts = record(server)
+        ts = record_ts(server)
         counted = measured(server)
-    clean(judge(ts))
+    assert_clean(judge(ts))
     assert inspect(ts).continuity_errors == []
     assert counted["datagrams"] > 100
     assert counted["kernel_drops"] == counted["overruns"] == 0
@@ -106,7 +88,7 @@ def test_a_group_is_received_by_the_named_interface(tmp_path: Path, media: Media
         with_ffmpeg(lambda: "ffmpeg", "mpegts", query)(media(RECIPE).path, GROUP, port),
     ):
         server.wait_on_air()
-        clean(judge(record(server)))
+        assert_clean(judge(record_ts(server)))
 
 
 def test_a_sender_that_stops_is_missed_and_comes_back(tmp_path: Path, media: MediaCache) -> None:
@@ -122,7 +104,7 @@ def test_a_sender_that_stops_is_missed_and_comes_back(tmp_path: Path, media: Med
         eventually(lambda: "no packets" in server.stream()["inputs"][0]["last_error"], 10, "why")
         with SENDERS["ffmpeg, RTP"](path, HOST, port):
             server.wait_on_air(timeout_s=30)
-            clean(judge(record(server)))
+            assert_clean(judge(record_ts(server)))
 
 
 def test_a_port_in_use_is_said_and_tried_again(tmp_path: Path, media: MediaCache) -> None:
@@ -151,7 +133,7 @@ def test_one_program_of_several_is_taken(tmp_path: Path, media: MediaCache) -> N
     ):
         server.wait_on_air()
         tracks = server.stream()["media"]["tracks"]
-        ts = record(server)
+        ts = record_ts(server)
     assert [track["media"] for track in tracks] == ["video", "audio"]
     report = inspect(ts)
     assert report.continuity_errors == []
@@ -205,7 +187,7 @@ def test_rubbish_at_one_port_disturbs_nobody_else(tmp_path: Path, media: MediaCa
             ts = whole_units(recorder.stop())
         assert server.stream("bad")["ingest_status"] != "active"
         assert server.stream("bad")["inputs"][0]["link"]["datagrams"] > 1000
-    clean(judge(ts))
+    assert_clean(judge(ts))
     assert "Traceback" not in server.output
 
 
@@ -258,7 +240,7 @@ def test_what_is_pushed_is_received(
     assert push["link"]["dropped"] == 0
     assert push["link"]["clock_jumps"] == 0
     data = path.read_bytes()
-    clean(judge(whole_units(data)))
+    assert_clean(judge(whole_units(data)))
     if program == "GStreamer":
         report = inspect(data)
         assert report.sync_errors == 0
@@ -371,9 +353,9 @@ def test_a_stream_goes_on_from_server_to_server_by_a_group(
         ffmpeg_publish(media(Recipe(seconds=30, bframes=2)).path, sender.rtmp()),
     ):
         receiver.wait_on_air(timeout_s=30)
-        ts = record(receiver)
+        ts = record_ts(receiver)
         counted = measured(receiver)
-    clean(judge(ts))
+    assert_clean(judge(ts))
     assert inspect(ts).continuity_errors == []
     assert counted["rtp"]["lost"] == counted["rtp"]["late"] == 0
 

@@ -17,7 +17,7 @@ from tests.support.clients import (
     vlc_version,
 )
 from tests.support.judge import judge
-from tests.support.players import COMPLAINTS, Player, Recording, ffmpeg_player
+from tests.support.players import Player, Recording, complaints, ffmpeg_player
 from tests.support.process import Process
 from tests.support.screens import PICTURE, MpvScreen, VlcScreen
 from tests.support.seen import Seen, Wanted, weigh
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
     from tests.support.srt import Program
 
-SPARE_S = 2.0
-"""Recorded beyond what is wanted: what comes before the first key frame is not judged."""
+SPARE_S = 1.0
+"""Recorded beyond what is wanted, for what players leave out at the end."""
+LATE_S = 0.5
+"""So long after a decoder has come into the middle, it has what pictures refer to."""
 CLOCK_WRAP = (1 << 33) * 300
 VIDEO_ID = 0xE0
 TABLE_PIDS = 2
@@ -49,7 +51,9 @@ class TsRecording(Recording):
             return True
         if not self.path.exists():
             return False
-        return clock_s(self.path.read_bytes()) >= self.wanted.seconds + SPARE_S
+        data = self.path.read_bytes()
+        wanted = self.wanted.seconds + SPARE_S
+        return clock_s(data) >= wanted and clock_s(from_key(whole_units(data))) >= wanted
 
     def stop(self) -> Seen:
         """Interrupt the program and judge the file, from its first key frame on."""
@@ -60,11 +64,7 @@ class TsRecording(Recording):
             return Seen("", ["nothing was recorded"], output)
         seen = weigh(judge(from_key(whole_units(data))), self.wanted)
         seen.output = output
-        seen.faults += [
-            f"says: {line.strip()[:120]}"
-            for line in output.splitlines()
-            if any(word in line for word in COMPLAINTS)
-        ][:1]
+        seen.faults += complaints(output, self.wanted)[:1]
         return seen
 
 
@@ -126,9 +126,17 @@ class LateMpv(MpvScreen):
         first = next((at for at, line in enumerate(lines) if PICTURE.search(line)), len(lines))
         return lines[first:]
 
+    def played(self) -> float:
+        """Media time since the first picture: sound may begin long before."""
+        if not self.wanted.video:
+            return super().played()
+        pictures = self.pictures(self.process.output)
+        return pictures[-1] - pictures[0] if pictures else 0.0
+
     def pictures(self, output: str) -> list[float]:
-        """Those after the first, whose leading pictures refer to what it did not get."""
-        return super().pictures(output)[1:]
+        """Those after the first ones, some of which refer to what it did not get."""
+        found = super().pictures(output)
+        return [at for at in found if at >= found[0] + LATE_S]
 
 
 def mpv_version() -> str:

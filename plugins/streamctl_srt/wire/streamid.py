@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.sdk.session import Action
+from streamctl.sdk.session import Action, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,6 @@ ENCODED = re.compile(
 )
 """The form of URLs: begins the same, or has an escape in the path, where nothing else has one."""
 FEEDBACK = "#feedbackplay"
-SHOWN = 40
-"""Characters of somebody's text that a refusal repeats."""
 ACTIONS = {
     "publish": Action.PUBLISH,
     "read": Action.PLAY,
@@ -95,7 +93,7 @@ class StreamId:
         if not self.path:
             raise RemoteProtocolError("the stream id names no stream: write `publish:CODE`")
         if {".", ".."}.intersection(self.path.split("/")) or "\\" in self.path:
-            raise RemoteProtocolError(f"no path of a stream: `{self.path[:SHOWN]}`")
+            raise RemoteProtocolError(f"no path of a stream: `{shown_path(self.path)}`")
         return self
 
 
@@ -114,7 +112,7 @@ def standard(text: str) -> StreamId:
         # Older clients put the path behind the host.
         _, _, path = keys.get("h", "").partition("/")
     if keys.get("t", "stream") != "stream":
-        raise RemoteProtocolError(f"only live streams can be had, not `t={keys['t'][:SHOWN]}`")
+        raise RemoteProtocolError(f"only live streams can be had, not `t={shown_path(keys['t'])}`")
     further = {name: value for name, value in keys.items() if name not in STANDARD_KEYS}
     return StreamId(
         path.strip("/"),
@@ -133,7 +131,7 @@ def mode(text: str) -> Action:
     """
     action = ACTIONS.get(text)
     if action is None:
-        raise RemoteProtocolError(f"no mode of a stream id: `m={text[:SHOWN]}`")
+        raise RemoteProtocolError(f"no mode of a stream id: `m={shown_path(text)}`")
     return action
 
 

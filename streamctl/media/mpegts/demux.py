@@ -42,6 +42,8 @@ MAX_TRACKS = 64
 """Of a program; broadcasters with all their subtitles have half of it."""
 MAX_PICTURE_TRACKS = 4
 """Since each may hold back a picture, of any size: views of one event, or its sign language."""
+UNREAD = "passes in MPEG-TS alone"
+"""Why a stream is no track whose kind has no codec."""
 
 
 @dataclass(slots=True)
@@ -57,8 +59,8 @@ class TsDemuxer:
     def __init__(self, program: int | None = None, pids: Collection[int] = ()) -> None:
         self.programs = ProgramReader(program, pids)
         self.time = ProgramTime()
-        self.left_out: tuple[str, ...] = ()
-        """Streams of the program that can't be read, in words."""
+        self.left_out: dict[int, str] = {}
+        """Why streams of the program are no tracks, by PID."""
         self._unpackers: dict[int, Unpacker] = {}
         """By PID."""
         self._streams: dict[int, PmtStream] = {}
@@ -160,21 +162,24 @@ class TsDemuxer:
         if streams == self._streams:
             return False
         unpackers: dict[int, Unpacker] = {}
-        left_out = []
+        left_out: dict[int, str] = {}
         pictures = 0
         for pid, stream in streams.items():
             unpacker = self._kept(stream) or self._open(stream)
             picture = unpacker is not None and unpacker.track.media is Media.VIDEO
-            full = len(unpackers) == MAX_TRACKS or (picture and pictures == MAX_PICTURE_TRACKS)
-            if unpacker is None or full:
-                left_out.append(f"{stream_kind(stream).title} (PID {pid})")
+            if unpacker is None:
+                left_out[pid] = UNREAD
+            elif len(unpackers) == MAX_TRACKS:
+                left_out[pid] = f"one of more than {MAX_TRACKS} tracks"
+            elif picture and pictures == MAX_PICTURE_TRACKS:
+                left_out[pid] = f"one of more than {MAX_PICTURE_TRACKS} video tracks"
             else:
                 unpackers[pid] = unpacker
                 pictures += picture
         self._streams = streams
         self._unpackers = unpackers
         self._shown = {track.id: track for track in self.tracks}
-        self.left_out = tuple(left_out)
+        self.left_out = left_out
         return True
 
     def _kept(self, stream: PmtStream) -> Unpacker | None:

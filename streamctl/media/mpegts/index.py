@@ -28,6 +28,7 @@ from streamctl.media.mpegts.packet import (
     PCR_FLAG,
     RANDOM_ACCESS,
 )
+from streamctl.media.mpegts.pcr import ClockWatch
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK, read_pes_header
 from streamctl.media.mpegts.picture import PROBES
 from streamctl.media.mpegts.program import ProgramReader, control_pids
@@ -126,6 +127,9 @@ class TsIndex:
         self.cadence = Cadence()
         self.packets = 0
         """Packets that were fed."""
+        self.clock = ClockWatch()
+        self.untimed = 0
+        """Entries that tell no time, for another reason than scrambling."""
         self.units = 0
         """Units of the leading stream that began, entries or not."""
         self.batch: Batch | None = None
@@ -141,6 +145,8 @@ class TsIndex:
         self._pids: tuple[int, ...] = ()
         """Those of the program."""
         self._opening: Opening | None = None
+        self._start = b""
+        """The packet in which the last unit of the leading stream began."""
         self._open_point: int | None = None
         """PTS of an open random-access point whose leading pictures may come."""
         self._last_point: int | None = None
@@ -204,7 +210,9 @@ class TsIndex:
             if packet[3] & ADAPTED and pid == self._pcr_pid:
                 self._read_clock(packet, row, events)
             if pid == lead:
-                if packet[1] & STARTS and packet[3] & LOADED:
+                # A packet may come twice (§2.4.3.3), which does not make two units.
+                if packet[1] & STARTS and packet[3] & LOADED and packet != self._start:
+                    self._start = packet
                     self._begin(packet, batch, data, row, events)
             elif self._read_table(packet, row, events):
                 return row + 1
@@ -229,8 +237,10 @@ class TsIndex:
             lead = leading_stream(program.map)
             if lead != self.lead:
                 self._follow(lead)
-            self._pcr_pid = program.map.pcr_pid
-            self._pids = (*program.pids, *control_pids(program.map))
+            if program.map.pcr_pid != self._pcr_pid:
+                self._pcr_pid = program.map.pcr_pid
+                self.clock.restart()
+            self._pids = (*program.pids, *control_pids(program.map), *program.services)
             interest[self._pcr_pid] |= ADAPTED
         if self.lead is not None:
             interest[self.lead.pid] |= STARTS
@@ -256,7 +266,9 @@ class TsIndex:
         if packet[4] >= 7 and packet[5] & PCR_FLAG:
             value = int.from_bytes(packet[6:12], "big")
             pcr = (value >> 15) * 300 + (value & 0x1FF)
-            events.append(Clock(self.packets + row, pcr, bool(packet[5] & DISCONTINUITY)))
+            anew = bool(packet[5] & DISCONTINUITY)
+            self.clock.take(pcr, announced=anew)
+            events.append(Clock(self.packets + row, pcr, anew))
 
     def _begin(
         self, packet: bytes, batch: Batch, data: Data, row: int, events: list[Event]
@@ -274,6 +286,7 @@ class TsIndex:
         pts, dts = (header.pts, header.dts) if header and not self.scrambled else (None, None)
         entry = Entry(self.packets + row, pts, dts, Kind.P)
         if self._probe is None or self.scrambled:
+            self.untimed += header is not None and pts is None and not self.scrambled
             self._guess(entry, hint, events)
             return
         self._opening = Opening(entry, bytearray(payload))
@@ -288,6 +301,8 @@ class TsIndex:
         for row in batch.of_pid(self.lead.pid, start):
             at = row * PACKET_BYTES
             packet = bytes(data[at : at + PACKET_BYTES])
+            if packet == self._start:
+                continue
             if packet[1] & STARTS:
                 self._decide(events, whole=True)
                 return
@@ -323,6 +338,7 @@ class TsIndex:
         self._opening = None
         if start < 0 or probe.second_field(data[start:]):
             return True
+        self.untimed += entry.pts is None
         entry.kind, entry.flags = seen or (Kind.P, 0)
         self._complete(entry)
         events.append(entry)

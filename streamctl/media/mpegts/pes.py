@@ -70,8 +70,6 @@ class PesHeader:
     dts: int | None = None
     """The decoding time, which is the same if none is told."""
     scrambled: bool = False
-    aligned: bool = False
-    """``data_alignment_indicator``."""
 
 
 def read_pes_header(data: bytes) -> PesHeader | None:
@@ -93,9 +91,7 @@ def read_pes_header(data: bytes) -> PesHeader | None:
     pts = read_timestamp(data, FIXED_BYTES) if flags & 2 and data[8] >= 5 else None
     dts = read_timestamp(data, FIXED_BYTES + 5) if flags == 3 and data[8] >= 10 else None
     scrambled = bool(data[6] & 0x30)
-    return PesHeader(
-        stream_id, size, start, pts, pts if dts is None else dts, scrambled, bool(data[6] & 4)
-    )
+    return PesHeader(stream_id, size, start, pts, pts if dts is None else dts, scrambled)
 
 
 def read_timestamp(data: bytes, at: int) -> int | None:

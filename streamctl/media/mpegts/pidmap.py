@@ -30,12 +30,16 @@ if TYPE_CHECKING:
 MAX_SLOTS = 1000
 """Places that are kept for streams which may come again; the largest programs have some forty."""
 PROGRAM = 1
+"""Number of the program, and of its transport stream, unless one that passes through has others."""
 PMT_PID = 0x1000
 FIRST_PID = 0x100
 
 RESERVED_PIDS = 0x20
 """PIDs below belong to tables (§2.4.3.3; DVB: EN 300 468 §5.1.3)."""
 
+
+SERVICE_ESSENCE = (0, b"service")
+"""Of tables that have the same PID in every stream."""
 
 CA_DESCRIPTOR = 0x09
 STREAM_IDENTIFIER = 0x52
@@ -71,10 +75,27 @@ class PidMap:
     def __init__(self) -> None:
         self.pat = PacketWriter(PAT_PID)
         self.pmt = PacketWriter(PMT_PID)
-        self.pat_section = Pat(PROGRAM, ((PROGRAM, PMT_PID),)).serialize()
-        self.map = Pmt(PROGRAM, NULL_PID, ())
-        self.pmt_section = self.map.serialize()
         self.slots: list[Slot] = []
+        self._services: dict[int, Slot] = {}
+        self._number(PROGRAM, PROGRAM)
+
+    def name(self, transport: int, program: int) -> bool:
+        """Whether the lane has these numbers; the first streams that come bring theirs."""
+        if not self.slots:
+            self._number(transport, program)
+        return (self.transport, self.map.program) == (transport, program)
+
+    def service(self, pid: int) -> Slot:
+        """The place of the tables that have this PID in every stream."""
+        if pid not in self._services:
+            self._services[pid] = Slot(SERVICE_ESSENCE, "", PacketWriter(pid))
+        return self._services[pid]
+
+    def _number(self, transport: int, program: int) -> None:
+        self.transport = transport
+        self.pat_section = Pat(transport, ((program, PMT_PID),)).serialize()
+        self.map = Pmt(program, NULL_PID, ())
+        self.pmt_section = self.map.serialize()
 
     def assign(self, wanted: Sequence[Wanted], taken: Sequence[Slot] = ()) -> list[Slot]:
         """A slot for each stream, none of those that are taken.
@@ -121,9 +142,10 @@ class PidMap:
         self, pcr_pid: int, streams: tuple[PmtStream, ...], descriptors: bytes = b""
     ) -> None:
         """Make the program map of these streams, under a new version if it differs."""
-        new = Pmt(PROGRAM, pcr_pid, streams, descriptors, self.map.version)
+        number, version = self.map.program, self.map.version
+        new = Pmt(number, pcr_pid, streams, descriptors, version)
         if new != self.map:
-            new = Pmt(PROGRAM, pcr_pid, streams, descriptors, (self.map.version + 1) % 32)
+            new = Pmt(number, pcr_pid, streams, descriptors, (version + 1) % 32)
         self.map = new
         self.pmt_section = new.serialize()
 

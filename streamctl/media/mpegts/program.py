@@ -35,6 +35,9 @@ LEAST_SECTION_BYTES = 12
 """A section in long form without a body."""
 MAX_REASON_PROGRAMS = 10
 """Programs that a reason names."""
+SERVICE_PIDS = (SDT_PID, 0x12, 0x14)
+"""Of the tables that tell viewers of a program: its name, what is on, and the time of day (EN 300
+468 §5.1.3). That of the network (0x10) tells how to tune in to it, which is over here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Program:
     """As it came, without the streams that the PID filter leaves out."""
     bare_clock: bool = False
     """The PID filter leaves out the PID of the clock, so that nothing but its times is wanted."""
+    transport: int = 0
+    """``transport_stream_id`` of the stream that it comes in."""
+    services: tuple[int, ...] = ()
+    """PIDs of the tables that tell of it and, since it comes alone, of no other program."""
 
     @property
     def pids(self) -> frozenset[int]:
@@ -165,6 +172,8 @@ class ProgramReader:
             self._map_readers.setdefault(number, TableReader(PMT_TABLE_ID, number))
         self._map_pids = places
         self.pids = frozenset((PAT_PID, SDT_PID, *places.values()))
+        if self.program is not None and self.program.number in self.maps:
+            self._choose(self.program.number)
         self._assemblers = {pid: one for pid, one in self._assemblers.items() if pid in self.pids}
 
     def _take_map(self, reader: TableReader, data: bytes) -> None:
@@ -205,9 +214,14 @@ class ProgramReader:
             self._choose(next(number for number in self._map_pids if number in self.maps))
 
     def _choose(self, number: int) -> None:
-        pmt = self.maps[number]
+        pmt, pat = self.maps[number], self.pat
+        assert pat is not None
         bare_clock = bool(self.allowed) and pmt.pcr_pid not in self.allowed
-        self.program = Program(number, self._map_pids[number], pmt, bare_clock)
+        services: tuple[int, ...] = ()
+        if sum(other != 0 for other, _ in pat.programs) == 1:
+            services = tuple(pid for pid in SERVICE_PIDS if not self.allowed or pid in self.allowed)
+        place = self._map_pids[number]
+        self.program = Program(number, place, pmt, bare_clock, pat.transport_stream, services)
 
     def _filtered(self, pmt: Pmt) -> Pmt:
         if not self.allowed:

@@ -4,31 +4,38 @@ import pytest
 
 from streamctl.errors import ConfigError
 from streamctl.sdk.url import StreamURL
-from streamctl_file.options import FileInputOptions, with_query
+from streamctl_file.options import FileInputOptions
+from streamctl_file.plugin import FilePlugin
+from streamctl_file.source import FileSource
+
+from .world import MemoryContext
+
+
+def read(url: str, options: FileInputOptions | None = None) -> FileInputOptions:
+    plugin, parsed, keys = FilePlugin(), StreamURL.parse(url), options or FileInputOptions()
+    plugin.check_input(parsed, keys)
+    source = plugin.source(parsed, keys, MemoryContext([]))
+    assert isinstance(source, FileSource)
+    return source.options
 
 
 @pytest.mark.parametrize(
-    ("url", "configured", "loop"),
+    ("url", "configured", "expected"),
     [
-        ("file:a.mp4", True, True),
-        ("file:a.mp4", False, False),
-        ("file:a.mp4?loop=false", True, False),
-        ("file:a.mp4?loop=true", False, True),
-        ("/media/a.mp4", True, True),
+        ("file:a.mp4", {}, {"loop": True}),
+        ("file:a.mp4", {"loop": False}, {"loop": False}),
+        ("file:a.mp4?loop=false", {}, {"loop": False}),
+        ("file:a.mp4?loop=0", {"loop": False}, {"loop": False}),
+        ("/media/a.mp4", {}, {"loop": True}),
+        ("file:a.ts?program=2&pids=256,257", {}, {"program": 2, "pids": (256, 257)}),
+        ("file:a.ts?program=2", {"pids": (7,)}, {"program": 2, "pids": (7,)}),
     ],
 )
-def test_the_query_overrides_the_options(url: str, configured: bool, loop: bool) -> None:
-    options = with_query(FileInputOptions(loop=configured), StreamURL.parse(url))
-    assert options.loop is loop
-
-
-def test_a_program_and_pids_are_chosen_in_the_query() -> None:
-    url = StreamURL.parse("file:a.ts?program=2&pids=256,0x101")
-    with pytest.raises(ConfigError, match="pids"):
-        with_query(FileInputOptions(), url)
-    url = StreamURL.parse("file:a.ts?program=2&pids=256,257")
-    options = with_query(FileInputOptions(pids=(1,)), url)
-    assert (options.program, options.pids) == (2, (256, 257))
+def test_the_query_and_the_table_say_how_a_file_is_played(
+    url: str, configured: dict[str, object], expected: dict[str, object]
+) -> None:
+    found = read(url, FileInputOptions.model_validate(configured))
+    assert found == FileInputOptions.model_validate(expected)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +45,15 @@ def test_a_program_and_pids_are_chosen_in_the_query() -> None:
         ("file:a.mp4?loop=perhaps", "loop"),
         ("file:a.ts?program=-1", "program"),
         ("file:a.ts?pids=9000", "pids"),
+        ("file:a.ts?pids=256,0x101", "pids"),
     ],
 )
-def test_a_wrong_query_is_named(url: str, key: str) -> None:
-    with pytest.raises(ConfigError, match=f"`{key}`") as caught:
-        with_query(FileInputOptions(), StreamURL.parse(url))
-    assert "loop=false" in caught.value.hint
+def test_a_wrong_query_is_refused_with_the_configuration(url: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"`{key}`"):
+        FilePlugin().check_input(StreamURL.parse(url), FileInputOptions())
+
+
+def test_a_table_that_says_something_else_is_refused() -> None:
+    url = StreamURL.parse("file:a.mp4?loop=false")
+    with pytest.raises(ConfigError, match="the key `loop` differ"):
+        FilePlugin().check_input(url, FileInputOptions(loop=True))

@@ -5,6 +5,7 @@ import pytest
 from streamctl.errors import ConfigError, Unsupported
 from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
+from streamctl_file.options import FileInputOptions
 from streamctl_file.plugin import FilePlugin
 from streamctl_file.source import FileSource
 
@@ -20,8 +21,7 @@ def test_a_file_is_an_input_only() -> None:
 
 @pytest.mark.parametrize(("url", "loop"), [("file:a.mp4", True), ("file:a.mp4?loop=false", False)])
 def test_the_source_loops_unless_told_otherwise(url: str, loop: bool) -> None:
-    options = FilePlugin.InputOptions()
-    source = FilePlugin().source(StreamURL.parse(url), options, MemoryContext([]))
+    source = FilePlugin().source(StreamURL.parse(url), FileInputOptions(), MemoryContext([]))
     assert isinstance(source, FileSource)
     assert source.options.loop is loop
 
@@ -29,5 +29,5 @@ def test_the_source_loops_unless_told_otherwise(url: str, loop: bool) -> None:
 def test_a_wrong_option_is_refused_before_anything_runs() -> None:
     with pytest.raises(ConfigError):
         FilePlugin().source(
-            StreamURL.parse("file:a.mp4?x=1"), FilePlugin.InputOptions(), MemoryContext([])
+            StreamURL.parse("file:a.mp4?x=1"), FileInputOptions(), MemoryContext([])
         )

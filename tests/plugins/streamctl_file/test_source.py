@@ -13,7 +13,7 @@ from streamctl.media.pace import STEP_S
 from streamctl.media.packet import Track
 from streamctl.sdk.url import StreamURL
 from streamctl_file.options import FileInputOptions
-from streamctl_file.source import FileSource
+from streamctl_file.source import MUCH_BYTES, FileSource
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.ts import inspect
 
@@ -123,6 +123,27 @@ async def test_a_transport_stream_leaves_as_it_is_by_its_clock(
         assert -0.06 < early_s < 0.06
         sent += len(each)
     assert len(out.sent) < 3.0 / STEP_S + 2
+
+
+async def test_a_source_that_was_held_up_catches_up_in_pieces(
+    media: MediaCache, tmp_path: Path
+) -> None:
+    data = broadcast(media, Broadcast(seconds=2.5, kbps=8000)).data
+    path = tmp_path / "a.ts"
+    path.write_bytes(data)
+    ctx = MemoryContext([], path=path)
+    out = RecordingWriter()
+    async with anyio.create_task_group() as group:
+        group.start_soon(FileSource(URL, ctx, FileInputOptions(loop=False)).run, out)
+        while not out.sent:
+            await wait_all_tasks_blocked()
+        begun = len(out.sent)
+        ctx.time.advance(1.0)
+        await wait_all_tasks_blocked()
+        sizes = [len(each) for _, each in out.sent[begun:]]
+        group.cancel_scope.cancel()
+    assert sum(sizes) > 3 * MUCH_BYTES
+    assert max(sizes) < MUCH_BYTES * 1.5
 
 
 async def test_program_and_pids_are_chosen_before_the_first_bytes(

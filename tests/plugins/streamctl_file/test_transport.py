@@ -114,6 +114,24 @@ def test_a_file_that_is_gone_or_another_thing_ends_it(
         rest(file, until_s=60.0)
 
 
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("content", [NULL_PACKET, bytes(188)])
+def test_a_file_without_a_clock_any_more_is_not_read_to_its_end(
+    capture: bytes, tmp_path: Path, loop: bool, content: bytes
+) -> None:
+    path = tmp_path / "a.ts"
+    file = opened(path, capture, loop=loop)
+    path.unlink()
+    with path.open("wb") as other:
+        other.write(content * (4 * BLOCK_BYTES // PACKET))
+        other.truncate(1 << 40)
+    with (
+        pytest.raises(MediaError, match="no transport stream with a clock any more"),
+        closing(file),
+    ):
+        file.read()
+
+
 @pytest.mark.parametrize("container", ["mp4", "flv", "mkv"])
 def test_other_containers_are_left_to_others(
     media: MediaCache, container: str, tmp_path: Path

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from streamctl.errors import Unsupported
+from streamctl.errors import ConfigError, Unsupported
 from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live
 from streamctl.sdk.plugin import Cap, Empty
@@ -88,6 +88,24 @@ def test_an_output_starts_stops_and_has_nothing_to_report() -> None:
     stream.start()
     assert stream.status() == {}
     stream.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "reason"),
+    [
+        ("http-ts+ftp://h/x.ts", {}, "no HTTP server"),
+        ("http:///x.ts", {}, "no HTTP server"),
+        ("http://h/x.ts", {"X": "a\nb"}, "the header `X` can't be sent"),
+        ("http://h/x.ts", {"Host": "g"}, "the header `Host` can't be sent"),
+    ],
+)
+def test_a_url_that_can_not_be_used_is_refused_with_the_configuration(
+    url: str, headers: dict[str, str], reason: str
+) -> None:
+    options = HttpTsInputOptions.model_validate({"headers": headers})
+    HttpTsPlugin().check_input(StreamURL.parse("http://us:pw@h/x.ts?q=1"), HttpTsInputOptions())
+    with pytest.raises(ConfigError, match=reason):
+        HttpTsPlugin().check_input(StreamURL.parse(url), options)
 
 
 def test_the_plugin_says_what_it_can_do() -> None:

@@ -77,6 +77,8 @@ async def test_program_and_streams_are_chosen_before_the_first_byte() -> None:
         (b"Content-Type: application/json\r\n", "is no MPEG-TS"),
         (b"Content-Length: 5000\r\nAccept-Ranges: bytes\r\n", "is a file of 5000 bytes"),
         (b"Content-Length: 5000\r\nLast-Modified: x\r\n", "is a file of 5000 bytes"),
+        (b"Content-Encoding: GZip\r\n", "comes compressed, as `gzip`"),
+        (b"Content-Type: video/mp2t\r\nContent-Encoding: br\r\n", "comes compressed, as `br`"),
     ],
 )
 async def test_what_is_no_live_stream_is_refused(headers: bytes, message: str) -> None:
@@ -95,6 +97,7 @@ async def test_what_is_no_live_stream_is_refused(headers: bytes, message: str) -
         b"Content-Type: application/octet-stream\r\n",
         b"Content-Type: text/vnd.trolltech.linguist\r\n",
         b"Content-Length: 9999999999\r\n",
+        b"Content-Encoding: identity\r\n",
         b"",
     ],
 )
@@ -146,6 +149,19 @@ async def test_tls_is_trusted_as_the_options_say(tmp_path: Path) -> None:
             with pytest.raises(ConnectionFailed, match="closed"):
                 await source(url, **keys).run(writer)
             assert writer.data == MEDIA
+
+
+async def test_nothing_is_fetched_without_the_tls_that_was_asked_for(tmp_path: Path) -> None:
+    pair = await to_thread.run_sync(self_signed, tmp_path)
+    writer = Writer()
+    async with visited(Site({"/plain.ts": OK + b"\r\n" + MEDIA}, close=True)) as plain:
+        moved = b"HTTP/1.1 302 Found\r\nLocation: %s\r\n\r\n" % plain.url("/plain.ts").encode()
+        async with visited(Site({"/x.ts": moved}), ServerTls(pair.cert, pair.key)) as site:
+            with pytest.raises(ConnectionFailed, match="redirects away from TLS: `http:") as caught:
+                await source(site.url("/x.ts", "https"), tls_insecure=True).run(writer)
+    assert "write that URL yourself" in caught.value.hint
+    assert plain.requests == []
+    assert writer.data == b""
 
 
 async def test_a_header_that_can_not_be_sent_is_refused_at_once() -> None:

@@ -15,7 +15,7 @@ from streamctl_srt.options import InputOptions, LinkOptions, ListenerOptions, Ou
         (InputOptions, {"passphrase": "x" * 80}, "10 to 79"),
         (InputOptions, {"passphrase": "env:NOPE"}, "not set"),
         (InputOptions, {"stream_id": "x" * 513}, "512 bytes at most, this has 513"),
-        (InputOptions, {"pids": [8192]}, "8191"),
+        (InputOptions, {"pids": [8191]}, "8190"),
         (OutputOptions, {"read_passphrase": ""}, "empty"),
         (LinkOptions, {"packet_bytes": 1300}, "multiple of 188"),
         (LinkOptions, {"packet_bytes": 1504}, "1456"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl_srt.pace import BACK_OFF, LEAST, Pace
+from streamctl_srt.pace import BACK_OFF, LEAST, UNKNOWN_RTT_MS, Pace
 from streamctl_srt.structs import Perf
 
 MEDIA = 250_000.0
@@ -11,11 +11,11 @@ MEDIA = 250_000.0
 class Line:
     """A second after the other of a connection's counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, rtt_ms: float = 20.0) -> None:
         self.perf = Perf()
         self.now = 0.0
         self.pace = Pace()
-        self.second(0, 0, 20.0)
+        self.second(0, 0, rtt_ms)
 
     def second(self, sent: int, lost: int, rtt_ms: float) -> float:
         self.now += 1
@@ -44,6 +44,19 @@ def test_a_good_line_gets_twice_the_rate_of_the_media() -> None:
 )
 def test_one_sign_alone_slows_nobody_down(sent: int, lost: int, rtt_ms: float) -> None:
     assert Line().second(sent, lost, rtt_ms) == 2 * MEDIA
+
+
+def test_a_round_trip_that_was_never_measured_is_not_the_shortest() -> None:
+    line = Line(UNKNOWN_RTT_MS)
+    assert [line.second(100, 8, 262.0) for _ in range(3)] == [2 * MEDIA] * 3
+
+
+def test_a_longer_route_is_not_for_ever_a_narrow_one() -> None:
+    line = Line()
+    assert line.second(100, 8, 262.0) < 2 * MEDIA
+    for _ in range(300):
+        line.second(100, 0, 262.0)
+    assert line.second(100, 8, 262.0) == 2 * MEDIA
 
 
 def test_a_narrow_line_gets_less_than_what_arrived() -> None:

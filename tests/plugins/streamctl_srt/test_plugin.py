@@ -16,7 +16,7 @@ from streamctl_srt.plugin import SrtPlugin
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("latencyy=3", "`latencyy` in .* is not known"),
+        ("latencyy=3", "`latencyy` in .* is unknown"),
         ("latency=soon", "write a whole number"),
         ("passphrase=short", "10 to 79 characters"),
     ],
@@ -38,6 +38,12 @@ def test_an_input_has_a_mode_that_there_is() -> None:
         SrtPlugin().check_input(StreamURL.parse("srt://h:1?mode=rendezvous"), InputOptions())
 
 
+def test_a_destination_has_no_mode_but_caller() -> None:
+    url = StreamURL.parse("srt://h:1?mode=listener").as_destination()
+    with pytest.raises(ConfigError, match="mode=listener"):
+        SrtPlugin().check_push(url, PushOptions())
+
+
 def test_the_line_of_a_wrong_url_is_named() -> None:
     text = """
 [streams.news]
@@ -52,4 +58,4 @@ url = "srt://h:1?latencyy=3"
     assert (first.line, first.key) == (3, "streams.news.inputs[0]")
     assert (second.line, second.key) == (6, "streams.news.push[0].url")
     assert "latencyy" in first.message
-    assert "keys: connect_timeout" in first.hint
+    assert first.hint == "did you mean `latency`?"

@@ -13,6 +13,7 @@ from streamctl.sdk.session import Action, RefusalCode
 from streamctl_srt import connection
 from streamctl_srt import port as port_module
 from streamctl_srt.admission import Admitted
+from streamctl_srt.constants import Option
 from streamctl_srt.endpoint import Endpoint
 from streamctl_srt.options import ListenerOptions, OutputOptions
 from streamctl_srt.port import Port, SrtListener
@@ -190,6 +191,34 @@ async def test_who_says_nothing_and_waits_is_a_viewer() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_who_sends_late_is_a_publisher_after_all() -> None:
+    world = World()
+    world.append(chunk(0, rap=True))
+    async with world.serving(), world.caller("news") as caller:
+        await world.until(lambda: caller.data)
+        caller.send(MESSAGE)
+        await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+        assert [session.action for session in world.sessions] == [Action.PLAY, Action.PUBLISH]
+        assert world.ended == [(world.sessions[0], "it sends, so it publishes")]
+        assert world.fanout.viewers == {}
+        assert world.admitted == 1
+    assert world.admitted == 0
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_viewer_by_its_own_word_sends_is_not_looked_at() -> None:
+    world = World()
+    world.append(chunk(0, rap=True))
+    async with world.serving(), world.caller("read:news") as caller:
+        await world.until(lambda: caller.data)
+        caller.send(MESSAGE)
+        size = len(caller.data)
+        world.append(chunk(1))
+        await world.until(lambda: len(caller.data) > size)
+        assert [session.action for session in world.sessions] == [Action.PLAY]
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_viewers_passphrase_is_needed_without_a_mode_too() -> None:
     world = World()
     world.options["news"] = OutputOptions(read_passphrase=SecretStr(WORD))
@@ -261,6 +290,20 @@ async def test_the_streams_own_latency_counts() -> None:
     async with world.serving(), world.caller("publish:news"):
         await world.until(lambda: world.sessions)
         assert world.sessions[0].measure()["latency_ms"] == 700
+
+
+async def test_both_ends_forgive_reordering_and_ask_for_a_large_buffer() -> None:
+    world = World()
+    async with world.runtime.running() as engine:
+        port = Port(engine, world, world.ctx, Settings(), 10)
+        world.port = (await port.open((HOST, 0)))[1]
+        async with world.caller("publish:news") as caller:
+            await world.until(lambda: port.connections)
+            [came] = port.connections
+            for endpoint in (caller.link.endpoint, came.endpoint):
+                assert endpoint.number_of(Option.LOSSMAXTTL) == 128
+                assert endpoint.number_of(Option.UDP_RCVBUF) == 16_777_216
+        await port.close("done")
 
 
 @pytest.mark.parametrize(("bind", "host"), [("", HOST), ("", "::1"), ("::1", "::1")])

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streamctl.errors import StreamctlError
+from streamctl_srt import reader
+from streamctl_srt.binding import bind
+from streamctl_srt.constants import State
+from streamctl_srt.endpoint import Endpoint
+from streamctl_srt.link import Link
+from streamctl_srt.reject import GONE
+from streamctl_srt.settings import Settings
 from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, need_libsrt
 
 if TYPE_CHECKING:
-    from streamctl_srt.endpoint import Endpoint
     from streamctl_srt.reader import Watched
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +96,38 @@ async def test_a_socket_that_can_not_be_read_harms_no_other(
             assert "an error of ours" in str(viewer.link.failure)
             caller.send(MESSAGE)
             await world.until(lambda: world.writer and world.writer.data == MESSAGE)
+
+
+async def test_a_connection_that_is_over_before_it_is_looked_at_was_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = threading.Event()
+    monkeypatch.setattr(reader, "time", SimpleNamespace(sleep=lambda _: look.wait(10)))
+    world = World()
+    async with world.runtime.running() as engine:
+        host, caller = Endpoint(engine.library), Endpoint(engine.library)
+        Settings().apply(host)
+        Settings().apply(caller)
+        bind(host, (HOST, 0))
+        link = Link(caller, lambda data: None)
+        engine.reader.connect(caller, link)
+        caller.connect(host.address())
+        accepted: list[Endpoint] = []
+        await world.until(lambda: accepting(host, accepted))
+        accepted[0].close()
+        await world.until(lambda: caller.state() is State.BROKEN)
+        look.set()
+        await world.until(link.over.is_set)
+        engine.reader.close(host)
+        engine.reader.close(caller)
+    assert str(link.failure) == GONE
+
+
+def accepting(host: Endpoint, accepted: list[Endpoint]) -> list[Endpoint]:
+    """Take the next caller, if there is one."""
+    if (peer := host.accept()) is not None:
+        accepted.append(peer[0])
+    return accepted
 
 
 async def test_sockets_that_nobody_watches_are_left_alone() -> None:

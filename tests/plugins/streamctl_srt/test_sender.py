@@ -150,10 +150,24 @@ def test_a_connection_that_broke_keeps_nothing() -> None:
     box.pump(0.0)
     box.pump(1.0)
     assert box.queued == 0
-    assert box.flushed()
+    assert box.finished(1.0)
     box.put(bytes(100))
     assert box.pump(2.0) is None
     assert box.queued == 0
+
+
+def test_a_peer_gets_the_time_that_it_holds_media_back() -> None:
+    box, library = outbox()
+    box.latency_ms = 200
+    box.put(bytes(1316))
+    assert not box.finished(0.0)
+    box.pump(0.0)
+    library.held_bytes = 1316
+    assert not box.finished(0.1)
+    library.held_bytes = 0
+    assert not box.finished(0.2)
+    assert not box.finished(0.41)
+    assert box.finished(0.43)
 
 
 @pytest.mark.anyio

@@ -46,11 +46,15 @@ def test_the_url_may_say_it(url: str, key: str, expected: object) -> None:
     assert warnings == []
 
 
-def test_the_url_has_the_last_word() -> None:
-    options = UdpInputOptions(interface="eth1", rtp=False, program=2)
-    assert read("udp://:5001?iface=eth0&rtp=1", options)[0] == UdpInputOptions(
-        interface="eth0", rtp=True, program=2
+def test_the_table_and_the_url_must_not_differ() -> None:
+    options = UdpInputOptions(interface="eth0", program=2)
+    assert read("udp://eth0@:5001?rtp=0&program=2", options)[0] == UdpInputOptions(
+        interface="eth0", rtp=False, program=2
     )
+    with pytest.raises(ConfigError, match=r"`iface` in .* and the key `interface` differ"):
+        read("udp://:5001?iface=eth1", options)
+    with pytest.raises(ConfigError, match=r"`interface` in .* and the key `interface` differ"):
+        read("udp://eth1@:5001", options)
 
 
 def test_what_makes_no_sense_to_buffers_is_left_out() -> None:
@@ -61,12 +65,14 @@ def test_what_makes_no_sense_to_buffers_is_left_out() -> None:
     assert "`fifo_size`" in warnings[0]
 
 
-def test_words_of_other_programs_are_passed_over_and_unknown_ones_told() -> None:
-    options, warnings = read("udp://:5001?reuse=1&timeout=5&ttl=3&fast=yes")
-    assert options == DEFAULT
-    assert warnings == [
-        "`fast` in `udp://:5001?reuse=1&timeout=5&ttl=3&fast=yes` is unknown and left out"
-    ]
+def test_words_of_other_programs_are_passed_over() -> None:
+    assert read("udp://:5001?reuse=1&timeout=5&ttl=3") == (DEFAULT, [])
+
+
+def test_unknown_words_are_refused() -> None:
+    with pytest.raises(ConfigError, match="`programm` in `udp://:5001") as caught:
+        read("udp://:5001?programm=2")
+    assert caught.value.hint == "did you mean `program`?"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_it_keeps_the_contract() -> None:
         ("udp://239.0.0.1", "no port"),
         ("udp://239.0.0.1:5000/x", "not one address"),
         ("udp://h:1?rtp=maybe", "`rtp`"),
+        ("udp://h:1?speed=2", "`speed` in .* is unknown"),
     ],
 )
 def test_a_url_that_can_not_be_used_is_refused_with_the_configuration(
@@ -47,7 +48,7 @@ def test_a_url_that_can_not_be_used_is_refused_with_the_configuration(
 
 
 def test_a_url_that_can_be_used_is_not_refused(caplog: pytest.LogCaptureFixture) -> None:
-    url = StreamURL.parse("udp://239.0.113.1:5001?overrun=1")
+    url = StreamURL.parse("udp://239.0.113.1:5001?overrun_nonfatal=1&fifo_size=0")
     UdpPlugin().check_input(url, UdpInputOptions(source="10.0.0.1"))
     UdpPlugin().check_push(url, UdpPushOptions())
     with pytest.raises(ConfigError, match="one is IPv4"):

@@ -101,9 +101,10 @@ async def test_a_lane_is_sent_at_its_pace_to_its_end() -> None:
         await play(lane, 1, 20)
         lane.finish()
         await until(lambda: "done" in said)
-        await anyio.sleep(0.01)
+        expected = JOIN + b"".join(chunk(number).data for number in range(20))
+        await until(lambda: len(receiver.data) >= len(expected))
     assert said == ["connected", "done"]
-    assert receiver.data == JOIN + b"".join(chunk(number).data for number in range(20))
+    assert receiver.data == expected
     assert all(len(data) % 188 == 0 for _, data in receiver.datagrams)
     assert max(len(data) for _, data in receiver.datagrams) == 1316
     times = [at for at, _ in receiver.datagrams]
@@ -142,7 +143,7 @@ async def test_a_constant_rate_is_kept_while_the_lane_is_silent() -> None:
     lane = new_lane(chunk(0, rap=True))
     async with pushed(found, receiver, lane):
         await play(lane, 1, 5)
-        await anyio.sleep(0.5)
+        await until(lambda: receiver.data.count(NULL_PACKET) > 600)
         measured = found.measure()
     data = receiver.data
     packets = [data[at : at + 188] for at in range(0, len(data), 188)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from streamctl.cli import status
 from streamctl.cli.app import run
 from streamctl.errors import ConnectionFailed
+from streamctl.schema import ElementaryStatus, InputStatus, TransportStatus
 from tests.support.control import push, session, stream
 
 if TYPE_CHECKING:
@@ -38,6 +39,30 @@ def test_shows_one_stream(control: FakeControl, capsys: pytest.CaptureFixture[st
     assert "rtmp://127.0.0.1/live/region/a" in out
     line = next(line for line in out.splitlines() if line.startswith("s1"))
     assert " ".join(line.split()) == "s1 rtmp play 192.0.2.7:51234 0:12 7.0 MB 1.5 s 3"
+
+
+def test_names_what_is_wrong_with_an_input_of_mpegts(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = TransportStatus(
+        clock_gaps=3,
+        faults={"a picture without a time": 2},
+        streams=[
+            ElementaryStatus(pid=256, kind="H.264"),
+            ElementaryStatus(pid=257, kind="AAC", packets=10, scrambled_packets=9),
+            ElementaryStatus(pid=258, kind="DSM-CC", left_out="passes in MPEG-TS alone"),
+        ],
+    )
+    shown = InputStatus(priority=0, url="udp://", kind="udp", status="active", transport=found)
+    control.all_streams["air"] = stream("air", inputs=[shown])
+    assert run(["status", "air"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("input: ")]
+    assert said == [
+        "input: PCR gaps: 3",
+        "input: a picture without a time: 2",
+        "input: AAC (PID 257): 9 of 10 packets scrambled",
+        "input: DSM-CC (PID 258): passes in MPEG-TS alone",
+    ]
 
 
 def test_prints_the_documents_of_the_api(

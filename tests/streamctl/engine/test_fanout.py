@@ -330,6 +330,40 @@ def test_a_viewer_that_stays_too_slow_is_closed_with_the_reason() -> None:
     assert rig.closed[0].startswith("too slow")
 
 
+def second(rig: Rig, *, fed: bool) -> None:
+    """A second in which pictures came that nobody can begin with, or nothing did."""
+    if fed:
+        rig.sound()
+    rig.clock.advance(1.0)
+    rig.fanout.tick(rig.clock.now())
+
+
+def test_a_viewer_for_whom_no_picture_comes_is_closed_with_the_reason() -> None:
+    rig = Rig()
+    rig.viewer()
+    for _ in range(31):
+        second(rig, fed=True)
+    assert rig.closed == []
+    second(rig, fed=True)
+    assert rig.closed == ["no random-access point to begin with for 30 s"]
+
+
+def test_a_viewer_waits_as_long_as_nothing_comes() -> None:
+    rig = Rig()
+    wire, _ = rig.viewer()
+    for _ in range(25):
+        second(rig, fed=True)
+    for _ in range(100):
+        second(rig, fed=False)
+    for _ in range(25):
+        second(rig, fed=True)
+    rig.number = 25
+    rig.video()
+    second(rig, fed=True)
+    assert rig.closed == []
+    assert wire.bytes.startswith(b"J,K25,")
+
+
 def test_lag_counts_what_the_kernel_still_holds() -> None:
     rig = Rig()
     wire, session = rig.viewer()

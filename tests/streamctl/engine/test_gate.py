@@ -53,6 +53,12 @@ def test_unknown_disabled_and_closing_are_told_apart() -> None:
     assert rig.gate.refused["words", "not_found"] == 1
 
 
+def test_a_key_in_a_wrong_place_of_the_path_is_not_repeated() -> None:
+    answer = Rig().gate.check(request("news;key=change-me"))
+    assert isinstance(answer, Refusal)
+    assert answer.message == "no stream `news…`"
+
+
 @pytest.mark.parametrize(
     ("action", "given", "allowed"),
     [
@@ -117,8 +123,9 @@ def test_a_second_publisher_is_refused_while_the_first_delivers() -> None:
     stream = rig.stream()
     session, writer, closed = rig.publisher(stream)
     writer.put([], rig.clock.now())
+    rig.clock.advance(0.9)
     assert refusal(rig, "news", Action.PUBLISH) is RefusalCode.BUSY
-    rig.clock.advance(2.5)
+    rig.clock.advance(0.2)
     ghost = session
     second, _, _ = rig.publisher(stream, port=2)
     assert stream.publisher is second
@@ -131,7 +138,7 @@ def test_a_publisher_that_has_sent_nothing_gives_way_soon() -> None:
     rig = Rig()
     stream = rig.stream()
     _, _, closed = rig.publisher(stream)
-    rig.clock.advance(1.9)
+    rig.clock.advance(0.9)
     assert refusal(rig, "news", Action.PUBLISH) is RefusalCode.BUSY
     rig.clock.advance(0.2)
     second, _, _ = rig.publisher(stream, port=2)

@@ -75,6 +75,19 @@ def test_what_waits_can_be_dropped() -> None:
     assert sizes == []
 
 
+def test_who_asks_is_called_again_with_nothing_in_the_next_turn() -> None:
+    made, clock, sizes = gatherer()
+    made.call_again()
+    made.call_again()
+    assert sizes == []
+    clock.advance(0)
+    assert sizes == [0]
+    made.call_again()
+    made.close()
+    clock.advance(0)
+    assert sizes == [0]
+
+
 def test_a_failure_of_what_waited_is_told_with_the_next_piece() -> None:
     def deliver(data: bytes | bytearray | memoryview) -> None:
         raise ZeroDivisionError("a bug")
@@ -86,3 +99,15 @@ def test_a_failure_of_what_waited_is_told_with_the_next_piece() -> None:
     with pytest.raises(ZeroDivisionError):
         put(made, bytes(LEAST_BYTES))
     put(made, bytes(LEAST_BYTES))
+
+
+def test_a_failure_in_a_turn_of_its_own_is_told_with_the_next_piece() -> None:
+    def deliver(data: bytes | bytearray | memoryview) -> None:
+        raise ZeroDivisionError("a bug")
+
+    clock = FakeClock()
+    made = Gatherer(clock, deliver)
+    made.call_again()
+    clock.advance(0)
+    with pytest.raises(ZeroDivisionError):
+        made.put(b"x", clock.now())

@@ -186,16 +186,30 @@ def test_a_join_point_remembers_the_tracks_that_were_announced_there() -> None:
     assert cursor(made).join() is WITH_VIDEO
     made.append([frame(50)])
     assert cursor(made).join() is later
-    boundary = made.since_oldest_join()[0]
+    boundary = made.history()[0]
     assert isinstance(boundary, Boundary)
     assert boundary.init is WITH_VIDEO
 
 
+def test_history_begins_where_it_is_young_and_small_enough_or_at_the_newest_point() -> None:
+    made = filled(100, seconds=100)
+    first, *_, newest = made.joins
+
+    def begins(seconds: float, max_bytes: float) -> int:
+        return made.head - len(made.history(seconds, max_bytes)) + 1
+
+    assert begins(100, 1e9) == first.index
+    assert begins(0, 1e9) == begins(100, 0) == newest.index
+    second = made.joins[1]
+    assert begins((made.newest - second.time) / TIMESCALE, 1e9) == second.index
+    assert begins(100, made.written - second.weight) == second.index
+
+
 def test_pre_roll_of_an_empty_lane_is_the_announcement_alone() -> None:
     made, _ = lane()
-    assert made.since_oldest_join() == []
+    assert made.history() == []
     made.append([Boundary(3, WITH_VIDEO, "start")])
-    assert [type(item) for item in made.since_oldest_join()] == [Boundary]
+    assert [type(item) for item in made.history()] == [Boundary]
 
 
 def test_a_failing_reader_is_detached_and_others_are_fed() -> None:

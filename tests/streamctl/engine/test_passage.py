@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.media.packet import TIMESCALE, Format, Kind
+from streamctl.media.packet import TIMESCALE, Codec, Format, Kind
 from tests.streamctl.engine.ts_world import (
     PLAIN,
     Keeper,
@@ -76,6 +76,27 @@ def test_a_late_burst_changes_nothing(media: MediaCache) -> None:
     world.send(epoch, data[half:], kbps=100_000)
     assert epoch.jumps == 0
     assert len(compare(data, keeper.data, [0x111, 0x121]).offsets) == 1
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_packets_that_come_twice_are_no_other_units(media: MediaCache, *, starts: bool) -> None:
+    data = broadcast(media, CAPTURES["everything"]).data
+    once = [one for one in packets(data) if one[3] & 0x10 and (one[1] & 0x40 or not starts)]
+    twice = set(once)
+    more = b"".join(one * 2 if one in twice else one for one in packets(data))
+    results = []
+    for each in (data, more):
+        world = World()
+        epoch, keeper = start(world)
+        reader = Keeper()
+        world.graph.attach(Format.PACKETS, reader)
+        world.send(epoch, each)
+        epoch.end()
+        assert (epoch.missing, inspect(keeper.data).continuity_errors) == (0, [])
+        assert len([chunk for chunk in keeper.chunks if chunk.rap]) == 3
+        cues = [track.id for track in world.begun[0].tracks if track.codec is Codec.SCTE35]
+        results.append([one for one in reader.packets if one.track not in cues])
+    assert [one.data for one in results[1]] == [one.data for one in results[0]]
 
 
 @pytest.mark.parametrize("leap", [3600 * 90_000, -5 * 90_000, 3 * 90_000])
@@ -206,6 +227,34 @@ def test_a_scrambled_program_passes_untouched(media: MediaCache) -> None:
     assert found.offsets == {0}
     assert len([chunk for chunk in keeper.chunks if chunk.rap]) > 1
     assert {packet.kind for packet in reader.packets} == {Kind.DATA}
+
+
+def test_scrambled_sound_of_a_clear_program_passes_untouched(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    reader = Keeper()
+    world.graph.attach(Format.PACKETS, reader)
+    capture = again(media, seconds=5.0)
+    data = scrambled(capture.data, {0x122})
+    world.send(epoch, data, kbps=len(data) * 8 / 5000)
+    assert epoch.on_air
+    assert epoch.transport is not None
+    assert not epoch.transport.sealed
+    assert epoch.transport.index.continuity.scrambled.keys() == {0x122}
+    found = compare(data, keeper.data, [0x111, 0x121])
+    assert found.faults == []
+    sent = {payload(one) for one in packets(data) if pid_of(one) == 0x122}
+    came = [payload(one) for one in packets(keeper.data) if one[3] & 0xC0]
+    assert len(came) > len(sent) // 2
+    assert sent.issuperset(came)
+    tracks = [track.codec for track in world.begun[0].tracks]
+    assert tracks == [Codec.H264, Codec.AAC]
+    assert {packet.track for packet in reader.packets} == {0, 1}
+
+
+def payload(packet: bytes) -> bytes:
+    """What is behind the header, with its scrambling bits."""
+    return bytes((packet[3] & 0xF0,)) + packet[4:]
 
 
 def test_scrambling_that_begins_or_ends_begins_an_epoch(media: MediaCache) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from streamctl.engine.programclock import ProgramClock
 from streamctl.media.packet import TIMESCALE
 
@@ -108,6 +110,22 @@ def test_a_stream_that_jumps_alone_goes_on_alone() -> None:
     assert clock.leading == 0
     assert clock.near(9 * S, 9.0, 9 * S) == 0
     assert run(clock, 3, [(8, 8)]) == [8]
+
+
+@pytest.mark.parametrize("wrong", [11, -11, 3600])
+@pytest.mark.parametrize("key", [1, 2])
+def test_one_time_that_is_wrong_moves_nothing_behind_it(wrong: int, key: int) -> None:
+    clock = ProgramClock(0)
+    for n in range(100):
+        now = 0.04 * n
+        clock.tick(round(now * S), now)
+        for each in (1, 2):
+            error = wrong if (n, each) == (50, key) else 0
+            offset = clock.place(each, round((now + error) * S), now, leads=each == 1)
+            assert abs(offset + error * S) <= 3600
+            assert offset == 0 or error
+    assert (clock.leading, clock.jumps) == (0, 1)
+    assert clock.near(9 * S, 4.0, 9 * S) == 0
 
 
 def test_data_takes_the_offset_that_puts_it_nearer_and_moves_nothing() -> None:

@@ -8,9 +8,12 @@ import pytest
 from streamctl.config.model import PushConfig
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
+from streamctl.engine.extract import TsExtractor
 from streamctl.engine.services import TRUNK
 from streamctl.engine.status import counters, stopped_status, stream_status
 from streamctl.errors import ConnectionFailed
+from streamctl.media.mpegts.demux import UNREAD
+from streamctl.media.mpegts.psi import Pat, PmtStream
 from streamctl.media.packet import Codec, Format, Kind, Packet, Track
 from streamctl.sdk.plugin import Cap, ConverterSpec, Empty, ProtocolPlugin
 from streamctl.sdk.url import StreamURL
@@ -27,7 +30,10 @@ from tests.streamctl.engine.rig import (
 from tests.streamctl.engine.test_ingest import refused, settle
 from tests.streamctl.engine.test_push import SinkPlugin
 from tests.streamctl.engine.test_stream import deliver, on_air, watch
+from tests.streamctl.engine.test_transport import program_map
+from tests.streamctl.media.mpegts.packets import carried
 from tests.support.broadcast import Broadcast, broadcast
+from tests.support.ts_damage import scrambled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -398,6 +404,63 @@ def test_an_input_of_mpegts_says_what_was_found_in_it(media: MediaCache) -> None
     assert counters(stream).lost_packets == found.transport.lost_packets
     stream.end("the end")
     assert counters(stream).lost_packets == found.transport.lost_packets
+
+
+def test_streams_that_no_other_format_carries_are_named_with_the_reason(
+    media: MediaCache,
+) -> None:
+    rig = Rig(TrunkPlugin())
+    stream = rig.stream()
+    _, writer, _ = rig.publisher(stream)
+    capture = broadcast(media, Broadcast(seconds=4.0, own_pcr=False))
+    half = len(capture.data) // 2 // 188 * 188
+    feed(rig, stream, writer, capture.data[:half])
+    feed(rig, stream, writer, scrambled(capture.data[half:], {0x122}))
+    found = stream_status(stream).inputs[0].transport
+    assert found is not None
+    assert (found.clock_jumps, found.clock_gaps, found.untimed_units, found.faults) == (0, 0, 0, {})
+    by_pid = {one.pid: one for one in found.streams}
+    assert list(by_pid) == [one.pid for one in transport_map(stream)]
+    assert by_pid[0x111].kind == "H.264"
+    assert by_pid[0x111].packets > 100
+    assert [by_pid[pid].language for pid in (0x121, 0x122)] == ["eng", "spa"]
+    assert by_pid[0x122].packets > by_pid[0x122].scrambled_packets > 0
+    assert by_pid[0x121].scrambled_packets == 0
+    assert {one.left_out for one in found.streams} == {""}
+    stream.graph.cursor(Format.PACKETS)
+    converter = stream.graph.packets.converter
+    assert isinstance(converter, TsExtractor)
+    assert converter._demuxer is not None
+    converter._demuxer.time.fault("a picture without a time")
+    converter._demuxer.left_out = {stream.graph.pids.slots[0].writer.pid: "one of too many"}
+    again = stream_status(stream).inputs[0].transport
+    assert again is not None
+    assert again.faults == {"a picture without a time": 1}
+    assert "one of too many" in {one.left_out for one in again.streams}
+
+
+def test_a_stream_that_no_codec_is_known_for_passes_in_mpegts_alone() -> None:
+    rig = Rig(TrunkPlugin())
+    stream = rig.stream()
+    _, writer, _ = rig.publisher(stream)
+    tables = carried(0, b"\0" + Pat(1, ((1, 0x100),)).serialize().ljust(183, b"\xff"))
+    tables += program_map(0, PmtStream(0x1B, 0x111), PmtStream(0x0B, 0x300))
+    writer.put_ts(tables * 3, rig.clock.now())
+    found = stream_status(stream).inputs[0].transport
+    assert found is not None
+    assert [(one.pid, one.kind, one.left_out) for one in found.streams] == [
+        (0x111, "H.264", ""),
+        (0x300, "DSM-CC", UNREAD),
+    ]
+
+
+def transport_map(stream: Stream) -> tuple[PmtStream, ...]:
+    """The streams of the program on air."""
+    epoch = stream.epoch
+    assert epoch is not None
+    assert epoch.transport is not None
+    assert epoch.transport.index.program is not None
+    return epoch.transport.index.program.map.streams
 
 
 def feed(rig: Rig, stream: Stream, writer: EpochWriter, data: bytes) -> None:

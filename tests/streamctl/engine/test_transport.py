@@ -9,10 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamctl.engine import transport
-from streamctl.engine.epoch import RESTLESS
+from streamctl.engine.backlog import START_WEIGHT, TURN_WEIGHT
+from streamctl.engine.epoch import BACKLOG_BYTES, CONFIG_WAIT_S, RESTLESS
+from streamctl.engine.gather import WAIT_S
 from streamctl.engine.lane import Bounds
 from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
-from streamctl.engine.transport import CHANGE_WORK, MAX_WORK, SLICE_BYTES
+from streamctl.engine.transport import CHANGE_WORK, MAX_WORK
+from streamctl.errors import StaleEpoch
 from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream
 from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format
 from tests.streamctl.engine.ts_world import (
@@ -21,6 +24,7 @@ from tests.streamctl.engine.ts_world import (
     Keeper,
     World,
     again,
+    pieces,
     start,
 )
 from tests.streamctl.media.mpegts.packets import carried
@@ -109,7 +113,7 @@ def test_missing_packets_stay_missing_and_are_counted(media: MediaCache) -> None
     lost = epoch.transport.index.continuity.lost_packets
     assert lost > 3
     sent, seen = inspect(damaged), inspect(keeper.data)
-    tables = {0, 0x11, 0x100}
+    tables = {0, 0x100}
     wanted = [error for error in sent.continuity_errors if pid_in(error) not in tables]
     assert len(wanted) - 3 <= len(seen.continuity_errors) <= len(wanted)
 
@@ -264,10 +268,11 @@ def test_a_program_that_changes_all_the_time_is_left_out_until_it_rests(media: M
     written = len(keeper.data)
     storm = b"".join(program_map(number, PmtStream(0x0F, 0x200 + number)) for number in range(2000))
     epoch.put_ts(storm, world.clock.now())
+    world.clock.advance(0)
     epoch.sample(world.clock.now())
     assert world.notes["input"] == RESTLESS
     assert epoch.lost > 1000
-    assert len(world.graph.pids.slots) < SLICE_BYTES // 188 + 10
+    assert len(world.graph.pids.slots) < TURN_WEIGHT // START_WEIGHT + 10
     world.clock.advance(2.0)
     world.send(epoch, again(media, seconds=4.0, start=50 * TIMESCALE).data)
     epoch.sample(world.clock.now())
@@ -297,8 +302,13 @@ def test_a_unit_in_each_packet_is_left_out_too() -> None:
     slices = b"\0\0\1\x67\x42\0\0\1\x65\x88\x84\0\x33\xff\xff\xff\xff"
     units = b"".join(carried(0x111, head + slices, number) for number in range(6000))
     epoch.put_ts(units, world.clock.now())
+    world.clock.advance(0)
     assert epoch.transport is not None
-    assert MAX_WORK <= epoch.transport.index.units <= MAX_WORK + SLICE_BYTES // 188
+    assert (
+        MAX_WORK - CHANGE_WORK
+        <= epoch.transport.index.units
+        <= MAX_WORK + TURN_WEIGHT // START_WEIGHT
+    )
     assert epoch.lost > 3000
 
 
@@ -319,8 +329,84 @@ def test_scrambling_that_comes_and_goes_all_the_time_piles_nothing_up(media: Med
     assert epoch.transport is not None
     passage = epoch.transport.passage
     assert passage is not None
-    assert len(passage._buffer) < SLICE_BYTES
+    assert len(passage._buffer) < TURN_WEIGHT * 188
     assert 5 < len(keeper.boundaries) <= 2 * MAX_WORK // CHANGE_WORK
+
+
+def test_much_at_once_takes_several_turns_and_comes_out_the_same(media: MediaCache) -> None:
+    data = again(media, seconds=12.0).data
+    cut = len(data) // 3
+    first, rest = data[:cut], data[cut:]
+    made = []
+    for patient in (True, False):
+        world = World()
+        epoch, keeper = start(world)
+        world.send(epoch, first, kbps=600)
+        before = len(keeper.data)
+        if patient:
+            world.send(epoch, rest, kbps=1e9)
+        else:
+            epoch.put_ts(rest, world.clock.now())
+            assert epoch.transport is not None
+            assert epoch.transport.waiting_bytes > 0
+            assert before < len(keeper.data) < before + TURN_WEIGHT * 188 * 2
+        epoch.end()
+        assert epoch.lost == 0
+        made.append(keeper.data)
+    assert made[0] == made[1]
+
+
+def test_what_waits_for_its_turn_is_not_written_behind_another_epoch(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    data = again(media, seconds=6.0).data
+    world.send(epoch, data[: len(data) // 3], kbps=600)
+    epoch.put_ts(data[len(data) // 3 :], world.clock.now())
+    epoch.end()
+    written = len(keeper.items)
+    world.clock.advance(1)
+    assert len(keeper.items) == written
+    with pytest.raises(StaleEpoch):
+        epoch.put_ts(data, world.clock.now())
+
+
+def test_what_waits_is_bounded_whatever_is_brought(media: MediaCache) -> None:
+    world = World()
+    epoch, _ = start(world)
+    world.send(epoch, again(media, seconds=4.0).data)
+    sound = b"".join(
+        carried(0x121, b"\0\0\1\xc0\0\0\x80\x80\5\x21\0\1\0\1" + bytes(170), number)
+        for number in range(2000)
+    )
+    transport = epoch.transport
+    assert transport is not None
+    most = 0
+    for _ in range(12):
+        epoch.put_ts(sound, world.clock.now())
+        most = max(most, transport.waiting_bytes)
+    assert BACKLOG_BYTES // 2 < most <= BACKLOG_BYTES
+    epoch.end()
+    assert epoch.lost > 0
+
+
+def test_going_on_air_with_much_that_was_held_takes_several_turns(media: MediaCache) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    data = again(media, seconds=6.0).data
+    silent = b"".join(packet for packet in packets(data) if pid_of(packet) != 0x122)
+    for piece in pieces(silent, 40_000):
+        epoch.put_ts(piece, world.clock.now())
+        world.clock.advance(0)
+    assert not epoch.on_air
+    world.clock.advance(WAIT_S)
+    world.clock.monotonic += CONFIG_WAIT_S
+    world.clock.advance(0)
+    transport = epoch.transport
+    assert transport is not None
+    assert transport.waiting_bytes == 0
+    assert epoch.on_air
+    assert inspect(keeper.data).continuity_errors == []
+    assert judge(keeper.data).decode_errors == []
 
 
 def mutate(data: bytearray, place: int, kind: str) -> None:

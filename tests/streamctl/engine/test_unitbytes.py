@@ -71,6 +71,19 @@ def test_a_cue_over_several_packets_is_moved(descriptors: int, pointer: int) -> 
     assert bytes(packets.data) == section(wanted, pointer)
 
 
+def test_of_a_unit_whose_packets_come_twice_one_of_each_passes() -> None:
+    cue = splice_insert(1, 90_000, descriptors=40)
+    once = section(cue)
+    twice = b"".join(once[at : at + 188] * 2 for at in range(0, len(once), 188))
+    packets = run(twice)
+    packets.open(PID, 0)
+    assert move_cue(packets, 0, PID, 4500, hasty=False)
+    wanted = moved_cue(cue, 4500)
+    assert wanted is not None
+    assert packets.repeats == {1, 3, 5}
+    assert packets.written(packets.count).data == section(wanted)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_cue_whose_rest_has_not_come_is_waited_for(count: int) -> None:
     data = section(splice_insert(1, 90_000, descriptors=40))[: count * 188]

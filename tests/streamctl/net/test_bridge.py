@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import anyio
 import pytest
 
-from streamctl.net.bridge import Bridge, ended
+from streamctl.net.bridge import FEW, TURN_S, Bridge, ended
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_collects_comes_in_one_call_and_in_order() -> None:
+async def test_what_collects_comes_in_one_turn_and_in_order() -> None:
     calls: list[list[int]] = []
     bridge = Bridge(calls.append)
 
@@ -25,7 +26,7 @@ async def test_what_collects_comes_in_one_call_and_in_order() -> None:
     assert bridge.waiting == 100
     await anyio.sleep(0)
     await anyio.sleep(0)
-    assert calls == [[n for n in range(50) for _ in range(2)]]
+    assert [n for call in calls for n in call] == [n for n in range(50) for _ in range(2)]
     assert bridge.waiting == 0
 
 
@@ -62,6 +63,45 @@ async def test_it_is_called_again_for_what_comes_later() -> None:
     assert sum(taken) == 4 * sum(range(250))
 
 
+async def test_what_takes_long_leaves_turns_to_others() -> None:
+    taken: list[int] = []
+    turns: list[int] = []
+
+    def take(things: list[int]) -> None:
+        taken.extend(things)
+        end = time.perf_counter() + TURN_S
+        while time.perf_counter() <= end:
+            pass
+
+    bridge = Bridge(take)
+    bridge.put(range(3 * FEW))
+    while bridge.waiting or not taken:
+        await anyio.sleep(0)
+        turns.append(len(taken))
+        if len(taken) == FEW:
+            bridge.put([99])
+    assert taken == [*range(3 * FEW), 99]
+    assert {FEW, 2 * FEW, 3 * FEW} <= set(turns)
+
+
+async def test_a_failure_loses_nothing_but_what_it_was_handed() -> None:
+    taken: list[int] = []
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: failures.append(said))
+
+    def take(things: list[int]) -> None:
+        if 0 in things:
+            raise ZeroDivisionError("a bug")
+        taken.extend(things)
+
+    bridge = Bridge(take)
+    bridge.put(range(2 * FEW))
+    for _ in range(4):
+        await anyio.sleep(0)
+    assert taken == [*range(FEW, 2 * FEW)]
+    assert len(failures) == 1
+
+
 async def test_a_thread_is_waited_for_without_blocking() -> None:
     proceed = threading.Event()
     thread = threading.Thread(target=proceed.wait)
@@ -80,3 +120,28 @@ def test_a_loop_that_is_closed_is_no_error() -> None:
 
     bridge = asyncio.run(make())
     bridge.put([1])
+
+
+async def test_one_call_is_pending_however_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamctl.net.bridge.TURN_S", -1)
+    pending = 0
+    taken = 0
+
+    def take(things: list[int]) -> None:
+        nonlocal taken
+        taken += len(things)
+        # More comes while the loop is at it, as from a thread.
+        if taken < 40 * FEW:
+            bridge.put(range(FEW))
+
+    bridge = Bridge(take)
+    bridge.put(range(3 * FEW))
+    turns = 0
+    while bridge.waiting:
+        before = taken
+        await anyio.sleep(0)
+        turns += 1
+        pending = max(pending, (taken - before) // FEW)
+    assert taken >= 40 * FEW
+    assert pending == 1
+    assert turns >= 40

@@ -47,6 +47,14 @@ def test_words(error: OSError, words: str) -> None:
     assert describe(error) == words
 
 
+@pytest.mark.parametrize(
+    "error",
+    [socket.gaierror(socket.EAI_NONAME, "x"), ssl.SSLCertVerificationError(1, "x"), TimeoutError()],
+)
+def test_what_the_network_lacks_today_may_be_there_tomorrow(error: OSError) -> None:
+    assert not connect_failed(error, "host:1").permanent
+
+
 def test_a_taken_address_names_the_setting_to_change() -> None:
     failed = listen_failed(OSError(errno.EADDRINUSE, "x"), ":1935", "listeners.rtmp.address")
     assert failed.message == "can't listen on `:1935`: address already in use"

@@ -47,6 +47,13 @@ def test_packets_without_payload_do_not_count_on(arrays: bool) -> None:
     assert followed([*flow(1), wrong], arrays=arrays).lost == {PID: 1}
 
 
+def test_packets_of_the_reserved_kind_count_nothing(arrays: bool) -> None:
+    neither = bytearray(packet(PID, 5, FULL))
+    neither[3] &= 0x0F
+    found = followed([*flow(3, 4, 5), bytes(neither), *flow(6, 7)], arrays=arrays)
+    assert (found.lost_packets, found.jumps, found.repeated) == (0, 0, 0)
+
+
 def test_a_repeated_packet_is_legal(arrays: bool) -> None:
     found = followed(flow(0, 0, 1, 1, 2), arrays=arrays)
     assert (found.lost_packets, found.repeated) == (0, 2)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.media.mpegts.align import Aligner
-from streamctl.media.mpegts.convert import TsConverter
 from streamctl.media.mpegts.index import (
     MAX_LOOK_BYTES,
     Clock,
@@ -20,17 +19,9 @@ from streamctl.media.mpegts.psi import Pmt, PmtStream
 from streamctl.media.nal import START_CODE
 from streamctl.media.packet import Flag, Kind
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, recovery_point, sei, slice_of
+from tests.streamctl.media.mpegts.movie import DATA, PICTURES, damaged, sound_pid
 from tests.streamctl.media.mpegts.packets import carried, packet
-from tests.streamctl.media.mpegts.test_demux import PICTURES, sound_pid
 from tests.streamctl.media.mpegts.test_unpack_video import BOTTOM, OTHERS, TOP
-from tests.streamctl.media.mpegts.world import (
-    AUDIO,
-    VIDEO,
-    boundary,
-    interleaved,
-    joined,
-    sounds,
-)
 from tests.support.broadcast import broadcast, variants
 from tests.support.ts_build import (
     SECOND,
@@ -48,18 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamctl.media.mpegts.index import Event
-    from streamctl.media.packet import Packet, Track
     from tests.support.media import MediaCache
 
 WRAP = 1 << 33
 PID, PCR_PID = 0x101, 0x1FFE
-
-
-def stream(packets: Sequence[Packet], *tracks: Track) -> bytes:
-    return joined(TsConverter().convert([boundary(*(tracks or (VIDEO, AUDIO))), *packets]))
-
-
-MOVIE = stream(interleaved(PICTURES, sounds(110)))
 
 
 def indexed(data: bytes, step: int = 1000, index: TsIndex | None = None) -> list[Event]:
@@ -100,28 +83,38 @@ NOW = sei(recovery_point(0))
 
 
 def test_pictures_and_their_random_access_points_are_told() -> None:
-    found = entries(indexed(MOVIE))
+    found = entries(indexed(DATA))
     assert [entry.dts for entry in found] == [one.dts for one in PICTURES]
     assert [entry.pts for entry in found] == [one.pts for one in PICTURES]
     assert [n for n, entry in enumerate(found) if entry.rap] == [0, 25, 50]
     for entry in found:
-        head = MOVIE[entry.packet * 188 :][:188]
+        head = DATA[entry.packet * 188 :][:188]
         assert (head[1] & 0x5F, head[2]) == (0x41, 0)
 
 
 @pytest.mark.parametrize("step", [1, 7, 63, 64, 65, 500])
 def test_batches_of_any_size_give_the_same(step: int) -> None:
     index = TsIndex()
-    found = indexed(MOVIE, step, index)
-    assert sorted(map(repr, found)) == sorted(map(repr, indexed(MOVIE)))
-    assert (index.packets, index.decided) == (len(MOVIE) // 188, len(MOVIE) // 188)
+    found = indexed(DATA, step, index)
+    assert sorted(map(repr, found)) == sorted(map(repr, indexed(DATA)))
+    assert (index.packets, index.decided) == (len(DATA) // 188, len(DATA) // 188)
+
+
+@pytest.mark.parametrize("step", [1, 7, 500])
+def test_a_packet_that_comes_twice_begins_one_unit(step: int) -> None:
+    once = [DATA[at : at + 188] for at in range(0, len(DATA), 188)]
+    index = TsIndex()
+    found = entries(indexed(b"".join(one * 2 for one in once), step, index))
+    assert [entry.dts for entry in found] == [one.dts for one in PICTURES]
+    assert [n for n, entry in enumerate(found) if entry.rap] == [0, 25, 50]
+    assert index.units == len(PICTURES)
 
 
 def test_entries_come_before_the_packet_that_is_decided() -> None:
     index = TsIndex()
     seen = 0
-    for at in range(0, len(MOVIE), 188):
-        for event in index.feed(MOVIE[at : at + 188]):
+    for at in range(0, len(DATA), 188):
+        for event in index.feed(DATA[at : at + 188]):
             if isinstance(event, Entry):
                 assert event.packet >= seen
         assert seen <= index.decided <= index.packets
@@ -131,10 +124,10 @@ def test_entries_come_before_the_packet_that_is_decided() -> None:
 def test_a_point_knows_the_next_counters_of_the_program() -> None:
     for step in (1, 1000):
         index = TsIndex()
-        for entry in entries(indexed(MOVIE, step, index)):
+        for entry in entries(indexed(DATA, step, index)):
             counters: dict[int, int] = {}
             for at in range(0, entry.packet * 188, 188):
-                head = MOVIE[at : at + 4]
+                head = DATA[at : at + 4]
                 counters[(head[1] & 0x1F) << 8 | head[2]] = (head[3] + 1) & 15
             assert index.program is not None
             wanted = {pid: counters[pid] for pid in index.program.pids if pid in counters}
@@ -169,14 +162,14 @@ def test_pictures_of_nothing_but_other_units_are_not_looked_at_for_long() -> Non
 
 def test_the_program_and_its_clock_are_told() -> None:
     index = TsIndex()
-    events = indexed(MOVIE, 7, index)
+    events = indexed(DATA, 7, index)
     (change,) = [event for event in events if isinstance(event, ProgramChange)]
     assert change.program is index.program
     assert index.lead == change.program.map.streams[0]
     clocks = [event for event in events if isinstance(event, Clock)]
     assert len(clocks) >= len(PICTURES)
     for clock in clocks:
-        field = MOVIE[clock.packet * 188 + 5 : clock.packet * 188 + 12]
+        field = DATA[clock.packet * 188 + 5 : clock.packet * 188 + 12]
         assert field[0] & 0x10
         assert clock.pcr // 300 == int.from_bytes(field[1:6], "big") >> 7
         assert not clock.discontinuity
@@ -184,7 +177,7 @@ def test_the_program_and_its_clock_are_told() -> None:
 
 def test_the_cadence_of_pictures_is_measured() -> None:
     index = TsIndex()
-    indexed(MOVIE, index=index)
+    indexed(DATA, index=index)
     cadence = index.cadence
     assert (cadence.fps, cadence.gop_pictures, cadence.gop_ticks) == (25.0, 25, SECOND)
     assert (cadence.pictures, cadence.reorder_ticks) == (60, 3600)
@@ -380,23 +373,12 @@ def test_captures_are_indexed_as_they_were_made(media: MediaCache, name: str) ->
 
 
 @settings(max_examples=60)
-@given(
-    st.lists(st.tuples(st.integers(0, len(MOVIE) - 1), st.integers(1, 255)), max_size=60),
-    st.lists(st.integers(0, len(MOVIE) // 188 - 1), max_size=10, unique=True),
-    st.integers(1, 200),
-)
-def test_damaged_streams_raise_nothing(
-    flips: list[tuple[int, int]], gone: list[int], step: int
-) -> None:
-    data = bytearray(MOVIE)
-    for at, bits in flips:
-        data[at] ^= bits
-    for row in sorted(gone, reverse=True):
-        del data[row * 188 : row * 188 + 188]
+@given(damaged(), st.integers(1, 200))
+def test_damaged_streams_raise_nothing(data: bytes, step: int) -> None:
     aligner, index = Aligner(), TsIndex()
     seen = 0
     for at in range(0, len(data), step * 188):
-        for event in index.feed(aligner.feed(bytes(data[at : at + step * 188]))):
+        for event in index.feed(aligner.feed(data[at : at + step * 188])):
             assert event.packet >= seen
         seen = index.decided
     assert index.decided <= index.packets

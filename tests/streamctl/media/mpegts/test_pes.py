@@ -43,7 +43,7 @@ def test_our_own_headers_are_read(pts: int, dts: int, length: int | None) -> Non
     data = pes_header(0xE0, pts, dts, length) + b"payload"
     size = -1 if length is None else length
     header = read_pes_header(data)
-    assert header == PesHeader(0xE0, size, len(data) - 7, pts, dts, aligned=True)
+    assert header == PesHeader(0xE0, size, len(data) - 7, pts, dts)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_first_program_of_the_association_is_taken() -> None:
     assert mux.reader.pids == {0, 0x11, 0x1000, 0x1001}
     assert not mux.pmt(pmt(2), 0x1001)
     assert mux.pmt(pmt(1))
-    assert mux.reader.program == Program(1, 0x1000, pmt(1))
+    assert mux.reader.program == Program(1, 0x1000, pmt(1), transport=1)
     assert mux.reader.program.pids == {0x100, 0x101}
     assert mux.reader.reason == ""
     assert not mux.pmt(pmt(1))
@@ -106,7 +106,7 @@ def test_a_new_version_of_the_map_is_a_change() -> None:
     mux.pat()
     mux.pmt(pmt(1))
     assert mux.pmt(pmt(1, AV[:1], 1))
-    assert mux.reader.program == Program(1, 0x1000, pmt(1, AV[:1], 1))
+    assert mux.reader.program == Program(1, 0x1000, pmt(1, AV[:1], 1), transport=1)
 
 
 def test_a_program_that_goes_stays_until_another_is_known() -> None:
@@ -126,20 +126,51 @@ def test_a_program_may_move_its_map() -> None:
     mux.pmt(pmt(1))
     mux.pat(Pat(1, ((1, 0x1234),), 1))
     assert mux.pmt(pmt(1), 0x1234)
-    assert mux.reader.program == Program(1, 0x1234, pmt(1))
+    assert mux.reader.program == Program(
+        1, 0x1234, pmt(1), transport=1, services=(0x11, 0x12, 0x14)
+    )
 
 
 def test_a_filter_leaves_streams_out_but_not_the_clock() -> None:
     mux = Mux(pids=(0x101,))
     mux.pat()
     mux.pmt(pmt(1))
-    assert mux.reader.program == Program(1, 0x1000, pmt(1, AV[1:]), bare_clock=True)
+    assert mux.reader.program == Program(1, 0x1000, pmt(1, AV[1:]), bare_clock=True, transport=1)
     assert mux.reader.program.pids == {0x100, 0x101}
 
 
 def test_a_program_without_a_clock_has_its_streams_alone() -> None:
     silent = replace(pmt(1), pcr_pid=0x1FFF)
     assert Program(1, 0x1000, silent).pids == {0x100, 0x101}
+
+
+def test_a_program_that_comes_alone_has_tables_of_its_own() -> None:
+    assert services((1, 0x1000)) == (0x11, 0x12, 0x14)
+    assert services((0, 0x10), (1, 0x1000)) == (0x11, 0x12, 0x14)
+    assert services((1, 0x1000), (2, 0x1001)) == ()
+    assert services((1, 0x1000), pids=(0x100, 0x101)) == ()
+    assert services((1, 0x1000), pids=(0x100, 0x11)) == (0x11,)
+
+
+def services(*programs: tuple[int, int], pids: Sequence[int] = ()) -> tuple[int, ...]:
+    mux = Mux(1, pids)
+    mux.pat(Pat(5, programs))
+    mux.pmt(pmt(1))
+    assert mux.reader.program is not None
+    assert mux.reader.program.transport == 5
+    return mux.reader.program.services
+
+
+def test_another_association_is_another_program() -> None:
+    mux = Mux()
+    mux.pat(Pat(1, ((1, 0x1000),)))
+    mux.pmt(pmt(1))
+    assert mux.pat(Pat(2, ((1, 0x1000),), 1))
+    assert mux.reader.program is not None
+    assert mux.reader.program.transport == 2
+    assert mux.pat(Pat(2, ((1, 0x1000), (2, 0x1001)), 2))
+    assert mux.reader.program.services == ()
+    assert not mux.pat(Pat(2, ((1, 0x1000), (2, 0x1001)), 3))
 
 
 def test_services_are_named() -> None:
