@@ -13,7 +13,7 @@ from streamctl.sdk.plugin import Cap, Options, ProtocolPlugin
 from streamctl.testing.conformance import check_listener, check_plugin
 
 PLUGINS = sorted(entry_points(group="streamctl.protocols"), key=lambda point: point.name)
-LISTENING = [point for point in PLUGINS if point.name in {"rtmp", "rtsp", "srt"}]
+LISTENING = [point for point in PLUGINS if point.name in {"rtmp", "rtp", "rtsp", "srt"}]
 
 
 @pytest.mark.parametrize("point", PLUGINS, ids=lambda point: point.name)
