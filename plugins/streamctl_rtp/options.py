@@ -6,19 +6,15 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    AliasChoices,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer, field_validator
 
-from streamctl.errors import ConfigError
 from streamctl.sdk.plugin import Options
+from streamctl.sdk.query import Dialect, unheard, with_query
+from streamctl.sdk.transport import TransportOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamctl.sdk.url import StreamURL
 
 MEBIBYTE = 1024 * 1024
@@ -40,7 +36,7 @@ def source_number(value: Any) -> Any:
 
 
 def several(value: Any) -> Any:
-    """One value, or those of a list; a query has commas between them."""
+    """One value, or those of a list; a text has commas between them."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value if isinstance(value, list | tuple) else [value]
@@ -70,7 +66,7 @@ WaitMs = Annotated[int, Field(ge=0, le=2000)]
 BufferBytes = Annotated[int, Field(ge=65_536, le=1024 * MEBIBYTE)]
 
 
-class RtpInputOptions(Options):
+class RtpInputOptions(TransportOptions):
     """Keys beside ``url`` of an input."""
 
     sdp: str = ""
@@ -132,29 +128,26 @@ class RtpListenerOptions(Options):
         return text
 
 
-def of_input(url: StreamURL, options: RtpInputOptions) -> RtpInputOptions:
-    """The options of an input, overridden by the query of its URL.
+DIALECT = Dialect(
+    words={
+        "from": "sender",
+        "iface": "interface",
+        "localaddr": "interface",
+        "sources": "source",
+        "buffer_size": "receive_buffer_bytes",
+        "recv_buffer_size": "receive_buffer_bytes",
+    },
+    foreign=frozenset({"connect", "dscp", "pkt_size", "reuse", "timeout", "ttl"}),
+    tuning=frozenset({"receive_buffer_bytes"}),
+)
+
+
+def of_input(
+    url: StreamURL, options: RtpInputOptions, warn: Callable[[str], None] = unheard
+) -> RtpInputOptions:
+    """The options of an input with those in its URL.
 
     Raises:
-        ConfigError: the query holds what can't be understood.
+        ConfigError: the query can't be understood, or the table contradicts it.
     """
-    if not url.query:
-        return options
-    values = options.model_dump()
-    for written, text in url.query:
-        name = "sender" if written == "from" else written
-        if name not in values:
-            raise ConfigError(
-                f"`{name}` in `{url.redacted}` is unknown", hint=f"keys are {keys(values)}"
-            )
-        values[name] = text
-    try:
-        return RtpInputOptions.model_validate(values)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"in `{url.redacted}`: {reason}") from None
-
-
-def keys(values: dict[str, Any]) -> str:
-    """Names for a hint."""
-    return ", ".join(f"`{name}`" for name in values)
+    return with_query(options, url, DIALECT, warn=warn)

@@ -49,7 +49,7 @@ class RtpSource:
         """
         self.url = url
         self.ctx = ctx
-        self.options = of_input(url, options)
+        self.options = of_input(url, options, ctx.log.warning)
         self.place = place(url, self.options)
         self.switchboard = switchboard
         self.intake: Intake | None = None
@@ -76,6 +76,7 @@ class RtpSource:
             MediaError: what comes can't be told, and nothing describes it.
             StaleEpoch: the epoch has ended.
         """
+        self.options.choose(out)
         described: list[Described] = []
         group = ""
         if self.options.sdp:

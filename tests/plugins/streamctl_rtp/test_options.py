@@ -50,14 +50,35 @@ def test_what_makes_no_sense_is_refused(keys: dict[str, object]) -> None:
         RtpInputOptions.model_validate(keys)
 
 
-def test_the_url_has_the_last_word() -> None:
-    options = read("rtp://?ssrc=1,0x2&from=10.0.0.0/8&reorder_ms=50", ssrc=9, sdp="file:x.sdp")
+def test_the_url_has_keys_too() -> None:
+    options = read("rtp://?ssrc=1,0x2&from=10.0.0.0/8&reorder_ms=50", ssrc=[1, 2], sdp="file:x.sdp")
     assert (options.ssrc, options.reorder_ms, options.sdp) == ((1, 2), 50, "file:x.sdp")
     assert options.sender == (ip_network("10.0.0.0/8"),)
     assert read("rtp://:5004?sdp=file:x.sdp").sdp == "file:x.sdp"
+    options = read("rtp://:5004?program=2&pids=256,257")
+    assert (options.program, options.pids) == (2, (256, 257))
 
 
-@pytest.mark.parametrize("query", ["pkt_size=1316", "ssrc=x", "sdp=http://x", "source=x"])
+def test_the_words_of_other_programs_are_known() -> None:
+    options = read("rtp://239.1.2.3:5004?localaddr=10.0.0.1&sources=10.0.0.9&ttl=4&pkt_size=1316")
+    assert (options.interface, options.source) == ("10.0.0.1", "10.0.0.9")
+
+
+def test_a_buffer_that_makes_no_sense_is_left_out() -> None:
+    warnings: list[str] = []
+    url = StreamURL.parse("rtp://:5004?buffer_size=1")
+    options = of_input(url, RtpInputOptions(), warnings.append)
+    assert options == RtpInputOptions()
+    assert "buffer_size" in warnings[0]
+
+
+@pytest.mark.parametrize("key", ["sender", "from"])
+def test_url_and_table_may_not_differ(key: str) -> None:
+    with pytest.raises(ConfigError, match="differ"):
+        read("rtp://?from=10.0.0.0/8", **{key: "11.0.0.0/8"})
+
+
+@pytest.mark.parametrize("query", ["block=10.0.0.1", "ssrc=x", "sdp=http://x", "source=x"])
 def test_a_query_that_can_not_be_understood_is_refused(query: str) -> None:
     with pytest.raises(ConfigError, match="rtp://:5004"):
         read(f"rtp://:5004?{query}")

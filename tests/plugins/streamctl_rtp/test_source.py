@@ -113,6 +113,18 @@ async def test_a_port_of_its_own_answers_its_sender(tmp_path: Path) -> None:
     assert isinstance(rtcp.parse(found[-1])[1], Bye)
 
 
+@pytest.mark.parametrize(
+    ("keys", "selected"), [({}, []), ({"program": 2, "pids": [256]}, [(2, (256,))])]
+)
+async def test_program_and_streams_are_chosen_before_the_first_byte(
+    tmp_path: Path, keys: dict[str, object], selected: list[object]
+) -> None:
+    source, _ = own(tmp_path, **keys)
+    writer = Writer()
+    async with running(source, writer):
+        assert writer.selected == selected
+
+
 async def test_reports_may_share_the_port(tmp_path: Path) -> None:
     source, port = own(tmp_path)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:

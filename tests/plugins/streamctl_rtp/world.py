@@ -28,6 +28,7 @@ class Writer:
         self.announced: list[Track] = []
         self.packets: list[Packet] = []
         self.data = bytearray()
+        self.selected: list[tuple[int | None, tuple[int, ...]]] = []
         self.stale = False
 
     def tracks(self, tracks: Sequence[Track]) -> None:
@@ -38,7 +39,7 @@ class Writer:
         self.packets += packets
 
     def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
-        raise AssertionError((program, pids))
+        self.selected.append((program, tuple(pids)))
 
     def put_ts(self, data: bytes | bytearray | memoryview, now: float) -> None:
         del now
