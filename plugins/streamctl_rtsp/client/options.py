@@ -9,6 +9,7 @@ from pydantic import Field
 
 from streamctl.errors import ConfigError
 from streamctl.sdk.plugin import Options
+from streamctl.sdk.transport import TransportOptions
 from streamctl_rtsp.client.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class ClientOptions(Options):
     """Take any certificate of any host: whoever sits between can read and change everything."""
 
 
-class InputOptions(ClientOptions):
+class InputOptions(ClientOptions, TransportOptions):
     """Keys beside ``url`` of an input that is pulled."""
 
     transport: InputTransport = "auto"

@@ -71,6 +71,7 @@ class RtspSource:
             ConfigError: `tls_ca` can't be used.
             StaleEpoch: the epoch has ended.
         """
+        self.options.choose(out)
         route = Route(self.options, self.ctx.handshake_s)
         async with described(self.upstream, route, self.ctx) as found, AsyncExitStack() as stack:
             self._check(found)

@@ -87,6 +87,18 @@ async def test_a_camera_is_pulled_whatever_it_says(camera: Camera, transport: st
     assert server.connections == 1
 
 
+@pytest.mark.parametrize(
+    ("keys", "selected"), [({}, []), ({"program": 2, "pids": [256]}, [(2, (256,))])]
+)
+async def test_program_and_streams_are_chosen_before_the_camera_is_asked(
+    keys: dict[str, Any], selected: list[object]
+) -> None:
+    with CameraServer(Camera()) as server:
+        async with pulling(server, **keys) as pull:
+            await until(lambda: server.connections)
+            assert pull.out.selected == selected
+
+
 async def test_reports_go_back() -> None:
     with CameraServer(Camera()) as server:
         async with pulling(server) as pull:

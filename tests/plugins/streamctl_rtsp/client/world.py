@@ -50,6 +50,7 @@ class Writer:
     packets: list[Packet] = field(default_factory=list)
     transport: bytearray = field(default_factory=bytearray)
     jumps: list[str] = field(default_factory=list)
+    selected: list[tuple[int | None, tuple[int, ...]]] = field(default_factory=list)
     dropped: int = 0
     stale: bool = False
 
@@ -68,7 +69,7 @@ class Writer:
         self.transport += data
 
     def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
-        del program, pids
+        self.selected.append((program, tuple(pids)))
 
     def drop(self, count: int) -> None:
         self.dropped += count
