@@ -123,8 +123,7 @@ class HlsSource:
             StaleEpoch: the epoch has ended.
         """
         options, ctx = self.options, self.ctx
-        if options.program or options.pids:
-            out.select(options.program or None, options.pids)
+        options.choose(out)
         session = HttpSession(ctx.clock, self._trust, ctx.handshake_s)
         try:
             loader = Loader(session, self.target, ctx.clock)

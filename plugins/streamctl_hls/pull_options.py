@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field
 
-from streamctl.sdk.plugin import Options
 from streamctl.sdk.secret import Secret
+from streamctl.sdk.transport import TransportOptions
 
-Pid = Annotated[int, Field(ge=0, le=0x1FFE)]
 
-
-class HlsInputOptions(Options):
+class HlsInputOptions(TransportOptions):
     """Keys beside ``url`` of an input."""
 
     headers: dict[str, Secret] = Field(default_factory=dict)
@@ -29,10 +26,6 @@ class HlsInputOptions(Options):
     """Fetch parts of segments where the server offers them."""
     loop: bool = False
     """Begin again at the end of a playlist that has one."""
-    program: int = Field(0, ge=0, le=0xFFFF)
-    """Number of the program to take out of several in MPEG-TS; 0 = the first."""
-    pids: tuple[Pid, ...] = ()
-    """The elementary streams to keep of MPEG-TS; empty = all of the program."""
     tls_ca: Path | None = None
     """Certificates in PEM that are trusted beside those of the system."""
     tls_insecure: bool = False
