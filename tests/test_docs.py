@@ -123,7 +123,7 @@ def documented() -> Iterator[tuple[str, str, str, object]]:
             known = {"": None, "needed": PydanticUndefined}
             value = known[default] if default in known else tomllib.loads(f"x = {default}")["x"]
             for place in places.split(", "):
-                yield kind, place.strip("[]"), key, value
+                yield kind, place.strip("`[]"), key, value
 
 
 def existing() -> Iterator[tuple[str, str, str, object]]:
