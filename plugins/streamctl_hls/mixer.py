@@ -70,12 +70,20 @@ class Mixer:
             StaleEpoch: the epoch has ended.
         """
         await self._gather()
-        while not self.main.over:
+        horizon = 0
+        while self._goes_on(horizon):
             now = self.clock.now()
             horizon = self._horizon(now)
             await self._fill(horizon + AHEAD)
             self._play(horizon, now)
             await self.clock.sleep(STEP_S)
+
+    def _goes_on(self, horizon: int) -> bool:
+        """Whether the main rendition has more, or its last unit still lasts, with sound beside."""
+        if not self.main.over:
+            return True
+        end = self.main.end
+        return self.pacer.origin_s is not None and end is not None and horizon < end
 
     async def _gather(self) -> None:
         """Wait until every rendition has something, so that all begin together."""
