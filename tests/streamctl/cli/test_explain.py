@@ -38,7 +38,7 @@ async def test_a_server_that_sends_nothing_is_told() -> None:
     assert "s3cret" not in str(said)
 
 
-@pytest.mark.parametrize("kind", ["", "hls+"])
+@pytest.mark.parametrize("kind", ["", "hls+", "dash+"])
 async def test_a_certificate_that_is_not_trusted_is_told(tmp_path: Path, kind: str) -> None:
     tls = ServerTls(*astuple(self_signed(tmp_path)))
     async with serving(RecordingPeer, tls=tls) as (_, port):
@@ -54,12 +54,12 @@ async def test_a_trusted_server_has_nothing_to_add(
     pair = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(pair.cert))
     async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as (_, port):
-        assert await refusal(REGISTRY, f"https://localhost:{port}/a.m3u8", 5) is None
+        assert await refusal(REGISTRY, f"https://localhost:{port}/a.mp4", 5) is None
 
 
 @pytest.mark.parametrize(
     "target",
-    ["nothing", "rtsp://127.0.0.1:1", "hls+http://127.0.0.1:1/x", "https://[x/y", "https:x"],
+    ["nothing", "icecast://127.0.0.1:1", "dash+http://127.0.0.1:1/x", "https://[x/y", "https:x"],
 )
 async def test_whom_no_plugin_pulls_has_nothing_to_add(target: str) -> None:
     assert await refusal(REGISTRY, target, 1) is None
