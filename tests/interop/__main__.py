@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.interop.matrix import MEDIA, PLAYERS, PUBLISHERS, deal
+from tests.interop.matrix import KINDS, MEDIA, PLAYERS, deal
 from tests.interop.real import real_rows
 from tests.interop.report import COLOURS, Report
 from tests.interop.run import Cell, Matrix
@@ -31,7 +31,9 @@ WIDTH = 140
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="make interop", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="every player watches everything")
+    parser.add_argument(
+        "--full", action="store_true", help="everybody publishes and watches everything"
+    )
     parser.add_argument("--only", metavar="TEXT", help="cells whose names contain this")
     parser.add_argument("--at-once", type=int, default=3, help="publications at a time (3)")
     parser.add_argument("--no-document", action="store_true", help="leave docs/interop.md alone")
@@ -44,7 +46,7 @@ def main() -> int:
     console = Console(width=None if os.isatty(1) else WIDTH)
     folder = real_media()
     media = [*MEDIA, *(real_rows(folder) if folder is not None else ())]
-    dealt = deal(media, PUBLISHERS, PLAYERS, full=wanted.full)
+    dealt = deal(media, KINDS, PLAYERS, full=wanted.full)
     publications = [one.only(wanted.only) for one in dealt] if wanted.only else dealt
     publications = [one for one in publications if one.players]
     CACHE.mkdir(parents=True, exist_ok=True)

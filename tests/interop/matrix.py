@@ -1,22 +1,30 @@
 """What is tried: media, who publishes each, who plays each, and what each output can carry.
 
-Every publisher of RTMP sends every medium that it can send, those of MPEG-TS take turns. The
-players of a medium are dealt out to its publishers like cards, beginning with another publisher
-each time, so that each player plays each medium, and meets publishers of all kinds. With ``full``
-every player watches every publication.
+The array is pairwise: each medium is sent by one publisher of each kind that can send it, those of
+a kind taking turns; and its players are dealt out to its publishers like cards, to whom has met
+their output least. So each player plays each medium, each kind of publisher sends each medium, and
+each publisher meets each output. With ``full`` every publisher sends every medium, and every player
+watches.
 """
 
 from __future__ import annotations
 
+import os
+import zlib
+from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from tests.support.broadcast import Broadcast, broadcast
 from tests.support.clients import ENHANCED, TS
 from tests.support.media import Recipe
 from tests.support.pages import PAGES
 from tests.support.players import RECORDERS
 from tests.support.publishers import PUBLISHERS as RTMP_PUBLISHERS
+from tests.support.pulled import PULLED
+from tests.support.rtsp_players import RTSP_PLAYERS
+from tests.support.rtsp_publishers import RTP, RTSP_PUBLISHERS
 from tests.support.screens import SCREENS
 from tests.support.ts_players import TS_PLAYERS
 from tests.support.ts_publishers import TS_PUBLISHERS
@@ -38,17 +46,19 @@ CARRIED = {
     "http-ts": TS,
     "srt": TS,
     "udp": TS,
+    "rtsp": RTP,
+    "rtsp udp": RTP,
 }
 """What each output can carry: other video is refused, other audio left out."""
 VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
 SILENT = frozenset({"srt", "udp"})
 """Outputs that can't tell a player why they have nothing for it."""
-PUBLISHERS = (*RTMP_PUBLISHERS, *TS_PUBLISHERS)
-TS_TURNS = 3
-"""Publishers of MPEG-TS that send a medium; they take turns."""
+KINDS = (RTMP_PUBLISHERS, TS_PUBLISHERS, RTSP_PUBLISHERS, PULLED)
+"""Publishers of a kind take turns."""
+PUBLISHERS = tuple(publisher for kind in KINDS for publisher in kind)
 PLAYERS = tuple(
     sorted(
-        (*RECORDERS, *SCREENS, *PAGES, *TS_PLAYERS),
+        (*RECORDERS, *SCREENS, *PAGES, *TS_PLAYERS, *RTSP_PLAYERS),
         key=lambda player: list(CARRIED).index(player.output),
     )
 )
@@ -66,9 +76,13 @@ class Medium:
     """How it is made; None for a file that exists."""
     path: Path | None = None
     channels: int = 2
+    broadcast: Broadcast | None = None
+    """What it is a capture of; only those send it who send transport streams."""
 
     def file(self, cache: MediaCache, container: str = "mp4") -> Path:
         """Where it is, made or put into another container if need be."""
+        if self.broadcast is not None:
+            return capture(cache, self.broadcast)
         if self.recipe is not None:
             return cache.repack(cache(self.recipe).path, container)
         assert self.path is not None
@@ -104,6 +118,19 @@ def made(name: str, **details: object) -> Medium:
     return Medium(name, (*video, *audio), float(recipe.fps), recipe)
 
 
+def capture(cache: MediaCache, wanted: Broadcast) -> Path:
+    """The file of a capture, made once."""
+    path = cache.folder / f"broadcast-{zlib.crc32(repr(wanted).encode()):08x}.ts"
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        partial.write_bytes(broadcast(cache, wanted).data)
+        partial.rename(path)
+    return path
+
+
+CABLE = Broadcast(seconds=SECONDS, languages=("eng",), kbps=1500)
+"""Teletext, subtitles, cues, KLV and ID3 beside picture and sound, a clock with a PID of its own,
+and filled up with null packets."""
 MEDIA = (
     made("H.264 with B-frames, AAC", bframes=2, gop=50),
     made("H.264 without B-frames, AAC"),
@@ -121,39 +148,56 @@ MEDIA = (
     made("29.97 fps", fps=Fraction(30000, 1001), gop=30, bframes=2, sample_rate=44_100),
     made("60 fps", fps=Fraction(60), gop=60),
     made("variable rate", fps=Fraction(30), gop=15, steps=(1, 2, 1, 3, 1)),
+    replace(made("broadcast: H.264, AAC and data", bframes=2), broadcast=CABLE),
 )
 
 
 def deal(
     media: Sequence[Medium],
-    publishers: Sequence[Publisher],
+    kinds: Sequence[Sequence[Publisher]],
     players: Sequence[Player],
     *,
     full: bool = False,
 ) -> list[Publication]:
     """The publications, with the players of each."""
     publications = []
-    for row, medium in enumerate(media):
-        senders = [one for one in publishers if one.sends(medium.codecs, medium.channels)]
-        if not full:
-            senders = take_turns(senders, row)
-        viewers = [one for one in players if plays(one, medium)]
-        for turn, publisher in enumerate(senders):
-            hand = [
-                player
-                for card, player in enumerate(viewers)
-                if full or (card + row) % len(senders) == turn
-            ]
-            publications.append(Publication(publisher, medium, tuple(hand)))
+    sent: Counter[Publisher] = Counter()
+    met: Counter[tuple[Publisher, str]] = Counter()
+    played: Counter[tuple[int, Player]] = Counter()
+    chances = Counter(
+        one for kind in kinds for one in kind for medium in media if sends(one, medium)
+    )
+    for medium in media:
+        viewers = tuple(one for one in players if plays(one, medium))
+        able = [[one for one in kind if sends(one, medium)] for kind in kinds]
+        if full:
+            publications += [Publication(one, medium, viewers) for kind in able for one in kind]
+            continue
+        senders = {
+            number: min(kind, key=lambda one: (sent[one], chances[one]))
+            for number, kind in enumerate(able)
+            if kind
+        }
+        sent.update(senders.values())
+        hands: dict[int, list[Player]] = {number: [] for number in senders}
+        for player in viewers:
+            _, kind = min(
+                ((met[one, player.output], played[number, player], len(hands[number])), number)
+                for number, one in senders.items()
+            )
+            met[senders[kind], player.output] += 1
+            played[kind, player] += 1
+            hands[kind].append(player)
+        publications += [
+            Publication(one, medium, tuple(hands[number])) for number, one in senders.items()
+        ]
     return publications
 
 
-def take_turns(senders: Sequence[Publisher], row: int) -> list[Publisher]:
-    """All publishers of RTMP, and for each row some others of MPEG-TS."""
-    others = [one for one in senders if one.protocol != "rtmp"]
-    start = row * TS_TURNS % max(1, len(others))
-    chosen = (others[start:] + others[:start])[:TS_TURNS]
-    return [one for one in senders if one.protocol == "rtmp" or one in chosen]
+def sends(publisher: Publisher, medium: Medium) -> bool:
+    """Whether a publisher can send a medium."""
+    fits = medium.broadcast is None or publisher.container == "ts"
+    return fits and publisher.sends(medium.codecs, medium.channels)
 
 
 def plays(player: Player, medium: Medium) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -25,9 +26,11 @@ OUTPUTS = {
     "http-ts": "MPEG-TS over HTTP",
     "srt": "SRT",
     "udp": "MPEG-TS over UDP",
+    "rtsp": "RTSP over TCP",
+    "rtsp udp": "RTSP over UDP",
 }
 COLOURS = {"ok": "green", "refused": "cyan", "failed": "bold red", "not run": "yellow"}
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LETTERS = string.ascii_letters
 Item = TypeVar("Item")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 from tests.support.judge import judge
 from tests.support.peers import HOST, free_port
 from tests.support.process import eventually
+from tests.support.rtp import port_pairs
 from tests.support.seen import Seen, Wanted
-from tests.support.srt import SrtServer, udp_port
+from tests.support.srt import HEAD, SrtServer, udp_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,32 @@ ON_AIR_S = 40.0
 REFUSED_S = 4.0
 """A refused player may try once more before it gives up."""
 REFUSED = 400
+LISTENER = f"""
+[listeners.rtsp]
+address = "{HOST}:0"
+"""
+
+
+class Server(SrtServer):
+    """A server with all its ports."""
+
+    def __init__(self, folder: Path, streams: str) -> None:
+        super().__init__(folder, streams, head=HEAD + LISTENER)
+
+    def ready(self, timeout_s: float = 20.0) -> None:
+        """Return once every listener is bound."""
+        super().ready(timeout_s)
+        self.port("rtsp", timeout_s)
+
+    def door(self, protocol: str, code: str) -> str:
+        """Where publishers call."""
+        match protocol:
+            case "srt":
+                return self.srt(f"publish:{code}")
+            case "rtsp":
+                return f"rtsp://{HOST}:{self.port('rtsp')}/live/{code}"
+            case _:
+                return self.rtmp(code)
 
 
 @dataclass(frozen=True)
@@ -75,19 +103,24 @@ class Matrix:
 
     def stream(self, code: str) -> str:
         """The table of a stream."""
-        entrance = self.doors[code].replace("rtp:", "udp:") or "publish:"
-        text = f'[streams.{code}]\ninputs = ["{entrance}"]\n[streams.{code}.hls]\nsegment_s = 1\n'
+        publisher, url = self.codes[code].publisher, self.doors[code] or "publish:"
+        if publisher.protocol == "rtp":
+            url = url.replace("rtp:", "udp:")
+        text = f"[streams.{code}]\n[streams.{code}.hls]\nsegment_s = 1\n"
+        text += f'[[streams.{code}.inputs]]\nurl = "{url}"\n'
+        if publisher.describe is not None:
+            text += f'sdp = "file:{code}.sdp"\n'
         for number, url in enumerate(self.ears[code].values()):
             text += f'[[streams.{code}.push]]\nname = "{number}"\nurl = "{url}"\n'
         return text
 
     def run(self, *, at_once: int, report: Callable[[Cell], None] = ignore) -> list[Cell]:
         """All cells, some publications at a time."""
-        for one in self.codes.values():
-            self.prepare(one)
+        for code, one in self.codes.items():
+            self.prepare(code, one)
         cells: list[Cell] = []
         with (
-            SrtServer(self.folder, self.streams) as server,
+            Server(self.folder, self.streams) as server,
             ThreadPoolExecutor(at_once) as workers,
         ):
             for found in workers.map(lambda code: self.publish(server, code), self.codes):
@@ -98,10 +131,13 @@ class Matrix:
             assert "Traceback" not in server.output, server.describe()
         return cells
 
-    def prepare(self, publication: Publication) -> None:
+    def prepare(self, code: str, publication: Publication) -> None:
         """Make the file, and see what a perfect player would see of it."""
-        medium = publication.medium
-        path = medium.file(self.cache, publication.publisher.container)
+        publisher, medium = publication.publisher, publication.medium
+        path = medium.file(self.cache, publisher.container)
+        if publisher.describe is not None and publisher.version():
+            sdp = self.folder / f"{code}.sdp"
+            publisher.describe(path, medium.codecs, self.doors[code], sdp)
         if medium.name in self.wanted:
             return
         wanted = Wanted(medium.codecs, WATCH_S, medium.fps, medium.recipe)
@@ -111,7 +147,7 @@ class Matrix:
             wanted = replace(wanted, original=judge(path))
         self.wanted[medium.name] = wanted
 
-    def publish(self, server: SrtServer, code: str) -> list[Cell]:
+    def publish(self, server: Server, code: str) -> list[Cell]:
         """Publish once, and let everybody watch."""
         publication = self.codes[code]
         cells = []
@@ -130,8 +166,7 @@ class Matrix:
         path = medium.file(self.cache, publisher.container)
         target = self.doors[code]
         if not target:
-            called = publisher.protocol
-            target = server.srt(f"publish:{code}") if called == "srt" else server.rtmp(code)
+            target = server.door(publisher.protocol, code)
         with publisher.start(path, medium.codecs, target) as process:
             try:
                 server.wait_on_air(code, ON_AIR_S)
@@ -140,7 +175,7 @@ class Matrix:
                 return cells + [Cell(publication, one, "failed", reason) for one in players]
             return cells + self.watch(server, code, players)
 
-    def watch(self, server: SrtServer, code: str, players: Sequence[Player]) -> list[Cell]:
+    def watch(self, server: Server, code: str, players: Sequence[Player]) -> list[Cell]:
         """All players of a publication, at the same time."""
         publication = self.codes[code]
         medium = publication.medium
@@ -207,27 +242,37 @@ def door(protocol: str) -> str:
     match protocol:
         case "udp" | "rtp":
             return f"{protocol}://{HOST}:{udp_port()}"
+        case "tracks":
+            return f"rtp://{HOST}:{port_pairs(1)[0]}"
         case "http-ts":
             return f"http://{HOST}:{free_port()}/live.ts"
+        case "http-flv":
+            return f"http://{HOST}:{free_port()}/live.flv"
+        case "hls":
+            return f"http://{HOST}:{free_port()}/index.m3u8"
+        case "rtsp-pull":
+            return f"rtsp://{HOST}:{free_port()}/x"
         case _:
             return ""
 
 
-def addresses(server: SrtServer, code: str) -> dict[str, str]:
+def addresses(server: Server, code: str) -> dict[str, str]:
     """The URL of each output of a stream."""
     found = {"srt": server.srt(f"read:{code}")}
     for output in server.stream(code)["outputs"]:
-        if output["kind"] == "srt":
-            continue
         parts = urlsplit(output["url"])
-        port = server.port("rtmp" if parts.scheme == "rtmp" else "http")
+        if parts.scheme not in ("http", "rtmp", "rtsp"):
+            continue
+        port = server.port(parts.scheme)
         found[output["kind"]] = f"{parts.scheme}://{HOST}:{port}{parts.path}"
-    return found
+    return found | {"rtsp udp": found["rtsp"]}
 
 
 def refusal(url: str) -> str:
-    """Why an HTTP output refuses its viewers; nothing when it does not."""
+    """Why an output over HTTP or RTSP refuses its viewers; nothing when it does not."""
     parts = urlsplit(url)
+    if parts.scheme == "rtsp":
+        return rtsp_refusal(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=10)
     try:
         connection.request("GET", parts.path)
@@ -237,6 +282,16 @@ def refusal(url: str) -> str:
         return f"{answer.status}: {answer.read().decode().strip()}"
     finally:
         connection.close()
+
+
+def rtsp_refusal(url: str) -> str:
+    """The same for RTSP, whose reason stands behind the status."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), 10) as connection:
+        connection.sendall(f"DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            _, status, reason = answer.readline().decode().strip().split(" ", 2)
+    return f"{status}: {reason}" if int(status) >= REFUSED else ""
 
 
 def complaint(process: Process) -> str:

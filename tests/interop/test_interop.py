@@ -22,6 +22,7 @@ CHOSEN = (
     ("streamctl push", "H.264, FLAC", "current ffmpeg, ffmpeg"),
     ("srt-live-transmit", "H.264 with B-frames, AAC", "GStreamer srtsrc, VLC, streamlink"),
     ("GStreamer rtpmp2tpay", "H.264, AC-3", "GStreamer udpsrc, srt-live-transmit, current ffmpeg"),
+    ("ffmpeg, RTSP over UDP", "H.264 with B-frames, AAC", "current ffmpeg, mpv"),
 )
 """Publisher, medium, and players in all outputs that can carry it or have to refuse it."""
 

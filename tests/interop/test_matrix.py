@@ -1,40 +1,41 @@
-"""The deal is fair: every player meets every medium, and publishers of all kinds."""
+"""The deal is pairwise: media, kinds of publishers, publishers, outputs and players all meet."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.interop.matrix import CARRIED, MEDIA, PLAYERS, PUBLISHERS, SILENT, TS_TURNS, deal, plays
+from tests.interop.matrix import (
+    CARRIED,
+    KINDS,
+    MEDIA,
+    PLAYERS,
+    PUBLISHERS,
+    SILENT,
+    deal,
+    plays,
+    sends,
+)
 from tests.support.clients import ENHANCED
+from tests.support.rtsp_publishers import RTP
 
-if TYPE_CHECKING:
-    from tests.support.publishers import Publisher
-
-DEALT = deal(MEDIA, PUBLISHERS, PLAYERS)
+DEALT = deal(MEDIA, KINDS, PLAYERS)
 CELLS = [(one.publisher.name, one.medium.name, player) for one in DEALT for player in one.players]
+SENT = [(one.publisher.name, one.medium.name) for one in DEALT]
+ABLE = [(kind, medium) for medium in MEDIA for kind in KINDS if any(sends(p, medium) for p in kind)]
 
 
-SENT = {(one.publisher.name, one.medium.name) for one in DEALT}
+def test_each_medium_is_sent_by_one_of_each_kind_that_can() -> None:
+    assert len(SENT) == len(set(SENT)) == len(ABLE)
+    for kind, medium in ABLE:
+        [sender] = [one for one in kind if (one.name, medium.name) in SENT]
+        assert sends(sender, medium)
 
 
-@pytest.mark.parametrize("publisher", [one for one in PUBLISHERS if one.protocol == "rtmp"])
-def test_every_publisher_of_rtmp_sends_every_medium_that_it_can(publisher: Publisher) -> None:
-    for medium in MEDIA:
-        sends = publisher.sends(medium.codecs)
-        assert ((publisher.name, medium.name) in SENT) is sends
-
-
-def test_publishers_of_mpeg_ts_take_turns() -> None:
-    others = [one for one in PUBLISHERS if one.protocol != "rtmp"]
-    counts = [sum(name == one.name for name, _ in SENT) for one in others]
-    assert min(counts) >= 2
-    assert max(counts) <= 6
-    for medium in MEDIA:
-        able = [one for one in others if one.sends(medium.codecs)]
-        sending = [one for one in able if (one.name, medium.name) in SENT]
-        assert len(sending) == min(TS_TURNS, len(able))
+def test_publishers_of_a_kind_take_turns() -> None:
+    for kind in KINDS:
+        counts = [sum(name == one.name for name, _ in SENT) for one in kind]
+        assert min(counts) >= 1
+        assert max(counts) <= 5
 
 
 def test_every_player_meets_every_medium_once() -> None:
@@ -45,27 +46,40 @@ def test_every_player_meets_every_medium_once() -> None:
     }
 
 
+def test_every_publisher_meets_every_output() -> None:
+    met = {(publisher, player.output) for publisher, _, player in CELLS}
+    assert met == {(publisher.name, output) for publisher in PUBLISHERS for output in CARRIED}
+
+
 def test_every_player_meets_publishers_of_all_kinds() -> None:
-    kinds = {one.name: one.protocol == "rtmp" for one in PUBLISHERS}
+    kinds = {one.name: number for number, kind in enumerate(KINDS) for one in kind}
     for player in PLAYERS:
-        met = [publisher for publisher, _, other in CELLS if other is player]
-        assert {kinds[name] for name in met} == {True, False}, player
-        assert len(set(met)) >= 6, player
+        met = {publisher for publisher, _, other in CELLS if other is player}
+        assert {kinds[name] for name in met} == set(range(len(KINDS))), player
+        assert len(met) >= 4, player
 
 
-def test_everybody_who_publishes_is_watched() -> None:
-    assert {publisher for publisher, _, _ in CELLS} == {one.name for one in PUBLISHERS}
-
-
-def test_everybody_watches_everything_in_full() -> None:
-    for one in deal(MEDIA, PUBLISHERS, PLAYERS, full=True):
+def test_everybody_publishes_and_watches_everything_in_full() -> None:
+    dealt = deal(MEDIA, KINDS, PLAYERS, full=True)
+    assert {(one.publisher.name, one.medium.name) for one in dealt} == {
+        (one.name, medium.name) for one in PUBLISHERS for medium in MEDIA if sends(one, medium)
+    }
+    for one in dealt:
         assert set(one.players) == {player for player in PLAYERS if plays(player, one.medium)}
+
+
+def test_a_capture_of_broadcast_is_sent_by_those_who_send_transport_streams() -> None:
+    captures = [medium for medium in MEDIA if medium.broadcast is not None]
+    assert captures
+    for medium in captures:
+        senders = [one for one in PUBLISHERS if sends(one, medium)]
+        assert {one.container for one in senders} == {"ts"}
 
 
 @pytest.mark.parametrize("output", sorted(CARRIED))
 def test_pictures_that_an_output_cannot_carry_are_refused(output: str) -> None:
     refused = {medium.name for medium in MEDIA if not medium.carried(output)}
-    expected = set() if CARRIED[output] == ENHANCED else {"AV1, Opus", "VP9, Opus"}
+    expected = set() if CARRIED[output] in (ENHANCED, RTP) else {"AV1, Opus", "VP9, Opus"}
     assert refused == expected
     silent = [one for one in CELLS if one[2].output in SILENT and one[1] in expected]
     assert silent == []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tests.interop.matrix import MEDIA, PLAYERS, PUBLISHERS, deal
+from tests.interop.matrix import KINDS, MEDIA, PLAYERS, PUBLISHERS, deal
 from tests.interop.report import OUTPUTS, Report
 from tests.interop.run import Cell
 
 
 def run(state: str = "ok", text: str = "150 frames") -> list[Cell]:
-    dealt = deal(MEDIA, PUBLISHERS, PLAYERS)
+    dealt = deal(MEDIA, KINDS, PLAYERS)
     return [Cell(one, player, state, text) for one in dealt for player in one.players]
 
 

@@ -41,12 +41,17 @@ class Publisher:
     channels: int = 8
     """How many of sound it can send."""
     protocol: str = "rtmp"
-    """rtmp or srt, where it calls the server; udp or rtp, where it sends to a port; http-ts, where
-    the server fetches from it."""
+    """rtmp, srt or rtsp, where it calls the server; udp, rtp (with MPEG-TS inside) or tracks, where
+    it sends to a port; http-ts, http-flv, hls or rtsp-pull, where the server fetches from it."""
+    describe: Callable[[Path, Sequence[str], str, Path], None] | None = None
+    """Writes a session description, for a server that is told one."""
+    tracks: int = 2
+    """How many of them it can send."""
 
     def sends(self, codecs: Sequence[str], channels: int = 2) -> bool:
         """Whether it can send a file with these codecs and so many channels of sound."""
-        return self.codecs.issuperset(codecs) and channels <= self.channels
+        fits = channels <= self.channels and len(codecs) <= self.tracks
+        return fits and self.codecs.issuperset(codecs)
 
 
 def with_ffmpeg(program: Callable[[], str]) -> Callable[[Path, Sequence[str], str], Process]:

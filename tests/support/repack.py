@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-MUXERS = {"ts": "mpegts", "mkv": "matroska"}
-"""Where libav calls a container by another name than its files."""
+MUXERS = {"ts": "mpegts", "mkv": "matroska", "cut.mp4": "mp4"}
+"""Where libav calls a container by another name than its files.
+
+A ``cut.mp4`` is one without sound from before its first picture: GStreamer's reader gives that the
+time of what follows.
+"""
 
 
 def open_output(path: Path, container: str) -> OutputContainer:

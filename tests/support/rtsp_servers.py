@@ -29,7 +29,7 @@ Gst.init(None)
 want = json.loads(sys.argv[1])
 server = GstRtspServer.RTSPServer()
 server.set_address(want["host"])
-server.set_service("0")
+server.set_service(want["port"])
 ways = GstRtsp.RTSPLowerTrans(0)
 for name in want["transports"]:
     ways |= getattr(GstRtsp.RTSPLowerTrans, name)
@@ -99,16 +99,22 @@ def gst_rtsp_server(wanted: Wanted) -> Iterator[tuple[Process, int]]:
         subprocess.run(probe, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         missing("gst-rtsp-server with its bindings for Python")
+    with Process(server_command(wanted)) as process:
+        yield process, int(process.wait_line(r"port (\d+)", 20).group(1))
+
+
+def server_command(wanted: Wanted, port: int = 0) -> list[str]:
+    """The command of a gst-rtsp-server; port 0 = the system chooses."""
     told = {
         "host": HOST,
+        "port": str(port),
         "launch": wanted.launch,
         "record": wanted.record,
         "auth": wanted.auth,
         "login": LOGIN,
         "transports": [{"MULTICAST": "UDP_MCAST"}.get(one, one) for one in wanted.transports],
     }
-    with Process([PYTHON, "-c", SERVER, json.dumps(told)]) as process:
-        yield process, int(process.wait_line(r"port (\d+)", 20).group(1))
+    return [PYTHON, "-c", SERVER, json.dumps(told)]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import av
 
@@ -129,10 +129,14 @@ def read_picture(path: Path) -> int | None:
 class MpvScreen:
     """mpv without a window, asked over its socket."""
 
+    options: ClassVar[tuple[str, ...]] = ()
+    """What else it is told."""
+
     def __init__(self, url: str, folder: Path, wanted: Wanted) -> None:
         self.wanted = wanted
         self.path = folder / "control"
-        argv = ["mpv", *MPV_OPTIONS.split(), f"--input-ipc-server={self.path}", url]
+        control = f"--input-ipc-server={self.path}"
+        argv = ["mpv", *MPV_OPTIONS.split(), *self.options, control, url]
         self.process = Process(argv)
         self.times: list[float] = []
         self.skew: list[float] = []
