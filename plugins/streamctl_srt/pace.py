@@ -4,7 +4,7 @@ A receiver gives up what comes too late and acknowledges past it, so a sender ne
 line is too narrow; it sees packets lost, and round trips grow while they wait in front of the
 narrow place. Both together mean too much: less is sent then than arrived, and what has to wait for
 that waits where it can be skipped as whole pictures. Loss alone is a bad line, where sending less
-helps nobody.
+helps nobody; where round trips were long from the start, only heavy loss tells.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ LEAST = 16_384
 """Bytes per second that anybody is sent."""
 LOSS = 0.05
 """The part of the packets whose loss is more than a bad line's."""
+HEAVY_LOSS = 0.2
+"""The same where round trips have been long from the start, so that nobody knows why."""
 PACKETS = 20
 """Fewer say nothing."""
 RTT_FACTOR = 2.0
@@ -64,7 +66,9 @@ class Pace:
         if at is None or now <= at:
             return
         waits = perf.msRTT > self._shortest_ms * RTT_FACTOR + RTT_MS
-        if sent >= PACKETS and lost > sent * LOSS and waits:
+        far = perf.msRTT > UNKNOWN_RTT_MS * RTT_FACTOR + RTT_MS
+        narrow = (waits and lost > sent * LOSS) or (far and lost > sent * HEAVY_LOSS)
+        if sent >= PACKETS and narrow:
             self.limit = max(size * (sent - lost) / sent / (now - at) * BACK_OFF, LEAST)
         else:
             self.limit *= GROWTH

@@ -51,6 +51,11 @@ def test_a_round_trip_that_was_never_measured_is_not_the_shortest() -> None:
     assert [line.second(100, 8, 262.0) for _ in range(3)] == [2 * MEDIA] * 3
 
 
+def test_a_line_that_is_full_from_the_start_is_told_by_its_losses() -> None:
+    line = Line(UNKNOWN_RTT_MS)
+    assert line.second(100, 30, 800.0) < 2 * MEDIA
+
+
 def test_a_longer_route_is_not_for_ever_a_narrow_one() -> None:
     line = Line()
     assert line.second(100, 8, 262.0) < 2 * MEDIA

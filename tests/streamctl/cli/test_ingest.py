@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +10,7 @@ from rich.console import Console
 from streamctl.cli import ingest
 from streamctl.cli.app import run
 from tests.streamctl.cli.status_of_job import job_status
+from tests.support.commands import unread
 from tests.support.media import MediaCache, Recipe
 
 if TYPE_CHECKING:
@@ -116,15 +114,4 @@ def test_only_files_are_looped(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_reader_that_leaves_ends_it_without_a_word(media: MediaCache) -> None:
     source = str(media(Recipe(seconds=6)).path)
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as closed:
-        done = subprocess.run(
-            [sys.executable, "-m", "streamctl", "ingest", source, "--json"],
-            stdout=closed,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (1, "")
+    assert unread("ingest", source, "--json") == (1, "")

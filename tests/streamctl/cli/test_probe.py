@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.avworker.report import AudioReport, Finding, ProbeReport, TrackReport, VideoReport
 from streamctl.cli.app import run
+from tests.support.commands import unread
 from tests.support.media import MediaCache, Recipe
 
 if TYPE_CHECKING:
@@ -102,15 +101,4 @@ def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_a_reader_that_has_seen_enough_ends_it_without_a_word(media: MediaCache) -> None:
     source = str(media(Recipe(seconds=2)).path)
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as closed:
-        done = subprocess.run(
-            [sys.executable, "-m", "streamctl", "probe", source],
-            stdout=closed,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (1, "")
+    assert unread("probe", source) == (1, "")
