@@ -16,6 +16,7 @@ GOP_TOO_LONG = "gop_too_long"
 CONVERTER_FAILED = "converter_failed"
 OUT_OF_MEMORY = "out_of_memory"
 PUSH_FAILED = "push_failed"
+START_FAILED = "start_failed"
 
 
 class Causes:

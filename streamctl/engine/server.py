@@ -17,6 +17,7 @@ from streamctl import __version__
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.config.load import read_document
 from streamctl.engine import causes as cause
+from streamctl.engine.coordinator import Coordinator
 from streamctl.engine.diff import diff
 from streamctl.engine.doors import Doors
 from streamctl.engine.events import EventLog, rfc3339
@@ -24,10 +25,10 @@ from streamctl.engine.gate import EngineGate
 from streamctl.engine.looplag import LoopLag
 from streamctl.engine.memory import enforce, spare
 from streamctl.engine.proxies import Proxies
+from streamctl.engine.reconcile import Reconciler
 from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
 from streamctl.engine.status import counters, session_status, stopped_status, stream_status
-from streamctl.engine.stream import Stream
 from streamctl.engine.web import WebApp
 from streamctl.errors import NotFound, StreamctlError
 from streamctl.net.address import show
@@ -54,8 +55,6 @@ PAUSED_S = 2.0
 """A second that lasted this much longer was a pause of the process, not silence of its peers."""
 DRAIN_S = 2.0
 """How long peers get to read what was already written to them at a shutdown."""
-RESTART_S = 1.0
-"""Pause before a stream whose task failed is run again."""
 
 
 class Server:
@@ -86,7 +85,9 @@ class Server:
             media_roots=config.server.media_roots,
             http_scheme="https" if config.http.tls_cert else "http",
         )
-        self.running: dict[str, Stream] = {}
+        self.coordinator = Coordinator(self.services, changed=self._stream_changed)
+        self.running = self.coordinator.running
+        self.reconciler = Reconciler(self.coordinator, self._wanted, self.clock)
         self.gate = EngineGate(
             self.running, self.sessions_table, guesses_per_ip=limits.guesses_per_ip
         )
@@ -100,9 +101,6 @@ class Server:
         self._extra: dict[str, Service] = {}
         self._stop = anyio.Event()
         self._failure: StreamctlError | None = None
-        self._scopes: dict[str, anyio.CancelScope] = {}
-        self._tasks: anyio.abc.TaskGroup | None = None
-        self._applying = anyio.Lock()
 
     def add_service(self, kind: str, service: Service) -> None:
         """Run another service, such as the control API, beside the listeners."""
@@ -119,7 +117,7 @@ class Server:
             StreamctlError: a listener could not start, or failed later; everything was stopped.
         """
         async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
+            self.coordinator.begin(tasks)
             try:
                 await self._start(tasks)
                 started()
@@ -135,7 +133,7 @@ class Server:
 
     async def apply(self, config: Config) -> Plan:
         """Make the running streams those of ``config``; the plan that was carried out."""
-        async with self._applying:
+        async with self.reconciler.turn:
             plan = diff(self.config, config)
             listening = {"listeners": self.config.listeners, "http": self.config.http}
             self.config = config.model_copy(
@@ -146,12 +144,7 @@ class Server:
             self.sessions_table.per_ip = config.limits.sessions_per_ip
             self.gate.guesses.limit = config.limits.guesses_per_ip
             self.reload_error = ""
-            for step in plan.steps:
-                try:
-                    await self._carry_out(step.stream, step.action, config, step.reason)
-                except Exception as error:
-                    log.exception("stream %s could not be changed", step.stream)
-                    self.reload_error = f"stream `{step.stream}` does not run: {error}"
+            await self.coordinator.carry_out(plan.steps, config.streams)
             for key in plan.restart_required:
                 log.warning("changed `%s` takes effect when the server is restarted", key)
             self.events_log.emit("config.changed", steps=[s.model_dump() for s in plan.steps])
@@ -179,7 +172,7 @@ class Server:
         config = self.config.streams.get(code)
         if config is None:
             raise NotFound(f"no stream `{code}`", hint=self._known())
-        return stopped_status(config)
+        return stopped_status(config, self.coordinator.failures.get(code, ""))
 
     def sessions(self, stream: str | None = None) -> list[SessionStatus]:
         """Every open session, or those of one stream."""
@@ -232,6 +225,8 @@ class Server:
             checks.append(
                 Check(name=f"stream {code}", status="degraded" if bad else "ok", message=text)
             )
+        for code, why in sorted(self.coordinator.failures.items()):
+            checks.append(Check(name=f"stream {code}", status="degraded", message=why))
         if self.reload_error:
             checks.append(Check(name="configuration", status="degraded", message=self.reload_error))
         states = {check.status for check in checks}
@@ -308,11 +303,10 @@ class Server:
             await self.doors.open(tasks, "http", self._serve_http)
         for kind, service in self._extra.items():
             await self.doors.open(tasks, kind, service)
-        for stream in config.streams.values():
-            if not stream.disabled:
-                self._start_stream(stream)
+        await self.reconciler.look()
         self.lag.start()
         tasks.start_soon(self._tick)
+        tasks.start_soon(self.reconciler.run)
 
     def _door_failed(self, error: StreamctlError) -> None:
         self._failure = error
@@ -330,54 +324,14 @@ class Server:
             http.address, self.web, ready=ready, tls=tls, cors=http.cors, limits=limits
         )
 
-    def _start_stream(self, config: StreamConfig) -> None:
-        assert self._tasks is not None
-        stream = Stream(config, self.services)
-        self.running[config.code] = stream
+    def _wanted(self) -> Mapping[str, StreamConfig]:
+        """What the reconciler keeps running; a server that shuts down wants nothing."""
+        return {} if self.gate.closing else self.config.streams
+
+    def _stream_changed(self, code: str) -> None:
         self.web.forget()
-        stream.start()
-        # Made here, so that a stream can be stopped before its task has run.
-        scope = self._scopes[config.code] = anyio.CancelScope()
-        self._tasks.start_soon(self._run_stream, stream, scope)
-
-    async def _run_stream(self, stream: Stream, scope: anyio.CancelScope) -> None:
-        with scope:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(stream.pushes.run)
-                await self._run_input(stream)
-
-    async def _run_input(self, stream: Stream) -> None:
-        while True:
-            try:
-                await stream.run()
-            except Exception as error:
-                log.exception("stream %s: restarted", stream.code)
-                stream.causes.set(cause.INPUT_FAILED, f"{type(error).__name__}: {error}")
-                await self.clock.sleep(RESTART_S)
-            else:
-                return
-
-    async def _stop_stream(self, code: str, reason: str) -> None:
-        stream = self.running.pop(code, None)
-        self.web.forget()
-        scope = self._scopes.pop(code, None)
-        if scope is not None:
-            scope.cancel()
-        if stream is not None:
-            stream.close(reason)
-            await anyio.lowlevel.checkpoint()
-
-    async def _carry_out(self, code: str, action: str, config: Config, reason: str) -> None:
-        log.info("stream %s: %s: %s", code, action, reason)
-        if action == "update":
-            self.running[code].update(config.streams[code])
+        if code in self.running:
             self.gate.review(code)
-            self.web.forget()
-            return
-        if action in {"stop", "restart"}:
-            await self._stop_stream(code, f"stream {reason}")
-        if action in {"start", "restart"}:
-            self._start_stream(config.streams[code])
 
     async def _tick(self) -> None:
         while True:
@@ -406,8 +360,7 @@ class Server:
         self.gate.closing = True
         count = len(self.sessions_table.by_id)
         log.info("shutting down, %d session%s", count, "" if count == 1 else "s")
-        for code in list(self.running):
-            await self._stop_stream(code, "the server is shutting down")
+        await self.coordinator.stop_all("the server is shutting down")
         self.events_log.emit("server.stopping")
         self.events_log.close()
         deadline = self.clock.now() + min(DRAIN_S, self.config.server.shutdown_s / 2)

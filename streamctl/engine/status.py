@@ -363,8 +363,8 @@ def output_details(output: HttpOutput) -> dict[str, object]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def stopped_status(config: StreamConfig) -> StreamStatus:
-    """A stream that is configured but does not run."""
+def stopped_status(config: StreamConfig, failure: str = "") -> StreamStatus:
+    """A stream that is configured but does not run; ``failure`` says why, if it should."""
     first = config.inputs[0].url
     return StreamStatus(
         id=config.code,
@@ -372,6 +372,7 @@ def stopped_status(config: StreamConfig) -> StreamStatus:
         type=first.kind,
         source_addr=first.redacted,
         status="stopped",
-        ingest_status="closed",
+        ingest_status="error" if failure else "closed",
         created_at="",
+        causes=[Cause(name=cause.START_FAILED, detail=failure, since="")] if failure else [],
     )

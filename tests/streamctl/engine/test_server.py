@@ -8,8 +8,7 @@ import anyio
 import pytest
 
 from streamctl.config.load import parse
-from streamctl.engine import causes as cause
-from streamctl.engine.server import RESTART_S, TICK_S, Server
+from streamctl.engine.server import TICK_S, Server
 from streamctl.engine.stream import Stream
 from streamctl.errors import ConfigError, ConnectionFailed, NotFound, StreamctlError
 from streamctl.registry import Registry
@@ -195,46 +194,6 @@ async def test_counters_cover_every_stream() -> None:
         assert [stream.code for stream in counters.streams] == ["news", "other"]
         assert counters.uptime_s >= 0
         assert {plugin.kind for plugin in server.plugins()} >= {"rtmp", "hls", "http-ts", "file"}
-
-
-async def test_a_stream_that_is_stopped_before_its_task_ran_never_begins() -> None:
-    async with serving(NEWS) as server:
-        begun: list[str] = []
-
-        class Begins(Stream):
-            async def run(self) -> None:
-                await anyio.lowlevel.checkpoint()
-                begun.append(self.code)
-                await anyio.sleep_forever()
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("streamctl.engine.server.Stream", Begins)
-            server._start_stream(config(OTHER).streams["other"])
-            await server._stop_stream("other", "removed at once")
-            await anyio.wait_all_tasks_blocked()
-        assert begun == []
-
-
-async def test_a_stream_whose_task_fails_is_run_again() -> None:
-    clock = FakeClock()
-    server = Server(config(NEWS), REGISTRY, clock)
-    runs: list[int] = []
-
-    class Fails(Stream):
-        async def run(self) -> None:
-            runs.append(1)
-            if len(runs) == 1:
-                raise ZeroDivisionError("a bug")
-
-    stream = Fails(config(NEWS).streams["news"], server.services)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server._run_stream, stream, anyio.CancelScope())
-        await anyio.wait_all_tasks_blocked()
-        assert cause.INPUT_FAILED in stream.causes
-        clock.advance(RESTART_S)
-        await anyio.wait_all_tasks_blocked()
-        tasks.cancel_scope.cancel()
-    assert len(runs) == 2
 
 
 async def test_the_second_hand_of_a_server_looks_after_streams_viewers_and_memory(
