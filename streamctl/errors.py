@@ -15,6 +15,7 @@
     │   └── NotCarried             an output can't carry the codec  exit 5
     ├── NotFound                   no stream or session of the name exit 1
     ├── NotReady                   nothing to join yet              exit 1
+    ├── Conflict                   somebody else changed it since   exit 1
     └── StaleEpoch                 a revoked writer tried to write  exit 1
 
 Messages are lower-case, without a final period, values after a colon in backticks.
@@ -113,6 +114,10 @@ class NotFound(StreamctlError):
 
 class NotReady(StreamctlError):
     """A lane holds no random-access point yet, so nobody can join it."""
+
+
+class Conflict(StreamctlError):
+    """What was to be changed is not any more as whoever asked has seen it."""
 
 
 class StaleEpoch(StreamctlError):

@@ -1,4 +1,4 @@
-"""Tells on which line a key of a TOML text stands.
+"""Tells where the keys and values of a TOML text stand.
 
 ``tomllib`` gives values without places. This scanner walks a text that ``tomllib`` has already
 accepted, so it needs to find the ends of things only, not to judge them: https://toml.io/en/v1.0.0
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
 """Keys and list indices from the top, such as ``("streams", "news", "inputs", 0, "url")``."""
@@ -20,14 +21,45 @@ STRING = re.compile(
     r"""|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""",
     re.DOTALL,
 )
-SCALAR = re.compile(r"[^,\]}#\n]+")
+SCALAR = re.compile(r"[^,\]}#\s]+(?:[ \t]+[^,\]}#\s]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ``key = value`` that stands on lines of its own."""
+
+    path: Path
+    start: int
+    value: Span
+
+
+@dataclass(slots=True)
+class Section:
+    """A header, and what is below it up to the next one; the first section has no header."""
+
+    path: Path
+    header: Span
+    entries: list[Entry] = field(default_factory=list)
 
 
 def scan(text: str) -> dict[Path, int]:
     """The 1-based line of every key and list element; ``text`` must be valid TOML."""
+    return scanned(text).lines
+
+
+def scanned(text: str) -> Scanner:
+    """Everything that can be told of a text; it must be valid TOML."""
     scanner = Scanner(text)
     scanner.document()
-    return scanner.lines
+    return scanner
 
 
 def line_of(lines: dict[Path, int], path: Path) -> int:
@@ -40,12 +72,15 @@ def line_of(lines: dict[Path, int], path: Path) -> int:
 
 
 class Scanner:
-    """One pass over a text, collecting the line of each key."""
+    """One pass over a text, collecting the place of each key."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         self.lines: dict[Path, int] = {}
+        self.values: dict[Path, Span] = {}
+        """Every value, those inside of lists and inline tables too."""
+        self.sections = [Section((), Span(0, 0))]
         self.counts: dict[Path, int] = {}
         """Elements seen so far of each array of tables, by its full path."""
         self.counted_at = 0
@@ -56,7 +91,13 @@ class Scanner:
         table: Path = ()
         self.skip_blank()
         while self.at < len(self.text):
-            table = self.header() if self.peek() == "[" else self.assignment(table)
+            start = self.at
+            if self.peek() == "[":
+                table = self.header()
+                self.sections.append(Section(table, Span(start, self.at)))
+            else:
+                path = self.assignment(table)
+                self.sections[-1].entries.append(Entry(path, start, self.values[path]))
             self.skip_blank()
 
     def header(self) -> Path:
@@ -85,7 +126,7 @@ class Scanner:
         return path
 
     def assignment(self, table: Path) -> Path:
-        """``key = value``; gives ``table`` back, which stays the open one."""
+        """``key = value`` in ``table``; the path of the value."""
         where = self.here()
         path = table
         for part in self.key():
@@ -93,7 +134,7 @@ class Scanner:
             self.lines.setdefault(path, where)
         self.at = self.text.index("=", self.at) + 1
         self.value(path)
-        return table
+        return path
 
     def key(self) -> Path:
         """A bare, quoted or dotted key."""
@@ -110,6 +151,7 @@ class Scanner:
     def value(self, path: Path) -> None:
         """Skip a value, noting what stands inside it."""
         self.skip_blank()
+        start = self.at
         match self.peek():
             case "[":
                 self.array(path)
@@ -119,6 +161,7 @@ class Scanner:
                 self.skip(STRING)
             case _:
                 self.skip(SCALAR)
+        self.values[path] = Span(start, self.at)
 
     def array(self, path: Path) -> None:
         """``[value, …]``, which may span lines."""

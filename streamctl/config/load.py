@@ -50,6 +50,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "limits": LimitsConfig,
 }
 TABLES = frozenset({*SECTIONS, "listeners", "defaults", "streams"})
+BOM = "\ufeff"
+"""Some editors begin UTF-8 with it."""
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -62,8 +64,17 @@ def load(
         ConfigError: unreadable, or not TOML.
         ConfigErrors: everything else that is wrong with it.
     """
+    return parse(text_of(path), str(path), registry, environ)
+
+
+def text_of(path: FilePath | str) -> str:
+    """The text of a file as it is, line ends and all.
+
+    Raises:
+        ConfigError: unreadable, or not UTF-8.
+    """
     try:
-        text = FilePath(path).read_text("utf-8-sig")
+        return FilePath(path).read_bytes().decode()
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text", file=str(path)) from None
     except OSError as error:
@@ -73,7 +84,6 @@ def load(
             file=str(path),
             hint="name the file, such as `streamctl serve streams.toml`",
         ) from None
-    return parse(text, str(path), registry, environ)
 
 
 def parse(
@@ -86,6 +96,7 @@ def parse(
         ConfigErrors: everything else that is wrong with it.
     """
     environ = os.environ if environ is None else environ
+    text = text.removeprefix(BOM)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
