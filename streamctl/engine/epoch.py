@@ -296,6 +296,13 @@ class Epoch:
             self._queued_bytes -= payload_bytes(oldest)
             self.dropped += len(oldest)
 
+    def settle(self, *, patient: bool = True) -> None:
+        """Deal at once with what waits; without patience also for tracks that are not known."""
+        self._settle()
+        if not patient and self.phase is Phase.COLLECTING and self._announced:
+            self._open()
+        self._settle()
+
     def _settle(self) -> None:
         """Deal with what waits, before something else begins."""
         self._gatherer.flush()
@@ -312,7 +319,9 @@ class Epoch:
 
     def _open(self) -> None:
         """Open the init with every track whose configuration is known."""
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self.phase is not Phase.COLLECTING:
             return
         self.phase = Phase.OPEN
