@@ -274,9 +274,19 @@ class PlanStep(BaseModel):
     notices: str = Field("", description="who notices, in words")
 
 
+class ServerStep(BaseModel):
+    """What a change of configuration does to the server itself."""
+
+    part: str = Field(description="such as listeners.rtmp, http, limits")
+    action: Literal["open", "close", "move", "change"]
+    reason: str
+    notices: str = Field("", description="who notices, in words")
+
+
 class Plan(BaseModel):
     """What a change of configuration does; empty steps mean nothing to do."""
 
+    server: list[ServerStep] = Field(default_factory=list)
     steps: list[PlanStep] = Field(default_factory=list)
     restart_required: list[str] = Field(
         default_factory=list, description="changed keys that need a restart of the server"

@@ -131,6 +131,13 @@ class Derived:
         self.lane.clear()
         self.fanout.reset()
 
+    def adjust(self, settings: GraphSettings) -> None:
+        """Go on with other settings; what a lane holds too much leaves with the next item."""
+        own = Bounds(DERIVED_S, settings.bounds.max_bytes)
+        self.lane.bounds = settings.bounds if self.direct else own
+        self.fanout.merge_s = settings.merge_s
+        self.fanout.slow_viewer_timeout_s = settings.slow_viewer_timeout_s
+
     def take_over(self) -> None:
         """The epoch to come writes this lane itself: convert what is left, and no more."""
         self._cancel_grace()

@@ -1,23 +1,47 @@
-"""What a change of configuration does, as a value: ``diff(old, new) -> Plan``."""
+"""What a change of configuration does, as a value: ``diff(old, new) -> Plan``.
+
+Both sides are resolved: defaults and templates are part of each stream. Things are told apart by
+what they are, never by where they stand: an input and a destination by URL, an output by kind.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.schema import Plan, PlanStep
+from streamctl.schema import Plan, PlanStep, ServerStep
 from streamctl.sdk.plugin import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from pydantic import BaseModel
 
-    from streamctl.config.model import Config, StreamConfig
+    from streamctl.config.model import Config, InputConfig, StreamConfig
 
-UNNOTICED_KEYS = frozenset({"title", "max_viewers"})
+UNNOTICED_KEYS = frozenset(
+    {
+        "buffer_bytes",
+        "buffer_s",
+        "max_viewers",
+        "merge_ms",
+        "packet_timeout_s",
+        "slow_viewer_timeout_s",
+        "title",
+    }
+)
 """Keys of a stream that change without anybody noticing."""
 ACCESS_KEYS = frozenset({"publish_key", "read_key", "users", "publish_from", "read_from"})
 """Keys that concern nobody but those whom they let in no more."""
+INPUTS = "inputs"
+OUTPUTS = "outputs"
 OUTPUTS_OPTIONS = "outputs_options"
 PUSH = "push"
+PARTS = frozenset({OUTPUTS, OUTPUTS_OPTIONS, PUSH})
+"""Keys whose own parts tell what happens."""
+UPDATED_KEYS = UNNOTICED_KEYS | ACCESS_KEYS | PARTS
+"""What a running stream takes; anything else starts it anew."""
+NOBODY = "nobody"
+EVERYBODY = "its publisher and viewers are disconnected"
 
 
 def changed(old: BaseModel, new: BaseModel) -> list[str]:
@@ -27,18 +51,62 @@ def changed(old: BaseModel, new: BaseModel) -> list[str]:
 
 def diff(old: Config, new: Config) -> Plan:
     """The smallest plan that leads from one configuration to the other."""
-    plan = Plan()
+    plan = Plan(server=[*section_steps(old, new), *listener_steps(old, new)])
     for code in sorted({*old.streams, *new.streams}):
         step = stream_step(code, old.streams.get(code), new.streams.get(code))
         if step is not None:
             plan.steps.append(step)
-    for section in ("server", "api", "http"):
-        keys = changed(getattr(old, section), getattr(new, section))
-        plan.restart_required += [f"{section}.{key}" for key in keys]
-    for kind in sorted({*old.listeners, *new.listeners}):
-        if old.listeners.get(kind) != new.listeners.get(kind):
-            plan.restart_required.append(f"listeners.{kind}")
     return plan
+
+
+def section_steps(old: Config, new: Config) -> Iterable[ServerStep]:
+    """What happens to the parts of a server that are always there."""
+    for part in ("server", "log", "limits", "http", "api"):
+        was, will = getattr(old, part), getattr(new, part)
+        keys = changed(was, will)
+        if not keys:
+            continue
+        moves = "address" in keys
+        yield ServerStep(
+            part=part,
+            action="move" if moves else "change",
+            reason=f"{was.address} to {will.address}" if moves else f"changed: {', '.join(keys)}",
+            notices=section_notices(part, keys),
+        )
+
+
+def section_notices(part: str, keys: Sequence[str]) -> str:
+    """Who notices that keys of a section change."""
+    if part == "api" and "tokens" in keys:
+        return "clients whose token is gone are refused"
+    if "address" in keys:
+        return "who connects anew needs the new address"
+    return NOBODY
+
+
+def listener_steps(old: Config, new: Config) -> Iterable[ServerStep]:
+    """What happens to the listeners of protocols."""
+    for name in sorted({*old.listeners, *new.listeners}):
+        was, will = old.listeners.get(name), new.listeners.get(name)
+        part = f"listeners.{name}"
+        if was is None and will is not None:
+            yield ServerStep(part=part, action="open", reason=f"added: {will.address}")
+        elif will is None and was is not None:
+            notices = "its publishers and viewers are disconnected"
+            yield ServerStep(part=part, action="close", reason="removed", notices=notices)
+        elif was is not None and will is not None and was != will:
+            moves = was.address != will.address
+            keys = changed(was.options, will.options) if alike(was.options, will.options) else []
+            reasons = [f"{was.address} to {will.address}"] if moves else []
+            reasons += [f"changed: {', '.join(keys)}"] if keys else []
+            stay = isinstance(will.options, Options) and will.options.keeps_peers
+            notices = "who connects anew needs the new address" if moves else NOBODY
+            yield ServerStep(
+                part=part,
+                action="move" if moves else "change",
+                reason="; ".join(reasons),
+                notices=notices if stay else "its publishers and viewers are disconnected",
+            )
 
 
 def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -> PlanStep | None:
@@ -49,30 +117,114 @@ def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -
         return None
     if will and not was:
         return PlanStep(stream=code, action="start", reason="enabled" if old else "added")
-    everybody = "its publisher and viewers are disconnected"
     if was and not will:
         reason = "disabled" if new else "removed"
-        return PlanStep(stream=code, action="stop", reason=reason, notices=everybody)
+        return PlanStep(stream=code, action="stop", reason=reason, notices=EVERYBODY)
     assert old is not None
     assert new is not None
+    return change_step(old, new)
+
+
+def change_step(old: StreamConfig, new: StreamConfig) -> PlanStep | None:
+    """What happens to a stream that runs before and after."""
     keys = changed(old, new)
-    if not keys:
-        return None
+    named = [key for key in keys if key not in {*PARTS, INPUTS}]
+    named += [f"input {text}" for text in input_changes(old.inputs, new.inputs)]
+    named += [f"outputs {text}" for text in kind_changes(old, new)]
     outputs = output_changes(old, new)
-    named = [key for key in keys if key not in {OUTPUTS_OPTIONS, PUSH}]
     named += [f"{kind}.{key}" for kind, inner in outputs.items() for key in inner]
     named += [f"push {text}" for text in push_changes(old, new)]
+    if not named:
+        return None
     reason = f"changed: {', '.join(named)}"
-    if not set(keys) <= {*UNNOTICED_KEYS, *ACCESS_KEYS, OUTPUTS_OPTIONS, PUSH}:
-        return PlanStep(stream=code, action="restart", reason=reason, notices=everybody)
-    noticing = [kind for kind in outputs if not adjustable(kind, old, new)]
-    notices = [f"its viewers over {' and '.join(noticing)} start anew"] if noticing else []
-    notices += [f"`{name}` is left" for name in pushes_left(old, new)]
-    if not ACCESS_KEYS.isdisjoint(keys):
-        notices.append("who may no more is disconnected")
+    if not set(keys) <= UPDATED_KEYS:
+        return PlanStep(stream=new.code, action="restart", reason=reason, notices=EVERYBODY)
     return PlanStep(
-        stream=code, action="update", reason=reason, notices="; ".join(notices) or "nobody"
+        stream=new.code,
+        action="update",
+        reason=reason,
+        notices="; ".join(notices(old, new, keys, outputs)) or NOBODY,
     )
+
+
+def notices(
+    old: StreamConfig, new: StreamConfig, keys: Sequence[str], outputs: Mapping[str, list[str]]
+) -> Iterable[str]:
+    """Who notices what a running stream takes."""
+    if lost := inputs_lost(old.inputs, new.inputs):
+        yield f"viewers see a cut if {' or '.join(lost)} is on air"
+    if removed := [kind for kind in outputs_lost(old, new) if kind]:
+        yield f"its viewers over {' and '.join(removed)} are disconnected"
+    anew = [kind for kind in outputs if new.serves(kind) and not adjustable(kind, old, new)]
+    if anew:
+        yield f"its viewers over {' and '.join(anew)} start anew"
+    for name in pushes_left(old, new):
+        yield f"`{name}` is left"
+    if not ACCESS_KEYS.isdisjoint(keys):
+        yield "who may no more is disconnected"
+
+
+def input_changes(old: Sequence[InputConfig], new: Sequence[InputConfig]) -> list[str]:
+    """The inputs that differ, by URL, with what happens to each."""
+    was, will = told_apart(old), told_apart(new)
+    found = [f"`{one.url.redacted}` added" for key, one in will.items() if key not in was]
+    found += [f"`{one.url.redacted}` removed" for key, one in was.items() if key not in will]
+    for key in [key for key in will if key in was]:
+        if keys := input_keys(was[key], will[key]):
+            found.append(f"`{will[key].url.redacted}` ({', '.join(keys)})")
+    if [key for key in was if key in will] != [key for key in will if key in was]:
+        found.append("order")
+    return found
+
+
+def inputs_lost(old: Sequence[InputConfig], new: Sequence[InputConfig]) -> list[str]:
+    """The inputs that end, or begin anew."""
+    was, will = told_apart(old), told_apart(new)
+    return [
+        f"`{one.url.redacted}`"
+        for key, one in was.items()
+        if key not in will or input_keys(one, will[key])
+    ]
+
+
+def told_apart(inputs: Iterable[InputConfig]) -> dict[tuple[str, int], InputConfig]:
+    """The inputs by URL; of those with the same URL, by their order."""
+    found: dict[tuple[str, int], InputConfig] = {}
+    for one in inputs:
+        number = sum(key[0] == one.url.raw for key in found)
+        found[one.url.raw, number] = one
+    return found
+
+
+def input_keys(old: InputConfig, new: InputConfig) -> list[str]:
+    """The keys of an input that differ, those of its protocol among them."""
+    keys = [key for key in changed(old, new) if key not in {"url", "options"}]
+    if old.options == new.options:
+        return keys
+    return keys + (changed(old.options, new.options) if alike(old.options, new.options) else [])
+
+
+def alike(old: BaseModel, new: BaseModel) -> bool:
+    """Whether two sets of options are of one kind."""
+    return type(old) is type(new)
+
+
+def kind_changes(old: StreamConfig, new: StreamConfig) -> list[str]:
+    """The kinds of outputs that come and go; empty names stand for all others."""
+    if old.outputs == new.outputs:
+        return []
+    added = [f"`{kind}` added" for kind in new.outputs or () if not old.serves(kind)]
+    added += ["all others added"] if new.outputs is None else []
+    removed = [f"`{kind}` removed" for kind in old.outputs or () if not new.serves(kind)]
+    removed += ["all others removed"] if old.outputs is None else []
+    return added + removed
+
+
+def outputs_lost(old: StreamConfig, new: StreamConfig) -> list[str]:
+    """The kinds that viewers may use no more."""
+    if old.outputs is None and new.outputs is not None:
+        return ["all other outputs"]
+    return [kind for kind in old.outputs or () if not new.serves(kind)]
 
 
 def push_changes(old: StreamConfig, new: StreamConfig) -> list[str]:

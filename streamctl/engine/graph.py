@@ -97,6 +97,12 @@ class Graph:
         inits = [lane.init for lane in self.lanes() if lane.format in TRUNK_FORMATS]
         return 1 + max((init.version for init in inits if init is not None), default=0)
 
+    def adjust(self, settings: GraphSettings) -> None:
+        """Go on with other settings; readers stay, and viewers that are there already."""
+        self.settings = settings
+        for entry in self.entries():
+            entry.adjust(settings)
+
     def rewire(self, origin: Format, *, sealed: bool = False) -> None:
         """Let the epoch that begins now write the lane of its origin.
 

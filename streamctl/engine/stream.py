@@ -15,24 +15,19 @@ from typing import TYPE_CHECKING
 from streamctl.engine import causes as cause
 from streamctl.engine.causes import Causes
 from streamctl.engine.derived import GraphSettings
-from streamctl.engine.diff import adjustable, output_changes
 from streamctl.engine.epoch import Epoch, EpochHost
 from streamctl.engine.graph import Graph
 from streamctl.engine.ingest import PullInput
 from streamctl.engine.lane import Bounds
+from streamctl.engine.outputs import Outputs
 from streamctl.engine.pushes import Pushes
 from streamctl.engine.timeline import Timeline
-from streamctl.engine.view import EngineView
 from streamctl.errors import StreamctlError
-from streamctl.sdk.endpoints import Adjustable
-from streamctl.sdk.plugin import Cap
 
 if TYPE_CHECKING:
     from streamctl.config.model import StreamConfig
     from streamctl.engine.services import Services
     from streamctl.media.packet import Format, Init
-    from streamctl.sdk.endpoints import Handler, HttpOutput
-    from streamctl.sdk.plugin import ProtocolPlugin
     from streamctl.sdk.session import Session
 
 log = logging.getLogger("streamctl.stream")
@@ -57,12 +52,7 @@ class Stream:
         self.notes: dict[str, str] = {}
         self.timeline = Timeline(self.started)
         self.graph = Graph(
-            GraphSettings(
-                bounds=Bounds(config.buffer_s, config.buffer_bytes),
-                merge_s=config.merge_ms / 1000,
-                slow_viewer_timeout_s=config.slow_viewer_timeout_s,
-                outputs=self._output_formats(),
-            ),
+            self._graph_settings(),
             services.specs,
             self.clock,
             failed=self._converter_failed,
@@ -73,9 +63,9 @@ class Stream:
         self.publisher: Session | None = None
         self.viewers = 0
         """Open sessions of viewers."""
-        self.outputs: dict[str, HttpOutput] = {}
-        self.routes: dict[str, tuple[str, Handler]] = {}
-        """Handlers with the kind that owns them, by suffix after the code."""
+        self.served = Outputs(self)
+        self.outputs = self.served.running
+        self.routes = self.served.routes
         self.refused = 0
         self.bytes_sent = 0
         """Bytes sent to sessions that have ended."""
@@ -99,59 +89,18 @@ class Stream:
 
     def start(self) -> None:
         """Start the outputs; the input starts with :meth:`run`."""
-        view = EngineView(self)
-        for kind, plugin in self.services.plugins.items():
-            if Cap.HTTP not in plugin.caps or not self.config.serves(kind):
-                continue
-            self._start_output(plugin, view)
+        self.served.start()
         if self.takes_publisher:
             self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
         self.services.events.emit("stream.started", self.code)
         self.pushes.apply(self.config.push)
 
-    def _start_output(self, plugin: ProtocolPlugin, view: EngineView) -> None:
-        kind = plugin.kind
-        try:
-            options = self.config.output_options(plugin)
-            output = plugin.http_output(view, options, self.services.context(kind))
-            routes = {suffix: (kind, handler) for suffix, handler in output.routes().items()}
-            output.start()
-        except Exception as error:
-            log.exception("stream %s: %s can't be served", self.code, kind)
-            self.note(kind, f"can't be served: {error}")
-            return
-        self.outputs[kind] = output
-        self.routes.update(routes)
-
     def update(self, config: StreamConfig) -> None:
-        """Go on with a configuration that differs in what a running stream can change.
-
-        Outputs that can't adjust to their new options begin anew.
-        """
+        """Go on with a configuration that differs in what a running stream can change."""
         old, self.config = self.config, config
+        self.graph.adjust(self._graph_settings())
         self.pushes.apply(config.push)
-        for kind in output_changes(old, config):
-            output = self.outputs.get(kind)
-            plugin = self.services.plugins[kind]
-            if isinstance(output, Adjustable) and adjustable(kind, old, config):
-                output.adjust(config.output_options(plugin))
-            elif output is not None:
-                self._restart_output(plugin, output)
-
-    def _restart_output(self, plugin: ProtocolPlugin, output: HttpOutput) -> None:
-        del self.outputs[plugin.kind]
-        self.routes = {
-            suffix: route for suffix, route in self.routes.items() if route[0] != plugin.kind
-        }
-        self._stop_output(plugin.kind, output)
-        self.generation = max(self.generation + 1, int(self.clock.wall() * 1000))
-        self._start_output(plugin, EngineView(self))
-
-    def _stop_output(self, kind: str, output: HttpOutput) -> None:
-        try:
-            output.stop()
-        except Exception:
-            log.exception("stream %s: %s did not stop well", self.code, kind)
+        self.served.apply(old, config)
 
     async def run(self) -> None:
         """Pull the input until it is over for good; returns at once for ``publish:``."""
@@ -281,8 +230,7 @@ class Stream:
         self.closed = True
         for session in self.services.sessions.of(self.code):
             session.close(reason)
-        for kind, output in self.outputs.items():
-            self._stop_output(kind, output)
+        self.served.stop()
         self.end(reason)
         self.graph.close()
         self.services.events.emit("stream.stopped", self.code, reason=reason)
@@ -310,6 +258,15 @@ class Stream:
     def refusal(self, fmt: Format) -> str:
         """Why viewers of that format are refused now; empty = they are not."""
         return self.graph.refusal(fmt) if self.on_air() else ""
+
+    def _graph_settings(self) -> GraphSettings:
+        config = self.config
+        return GraphSettings(
+            bounds=Bounds(config.buffer_s, config.buffer_bytes),
+            merge_s=config.merge_ms / 1000,
+            slow_viewer_timeout_s=config.slow_viewer_timeout_s,
+            outputs=self._output_formats(),
+        )
 
     def _output_formats(self) -> dict[str, Format]:
         """What viewers read, by the kinds that serve this stream."""

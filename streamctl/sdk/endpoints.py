@@ -151,6 +151,14 @@ class Listener(Protocol):
         """
 
 
+@runtime_checkable
+class Retirable(Protocol):
+    """A listener that can give its place to another while its peers stay connected."""
+
+    def retire(self) -> None:
+        """Free the address at once; ``serve`` returns when the last peer has gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A parsed HTTP request without a body."""

@@ -43,6 +43,8 @@ class Options(BaseModel):
     live: ClassVar[frozenset[str]] = frozenset()
     """Keys of an output that its viewers don't see change: the output is
     :class:`~streamctl.sdk.endpoints.Adjustable`."""
+    keeps_peers: ClassVar[bool] = False
+    """The listener with these options is :class:`~streamctl.sdk.endpoints.Retirable`."""
 
 
 class Empty(Options):

@@ -5,8 +5,18 @@ from typing import Any, ClassVar
 import pytest
 
 from streamctl.config.address import Address
-from streamctl.config.model import ApiConfig, Config, LogConfig, PushConfig
-from streamctl.engine.diff import diff
+from streamctl.config.model import (
+    ApiConfig,
+    Config,
+    HttpConfig,
+    InputConfig,
+    LimitsConfig,
+    ListenerConfig,
+    LogConfig,
+    PushConfig,
+    ServerConfig,
+)
+from streamctl.engine.diff import diff, input_changes, inputs_lost
 from streamctl.sdk.plugin import Empty, Options
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import stream_config
@@ -28,7 +38,9 @@ def config(**streams: dict[str, Any]) -> Config:
         ({"a": {}}, {"a": {"disabled": True}}, "stop"),
         ({"a": {"disabled": True}}, {"a": {}}, "start"),
         ({"a": {}}, {"a": {"title": "A"}}, "update"),
-        ({"a": {}}, {"a": {"merge_ms": 100}}, "restart"),
+        ({"a": {}}, {"a": {"merge_ms": 100}}, "update"),
+        ({"a": {}}, {"a": {"buffer_s": 30.0, "buffer_bytes": 2_000_000}}, "update"),
+        ({"a": {}}, {"a": {"packet_timeout_s": 9, "slow_viewer_timeout_s": 9}}, "update"),
         ({"a": {}}, {"a": {"url": "words://x"}}, "restart"),
     ],
 )
@@ -66,10 +78,86 @@ def test_who_may_no_more_is_all_that_a_change_of_access_concerns() -> None:
     assert (step.action, step.notices) == ("update", "who may no more is disconnected")
 
 
-def test_sections_that_need_a_restart_are_named() -> None:
-    old = Config()
-    new = Config(api=ApiConfig(address=Address("127.0.0.1", 1)), log=LogConfig(level="debug"))
-    assert diff(old, new).restart_required == ["api.address"]
+class Port(Options):
+    """Options of a listener whose peers stay."""
+
+    keeps_peers: ClassVar[bool] = True
+    limit: int = 5
+
+
+class Datagrams(Options):
+    """Options of a listener whose peers can't."""
+
+
+def listener(port: int, options: Options | None = None) -> ListenerConfig:
+    return ListenerConfig(address=Address("127.0.0.1", port), options=options or Port())
+
+
+LEFT = "its publishers and viewers are disconnected"
+MOVED = "who connects anew needs the new address"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "steps"),
+    [
+        ({}, {}, []),
+        (
+            {"api": ApiConfig(), "log": LogConfig()},
+            {"api": ApiConfig(address=Address("127.0.0.1", 1)), "log": LogConfig(level="debug")},
+            [
+                ("log", "change", "changed: level", "nobody"),
+                ("api", "move", "127.0.0.1:9997 to 127.0.0.1:1", MOVED),
+            ],
+        ),
+        (
+            {},
+            {"api": ApiConfig(tokens=({"name": "a", "value": "hush"},))},
+            [("api", "change", "changed: tokens", "clients whose token is gone are refused")],
+        ),
+        (
+            {"limits": LimitsConfig()},
+            {"limits": LimitsConfig(sessions=1, sessions_per_ip=1)},
+            [("limits", "change", "changed: sessions, sessions_per_ip", "nobody")],
+        ),
+        (
+            {"http": HttpConfig(), "server": ServerConfig()},
+            {"http": HttpConfig(cors=()), "server": ServerConfig(shutdown_s=1)},
+            [
+                ("server", "change", "changed: shutdown_s", "nobody"),
+                ("http", "change", "changed: cors", "nobody"),
+            ],
+        ),
+        (
+            {"listeners": {"a": listener(1), "b": listener(2)}},
+            {"listeners": {"b": listener(2), "c": listener(3)}},
+            [
+                ("listeners.a", "close", "removed", LEFT),
+                ("listeners.c", "open", "added: 127.0.0.1:3", ""),
+            ],
+        ),
+        (
+            {"listeners": {"a": listener(1), "b": listener(2)}},
+            {"listeners": {"a": listener(3), "b": listener(2, Port(limit=6))}},
+            [
+                ("listeners.a", "move", "127.0.0.1:1 to 127.0.0.1:3", MOVED),
+                ("listeners.b", "change", "changed: limit", "nobody"),
+            ],
+        ),
+        (
+            {"listeners": {"a": listener(1, Datagrams())}},
+            {"listeners": {"a": listener(3, Datagrams())}},
+            [("listeners.a", "move", "127.0.0.1:1 to 127.0.0.1:3", LEFT)],
+        ),
+    ],
+)
+def test_what_happens_to_the_server_itself(
+    old: dict[str, Any], new: dict[str, Any], steps: list[tuple[str, ...]]
+) -> None:
+    plan = diff(Config(**old), Config(**new))
+    assert [(one.part, one.action, one.reason, one.notices) for one in plan.server] == steps
+    assert plan.steps == []
+    assert plan.restart_required == []
+    assert "hush" not in plan.model_dump_json()
 
 
 class Tuned(Options):
@@ -108,10 +196,69 @@ def test_spelling_a_default_out_changes_nothing_for_viewers() -> None:
 
 def test_other_keys_beside_options_restart_the_stream() -> None:
     was = config(a={})
-    will = config(a={"outputs_options": {"hls": Tuned(window=5)}, "merge_ms": 100})
+    will = config(a={"outputs_options": {"hls": Tuned(window=5)}, "url": "words://x"})
     (step,) = diff(was, will).steps
     assert step.action == "restart"
     assert "hls.window" in step.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason", "notices"),
+    [
+        (None, ("hls",), "outputs all others removed",
+         "its viewers over all other outputs are disconnected"),
+        (("hls", "rtmp"), ("rtmp",), "outputs `hls` removed",
+         "its viewers over hls are disconnected"),
+        (("hls",), ("hls", "rtmp"), "outputs `rtmp` added", "nobody"),
+        (("hls",), None, "outputs all others added", "nobody"),
+        (("hls",), ("rtmp",), "outputs `rtmp` added, outputs `hls` removed",
+         "its viewers over hls are disconnected"),
+    ],
+)  # fmt: skip
+def test_outputs_come_and_go_one_by_one(
+    old: tuple[str, ...] | None, new: tuple[str, ...] | None, reason: str, notices: str
+) -> None:
+    was, will = config(a={"outputs": old}), config(a={"outputs": new})
+    (step,) = diff(was, will).steps
+    assert (step.action, step.reason, step.notices) == ("update", f"changed: {reason}", notices)
+
+
+def test_outputs_in_another_order_are_the_same() -> None:
+    was, will = config(a={"outputs": ("hls", "rtmp")}), config(a={"outputs": ("rtmp", "hls")})
+    assert diff(was, will).steps == []
+
+
+def entry(url: str, **options: int) -> InputConfig:
+    return InputConfig(url=StreamURL.parse(url), options=Colours(**options))
+
+
+A, B, C = entry("words://a"), entry("words://user:secret@b"), entry("words://c", hue=1)
+
+
+@pytest.mark.parametrize(
+    ("new", "changes", "lost"),
+    [
+        ([A, B, C], [], []),
+        ([A, B], ["`words://c` removed"], ["`words://c`"]),
+        ([B, C], ["`words://a` removed"], ["`words://a`"]),
+        ([A, B, entry("words://d"), C], ["`words://d` added"], []),
+        ([C, B, A], ["order"], []),
+        ([A, B, entry("words://c", hue=2)], ["`words://c` (hue)"], ["`words://c`"]),
+        (
+            [entry("words://d"), A, B],
+            ["`words://d` added", "`words://c` removed"],
+            ["`words://c`"],
+        ),
+        ([A, A, B, C], ["`words://a` added"], []),
+    ],
+)
+def test_inputs_are_told_apart_by_what_they_are(
+    new: list[InputConfig], changes: list[str], lost: list[str]
+) -> None:
+    old = [A, B, C]
+    assert input_changes(old, new) == changes
+    assert inputs_lost(old, new) == lost
+    assert "secret" not in str(input_changes(old, [A]))
 
 
 def push(name: str, url: str = "", **keys: Any) -> PushConfig:
