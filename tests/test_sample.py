@@ -11,7 +11,9 @@ import pytest
 from streamctl.config.load import SECTIONS, parse
 from streamctl.config.model import (
     Config,
+    DegradeConfig,
     ListenerConfig,
+    PublishKeys,
     PushKeys,
     StreamKeys,
     TokenConfig,
@@ -51,6 +53,7 @@ def test_loads_with_every_inactive_line_active() -> None:
         "tv",
         "studio",
         "encoder",
+        "big",
         "loop",
     ]
 
@@ -72,6 +75,9 @@ def test_shows_defaults_where_it_says_so() -> None:
     [push] = complete.streams["relay"].push
     for key in ("retry_s", "retries", "hold"):
         assert getattr(push, key) == PushKeys.model_fields[key].default
+    big = complete.streams["big"]
+    for key in ("standby", "probe_after_s", "failback_after_s", "slate_after_s"):
+        assert getattr(big, key) == StreamKeys.model_fields[key].default
     news = complete.streams["news"]
     same = {"packet_timeout_s", "slow_viewer_timeout_s", "buffer_s", "buffer_bytes", "merge_ms"}
     for key in same:
@@ -86,6 +92,8 @@ def keys() -> Iterator[tuple[str, str]]:
         "stream": StreamKeys,
         "push": PushKeys,
         "listener": ListenerConfig,
+        "publish input": PublishKeys,
+        "degrade": DegradeConfig,
     }
     for plugin in REGISTRY.load_all()[0]:
         models[f"{plugin.kind} input"] = plugin.InputOptions

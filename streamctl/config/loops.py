@@ -48,7 +48,8 @@ def edges(config: Config, reading: Reading) -> Iterator[tuple[str, str, Path]]:
                 yield code, target, ("streams", code, "push", number, "url")
         for number, entry in enumerate(stream.inputs):
             if (source := own_code(entry.url, config, reading)) is not None:
-                yield source, code, ("streams", code, "inputs", number)
+                where = ("slate",) if entry.slate else ("inputs", number)
+                yield source, code, ("streams", code, *where)
 
 
 def own_code(url: StreamURL, config: Config, reading: Reading) -> str | None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.plugin import ProtocolPlugin
 
 
+PUBLISH = "publish"
+"""The kind of an input that waits on the listeners; no plugin has it."""
 LINE_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: controls, halves of surrogate pairs, line and paragraph separators."""
 
@@ -67,6 +69,8 @@ def network(value: Any) -> Any:
 
 Number = BeforeValidator(number)
 Seconds = Annotated[float, Number, Field(gt=0, le=86_400, allow_inf_nan=False)]
+NoneOrSeconds = Annotated[float, Number, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Amount = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
 Bytes = Annotated[int, Number, Field(ge=1_048_576)]
 Line = Annotated[str, AfterValidator(line)]
@@ -157,12 +161,43 @@ class ListenerConfig(Section):
     """The plugin's ``ListenerOptions``."""
 
 
+class PublishKeys(Section):
+    """The keys of a ``publish:`` input."""
+
+    key: LoginSecret | None = None
+    """Who knows it may publish to this input, and to no other one."""
+    override: bool = False
+    """A publisher takes the place of another one, where none is free."""
+
+
 class InputConfig(Section):
     """One input of a stream."""
 
     url: InstanceOf[StreamURL]
     options: SerializeAsAny[InstanceOf[BaseModel]]
-    """The plugin's ``InputOptions``."""
+    """The plugin's ``InputOptions``, or :class:`PublishKeys`."""
+    role: Literal["input", "slate"] = "input"
+    """A slate is shown when there is nothing else."""
+
+    @property
+    def publish(self) -> bool:
+        """Whether a publisher comes to it."""
+        return self.url.kind == PUBLISH
+
+    @property
+    def slate(self) -> bool:
+        """Whether it is shown only when there is nothing else."""
+        return self.role == "slate"
+
+
+class DegradeConfig(Section):
+    """``degrade``: beyond what an input that still delivers counts as degraded; 0 = never."""
+
+    no_frames_s: NoneOrSeconds = 0.0
+    """Time without a picture while other bytes flow."""
+    min_kbps: Amount = 0.0
+    max_loss_pct: Annotated[float, Number, Field(ge=0, lt=100)] = 0.0
+    no_keyframe_s: NoneOrSeconds = 0.0
 
 
 class PushKeys(Section):
@@ -223,6 +258,17 @@ class StreamKeys(Section):
     """Networks that may watch; empty = any."""
     packet_timeout_s: Seconds = 5.0
     """Silence after which an input counts as failed."""
+    standby: Literal["cold", "hot"] = "cold"
+    """Whether the next input, and the slate, stay connected while another one is on air."""
+    probe_after_s: Seconds = 8.0
+    """How long an input that failed is left alone while another one is on air."""
+    failback_after_s: Seconds = 12.0
+    """How long a better input has to be sound before it takes over."""
+    degrade: DegradeConfig = DegradeConfig()
+    slate: Line = ""
+    """URL of what is shown when no input delivers, such as ``file:slate.mp4``."""
+    slate_after_s: NoneOrSeconds = 1.0
+    """How long nothing is on air before the slate is."""
     slow_viewer_timeout_s: Seconds = 20.0
     """How long a viewer may keep falling behind before it is closed."""
     buffer_s: Annotated[float, Number, Field(ge=1, le=600, allow_inf_nan=False)] = 10.0

@@ -30,7 +30,8 @@ def check_files(streams: Iterable[StreamConfig], roots: Sequence[str], reading: 
                 try:
                     located(entry.url.path, roots)
                 except ConfigError as error:
-                    reading.fault(("streams", stream.code, "inputs", number), error)
+                    where = ("slate",) if entry.slate else ("inputs", number)
+                    reading.fault(("streams", stream.code, *where), error)
 
 
 def looks_right(text: str, roots: Sequence[str]) -> bool:

@@ -19,10 +19,10 @@ from streamctl.config.faults import (
     nearest,
     unknown_key,
 )
-from streamctl.config.model import InputConfig, StreamConfig, StreamKeys
+from streamctl.config.model import PUBLISH, InputConfig, PublishKeys, StreamConfig, StreamKeys
 from streamctl.config.push import read_pushes
 from streamctl.errors import StreamctlError
-from streamctl.sdk.plugin import Cap, Empty
+from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from streamctl.config.lines import Path
     from streamctl.registry import Registry
     from streamctl.sdk.plugin import ProtocolPlugin
-
-PUBLISH = "publish"
-"""The kind of an input that waits on the listeners; no plugin has it."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -103,6 +100,7 @@ def read_stream(
     keys = reading.model(StreamKeys, table, place)
     if keys is not None:
         check_outputs(keys.outputs or (), (*place, "outputs"), reading)
+        inputs += read_slate(keys.slate, (*place, "slate"), reading)
     reading.faults[known:] = [settle(fault, own, defaults) for fault in reading.faults[known:]]
     if keys is None or len(reading.faults) > known:
         return None
@@ -150,12 +148,6 @@ def read_inputs(written: object, path: Path, reading: Reading) -> tuple[InputCon
     if not isinstance(written, list):
         reading.fault(path, "write a list", 'such as `inputs = ["publish:"]`')
         return ()
-    if len(written) > 1:
-        reading.fault(
-            (*path, 1),
-            "failover between inputs is not available in this version",
-            "keep one input",
-        )
     inputs = [read_input(entry, (*path, number), reading) for number, entry in enumerate(written)]
     return tuple(entry for entry in inputs if entry is not None)
 
@@ -185,13 +177,27 @@ def read_input(written: object, path: Path, reading: Reading) -> InputConfig | N
             reading.fault(place, f"`{url.kind}` can't be used as an input")
             return None
     rest = {key: value for key, value in table.items() if key != "url"}
-    model = plugin.InputOptions if plugin else Empty
+    model = plugin.InputOptions if plugin else PublishKeys
     options = reading.model(model, rest, path, beside=("url",))
     if options is None:
         return None
     if plugin is not None:
         reading.check(plugin.check_input, url, options, place)
     return InputConfig(url=url, options=options)
+
+
+def read_slate(written: str, path: Path, reading: Reading) -> tuple[InputConfig, ...]:
+    """The input of last resort, if there is one; faults are noted."""
+    if not written:
+        return ()
+    known = len(reading.faults)
+    entry = read_input(written, path, reading)
+    if entry is None or len(reading.faults) > known:
+        return ()
+    if entry.publish:
+        reading.fault(path, "a publisher can't be the slate", "name a file: `file:slate.mp4`")
+        return ()
+    return (entry.model_copy(update={"role": "slate"}),)
 
 
 def read_options(table: dict[str, Any], path: Path, reading: Reading) -> dict[str, BaseModel]:

@@ -184,11 +184,11 @@ def test_streams_inherit_the_defaults_table_by_table() -> None:
             "",
         ),
         (
-            "[streams.a]\ninputs = [\n'publish:',\n'file:x.mp4']\n",
-            4,
-            "streams.a.inputs[1]",
-            "failover between inputs is not available in this version",
-            "keep one input",
+            "[streams.a]\ninputs = ['publish:']\nslate = 'publish:'\n",
+            3,
+            "streams.a.slate",
+            "a publisher can't be the slate",
+            "name a file: `file:slate.mp4`",
         ),
         (
             "[[streams.a.inputs]]\nurl = 'rtmp://x/y'\ntimeot_s = 1\n",
