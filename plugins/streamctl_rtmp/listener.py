@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.net.tcp import serve_tcp
+from streamctl.net.tcp import TcpServer
 from streamctl_rtmp.session import RtmpSession
 
 if TYPE_CHECKING:
@@ -16,24 +16,30 @@ if TYPE_CHECKING:
 
 
 class RtmpListener:
-    """Implements :class:`streamctl.sdk.endpoints.Listener`."""
+    """Implements :class:`streamctl.sdk.endpoints.Listener` and ``Retirable``."""
 
     def __init__(self, address: Address, ctx: Context, tls: ServerTls | None = None) -> None:
         self.address = address
         self.ctx = ctx
         self.tls = tls
+        self._server: TcpServer | None = None
 
     async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
-        """Accept until cancelled.
+        """Accept until cancelled, or retired and left by all.
 
         Raises:
             ConnectionFailed: the address can't be bound.
             ConfigError: the certificate can't be used.
         """
-        await serve_tcp(
+        self._server = TcpServer(
             self.address,
             lambda: RtmpSession(gate, self.ctx),
-            ready=ready,
             tls=self.tls,
             key="[listeners.rtmps] address" if self.tls else "[listeners.rtmp] address",
         )
+        await self._server.serve(ready)
+
+    def retire(self) -> None:
+        """Free the address; peers that are connected stay."""
+        if self._server is not None:
+            self._server.retire()

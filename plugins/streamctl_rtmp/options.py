@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from streamctl.sdk.plugin import Options
+
+
+class ListenerOptions(Options):
+    """``[listeners.rtmp]`` has no keys beside ``address``."""
+
+    keeps_peers: ClassVar[bool] = True
 
 
 class TlsListenerOptions(Options):
     """Keys of ``[listeners.rtmps]`` beside ``address``."""
 
+    keeps_peers: ClassVar[bool] = True
     tls_cert: Path
     """Certificate chain in PEM; loaded again when the file changes."""
     tls_key: Path

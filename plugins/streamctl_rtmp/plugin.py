@@ -40,6 +40,7 @@ class RtmpPlugin(ProtocolPlugin):
     url_template = "rtmp://{host}:{port}/live/{code}"
     InputOptions: ClassVar[type[BaseModel]] = keys.ClientOptions
     PushOptions: ClassVar[type[BaseModel]] = keys.ClientOptions
+    ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
     listeners: ClassVar[Mapping[str, type[BaseModel]]] = {TLS_LISTENER: keys.TlsListenerOptions}
 
     def source(self, url: StreamURL, options: keys.ClientOptions, ctx: Context) -> Source:

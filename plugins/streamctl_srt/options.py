@@ -77,6 +77,7 @@ class LinkOptions(Options):
 class ListenerOptions(LinkOptions):
     """Keys of ``[listeners.srt]`` beside ``address``."""
 
+    keeps_peers: ClassVar[bool] = True
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Publishers and viewers at the same time."""
 

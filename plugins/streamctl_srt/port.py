@@ -28,7 +28,7 @@ KEY = "[listeners.srt] address"
 
 
 class SrtListener:
-    """Implements :class:`streamctl.sdk.endpoints.Listener`."""
+    """Implements :class:`streamctl.sdk.endpoints.Listener` and ``Retirable``."""
 
     def __init__(
         self, address: Address, options: ListenerOptions, ctx: Context, runtime: Runtime
@@ -37,9 +37,10 @@ class SrtListener:
         self.options = options
         self.ctx = ctx
         self.runtime = runtime
+        self._port: Port | None = None
 
     async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
-        """Accept until cancelled.
+        """Accept until cancelled, or retired and left by all.
 
         Raises:
             ConnectionFailed: the address can't be bound, or libsrt has failed.
@@ -48,15 +49,22 @@ class SrtListener:
         async with self.runtime.running() as engine:
             settings = Settings.of(self.options)
             port = Port(engine, gate, self.ctx, settings, self.options.max_connections)
+            self._port = port
             try:
                 ready(await port.open(self.address))
-                while not port.failure:
+                while not port.failure and not port.left:
                     await self.ctx.clock.sleep(TICK_S)
                     port.tick()
-                raise ConnectionFailed(port.failure)
+                if port.failure:
+                    raise ConnectionFailed(port.failure)
             finally:
                 with anyio.CancelScope(shield=True):
                     await port.close("the server stops listening here")
+
+    def retire(self) -> None:
+        """Free the address; peers that are connected stay."""
+        if self._port is not None:
+            self._port.retire()
 
 
 class Port:
@@ -88,6 +96,19 @@ class Port:
         self._endpoint = endpoint
         self.engine.reader.listen(endpoint, self)
         return address[0], endpoint.address()[1]
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody is here, nor can come."""
+        return self.admission.closing and not self.connections
+
+    def retire(self) -> None:
+        """Let nobody in any more."""
+        self.admission.closing = True
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is not None:
+            self.engine.reader.forget(endpoint)
+            endpoint.close()
 
     def accepted(self, peer: tuple[Endpoint, Address]) -> None:
         """A caller is through the handshake."""
@@ -134,6 +155,4 @@ class Port:
         for connection in list(self.connections):
             connection.close(reason)
         await self.sender.stop()
-        if self._endpoint is not None:
-            self.engine.reader.forget(self._endpoint)
-            self._endpoint.close()
+        self.retire()

@@ -120,6 +120,10 @@ class Connections:
         if self._held:
             self._sweeper = asyncio.get_running_loop().call_later(HOLD_S, self._sweep)
 
+    async def gone(self) -> None:
+        """Wait until none is open."""
+        await self._empty.wait()
+
     async def close(self, reason: str, grace_s: float) -> None:
         """Close all of them; those that take longer than ``grace_s`` are cut."""
         for connection in list(self._open):

@@ -25,7 +25,7 @@ from streamctl.net.http_condition import cut
 from streamctl.net.http_plain import PlainPeer
 from streamctl.net.http_request import Incoming, RequestReader
 from streamctl.net.http_response import ResponseWriter, problem, refused
-from streamctl.net.tcp import serve_tcp
+from streamctl.net.tcp import TcpServer
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
 
 if TYPE_CHECKING:
@@ -118,6 +118,50 @@ class FilePart:
     size: int
 
 
+class HttpServer:
+    """Serves an app on one address; implements the ``retire`` of ``sdk`` listeners."""
+
+    def __init__(
+        self,
+        address: Address,
+        app: HttpApp,
+        *,
+        tls: ServerTls | None = None,
+        cors: Sequence[str] = ("*",),
+        limits: HttpLimits | None = None,
+    ) -> None:
+        """Let pages of the origins in ``cors`` read the responses; ``*`` is every page."""
+        clock = LoopClock()
+        writer = ResponseWriter(clock.wall, cors)
+        site = Site(app, clock, writer, limits or HttpLimits(), ChunkFramer())
+        self._app = app
+        self._tcp = TcpServer(
+            address,
+            lambda: HttpPeer(site),
+            tls=tls,
+            plain=lambda: PlainPeer(writer),
+            key="http.address",
+        )
+
+    async def serve(self, ready: Callable[[Address], None]) -> None:
+        """Serve until cancelled, or retired and left by all; ``ready`` gets the bound address.
+
+        Raises:
+            ConnectionFailed: the address can't be bound.
+            ConfigError: the certificate can't be used.
+        """
+        try:
+            await self._tcp.serve(ready)
+        finally:
+            # Whoever took the place of a retired server serves from the same files.
+            if not self._tcp.retired.is_set():
+                self._app.files.clear()
+
+    def retire(self) -> None:
+        """Free the address; clients that are connected stay."""
+        self._tcp.retire()
+
+
 async def serve_http(
     address: Address,
     app: HttpApp,
@@ -127,28 +171,13 @@ async def serve_http(
     cors: Sequence[str] = ("*",),
     limits: HttpLimits | None = None,
 ) -> None:
-    """Serve ``app`` until cancelled; ``ready`` gets the bound address.
-
-    Pages of the origins in ``cors`` may read the responses; ``*`` is every page.
+    """Serve ``app`` until cancelled; as :class:`HttpServer` does.
 
     Raises:
         ConnectionFailed: the address can't be bound.
         ConfigError: the certificate can't be used.
     """
-    clock = LoopClock()
-    writer = ResponseWriter(clock.wall, cors)
-    site = Site(app, clock, writer, limits or HttpLimits(), ChunkFramer())
-    try:
-        await serve_tcp(
-            address,
-            lambda: HttpPeer(site),
-            ready=ready,
-            tls=tls,
-            plain=lambda: PlainPeer(site.writer),
-            key="http.address",
-        )
-    finally:
-        app.files.clear()
+    await HttpServer(address, app, tls=tls, cors=cors, limits=limits).serve(ready)
 
 
 class HttpPeer:

@@ -1,7 +1,8 @@
 """TCP listeners and outgoing connections for protocols that are written as a ``Peer``.
 
 Each connection gets its own peer object; what happens on it is
-:class:`~streamctl.net.connection.Connection`'s matter.
+:class:`~streamctl.net.connection.Connection`'s matter. A listener that retires frees its address at
+once and goes on with the connections that it has.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
@@ -42,6 +44,63 @@ ACCEPT_RETRY_S = 1.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
+class TcpServer:
+    """Accepts connections on one address; implements the ``retire`` of ``sdk`` listeners."""
+
+    address: Address
+    factory: Callable[[], Peer]
+    """Makes the peer of a connection."""
+    tls: ServerTls | None = None
+    """Its files are followed as long as the address is held."""
+    plain: Callable[[], Peer] | None = None
+    """Makes the peers of clients who don't speak TLS where it is spoken."""
+    key: str = "address"
+    """The setting that errors name."""
+    retired: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: ExitStack = field(default_factory=ExitStack)
+
+    async def serve(self, ready: Callable[[Address], None]) -> None:
+        """Accept until cancelled, then close all connections; or until the last one has gone.
+
+        ``ready`` gets the bound address.
+
+        Raises:
+            ConnectionFailed: the address can't be bound.
+            ConfigError: the certificate can't be used.
+        """
+        if self.tls is not None:
+            await to_thread.run_sync(self.tls.load)
+        connections = Connections()
+        sockets = await listening_sockets(self.address, backlog=BACKLOG, key=self.key)
+        try:
+            async with anyio.create_task_group() as tasks:
+                with self._held:
+                    for listening in sockets:
+                        opening = Opening(self.factory, connections, self.tls, self.plain)
+                        acceptor = Acceptor(listening, opening, tasks)
+                        self._held.callback(acceptor.close)
+                        acceptor.accept()
+                    ready((self.address[0], sockets[0].getsockname()[1]))
+                    await self._until_retired()
+            # Handshakes that were under way are over here.
+            await connections.gone()
+        finally:
+            await stop(connections)
+
+    def retire(self) -> None:
+        """Free the address; what is connected stays."""
+        self._held.close()
+        self.retired.set()
+
+    async def _until_retired(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            if self.tls is not None:
+                tasks.start_soon(self.tls.watch)
+            await self.retired.wait()
+            tasks.cancel_scope.cancel()
+
+
 async def serve_tcp(
     address: Address,
     factory: Callable[[], Peer],
@@ -53,32 +112,11 @@ async def serve_tcp(
 ) -> None:
     """Accept connections until cancelled; then close all of them.
 
-    ``ready`` gets the bound address; ``key`` is the setting that errors name. The files of
-    ``tls`` are followed as long as this runs; ``plain`` makes the peers of clients who don't
-    speak TLS there.
-
     Raises:
         ConnectionFailed: the address can't be bound.
         ConfigError: the certificate can't be used.
     """
-    if tls is not None:
-        await to_thread.run_sync(tls.load)
-    connections = Connections()
-    sockets = await listening_sockets(address, backlog=BACKLOG, key=key)
-    try:
-        async with anyio.create_task_group() as tasks:
-            with ExitStack() as stack:
-                for listening in sockets:
-                    opening = Opening(factory, connections, tls, plain)
-                    acceptor = Acceptor(listening, opening, tasks)
-                    stack.callback(acceptor.close)
-                    acceptor.accept()
-                if tls is not None:
-                    tasks.start_soon(tls.watch)
-                ready((address[0], sockets[0].getsockname()[1]))
-                await anyio.sleep_forever()
-    finally:
-        await stop(connections)
+    await TcpServer(address, factory, tls, plain, key).serve(ready)
 
 
 class Acceptor:

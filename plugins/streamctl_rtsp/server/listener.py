@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.net.tcp import serve_tcp
+from streamctl.net.tcp import TcpServer
 from streamctl_rtsp.server.port import Port
 from streamctl_rtsp.server.session import RtspSession
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RtspListener:
-    """Implements :class:`streamctl.sdk.endpoints.Listener`."""
+    """Implements :class:`streamctl.sdk.endpoints.Listener` and ``Retirable``."""
 
     def __init__(
         self,
@@ -33,9 +33,10 @@ class RtspListener:
         self.options = options
         self.ctx = ctx
         self.tls = tls
+        self._server: TcpServer | None = None
 
     async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
-        """Accept until cancelled.
+        """Accept until cancelled, or retired and left by all.
 
         Raises:
             ConnectionFailed: the address can't be bound.
@@ -45,16 +46,21 @@ class RtspListener:
         async with anyio.create_task_group() as tasks:
             port = Port(gate, self.ctx, self.options, tasks)
             try:
-                await serve_tcp(
+                self._server = TcpServer(
                     self.address,
                     lambda: RtspSession(port),
-                    ready=ready,
                     tls=self.tls,
                     key=f"[listeners.{'rtsps' if self.tls else 'rtsp'}] address",
                 )
+                await self._server.serve(ready)
             except Exception as error:
                 # Not from within: a group of tasks would wrap it.
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+    def retire(self) -> None:
+        """Free the address; peers that are connected stay."""
+        if self._server is not None:
+            self._server.retire()

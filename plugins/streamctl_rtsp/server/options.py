@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -33,6 +33,7 @@ Groups = Annotated[IPv4Network | IPv6Network, BeforeValidator(network), AfterVal
 class ListenerOptions(Options):
     """Keys of ``[listeners.rtsp]`` beside ``address``."""
 
+    keeps_peers: ClassVar[bool] = True
     session_timeout_s: int = Field(default=60, ge=5, le=3600)
     """How long a session lives without a sign of its client; announced to it."""
     udp: bool = True
@@ -49,6 +50,7 @@ class ListenerOptions(Options):
 class TlsListenerOptions(Options):
     """Keys of ``[listeners.rtsps]`` beside ``address``."""
 
+    keeps_peers: ClassVar[bool] = True
     tls_cert: Path
     """Certificate chain in PEM; loaded again when the file changes."""
     tls_key: Path

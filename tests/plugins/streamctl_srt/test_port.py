@@ -402,3 +402,35 @@ async def test_garbage_disturbs_nobody() -> None:
         caller.send(MESSAGE)
         await world.until(lambda: world.writer and world.writer.data == MESSAGE)
         assert len(world.sessions) == 1
+
+
+async def test_a_port_that_retires_keeps_its_peers_and_gives_its_address_away() -> None:
+    world = World()
+    bound: list[tuple[str, int]] = []
+    first = SrtListener((HOST, 0), ListenerOptions(), world.ctx, world.runtime)
+    ended = anyio.Event()
+
+    async def serve() -> None:
+        await first.serve(world, ready=bound.append)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        await world.until(lambda: bound)
+        world.port = bound[0][1]
+        async with world.caller("publish:news") as caller:
+            await world.until(lambda: world.writer)
+            assert world.writer is not None
+            first.retire()
+            second = SrtListener(bound[0], ListenerOptions(), world.ctx, world.runtime)
+            tasks.start_soon(lambda: second.serve(world, ready=bound.append))
+            await world.until(lambda: len(bound) == 2)
+            before = len(world.writer.data)
+            caller.send(b"G" * 1316)
+            await world.until(lambda: world.writer and len(world.writer.data) > before)
+            async with world.caller("read:news"):
+                await world.until(lambda: len(world.sessions) == 2)
+            assert not ended.is_set()
+        with anyio.fail_after(5):
+            await ended.wait()
+        tasks.cancel_scope.cancel()

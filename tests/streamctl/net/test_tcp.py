@@ -3,8 +3,10 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
 import weakref
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -14,8 +16,13 @@ from streamctl.errors import ConnectionFailed
 from streamctl.net import tcp
 from streamctl.net.connection import Connections
 from streamctl.net.opening import Opening
-from streamctl.net.tcp import Acceptor, connect_tcp, serve_tcp
+from streamctl.net.tcp import Acceptor, TcpServer, connect_tcp, serve_tcp
+from streamctl.net.tls import ServerTls
 from tests.streamctl.net.recorder import RecordingPeer, connected, serving
+from tests.support.certificates import self_signed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def echo(peer: RecordingPeer, data: bytes) -> None:
@@ -237,3 +244,71 @@ async def test_connections_behave_alike_on_uvloop(
         peer.wire.close("done")
         await peer.gone.wait()
     assert serving_peer.calls[-1] == "closed"
+
+
+async def listening(bound: list[tuple[str, int]], count: int) -> None:
+    """Wait until so many addresses are bound."""
+    with anyio.fail_after(5):
+        while len(bound) < count:
+            await anyio.sleep(0.01)
+
+
+@pytest.mark.anyio
+async def test_a_retired_listener_frees_its_address_and_keeps_its_peers() -> None:
+    peer = RecordingPeer(echo)
+    server = TcpServer(("127.0.0.1", 0), lambda: peer)
+    bound: list[tuple[str, int]] = []
+    ended = anyio.Event()
+
+    async def serve() -> None:
+        await server.serve(bound.append)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        await listening(bound, 1)
+        with socket.create_connection(bound[0], timeout=5) as client:
+            await peer.up.wait()
+            server.retire()
+            heir = TcpServer(bound[0], RecordingPeer)
+            tasks.start_soon(heir.serve, bound.append)
+            await listening(bound, 2)
+            assert bound[1] == bound[0]
+            client.sendall(b"still here")
+            assert await read_exactly(client, 10) == b"still here"
+            assert not ended.is_set()
+            heir.retire()
+        with anyio.fail_after(5):
+            await ended.wait()
+    assert peer.reason != "the server stops listening here"
+
+
+@pytest.mark.anyio
+async def test_who_shakes_hands_while_a_listener_retires_is_let_in(tmp_path: Path) -> None:
+    made = self_signed(tmp_path)
+    tls = ServerTls(made.cert, made.key)
+    peer = RecordingPeer(echo)
+    server = TcpServer(("127.0.0.1", 0), lambda: peer, tls)
+    bound: list[tuple[str, int]] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve, bound.append)
+        await listening(bound, 1)
+        with socket.create_connection(bound[0], timeout=5) as plain:
+            await anyio.sleep(0.05)
+            server.retire()
+
+            def shake() -> bytes:
+                context = ssl.create_default_context(cafile=made.cert)
+                context.check_hostname = False
+                with context.wrap_socket(plain) as client:
+                    client.sendall(b"hello")
+                    return client.recv(5)
+
+            assert await anyio.to_thread.run_sync(shake) == b"hello"
+
+
+@pytest.mark.anyio
+async def test_a_listener_that_nobody_came_to_ends_when_it_retires() -> None:
+    server = TcpServer(("127.0.0.1", 0), RecordingPeer)
+    with anyio.fail_after(5):
+        await server.serve(lambda _: server.retire())
