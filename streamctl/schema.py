@@ -95,19 +95,36 @@ class InputStatus(BaseModel):
     priority: int
     url: str = Field(description="secrets replaced by ***")
     kind: str
-    status: Literal["idle", "connecting", "active", "degraded", "stopped"]
+    role: Literal["input", "slate"] = "input"
+    status: Literal["idle", "connecting", "active", "standby", "degraded", "stopped"]
+    on_air: bool = Field(False, description="a degraded input may be, if there is no better one")
     peer: str = Field("", description="ip:port of the publisher or upstream")
     bitrate_kbps: float = 0.0
     fps: float = 0.0
+    loss_pct: float = Field(0.0, description="packets lost in the last 10 s, where that is known")
+    held_bytes: int = Field(0, description="media held while another input is on air")
     bytes_received: int = 0
     packets_received: int = 0
     reconnects: int = 0
+    complaint: str = Field("", description="what is wrong with what it delivers")
     last_error: str = ""
+    errors: list[str] = Field(default_factory=list, description="since it last worked")
     last_packet_at: str = ""
+    last_switch_at: str = Field("", description="when it last went on air")
     link: dict[str, object] = Field(
         default_factory=dict, description="what the protocol measures of the connection"
     )
     transport: TransportStatus | None = Field(None, description="of MPEG-TS")
+
+
+class SwitchStatus(BaseModel):
+    """One change of what is on air."""
+
+    at: str
+    before: int = Field(description="priority of the input before; -1 = there was none")
+    after: int
+    reason: str = Field(description="initial, error, timeout, manual, failback, recovery, slate …")
+    detail: str = ""
 
 
 class OutputStatus(BaseModel):
@@ -225,6 +242,7 @@ class StreamStatus(BaseModel):
     stats: StreamStats = Field(default_factory=StreamStats)
     causes: list[Cause] = Field(default_factory=list)
     inputs: list[InputStatus] = Field(default_factory=list)
+    switches: list[SwitchStatus] = Field(default_factory=list, description="the newest first")
     outputs: list[OutputStatus] = Field(default_factory=list)
     pushes: list[PushStatus] = Field(default_factory=list)
     sessions: list[SessionStatus] = Field(default_factory=list)
@@ -290,6 +308,9 @@ class Plan(BaseModel):
     steps: list[PlanStep] = Field(default_factory=list)
     restart_required: list[str] = Field(
         default_factory=list, description="changed keys that need a restart of the server"
+    )
+    failures: dict[str, str] = Field(
+        default_factory=dict, description="streams that could not be changed, with the reason"
     )
 
 

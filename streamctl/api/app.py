@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from streamctl.api import events, health, streams
-from streamctl.api.guard import Guard, Token
+from streamctl.api.guard import Access, Guard
 from streamctl.api.metrics import ServerCollector
 from streamctl.api.openapi import document
 from streamctl.api.page import dashboard
@@ -43,20 +43,18 @@ OPERATIONS: tuple[Operation, ...] = (
 
 
 def build_app(server: Control, config: ApiConfig) -> Starlette:
-    """The application for a server."""
-    tokens = tuple(
-        Token(token.name, token.value.get_secret_value().encode(), token.scope)
-        for token in config.tokens
-    )
+    """The application for a server; ``state.access`` takes another configuration."""
+    access = Access()
+    access.adopt(config)
     refused: Counter[int] = Counter()
     app = Starlette(
         routes=[
             *(operation.route() for operation in OPERATIONS),
-            Route("/openapi.json", described(tokens)),
+            Route("/openapi.json", described(access)),
             Route("/", dashboard()),
         ],
         middleware=[
-            Middleware(Guard, tokens=tokens, host=config.address.host, refused=refused),
+            Middleware(Guard, access=access, refused=refused),
             Middleware(EncodedSlashes),
         ],
         exception_handlers={
@@ -67,16 +65,17 @@ def build_app(server: Control, config: ApiConfig) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.control = server
+    app.state.access = access
     app.state.event_streams = events.OpenStreams()
     app.state.collector = ServerCollector(server, refused)
     return app
 
 
-def described(tokens: tuple[Token, ...]) -> Callable[[Request], Awaitable[Response]]:
+def described(access: Access) -> Callable[[Request], Awaitable[Response]]:
     """The handler of ``GET /openapi.json``."""
-    body = json.dumps(document(OPERATIONS, with_tokens=bool(tokens)))
+    bodies = [json.dumps(document(OPERATIONS, with_tokens=wanted)) for wanted in (False, True)]
 
     async def openapi(request: Request) -> Response:
-        return Response(body, media_type="application/json")
+        return Response(bodies[bool(access.tokens)], media_type="application/json")
 
     return openapi

@@ -25,10 +25,11 @@ from streamctl.net.guesses import Guesses
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from streamctl.config.model import ApiConfig
 
 GUESSES_PER_IP = 30
 """Different wrong tokens a minute, after which an address has to wait."""
@@ -38,6 +39,9 @@ OPEN_PATHS = frozenset({"/", "/live", "/ready"})
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
+
+MEDIA_TYPES = frozenset({"application/json", "application/toml"})
+"""Bodies that no form of a web page can send."""
 
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 """A ``Host`` header in lower case, without user, path or anything else."""
@@ -68,17 +72,36 @@ class Verdict:
     hint: str = ""
 
 
+@dataclass(slots=True)
+class Access:
+    """Who may call the API at present."""
+
+    tokens: tuple[Token, ...] = ()
+    host: str = ""
+    """The name that the server is configured to have."""
+
+    def adopt(self, config: ApiConfig) -> None:
+        """Go on with another configuration: a token that is gone is worth nothing any more."""
+        self.host = config.address.host
+        self.tokens = tuple(
+            Token(token.name, token.value.get_secret_value().encode(), token.scope)
+            for token in config.tokens
+        )
+
+
 class Guard:
     """ASGI middleware that lets in what may come in, and counts what may not."""
 
-    def __init__(
-        self, app: ASGIApp, *, tokens: Sequence[Token], host: str, refused: Counter[int]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, access: Access, refused: Counter[int]) -> None:
         self.app = app
-        self.tokens = tuple(tokens)
-        self.host = host.lower()
+        self.access = access
         self.refused = refused
         self.guesses = Guesses(time.monotonic, GUESSES_PER_IP)
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens there are."""
+        return self.access.tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or refuse it."""
@@ -133,7 +156,7 @@ class Guard:
                 "call http://127.0.0.1, or set api.tokens and send one",
             )
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        if (has_body or method != "DELETE") and media_type(headers) != "application/json":
+        if (has_body or method != "DELETE") and media_type(headers) not in MEDIA_TYPES:
             return Verdict(403, "control calls need `Content-Type: application/json`")
         return None
 
@@ -155,7 +178,7 @@ class Guard:
         if parts is None:
             return False
         name = parts["name"].strip("[]")
-        if name in (self.host, "localhost"):
+        if name in (self.access.host.lower(), "localhost"):
             return True
         try:
             return ip_address(name).is_loopback

@@ -38,6 +38,9 @@ MAX_CONNECTIONS = 500
 BACKLOG = 128
 """Connections that wait to be accepted."""
 
+GONE_S = 0.5
+"""A server that has retired looks this often whether the last client has gone."""
+
 GRACE_S = 0.5
 """How long a request in progress may go on when the server stops."""
 
@@ -127,39 +130,71 @@ class EmbeddedServer(uvicorn.Server):
         yield
 
 
+class ApiServer:
+    """Serves an application on one address; implements ``Retirable`` of ``sdk``."""
+
+    def __init__(self, app: Starlette, address: Address) -> None:
+        self.app = app
+        self.address = address
+        config = uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
+        # The annotation says int; the value is only handed to a timeout that takes fractions.
+        config.timeout_graceful_shutdown = GRACE_S  # type: ignore[assignment]
+        self._server = EmbeddedServer(config)
+        self._retired = anyio.Event()
+
+    async def serve(self, ready: Callable[[Address], None]) -> None:
+        """Serve until cancelled, or retired and left by all; ``ready`` gets the bound address.
+
+        Raises:
+            ConnectionFailed: the address can't be bound.
+        """
+        sockets = await listening_sockets(self.address, backlog=BACKLOG, key="api.address")
+        port = sockets[0].getsockname()[1]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run, sockets)
+            try:
+                ready((self.address[0], port))
+                await self._retired.wait()
+                await self._left()
+            finally:
+                # Whoever took the place of a retired server feeds these followers.
+                if not self._retired.is_set():
+                    self.app.state.event_streams.stopping.set()
+                self._server.should_exit = True
+
+    def retire(self) -> None:
+        """Free the address; clients that are connected stay."""
+        for server in getattr(self._server, "servers", ()):
+            server.close()
+        self._retired.set()
+
+    async def _left(self) -> None:
+        """Wait until no client is connected."""
+        while True:
+            await anyio.sleep(GONE_S)
+            if not self._server.server_state.connections:
+                return
+
+    async def _run(self, sockets: list[Any]) -> None:
+        # Cancelled from outside, uvicorn would skip its shutdown and leave connections open.
+        with anyio.CancelScope(shield=True):
+            await self._server.serve(sockets)
+
+
 async def serve_api(app: Starlette, address: Address, *, ready: Callable[[Address], None]) -> None:
     """Serve until cancelled; call ``ready`` with the bound address.
 
     Raises:
         ConnectionFailed: the address can't be bound.
     """
-    sockets = await listening_sockets(address, backlog=BACKLOG, key="api.address")
-    port = sockets[0].getsockname()[1]
-    config = uvicorn.Config(
-        app,
-        http=GuardedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
-    # The annotation says int; the value is only handed to a timeout that takes fractions.
-    config.timeout_graceful_shutdown = GRACE_S  # type: ignore[assignment]
-    server = EmbeddedServer(config)
-
-    async def run() -> None:
-        # Cancelled from outside, uvicorn would skip its shutdown and leave connections open.
-        with anyio.CancelScope(shield=True):
-            await server.serve(sockets)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-        try:
-            ready((address[0], port))
-            await anyio.sleep_forever()
-        finally:
-            app.state.event_streams.stopping.set()
-            server.should_exit = True
+    await ApiServer(app, address).serve(ready)

@@ -65,13 +65,19 @@ def run(file: Path, config: Config, registry: Registry, *, level: str, since: Lo
 
     async def serving() -> bool:
         from streamctl.api.app import build_app
-        from streamctl.api.serve import serve_api
+        from streamctl.api.serve import ApiServer
         from streamctl.cli.service import Service
+        from streamctl.engine.doors import Entrance
         from streamctl.engine.server import Server
+
+        def api(config: Config) -> Entrance:
+            address = config.api.address
+            return Entrance(address, address.port, lambda: ApiServer(app, address))
 
         server = Server(config, registry)
         app = build_app(server, config.api)
-        server.add_service("api", lambda ready: serve_api(app, config.api.address, ready=ready))
+        server.add_door("api", api)
+        server.follow(lambda config: app.state.access.adopt(config.api))
         service = Service(
             server, file, level=level, line=line, announce=out if text else None, since=since
         )

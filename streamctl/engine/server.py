@@ -19,7 +19,7 @@ from streamctl.config.load import read_document
 from streamctl.engine import causes as cause
 from streamctl.engine.coordinator import Coordinator
 from streamctl.engine.diff import diff
-from streamctl.engine.doors import Doors
+from streamctl.engine.doors import Doors, Entrance
 from streamctl.engine.events import EventLog, rfc3339
 from streamctl.engine.gate import EngineGate
 from streamctl.engine.looplag import LoopLag
@@ -33,20 +33,20 @@ from streamctl.engine.web import WebApp
 from streamctl.errors import NotFound, StreamctlError
 from streamctl.net.address import show
 from streamctl.net.clock import LoopClock
-from streamctl.net.http import HttpLimits, serve_http
+from streamctl.net.http import HttpLimits, HttpServer
 from streamctl.net.tls import ServerTls
 from streamctl.schema import Check, Health, Plan, ServerCounters
-from streamctl.sdk.plugin import Cap
+from streamctl.sdk.plugin import Cap, Options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from streamctl.config.model import Config, StreamConfig
-    from streamctl.engine.doors import Service
+    from anyio.abc import TaskGroup
+
+    from streamctl.config.model import Config, HttpConfig, StreamConfig
     from streamctl.registry import Registry
     from streamctl.schema import Event, PluginStatus, SessionStatus, StreamStatus
     from streamctl.sdk.context import Clock
-    from streamctl.sdk.endpoints import Address
 
 log = logging.getLogger("streamctl.server")
 
@@ -98,13 +98,21 @@ class Server:
         """Bound addresses by kind; ``http`` and ``api`` too."""
         self.reload_error = ""
         """Why the newest reload was refused; empty when the running configuration is current."""
-        self._extra: dict[str, Service] = {}
+        self.reload_failed_at = 0.0
+        """Since when reloads are refused, Unix time."""
+        self._extra: dict[str, Callable[[Config], Entrance]] = {}
+        self._followers: list[Callable[[Config], None]] = []
+        self._tasks: TaskGroup | None = None
         self._stop = anyio.Event()
         self._failure: StreamctlError | None = None
 
-    def add_service(self, kind: str, service: Service) -> None:
+    def add_door(self, kind: str, entrance: Callable[[Config], Entrance]) -> None:
         """Run another service, such as the control API, beside the listeners."""
-        self._extra[kind] = service
+        self._extra[kind] = entrance
+
+    def follow(self, follower: Callable[[Config], None]) -> None:
+        """Call ``follower`` with every configuration that is applied from now on."""
+        self._followers.append(follower)
 
     def stop(self) -> None:
         """Begin a graceful shutdown."""
@@ -117,6 +125,7 @@ class Server:
             StreamctlError: a listener could not start, or failed later; everything was stopped.
         """
         async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
             self.coordinator.begin(tasks)
             try:
                 await self._start(tasks)
@@ -132,26 +141,27 @@ class Server:
             raise self._failure
 
     async def apply(self, config: Config) -> Plan:
-        """Make the running streams those of ``config``; the plan that was carried out."""
+        """Make the running server one of ``config``; the plan that was carried out.
+
+        Raises:
+            StreamctlError: a listener can't be opened; nothing has changed.
+        """
         async with self.reconciler.turn:
             plan = diff(self.config, config)
-            listening = {"listeners": self.config.listeners, "http": self.config.http}
-            self.config = config.model_copy(
-                update={**listening, "api": self.config.api, "server": self.config.server}
-            )
-            self.gate.disabled = disabled(config)
-            self.sessions_table.total = config.limits.sessions
-            self.sessions_table.per_ip = config.limits.sessions_per_ip
-            self.gate.guesses.limit = config.limits.guesses_per_ip
+            await self._move_doors(config)
+            self.config = config
+            self._adopt(config)
             self.reload_error = ""
-            await self.coordinator.carry_out(plan.steps, config.streams)
-            for key in plan.restart_required:
-                log.warning("changed `%s` takes effect when the server is restarted", key)
+            plan.failures = await self.coordinator.carry_out(plan.steps, config.streams)
+            for step in plan.server:
+                log.info("%s: %s: %s", step.part, step.action, step.reason)
             self.events_log.emit("config.changed", steps=[s.model_dump() for s in plan.steps])
             return plan
 
     def reload_failed(self, message: str) -> None:
         """A new configuration was refused; the running one goes on."""
+        if not self.reload_error:
+            self.reload_failed_at = self.clock.wall()
         self.reload_error = message
         self.events_log.emit("config.refused", error=message)
 
@@ -227,8 +237,12 @@ class Server:
             )
         for code, why in sorted(self.coordinator.failures.items()):
             checks.append(Check(name=f"stream {code}", status="degraded", message=why))
+        for kind, why in sorted(self.doors.lost.items()):
+            checks.append(Check(name=f"listener {kind}", status="degraded", message=why))
         if self.reload_error:
-            checks.append(Check(name="configuration", status="degraded", message=self.reload_error))
+            since = rfc3339(self.reload_failed_at)
+            text = f"reload failed since {since}: {self.reload_error}"
+            checks.append(Check(name="configuration", status="degraded", message=text))
         states = {check.status for check in checks}
         return Health(
             status="down" if self._stop.is_set() else "degraded" if "degraded" in states else "ok",
@@ -293,36 +307,53 @@ class Server:
         config = self.config.model_copy(update={"streams": streams})
         return diff(self.config, config) if dry_run else await self.apply(config)
 
-    async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
-        config = self.config
-        self.gate.disabled = disabled(config)
-        for name, listener in config.listeners.items():
-            plugin, _ = self.registry.listener(name)
-            await self.doors.listen(tasks, self.gate, plugin, listener, name=name)
-        if any(Cap.HTTP in plugin.caps for plugin in self.services.plugins.values()):
-            await self.doors.open(tasks, "http", self._serve_http)
-        for kind, service in self._extra.items():
-            await self.doors.open(tasks, kind, service)
+    async def _start(self, tasks: TaskGroup) -> None:
+        self._adopt(self.config)
+        await self.doors.become(tasks, self._entrances(self.config))
         await self.reconciler.look()
         self.lag.start()
         tasks.start_soon(self._tick)
         tasks.start_soon(self.reconciler.run)
 
+    def _adopt(self, config: Config) -> None:
+        """Take over what is looked up when it is needed."""
+        limits = config.limits
+        self.gate.disabled = disabled(config)
+        self.gate.guesses.limit = limits.guesses_per_ip
+        self.sessions_table.total = limits.sessions
+        self.sessions_table.per_ip = limits.sessions_per_ip
+        self.services.media_roots = config.server.media_roots
+        self.services.http_scheme = "https" if config.http.tls_cert else "http"
+        self.web.proxies = Proxies(config.http.trusted_proxies)
+        for follower in self._followers:
+            follower(config)
+
+    async def _move_doors(self, config: Config) -> None:
+        before = self.services.handshake_s
+        self.services.handshake_s = config.limits.handshake_s
+        try:
+            if self._tasks is not None:
+                await self.doors.become(self._tasks, self._entrances(config))
+        except BaseException:
+            self.services.handshake_s = before
+            raise
+
+    def _entrances(self, config: Config) -> dict[str, Entrance]:
+        """Everything that listens with this configuration."""
+        found = {}
+        for name, listener in config.listeners.items():
+            plugin, _ = self.registry.listener(name)
+            # Others would lose their peers, and shake no hands.
+            keeps = isinstance(listener.options, Options) and listener.options.keeps_peers
+            part = config.limits.handshake_s if keeps else None
+            found[name] = self.doors.entrance(self.gate, plugin, listener, part=part)
+        if any(Cap.HTTP in plugin.caps for plugin in self.services.plugins.values()):
+            found["http"] = http_entrance(self.web, config.http, config.limits.handshake_s)
+        return found | {kind: make(config) for kind, make in self._extra.items()}
+
     def _door_failed(self, error: StreamctlError) -> None:
         self._failure = error
         self.stop()
-
-    async def _serve_http(self, ready: Callable[[Address], None]) -> None:
-        http = self.config.http
-        limits = HttpLimits(header_s=self.config.limits.handshake_s)
-        tls = None
-        if http.tls_cert is not None and http.tls_key is not None:
-            tls = ServerTls(
-                http.tls_cert, http.tls_key, setting="http", handshake_s=limits.header_s
-            )
-        await serve_http(
-            http.address, self.web, ready=ready, tls=tls, cors=http.cors, limits=limits
-        )
 
     def _wanted(self) -> Mapping[str, StreamConfig]:
         """What the reconciler keeps running; a server that shuts down wants nothing."""
@@ -370,6 +401,21 @@ class Server:
     def _known(self) -> str:
         codes = ", ".join(sorted(self.config.streams)) or "none"
         return f"configured streams: {codes}"
+
+
+def http_entrance(web: WebApp, config: HttpConfig, handshake_s: float) -> Entrance:
+    """Where media is served over HTTP."""
+
+    def make() -> HttpServer:
+        tls = None
+        if config.tls_cert is not None and config.tls_key is not None:
+            cert, key = config.tls_cert, config.tls_key
+            tls = ServerTls(cert, key, setting="http", handshake_s=handshake_s)
+        limits = HttpLimits(header_s=handshake_s)
+        return HttpServer(config.address, web, tls=tls, cors=config.cors, limits=limits)
+
+    own = (config.address, config.cors, config.tls_cert, config.tls_key, handshake_s)
+    return Entrance(own, config.address.port, make)
 
 
 def disabled(config: Config) -> frozenset[str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.datastructures import Headers
 
-from streamctl.api.guard import Guard, Token
+from streamctl.api.guard import Access, Guard, Token
+from streamctl.config.model import ApiConfig
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -23,7 +24,7 @@ def judge(
     method: str, headers: dict[str, str], *, host: str = "127.0.0.1", tokens: tuple[Token, ...] = ()
 ) -> str:
     """The refusal's message, empty when the request may come in."""
-    guard = Guard(nothing, tokens=tokens, host=host, refused=Counter())
+    guard = Guard(nothing, access=Access(tokens, host), refused=Counter())
     verdict = guard.judge(method, "/api/v1/sessions/x", Headers(headers))
     return "" if verdict is None else f"{verdict.status} {verdict.message}"
 
@@ -131,7 +132,7 @@ def test_a_token_stands_for_the_host() -> None:
 
 
 def test_who_tries_different_tokens_has_to_wait() -> None:
-    guard = Guard(nothing, tokens=(OPS,), host="", refused=Counter())
+    guard = Guard(nothing, access=Access((OPS,)), refused=Counter())
     now = [0.0]
     guard.guesses.now = lambda: now[0]
     guard.guesses.limit = 3
@@ -148,3 +149,21 @@ def test_who_tries_different_tokens_has_to_wait() -> None:
     assert status("s3cret", "192.0.2.2") == 200
     now[0] = 61.0
     assert status("s3cret") == 200
+
+
+def test_tokens_change_under_way() -> None:
+    access = Access()
+    guard = Guard(nothing, access=access, refused=Counter())
+    headers = Headers({"host": "127.0.0.1", "authorization": "Bearer s3cret", **JSON})
+    assert guard.judge("PUT", "/x", headers) is None
+    tokens = [{"name": "a", "value": "s3cret", "scope": "control"}]
+    access.adopt(ApiConfig.model_validate({"tokens": tokens}))
+    assert guard.judge("PUT", "/x", headers) is None
+    access.adopt(ApiConfig.model_validate({"tokens": [{"name": "b", "value": "other"}]}))
+    verdict = guard.judge("PUT", "/x", headers)
+    assert verdict is not None
+    assert verdict.status == 401
+
+
+def test_a_body_in_toml_can_not_come_from_a_form() -> None:
+    assert judge("PUT", {"host": "127.0.0.1", "content-type": "application/toml"}) == ""

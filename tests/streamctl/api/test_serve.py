@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from streamctl.api import serve
-from streamctl.api.serve import serve_api
+from streamctl.api.serve import ApiServer, serve_api
 from streamctl.errors import ConnectionFailed
 
 if TYPE_CHECKING:
@@ -179,3 +179,38 @@ async def test_connections_are_bounded(app: Starlette, monkeypatch: pytest.Monke
         await client.get("/live")
         assert (await exchange(address)).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
         assert (await client.get("/live")).status_code == 200
+
+
+async def test_a_server_that_retires_frees_its_address_and_finishes_what_it_does(
+    app: Starlette,
+) -> None:
+    first = ApiServer(app, ("127.0.0.1", 0))
+    bound: list[Address] = []
+    ended = anyio.Event()
+
+    async def serve() -> None:
+        await first.serve(bound.append)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        with anyio.fail_after(5):
+            while not first._server.started:
+                await anyio.sleep(0.01)
+        async with client_of(bound[0]) as client:
+            assert (await client.get("/live")).status_code == 200
+            first.retire()
+            second = ApiServer(app, bound[0])
+            tasks.start_soon(second.serve, bound.append)
+            with anyio.fail_after(5):
+                while len(bound) < 2 or not second._server.started:
+                    await anyio.sleep(0.01)
+            assert (await client.get("/live")).status_code == 200
+            async with client_of(bound[1]) as other:
+                assert (await other.get("/live")).status_code == 200
+            assert not ended.is_set()
+        with anyio.fail_after(5):
+            await ended.wait()
+        assert not app.state.event_streams.stopping.is_set()
+        tasks.cancel_scope.cancel()
+    assert app.state.event_streams.stopping.is_set()

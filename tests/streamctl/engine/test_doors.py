@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -7,15 +8,17 @@ import pytest
 
 from streamctl.config.address import Address
 from streamctl.config.model import ListenerConfig
-from streamctl.engine.doors import Doors
+from streamctl.engine.doors import Doors, Entrance
 from streamctl.engine.gate import EngineGate
 from streamctl.errors import ConnectionFailed, MissingLibrary, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty, ProtocolPlugin
 from tests.streamctl.engine.rig import Rig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from typing import Any
+
+    from anyio.abc import TaskGroup
 
     from streamctl.sdk.context import Context
     from streamctl.sdk.endpoints import Address as Bound
@@ -105,3 +108,172 @@ async def test_what_the_system_lacks_costs_one_listener(caplog: pytest.LogCaptur
         tasks.cancel_scope.cancel()
     [line] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "needs libknock (apt install libknock1)" in line
+
+
+class Street:
+    """Addresses, each of which one may have at a time."""
+
+    def __init__(self) -> None:
+        self.taken: dict[int, str] = {}
+        self.log: list[str] = []
+        self.broken: set[str] = set()
+
+
+class Keeper:
+    """Stands at a door, with one peer inside for as long as the test wants."""
+
+    def __init__(self, street: Street, name: str, port: int) -> None:
+        self.street = street
+        self.name = name
+        self.port = port
+        self.alone = anyio.Event()
+
+    async def serve(self, ready: Callable[[Bound], None]) -> None:
+        if self.port in self.street.taken or self.name in self.street.broken:
+            raise ConnectionFailed(f"{self.port} is taken")
+        self.street.taken[self.port] = self.name
+        self.street.log.append(f"{self.name} opens")
+        try:
+            ready(("127.0.0.1", self.port))
+            await self.alone.wait()
+            self.street.log.append(f"{self.name} left by all")
+        except BaseException:
+            self.street.log.append(f"{self.name} closed")
+            raise
+        finally:
+            self.free()
+
+    def free(self) -> None:
+        if self.street.taken.get(self.port) == self.name:
+            del self.street.taken[self.port]
+
+
+class YieldingKeeper(Keeper):
+    """One that can retire."""
+
+    def retire(self) -> None:
+        self.street.log.append(f"{self.name} retires")
+        self.free()
+
+
+class Town:
+    """Doors in a street."""
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self.tasks = tasks
+        self.street = Street()
+        self.services = Rig().services
+        self.doors = Doors(self.services, unexpected)
+        self.keepers: dict[str, Keeper] = {}
+
+    async def become(self, **wanted: tuple[str, int]) -> list[str]:
+        """Have doors of these names and ports by kind; what happened on the way."""
+        self.street.log.clear()
+        await self.doors.become(
+            self.tasks,
+            {kind: self.entrance(name, port) for kind, (name, port) in wanted.items()},
+        )
+        await anyio.wait_all_tasks_blocked()
+        return list(self.street.log)
+
+    def entrance(self, name: str, port: int) -> Entrance:
+        """Names that begin with a capital can't retire."""
+
+        def make() -> Keeper:
+            kind = Keeper if name[0].isupper() else YieldingKeeper
+            self.keepers[name] = kind(self.street, name, port)
+            return self.keepers[name]
+
+        return Entrance(name, port, make)
+
+
+@asynccontextmanager
+async def town() -> AsyncIterator[Town]:
+    async with anyio.create_task_group() as tasks:
+        yield Town(tasks)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "happened"),
+    [
+        pytest.param({"x": ("x1", 1), "Y": ("Y1", 2)}, [], id="nothing"),
+        pytest.param({"x": ("x2", 3), "Y": ("Y1", 2)}, ["x2 opens", "x1 retires"], id="moves"),
+        pytest.param({"x": ("x2", 1), "Y": ("Y1", 2)}, ["x1 retires", "x2 opens"],
+                     id="changes where it is"),
+        pytest.param({"x": ("x1", 1), "Y": ("Y2", 4)}, ["Y2 opens", "Y1 closed"],
+                     id="one that can't retire moves"),
+        pytest.param({"x": ("x1", 1), "Y": ("Y2", 2)}, ["Y1 closed", "Y2 opens"],
+                     id="one that can't retire changes"),
+        pytest.param({"x": ("x1", 1)}, ["Y1 closed"], id="one goes"),
+        pytest.param({"Y": ("Y1", 2)}, ["x1 closed"], id="one that could retire goes"),
+        pytest.param({"x": ("x1", 1), "Y": ("Y1", 2), "z": ("z1", 3)}, ["z1 opens"], id="one more"),
+        pytest.param({"z": ("z1", 1), "Y": ("Y1", 2)}, ["x1 closed", "z1 opens"],
+                     id="another at the same place"),
+        pytest.param({"x": ("x2", 2), "Y": ("Y2", 1)},
+                     ["x1 retires", "Y1 closed", "x2 opens", "Y2 opens"], id="they swap"),
+    ],
+)  # fmt: skip
+async def test_doors_become_others(wanted: dict[str, tuple[str, int]], happened: list[str]) -> None:
+    async with town() as place:
+        await place.become(x=("x1", 1), Y=("Y1", 2))
+        assert await place.become(**wanted) == happened
+        ports = {kind: port for kind, (_, port) in wanted.items()}
+        assert {kind: where[1] for kind, where in place.doors.addresses.items()} == ports
+        assert place.services.ports == ports
+        assert sorted(place.street.taken) == sorted(ports.values())
+        assert await place.become(**wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "happened"),
+    [
+        pytest.param({"x": ("x2", 3), "Y": ("Y1", 2), "z": ("bad", 4)},
+                     ["x2 opens", "x2 closed"], id="what was open already closes again"),
+        pytest.param({"x": ("x2", 1), "Y": ("Y1", 2), "z": ("bad", 4)},
+                     ["x1 retires", "x2 opens", "x2 closed", "x1 opens"],
+                     id="what had made place comes back"),
+        pytest.param({"z": ("bad", 4)}, [], id="what would have gone stays"),
+        pytest.param({"x": ("x1", 1), "Y": ("bad", 2)}, ["Y1 closed", "Y1 opens"],
+                     id="one that can't retire is opened anew"),
+    ],
+)  # fmt: skip
+async def test_a_door_that_can_not_open_leaves_everything_as_it_was(
+    wanted: dict[str, tuple[str, int]], happened: list[str]
+) -> None:
+    async with town() as place:
+        await place.become(x=("x1", 1), Y=("Y1", 2))
+        place.street.broken.add("bad")
+        with pytest.raises(ConnectionFailed, match="taken"):
+            await place.become(**wanted)
+        await anyio.wait_all_tasks_blocked()
+        assert place.street.log == happened
+        assert place.street.taken == {1: "x1", 2: "Y1"}
+        assert place.services.ports == {"x": 1, "Y": 2}
+        assert place.doors.lost == {}
+        assert await place.become(x=("x1", 1), Y=("Y1", 2)) == []
+        assert await place.become(x=("x3", 1)) == ["x1 retires", "x3 opens", "Y1 closed"]
+
+
+async def test_a_place_that_is_lost_meanwhile_is_named_until_it_is_won_back() -> None:
+    async with town() as place:
+        await place.become(x=("x1", 1))
+        place.street.broken |= {"bad", "x1"}
+        with pytest.raises(ConnectionFailed):
+            await place.become(x=("x2", 1), z=("bad", 2))
+        assert place.doors.lost == {"x": "1 is taken"}
+        assert place.doors.addresses == {}
+        place.street.broken.clear()
+        assert await place.become(x=("x1", 1)) == ["x1 opens"]
+        assert place.doors.lost == {}
+
+
+async def test_a_retired_door_ends_when_the_last_peer_has_gone() -> None:
+    async with town() as place:
+        await place.become(x=("x1", 1))
+        first = place.keepers["x1"]
+        await place.become(x=("x2", 2))
+        first.alone.set()
+        await anyio.wait_all_tasks_blocked()
+        assert place.street.log[-1] == "x1 left by all"
+        assert place.doors.addresses == {"x": ("127.0.0.1", 2)}

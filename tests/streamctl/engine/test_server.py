@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from streamctl.config.load import parse
+from streamctl.engine.doors import Entrance, Plain
 from streamctl.engine.server import TICK_S, Server
 from streamctl.engine.stream import Stream
 from streamctl.errors import ConfigError, ConnectionFailed, NotFound, StreamctlError
@@ -81,7 +82,7 @@ async def test_other_services_run_beside_the_listeners_until_the_stop() -> None:
         finally:
             ended.append("yes")
 
-    server.add_service("api", service)
+    server.add_door("api", lambda config: Entrance(config.api, 0, lambda: Plain(service)))
     await server.run(started=server.stop)
     assert server.addresses["api"] == ("127.0.0.1", 9)
     assert ended == ["yes"]
@@ -277,7 +278,7 @@ async def test_a_service_that_fails_later_ends_the_server_in_order() -> None:
         await broken.wait()
         raise OSError("gone")
 
-    server.add_service("api", service)
+    server.add_door("api", lambda config: Entrance(config.api, 0, lambda: Plain(service)))
     with pytest.raises(StreamctlError, match="api stopped serving: gone"):
         await server.run(started=broken.set)
     assert server.running == {}
