@@ -78,6 +78,8 @@ class Rules:
     """How long nothing is on air before the slate is."""
     hot: bool = False
     """The next input stays connected, and so does the slate."""
+    by_hand: bool = False
+    """Attempts are begun by others, and only told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Failover:
         return self._settle(now)
 
     def arrived(self, number: int, now: float) -> list[Decision]:
-        """A publisher came."""
+        """A publisher came, or an attempt was begun by hand."""
         one = self.find(number)
         one.begin(now)
         one.bad, one.error = False, ""
@@ -110,9 +110,9 @@ class Failover:
     def patient(self, number: int, waiting: bool, now: float) -> None:
         """Whether the attempt under way waits for a peer, or for what comes seldom."""
         one = self.find(number)
-        if one.waiting and not waiting:
-            one.heard_at = one.waited_until = now
         one.waiting = waiting
+        if waiting:
+            one.heard_at = one.waited_until = now
 
     def rap(self, number: int, now: float) -> list[Decision]:
         """A random-access point came, and may be begun with."""
@@ -167,6 +167,11 @@ class Failover:
         if not told:
             one.finished = True
             self._lost(one, Reason.ERROR, "it came to its end", now)
+        return self._settle(now)
+
+    def reject(self, number: int, error: str, now: float) -> list[Decision]:
+        """An input could not be put on air although it was ready."""
+        self._give_up(self.find(number), Reason.ERROR, error, now)
         return self._settle(now)
 
     def left(self, number: int, reason: str, now: float) -> list[Decision]:
@@ -348,6 +353,8 @@ class Failover:
             if one.spec.publish or one.stopping or one.finished:
                 continue
             if one in wanted and not one.running:
+                if self.rules.by_hand:
+                    continue
                 one.begin(now)
                 self._out.append(Start(one.spec.id))
             elif one.running and one not in wanted:

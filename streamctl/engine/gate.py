@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from streamctl.engine.logins import guarded, guess_of, login
+from streamctl.engine.slots import vacancy
 from streamctl.errors import NotCarried, StreamctlError
 from streamctl.net.guesses import Guesses
 from streamctl.sdk.endpoints import Playback
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from streamctl.config.model import Network, StreamConfig
-    from streamctl.engine.epoch import Epoch
+    from streamctl.engine.intake import Intake
     from streamctl.engine.sessions import Sessions
     from streamctl.engine.stream import Stream
     from streamctl.media.packet import Format
@@ -140,14 +141,13 @@ class EngineGate:
         stream = self.streams.get(grant.code)
         return None if stream is None else seat(stream, grant.request)
 
-    def publish(self, grant: Grant, session: Session) -> Epoch:
-        """Begin an epoch with this publisher.
+    def publish(self, grant: Grant, session: Session) -> Intake:
+        """Let the publisher write.
 
         Raises:
             StreamctlError: another publisher came first, or the stream was stopped.
         """
-        del grant
-        return self._owner(session).publish(session)
+        return self._owner(session).publish(session, grant.request)
 
     def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
         """A cursor and the fan-out of a lane, started on demand.
@@ -214,7 +214,7 @@ class EngineGate:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
         refusal = self._deaf(stream.config, request) or allowed(stream.config, request)
         if refusal is None:
-            refusal = vacancy(stream) if request.action is Action.PUBLISH else seat(stream, request)
+            refusal = place(stream, request)
         if refusal is not None:
             return refusal
         plugin = stream.services.plugins.get(request.protocol)
@@ -255,16 +255,12 @@ def allowed(config: StreamConfig, request: Request) -> Refusal | None:
     return address(config.read_from, request) or login(config, request)
 
 
-def vacancy(stream: Stream) -> Refusal | None:
-    """Whether the stream has no place for a publisher."""
-    if not stream.takes_publisher:
-        return Refusal(
-            RefusalCode.FORBIDDEN,
-            f"stream `{stream.code}` takes no publisher: it has a source of its own",
-        )
-    if stream.publisher is not None and not stream.holder_is_silent():
-        return Refusal(RefusalCode.BUSY, f"stream `{stream.code}` already has a publisher")
-    return None
+def place(stream: Stream, request: Request) -> Refusal | None:
+    """Whether the stream has no place for a peer."""
+    if request.action is not Action.PUBLISH:
+        return seat(stream, request)
+    found = vacancy(stream, request)
+    return found if isinstance(found, Refusal) else None
 
 
 def seat(stream: Stream, request: Request) -> Refusal | None:

@@ -1,4 +1,8 @@
-"""Runs one pulled input: a fresh source per attempt, back-off between attempts."""
+"""The two ways by which media comes to a stream: pulled by a plugin's source, or published.
+
+An input knows how its attempts are made and what they measure; when they are made, and whose
+media goes on air, is decided elsewhere: see :mod:`~streamctl.engine.inputs`.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +11,76 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.engine import causes as cause
+from streamctl.config.model import PublishKeys
+from streamctl.engine.health import SOUND, Health
 from streamctl.errors import StreamctlError
-from streamctl.sdk.endpoints import Patient
+from streamctl.sdk.endpoints import Measured, Patient
 
 if TYPE_CHECKING:
     from streamctl.config.model import InputConfig
+    from streamctl.engine.intake import Intake
     from streamctl.engine.stream import Stream
     from streamctl.sdk.endpoints import Source
     from streamctl.sdk.plugin import ProtocolPlugin
+    from streamctl.sdk.session import Session
 
 log = logging.getLogger("streamctl.ingest")
 
-FIRST_RETRY_S = 1.0
-LAST_RETRY_S = 10.0
-PERMANENT_RETRY_S = 30.0
-"""An error that trying again can't help is looked at again this often: files get replaced."""
 
+class Input:
+    """One input of a stream."""
 
-class PullInput:
-    """The input of a stream that is pulled by a plugin's source."""
-
-    def __init__(self, stream: Stream, plugin: ProtocolPlugin, config: InputConfig) -> None:
-        self.stream = stream
-        self.plugin = plugin
+    def __init__(self, number: int, config: InputConfig) -> None:
+        self.number = number
+        """Stays the same while the input is configured."""
         self.config = config
-        self.connecting = False
-        self.finished = False
-        """The source came to its end and there is nothing to wait for."""
+        self.intake: Intake | None = None
+        """What the attempt under way writes to."""
+        self.health = Health()
+        self.complaint = SOUND
         self.attempts = 0
         self.last_error = ""
+
+    @property
+    def waiting(self) -> str:
+        """Why silence is no failure at the moment; empty = it is one."""
+        return ""
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end, as ``ip:port``; empty = unknown, or nobody."""
+        return ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end and there is nothing to wait for."""
+        return False
+
+    def measure(self) -> dict[str, object]:
+        """What the protocol measures of the connection."""
+        return {}
+
+    def stop(self, reason: str) -> None:
+        """End the attempt under way."""
+
+
+class PullInput(Input):
+    """An input that is pulled by a plugin's source, afresh in each attempt."""
+
+    def __init__(
+        self, number: int, config: InputConfig, plugin: ProtocolPlugin, stream: Stream
+    ) -> None:
+        super().__init__(number, config)
+        self.plugin = plugin
+        self.stream = stream
         self.error: StreamctlError | None = None
         """The error of the last attempt, None after a clean end."""
+        self.ended = False
         self.past_duration_s = 0.0
         self.source: Source | None = None
         """The running attempt's source."""
         self._scope: anyio.CancelScope | None = None
-        self._gave_up = ""
+        self._told = ""
 
     @property
     def duration_s(self) -> float:
@@ -56,66 +93,80 @@ class PullInput:
         source: object = self.source
         return source.waiting if isinstance(source, Patient) else ""
 
-    async def run(self) -> None:
-        """Attempt after attempt, until the source ends cleanly or the task is cancelled."""
-        retry_s = FIRST_RETRY_S
-        while True:
-            went_on_air = await self.attempt()
-            if self.stream.closed:
-                return
-            if self.error is None:
-                self.finished = True
-                self.stream.causes.set(cause.INPUT_ENDED, "the input came to its end")
-                return
-            if went_on_air:
-                retry_s = FIRST_RETRY_S
-            wait_s = PERMANENT_RETRY_S if self.error.permanent else retry_s
-            log.warning(
-                "stream %s: input %s: %s; next attempt in %.0f s",
-                self.stream.code,
-                self.config.url.redacted,
-                self.error,
-                wait_s,
-            )
-            await self.stream.clock.sleep(wait_s)
-            retry_s = min(retry_s * 2, LAST_RETRY_S)
+    @property
+    def finished(self) -> bool:
+        """Whether the source came to its end."""
+        return self.ended
 
-    async def attempt(self) -> bool:
-        """One connection; sets :attr:`error`. True if it brought the stream on air."""
-        stream = self.stream
-        url = self.config.url
+    def measure(self) -> dict[str, object]:
+        """What the source measures."""
+        source: object = self.source
+        return dict(source.measure()) if isinstance(source, Measured) else {}
+
+    def prepare(self) -> None:
+        """An attempt will be made, and may be stopped from now on."""
+        self._scope = anyio.CancelScope()
+        self._told = ""
+
+    async def attempt(self, intake: Intake) -> None:
+        """One connection, written to ``intake``; sets :attr:`error`."""
+        stream, url = self.stream, self.config.url
         self.attempts += 1
-        self.connecting = True
         self.error = None
-        self._gave_up = ""
-        epoch = stream.begin(f"{url.redacted}, attempt {self.attempts}")
+        self.intake = intake
         try:
-            with anyio.CancelScope() as self._scope:
+            with self._scope or anyio.CancelScope():
                 context = stream.services.context(self.plugin.kind)
                 self.source = self.plugin.source(url, self.config.options, context)
-                await self.source.run(epoch)
-            if self._gave_up:
-                self.error = StreamctlError(self._gave_up)
+                await self.source.run(intake)
+            if self._told:
+                self.error = StreamctlError(self._told)
         except StreamctlError as error:
             self.error = error
         except Exception as error:
             log.exception("stream %s: input %s failed", stream.code, url.redacted)
             self.error = StreamctlError(f"{type(error).__name__}: {error}")
         finally:
-            self.connecting = False
             self.past_duration_s = self.duration_s
-            self.source = self._scope = None
-            went_on_air = epoch.on_air
-            if stream.epoch is epoch:
-                stream.end(str(self.error or "end of input"))
+            self.source = None
         if self.error is not None:
             self.last_error = str(self.error)
-            stream.causes.set(cause.INPUT_FAILED, self.last_error)
-            stream.services.events.emit("input.failed", stream.code, error=self.last_error)
-        return went_on_air
 
-    def give_up(self, reason: str) -> None:
-        """End the running attempt, because it delivers nothing."""
+    def stop(self, reason: str) -> None:
+        """End the running attempt."""
+        self._told = reason
         if self._scope is not None:
-            self._gave_up = reason
             self._scope.cancel()
+
+
+class Slot(Input):
+    """A place for a publisher."""
+
+    def __init__(self, number: int, config: InputConfig) -> None:
+        super().__init__(number, config)
+        self.session: Session | None = None
+        self.left = ""
+        """Why the last publisher is gone."""
+
+    @property
+    def key(self) -> str | None:
+        """Who knows it may publish here."""
+        options = self.config.options
+        if not isinstance(options, PublishKeys) or options.key is None:
+            return None
+        return options.key.get_secret_value()
+
+    @property
+    def override(self) -> bool:
+        """Whether a new publisher takes the place of the present one."""
+        options = self.config.options
+        return isinstance(options, PublishKeys) and options.override
+
+    @property
+    def peer(self) -> str:
+        """The publisher."""
+        return self.session.peer if self.session is not None else ""
+
+    def measure(self) -> dict[str, object]:
+        """What is measured of the publisher's connection."""
+        return dict(self.session.measure()) if self.session is not None else {}

@@ -40,6 +40,7 @@ class Intake:
         """Set while it is live."""
         self.last_packet: float | None = None
         """Monotonic time of the newest packet."""
+        self.begun_at = clock.now()
         self.closed = False
         self._begin = begin
         self._rap = rap

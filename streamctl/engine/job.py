@@ -212,7 +212,7 @@ class Job:
         assert pull is not None
         tries = 0
         while True:
-            went_on_air = await pull.attempt()
+            went_on_air = await self.stream.inputs.attempt(pull)
             tries = 0 if went_on_air else tries + 1
             if pull.error is None:
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from streamctl.config.model import PublishKeys
 from streamctl.sdk.secret import alike, fits, is_hashed
 from streamctl.sdk.session import Action, Refusal, RefusalCode
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
 def guarded(config: StreamConfig, action: Action) -> bool:
     """Whether an action needs a login."""
-    return key_of(config, action) is not None or any(user.may(action) for user in config.users)
+    keyed = action is Action.PUBLISH and bool(slot_keys(config))
+    return keyed or key_of(config, action) is not None or any(u.may(action) for u in config.users)
+
+
+def slot_keys(config: StreamConfig) -> list[str]:
+    """The keys of single inputs for publishers."""
+    options = [entry.options for entry in config.inputs if entry.publish]
+    keys = [one.key for one in options if isinstance(one, PublishKeys)]
+    return [key.get_secret_value() for key in keys if key is not None]
 
 
 def login(config: StreamConfig, request: Request) -> Refusal | None:
@@ -31,6 +40,9 @@ def login(config: StreamConfig, request: Request) -> Refusal | None:
     if key is None and not users:
         return None
     right = False if key is None else knows_key(key, request)
+    if action is Action.PUBLISH:
+        for own in slot_keys(config):
+            right |= knows_key(own, request)
     for user in users:
         # All are compared, so that the time does not tell whose name it is.
         right |= knows_password(user.name, user.password.get_secret_value(), request)

@@ -115,7 +115,7 @@ class Pushes:
             self._off_since = None
         elif self._off_since is None:
             self._off_since = now
-        over = self.stream.pull is not None and self.stream.pull.finished
+        over = self.stream.inputs.finished
         off_air = self._off_since is not None and now - self._off_since >= OFF_AIR_S
         for task in self.tasks.values():
             push = task.push

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
+from streamctl.engine.inputstatus import frame_rate, inputs_status, payload, switches_status
 from streamctl.engine.memory import held
-from streamctl.engine.transportstatus import transport_status
 from streamctl.media.codecs import codec_string
 from streamctl.media.packet import TIMESCALE, Media
 from streamctl.schema import (
     Cause,
-    InputStatus,
     LaneStatus,
     MediaStatus,
     OutputStatus,
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from streamctl.sdk.session import Session
 
 log = logging.getLogger("streamctl.status")
-
-InputState = Literal["idle", "connecting", "active", "degraded", "stopped"]
 
 
 def session_status(session: Session, wall: float) -> SessionStatus:
@@ -75,13 +72,13 @@ def stream_status(stream: Stream) -> StreamStatus:
     sessions = [session_status(s, wall) for s in stream.services.sessions.of(stream.code)]
     media = media_status(stream)
     video = next((track for track in media.tracks if track.media == "video"), None)
-    first = stream.config.inputs[0].url
-    publisher = stream.publisher
+    shown = stream.inputs.active or stream.inputs.order[0]
+    publisher = stream.publisher if shown.config.publish else None
     return StreamStatus(
         id=stream.code,
         title=stream.config.title or stream.code,
-        type=publisher.protocol if publisher else first.kind,
-        source_addr=publisher.peer if publisher else first.redacted,
+        type=publisher.protocol if publisher else shown.config.url.kind,
+        source_addr=publisher.peer if publisher else shown.config.url.redacted,
         status="degraded" if stream.causes else "active",
         ingest_status=ingest_state(stream),
         created_at=rfc3339(stream.created_at),
@@ -96,7 +93,8 @@ def stream_status(stream: Stream) -> StreamStatus:
             Cause(name=name, detail=detail, since=rfc3339(since))
             for name, (detail, since) in stream.causes.active.items()
         ],
-        inputs=[input_status(stream)],
+        inputs=inputs_status(stream),
+        switches=switches_status(stream),
         outputs=outputs(stream),
         pushes=[push_status(push) for push in stream.pushes],
         sessions=sessions,
@@ -143,22 +141,6 @@ def counters(stream: Stream) -> StreamCounters:
         memory_bytes=held(stream),
         pushes=[push_counters(push) for push in stream.pushes],
     )
-
-
-def payload(epoch: Epoch | None) -> tuple[int, int]:
-    """Payload bytes and access units of a running epoch."""
-    if epoch is None:
-        return 0, 0
-    meters = epoch.tracks_meter.values()
-    return sum(m.bytes for m in meters), sum(m.items for m in meters)
-
-
-def frame_rate(epoch: Epoch | None) -> float:
-    """Measured frames per second of the first video track; 0 without one."""
-    track = epoch.init.first(Media.VIDEO) if epoch and epoch.init else None
-    if epoch is None or track is None or track.id not in epoch.tracks_meter:
-        return 0.0
-    return round(epoch.tracks_meter[track.id].rates()[1], 2)
 
 
 def media_status(stream: Stream) -> MediaStatus:
@@ -220,57 +202,13 @@ def lane_status(stream: Stream, lane: Lane) -> LaneStatus:
 
 def ingest_state(stream: Stream) -> IngestState:
     """How the input stands."""
-    if stream.closed or (stream.pull is not None and stream.pull.finished):
+    if stream.closed or stream.inputs.finished:
         return "closed"
     if stream.on_air():
         return "active"
     if cause.INPUT_FAILED in stream.causes:
         return "error"
     return "connecting"
-
-
-def input_state(stream: Stream) -> InputState:
-    """How the input stands, in the words of inputs."""
-    if stream.on_air():
-        return "active"
-    if stream.closed or (stream.pull is not None and stream.pull.finished):
-        return "stopped"
-    if cause.INPUT_FAILED in stream.causes or cause.NO_PACKETS in stream.causes:
-        return "degraded"
-    return "connecting" if stream.epoch is not None else "idle"
-
-
-def input_status(stream: Stream) -> InputStatus:
-    """The input of a stream."""
-    url = stream.config.inputs[0].url
-    epoch = stream.epoch
-    bits, _ = epoch.meter.rates() if epoch else (0.0, 0.0)
-    size, items = payload(epoch)
-    return InputStatus(
-        priority=0,
-        url=url.redacted,
-        kind=url.kind,
-        status=input_state(stream),
-        peer=stream.publisher.peer if stream.publisher else "",
-        bitrate_kbps=round(bits / 1000, 1),
-        fps=frame_rate(epoch),
-        bytes_received=size,
-        packets_received=items,
-        reconnects=max(0, stream.pull.attempts - 1) if stream.pull else 0,
-        last_error=stream.pull.last_error if stream.pull else "",
-        last_packet_at=last_heartbeat(stream),
-        link=input_link(stream),
-        transport=transport_status(stream.graph, epoch.transport)
-        if epoch and epoch.transport
-        else None,
-    )
-
-
-def input_link(stream: Stream) -> dict[str, object]:
-    """What is measured of the connection that media comes by."""
-    if stream.publisher is not None:
-        return dict(stream.publisher.measure())
-    return link(stream.pull.source if stream.pull else None)
 
 
 def link(end: object) -> dict[str, object]:

@@ -17,24 +17,24 @@ from streamctl.engine.causes import Causes
 from streamctl.engine.derived import GraphSettings
 from streamctl.engine.epoch import Epoch, EpochHost
 from streamctl.engine.graph import Graph
-from streamctl.engine.ingest import PullInput
+from streamctl.engine.ingest import PullInput, Slot
+from streamctl.engine.inputs import Inputs
 from streamctl.engine.lane import Bounds
 from streamctl.engine.outputs import Outputs
 from streamctl.engine.pushes import Pushes
+from streamctl.engine.slots import vacancy
 from streamctl.engine.timeline import Timeline
 from streamctl.errors import StreamctlError
+from streamctl.sdk.session import Refusal
 
 if TYPE_CHECKING:
     from streamctl.config.model import StreamConfig
+    from streamctl.engine.intake import Intake
     from streamctl.engine.services import Services
     from streamctl.media.packet import Format, Init
-    from streamctl.sdk.session import Session
+    from streamctl.sdk.session import Request, Session
 
 log = logging.getLogger("streamctl.stream")
-
-TAKEOVER_SILENCE_S = 1.0
-"""A publisher that has been silent this long gives way to a new one: it is a ghost."""
-PUBLISH_KIND = "publish"
 
 
 class Stream:
@@ -60,7 +60,6 @@ class Stream:
         )
         self.epoch: Epoch | None = None
         self.epochs = 0
-        self.publisher: Session | None = None
         self.viewers = 0
         """Open sessions of viewers."""
         self.served = Outputs(self)
@@ -79,13 +78,27 @@ class Stream:
         self.first_time: int | None = None
         """Media time when the stream first went on air, 90 kHz."""
         self.closed = False
-        self.pull = self._pull_input()
+        self.inputs = Inputs(self)
         self.pushes = Pushes(self)
 
     @property
     def takes_publisher(self) -> bool:
-        """Whether the input is ``publish:``."""
-        return self.pull is None
+        """Whether there is a ``publish:`` among the inputs."""
+        return bool(self.inputs.slots)
+
+    @property
+    def publisher(self) -> Session | None:
+        """The publisher on air, or the first one that is there."""
+        active = self.inputs.active
+        if isinstance(active, Slot) and active.session is not None:
+            return active.session
+        return next((slot.session for slot in self.inputs.slots if slot.session), None)
+
+    @property
+    def pull(self) -> PullInput | None:
+        """The pulled input on air, or the only one there is."""
+        active = self.inputs.active
+        return active if isinstance(active, PullInput) else None
 
     def start(self) -> None:
         """Start the outputs; the input starts with :meth:`run`."""
@@ -100,12 +113,12 @@ class Stream:
         old, self.config = self.config, config
         self.graph.adjust(self._graph_settings())
         self.pushes.apply(config.push)
+        self.inputs.update(config)
         self.served.apply(old, config)
 
     async def run(self) -> None:
-        """Pull the input until it is over for good; returns at once for ``publish:``."""
-        if self.pull is not None:
-            await self.pull.run()
+        """Pull what is to be pulled, until cancelled."""
+        await self.inputs.run()
 
     def begin(self, reason: str) -> Epoch:
         """Begin an epoch; whoever wrote before is revoked."""
@@ -137,49 +150,26 @@ class Stream:
         log.info("stream %s: input ended: %s", self.code, reason)
         self.services.events.emit("input.closed", self.code, reason=reason)
 
-    def publish(self, session: Session) -> Epoch:
-        """Give the writer to a publisher.
+    def publish(self, session: Session, request: Request) -> Intake:
+        """Let a publisher write.
 
         Raises:
-            StreamctlError: another publisher holds it and is not silent.
+            StreamctlError: there is no place for it.
         """
-        holder = self.publisher
-        if holder is not None:
-            if not self.holder_is_silent():
-                raise StreamctlError(
-                    f"`{self.code}` already has a publisher: {holder.peer}",
-                    hint="stop the other publisher first",
-                )
-            holder.close(f"silent; {session.peer} took its place")
-            self.release(holder, "silent, replaced")
-        epoch = self.begin(f"publisher {session.peer} over {session.protocol}")
-        self.publisher = session
-        self.causes.clear(cause.NO_PUBLISHER)
-        return epoch
-
-    def holder_is_silent(self) -> bool:
-        """Whether the present publisher has sent nothing for a while."""
-        epoch = self.epoch  # The gate may ask in another thread.
-        return epoch is None or self._silence(epoch) > TAKEOVER_SILENCE_S
+        slot = vacancy(self, request)
+        if isinstance(slot, Refusal):
+            raise StreamctlError(slot.message, hint="stop the other publisher first")
+        return self.inputs.publish(slot, session)
 
     def leave(self, session: Session, reason: str) -> None:
         """A session is over: give back what it held and keep its counts."""
         for entry in self.graph.entries():
             entry.fanout.remove(session)
-        self._account_publisher()
-        self.release(session, reason)
+        self._account_publishers()
+        self.inputs.leave(session, reason)
         if session.id in self.services.sessions.by_id:
             self.bytes_sent += session.bytes_out
             self.skips += session.skips
-
-    def release(self, session: Session, reason: str) -> None:
-        """A publisher's session is over."""
-        if self.publisher is not session:
-            return
-        self.publisher = None
-        self.end(reason)
-        if not self.closed:
-            self.causes.set(cause.NO_PUBLISHER, f"the publisher left: {reason}")
 
     def tick(self, now: float) -> None:
         """Timeouts, lags and rates; called about once a second."""
@@ -194,16 +184,18 @@ class Stream:
             self.causes.clear(cause.GOP_TOO_LONG)
         if not self.graph.broken:
             self.causes.clear(cause.CONVERTER_FAILED)
-        epoch = self.epoch
-        if epoch is None:
+        if self.epoch is not None:
+            self.epoch.sample(now)
+        self.inputs.tick(now)
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say why nothing is on air although an input holds the writer."""
+        epoch, live = self.epoch, self.inputs.live
+        if epoch is None or live is None:
             return
-        epoch.sample(now)
-        silence = self._silence(epoch)
-        if self.pull is not None and self.pull.waiting:
-            epoch.opened_at = now
-            self.causes.set(cause.NO_PACKETS, self.pull.waiting)
-        elif silence > self.config.packet_timeout_s:
-            self._silent(f"no packets for {silence:.0f} s")
+        if live.waiting:
+            self.causes.set(cause.NO_PACKETS, live.waiting)
         elif reason := epoch.waiting:
             self.causes.set(cause.WAITING_FOR_KEYFRAME, reason)
         else:
@@ -216,12 +208,13 @@ class Stream:
         for entry in self.graph.entries():
             for viewer in entry.fanout.viewers.values():
                 entry.fanout.account(viewer)
-        self._account_publisher()
+        self._account_publishers()
 
-    def _account_publisher(self) -> None:
-        if self.publisher is not None and self.epoch is not None:
-            carried = sum(meter.bytes for meter in self.epoch.tracks_meter.values())
-            self.publisher.bytes_in = max(self.publisher.bytes_in, carried)
+    def _account_publishers(self) -> None:
+        for slot in self.inputs.slots:
+            if slot.session is not None and slot.intake is not None:
+                carried = slot.intake.reading().bytes
+                slot.session.bytes_in = max(slot.session.bytes_in, carried)
 
     def close(self, reason: str) -> None:
         """Stop everything: sessions, outputs, lanes."""
@@ -276,26 +269,6 @@ class Stream:
             if plugin.play_format is not None and self.config.serves(kind)
         }
 
-    def _pull_input(self) -> PullInput | None:
-        first = self.config.inputs[0]
-        if first.url.kind == PUBLISH_KIND:
-            return None
-        return PullInput(self, self.services.plugins[first.url.kind], first)
-
-    def _silence(self, epoch: Epoch) -> float:
-        last = epoch.opened_at if epoch.last_packet is None else epoch.last_packet
-        return self.clock.now() - last
-
-    def _silent(self, reason: str) -> None:
-        self.causes.set(cause.NO_PACKETS, reason)
-        self.services.events.emit("input.degraded", self.code, reason=reason)
-        if self.publisher is not None:
-            publisher = self.publisher
-            publisher.close(reason)
-            self.release(publisher, reason)
-        elif self.pull is not None:
-            self.pull.give_up(reason)
-
     def _next_epoch(self) -> int:
         self.epochs += 1
         return self.epochs
@@ -306,12 +279,14 @@ class Stream:
             self.first_time = self.timeline.wall(self.clock.now())
         tracks = ", ".join(str(track.codec) for track in init.tracks)
         log.info("stream %s: on air, epoch %d: %s", self.code, init.epoch, tracks)
-        self.causes.clear(
-            cause.INPUT_FAILED, cause.NO_PACKETS, cause.WAITING_FOR_KEYFRAME, cause.INPUT_ENDED
-        )
+        live = self.inputs.live
+        self.causes.clear(cause.NO_PACKETS, cause.WAITING_FOR_KEYFRAME)
+        if live is None or not live.config.slate:
+            self.causes.clear(cause.INPUT_FAILED, cause.INPUT_ENDED)
         self.services.events.emit(
             "input.connected", self.code, epoch=init.epoch, tracks=[t.codec for t in init.tracks]
         )
+        self.inputs.begun()
         self.pushes.begun()
 
     def _converter_failed(self, name: str, error: Exception) -> None:

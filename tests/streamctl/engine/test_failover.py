@@ -225,6 +225,7 @@ def test_who_waits_for_a_peer_does_not_time_out_and_does_not_hold_up_others() ->
     case.machine.patient(0, True, case.now)
     assert case.tick(30.0)[:1] == [Start(1)]
     assert case.machine.inputs[0].running
+    case.machine.patient(0, True, case.now)
     case.machine.patient(0, False, case.now)
     assert case.tick(6.0)[:1] == [Stop(0, "no packets for 5 s")]
 

@@ -65,6 +65,7 @@ async def test_attempts_back_off_and_a_success_starts_over() -> None:
         assert stream.pull.last_error == "the upstream went away"
         await settle(rig, 2)
         assert stream.pull.finished
+        tasks.cancel_scope.cancel()
     assert stream.epochs == 5
     assert list(stream.causes.active) == [cause.INPUT_ENDED]
 
@@ -79,6 +80,7 @@ async def test_errors_of_any_kind_are_named_and_tried_again(script: object) -> N
         await settle(rig, 0.5)
         assert cause.INPUT_FAILED in stream.causes
         await settle(rig, 31)
+        tasks.cancel_scope.cancel()
     assert stream.pull is not None
     assert stream.pull.finished
     assert stream.pull.duration_s == 7.0
@@ -96,6 +98,7 @@ async def test_a_source_that_delivers_nothing_is_given_up_and_tried_again() -> N
         assert "no packets" in stream.pull.last_error
         await settle(rig, 3)
         assert stream.pull.finished
+        tasks.cancel_scope.cancel()
 
 
 async def test_cancelling_ends_the_epoch() -> None:

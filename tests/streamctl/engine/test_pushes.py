@@ -85,7 +85,7 @@ class Bench:
     def leave(self) -> None:
         publisher = self.stream.publisher
         assert publisher is not None
-        self.stream.release(publisher, "left")
+        self.stream.inputs.leave(publisher, "left")
 
     def push(self, name: str) -> Push:
         return next(one for one in self.stream.pushes if one.destination.name == name)

@@ -290,6 +290,7 @@ async def test_a_pulled_input_goes_from_trying_to_failing_to_its_end() -> None:
         assert (running.ingest_status, running.inputs[0].status) == ("active", "active")
         assert running.inputs[0].reconnects == 1
         await settle(rig, 2)
+        tasks.cancel_scope.cancel()
     ended = stream_status(stream)
     assert (ended.ingest_status, ended.inputs[0].status) == ("closed", "stopped")
     assert ended.source_addr == "script://user:***@h/x?key=***&a=b"
