@@ -22,16 +22,18 @@ _streamctl() {
         push:--retry-s) return ;;
         serve:--log-level) _streamctl_words $'debug\ninfo\nwarning\nerror'; return ;;
         status:--server) return ;;
+        switch:--server) return ;;
         tui:--server) return ;;
     esac
     case $command in
-        '') _streamctl_words $'ingest\nplugins\nprobe\npush\nserve\nstatus\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
+        '') _streamctl_words $'ingest\nplugins\nprobe\npush\nserve\nstatus\nswitch\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
         ingest) _streamctl_words $'--serve\n--record\n--name\n--rtmp\n--http\n--force\n--max-mb\n--loop\n--duration\n--retries\n--json\n-h\n--help'; _streamctl_files; ;;
         plugins) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         probe) _streamctl_words $'--json\n--duration\n--timeout\n-h\n--help'; _streamctl_files; ;;
         push) _streamctl_words $'--loop\n--duration\n--retries\n--retry-s\n--json\n-q\n--quiet\n-h\n--help'; _streamctl_files; ;;
         serve) _streamctl_words $'--log-level\n--check\n-h\n--help'; _streamctl_files; ;;
         status) _streamctl_words $'--server\n--json\n-w\n--watch\n-h\n--help'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
+        switch) _streamctl_words $'--server\n--json\n-h\n--help'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
         tui) _streamctl_words $'--server\n-h\n--help'; ;;
     esac
 }

@@ -8,8 +8,10 @@ the server is nearly always on this machine.
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -25,6 +27,7 @@ from streamctl.errors import (
 )
 from streamctl.schema import (
     Health,
+    InputList,
     PluginList,
     PluginStatus,
     Problem,
@@ -85,6 +88,11 @@ class Client:
         """One stream."""
         return await self.get(f"/api/v1/streams/{in_path(code)}", StreamStatus)
 
+    async def switch(self, code: str, priority: int | None) -> InputList:
+        """Put an input of a stream on air; None = the best one again."""
+        path = f"/api/v1/streams/{in_path(code)}/switch"
+        return await self.call("POST", path, InputList, body={"priority": priority})
+
     async def sessions(self, stream: str = "") -> list[SessionStatus]:
         """Every open session, or those of one stream."""
         query = {"stream": stream} if stream else {}
@@ -122,17 +130,20 @@ class Client:
         document: type[Document],
         *,
         expected: tuple[int, ...] = (200,),
+        body: Mapping[str, object] | None = None,
     ) -> Document:
-        """A call without a body; raises like :meth:`get`."""
-        status, body = await to_thread.run_sync(self.exchange, method, path, abandon_on_cancel=True)
+        """A call, with a body of JSON or none; raises like :meth:`get`."""
+        sent = None if body is None else json.dumps(body)
+        exchange = partial(self.exchange, method, path, sent)
+        status, answer = await to_thread.run_sync(exchange, abandon_on_cancel=True)
         if status not in expected:
-            raise self.refusal(status, body)
+            raise self.refusal(status, answer)
         try:
-            return document.model_validate_json(body)
+            return document.model_validate_json(answer)
         except ValidationError:
             raise self.stranger() from None
 
-    def exchange(self, method: str, path: str) -> tuple[int, bytes]:
+    def exchange(self, method: str, path: str, sent: str | None = None) -> tuple[int, bytes]:
         """Status and body of one request; blocks.
 
         Raises:
@@ -140,11 +151,13 @@ class Client:
             RemoteProtocolError: it doesn't speak HTTP, or without end.
         """
         headers = {"Accept": "application/json"}
+        if sent is not None:
+            headers["Content-Type"] = "application/json"
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         connection = self.connection()
         try:
-            connection.request(method, f"{self.prefix}{path}", headers=headers)
+            connection.request(method, f"{self.prefix}{path}", body=sent, headers=headers)
             answer = connection.getresponse()
             body = answer.read(MAX_ANSWER_BYTES + 1)
         except TimeoutError:

@@ -38,7 +38,7 @@ from streamctl.engine.choice import (
     cooldown_s,
     select,
 )
-from streamctl.errors import NotFound, StreamctlError
+from streamctl.errors import NotFound, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +187,7 @@ class Failover:
 
         Raises:
             NotFound: there is no such input.
-            StreamctlError: it can't go on air.
+            NotReady: it can't go on air.
         """
         if priority is None:
             self.override = None
@@ -200,9 +200,9 @@ class Failover:
         state = self.state(one)
         if one is not self.active and state in (State.DEGRADED, State.STOPPED):
             why = one.poor or one.error
-            raise StreamctlError(f"input {priority} is {state}" + (f": {why}" if why else ""))
+            raise NotReady(f"input {priority} is {state}" + (f": {why}" if why else ""))
         if one.spec.publish and not one.running:
-            raise StreamctlError(f"input {priority} has no publisher")
+            raise NotReady(f"input {priority} has no publisher")
         self.override = one
         return self._settle(now)
 

@@ -176,7 +176,7 @@ class Inputs:
 
         Raises:
             NotFound: there is none.
-            StreamctlError: it can't go on air.
+            NotReady: it can't go on air.
         """
         self._carry_out(self.machine.wish(priority, self.clock.now()))
 

@@ -105,6 +105,7 @@ class FakeControl:
         self.all_sessions = {
             one.id: one for one in (session("s1"), session("s2"), session("s3", "region/a"))
         }
+        self.switched: list[tuple[str, int | None]] = []
         self.kicked: list[tuple[str, str]] = []
         self.changes: list[tuple[str, str, Mapping[str, object], bool]] = []
         self.kept_events = [
@@ -124,6 +125,13 @@ class FakeControl:
         if code not in self.all_streams:
             raise NotFound(f"no stream has this code: `{code}`", hint="see /api/v1/streams")
         return self.all_streams[code]
+
+    def switch(self, code: str, priority: int | None) -> StreamStatus:
+        found = self.stream(code)
+        if priority is not None and priority >= len(found.inputs):
+            raise NotFound(f"no input {priority}")
+        self.switched.append((code, priority))
+        return found
 
     def sessions(self, stream: str | None = None) -> list[SessionStatus]:
         return [one for one in self.all_sessions.values() if stream in (None, one.stream)]
