@@ -156,25 +156,37 @@ def is_text(stream: TextStream, style: str) -> bool:
     return style == "text" or (style == "auto" and stream.isatty())
 
 
+class Output:
+    """Where records go, and how they look."""
+
+    def __init__(self, stream: TextStream) -> None:
+        self.stream = stream
+        self.writer = logging.StreamHandler(stream)
+
+    def adjust(self, *, level: str, style: str) -> None:
+        """Go on with another level and style."""
+        text = is_text(self.stream, style)
+        self.writer.setFormatter(TextFormatter() if text else JsonFormatter())
+        logging.getLogger(ROOT).setLevel(level.upper())
+
+
 @contextmanager
 def logging_to(
     stream: TextStream | None = None, *, level: str = "info", style: str = "auto"
-) -> Iterator[None]:
+) -> Iterator[Output]:
     """Write the records of streamctl, and the warnings of libraries, to ``stream`` meanwhile."""
-    out = sys.stderr if stream is None else stream
-    writer = logging.StreamHandler(out)
-    writer.setFormatter(TextFormatter() if is_text(out, style) else JsonFormatter())
+    output = Output(sys.stderr if stream is None else stream)
     records: Records = queue.Queue(QUEUED_RECORDS)
     handler = QueueingHandler(records)
-    thread = threading.Thread(target=write, args=(records, writer), name="log", daemon=True)
+    thread = threading.Thread(target=write, args=(records, output.writer), name="log", daemon=True)
     top, ours = logging.getLogger(), logging.getLogger(ROOT)
     before = top.level, ours.level
     top.addHandler(handler)
     top.setLevel(logging.WARNING)
-    ours.setLevel(level.upper())
+    output.adjust(level=level, style=style)
     thread.start()
     try:
-        yield
+        yield output
     finally:
         top.removeHandler(handler)
         handler.sum_up(math.inf)

@@ -3,7 +3,8 @@
 Every number here is measured by the engine; a value that is not known is 0, an empty string or
 absent from its list, never a guess. Times are RFC 3339 in UTC, durations seconds.
 
-The counters at the end are no documents: plain numbers that a scrape of the metrics reads.
+What is at the end are no documents of the API: the text of a configuration, and plain numbers that a
+scrape of the metrics reads.
 """
 
 from __future__ import annotations
@@ -257,6 +258,15 @@ class StreamList(BaseModel):
     time: str
 
 
+class InputList(BaseModel):
+    """``GET /api/v1/streams/{code}/inputs``."""
+
+    inputs: list[InputStatus]
+    switches: list[SwitchStatus]
+    count: int
+    time: str
+
+
 class PushList(BaseModel):
     """``GET /api/v1/streams/{code}/pushes``."""
 
@@ -312,6 +322,23 @@ class Plan(BaseModel):
     failures: dict[str, str] = Field(
         default_factory=dict, description="streams that could not be changed, with the reason"
     )
+
+
+class ConfigFault(BaseModel):
+    """One thing that is wrong with a configuration."""
+
+    message: str
+    hint: str = ""
+    key: str = ""
+    line: int = 0
+
+
+class ConfigReport(BaseModel):
+    """``POST /api/v1/config/check``."""
+
+    ok: bool
+    streams: int = 0
+    faults: list[ConfigFault] = Field(default_factory=list)
 
 
 class PluginStatus(BaseModel):
@@ -375,6 +402,17 @@ class Problem(BaseModel):
     message: str
     hint: str = ""
     time: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigDocument:
+    """The text of a configuration; secrets are replaced by ``***``."""
+
+    text: str
+    file: str
+    """Where it stands; empty = in memory."""
+    version: str
+    """Names the content."""
 
 
 @dataclass(slots=True)

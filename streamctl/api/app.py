@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from streamctl.api import events, health, streams
+from streamctl.api import config, events, health, inputs, streams
 from streamctl.api.guard import Access, Guard
 from streamctl.api.metrics import ServerCollector
 from streamctl.api.openapi import document
@@ -37,15 +37,17 @@ if TYPE_CHECKING:
 OPERATIONS: tuple[Operation, ...] = (
     *health.OPERATIONS,
     *streams.OPERATIONS,
+    *config.OPERATIONS,
+    *inputs.OPERATIONS,
     *events.OPERATIONS,
 )
 """Everything that ``/openapi.json`` describes besides itself and the page."""
 
 
-def build_app(server: Control, config: ApiConfig) -> Starlette:
+def build_app(server: Control, settings: ApiConfig) -> Starlette:
     """The application for a server; ``state.access`` takes another configuration."""
     access = Access()
-    access.adopt(config)
+    access.adopt(settings)
     refused: Counter[int] = Counter()
     app = Starlette(
         routes=[

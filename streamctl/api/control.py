@@ -1,7 +1,8 @@
 """What the control API asks of the server.
 
-The engine's server satisfies :class:`Control`; tests give a fake. Everything here is answered from
-memory, so a plain method never waits; only changes of the configuration do.
+The engine's server satisfies :class:`Control`, its configuration :class:`ConfigControl`; tests give
+fakes. Everything here is answered from memory, so a plain method never waits; only changes of the
+configuration do.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from streamctl.schema import (
+        ConfigDocument,
+        ConfigReport,
         Event,
         Health,
         Plan,
@@ -22,8 +25,85 @@ if TYPE_CHECKING:
     )
 
 
+class ConfigControl(Protocol):
+    """The configuration of a running server.
+
+    Whatever changes it raises ``ConfigError`` when the result would not be right, and ``Conflict``
+    when the file is not as it was read; nothing has changed then.
+    """
+
+    def document(self) -> ConfigDocument:
+        """What was written, without secrets."""
+
+    def resolved(self) -> Mapping[str, object]:
+        """What is in force, without secrets."""
+
+    async def check(self, text: str) -> ConfigReport:
+        """What would be wrong with a text."""
+
+    async def diff(self, text: str) -> Plan:
+        """What would happen if a text took the place of what is in force.
+
+        Raises:
+            ConfigError: there is something wrong with it.
+        """
+
+    async def put(self, text: str, *, expected: str = "", dry_run: bool = False) -> Plan:
+        """Go on with another text; ``expected`` is the version that it replaces, if that counts.
+
+        Raises:
+            ConfigError: the text can't be taken.
+            Conflict: it would replace something else.
+        """
+
+    async def reload(self) -> Plan:
+        """Read the file again.
+
+        Raises:
+            ConfigError: it can't be taken.
+            Unsupported: there is no file.
+        """
+
+    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
+        """Add or replace a stream.
+
+        Raises:
+            ConfigError: the document is refused as the same table in a file would be.
+            Conflict: the file has changed since it was read.
+        """
+
+    async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:
+        """Change some keys of a stream: null removes one, tables are merged.
+
+        Raises:
+            NotFound: no stream has this code.
+            ConfigError: the result is refused as the same table in a file would be.
+            Conflict: the file has changed since it was read.
+        """
+
+    async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
+        """Remove a stream.
+
+        Raises:
+            NotFound: no stream has this code.
+            Conflict: the file has changed since it was read.
+        """
+
+    async def restart_stream(self, code: str, *, dry_run: bool) -> Plan:
+        """Start a running stream anew.
+
+        Raises:
+            NotFound: no stream has this code.
+            Conflict: it is disabled.
+        """
+
+
 class Control(Protocol):
     """A running server, as its operators see it."""
+
+    @property
+    def configuration(self) -> ConfigControl:
+        """What it is configured to be, and how that changes."""
 
     def streams(self, status: str | None = None) -> list[StreamStatus]:
         """Every stream, or those in one state."""
@@ -33,6 +113,14 @@ class Control(Protocol):
 
         Raises:
             NotFound: no stream has this code.
+        """
+
+    def switch(self, code: str, priority: int | None) -> StreamStatus:
+        """Put an input of a stream on air as soon as it can; None = the best one again.
+
+        Raises:
+            NotFound: no stream has this code, or it has no such input, or it does not run.
+            NotReady: the input can't go on air.
         """
 
     def sessions(self, stream: str | None = None) -> list[SessionStatus]:
@@ -63,17 +151,3 @@ class Control(Protocol):
 
     def events(self, after: int | None) -> AsyncIterator[Event]:
         """Events as they happen, first those kept since the event ``after``."""
-
-    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
-        """Add or replace a stream in memory.
-
-        Raises:
-            ConfigError: the document is refused as the same table in a file would be.
-        """
-
-    async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
-        """Remove a stream from the running configuration.
-
-        Raises:
-            NotFound: no stream has this code.
-        """

@@ -84,10 +84,11 @@ def describe(operation: Operation) -> dict[str, Any]:
         "responses": responses,
     }
     if operation.body:
+        kind = "object" if operation.body_type == JSON else "string"
         described["requestBody"] = {
             "required": True,
             "description": operation.body,
-            "content": {JSON: {"schema": {"type": "object"}}},
+            "content": {operation.body_type: {"schema": {"type": kind}}},
         }
     return described
 

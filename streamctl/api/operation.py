@@ -37,7 +37,9 @@ class Operation:
     """The document answered with 200, or the media type when it is none of ours."""
     parameters: tuple[Parameter, ...] = ()
     body: str = ""
-    """What the JSON object of the request holds; empty when there is no body."""
+    """What the body of the request holds; empty when there is no body."""
+    body_type: str = "application/json"
+    """A JSON object, or a text of this type."""
     errors: Mapping[int, str] = field(default_factory=dict)
     """Statuses besides 200 with their meaning."""
     error_answer: type[BaseModel] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from streamctl.errors import ConfigError, NotFound, NotReady, StreamctlError, Unsupported
+from streamctl.errors import ConfigError, Conflict, NotFound, NotReady, StreamctlError, Unsupported
 from streamctl.schema import Problem
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ NAMES = {
     404: "not_found",
     405: "method_not_allowed",
     408: "timeout",
+    409: "conflict",
     413: "too_large",
     431: "too_large",
     503: "unavailable",
@@ -35,6 +36,7 @@ NAMES = {
 STATUSES: tuple[tuple[type[StreamctlError], int, str], ...] = (
     (NotFound, 404, "not_found"),
     (ConfigError, 400, "invalid_config"),
+    (Conflict, 409, "conflict"),
     (Unsupported, 400, "unsupported"),
     (NotReady, 503, "not_ready"),
 )

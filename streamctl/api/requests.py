@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from streamctl.api.control import Control
+    from streamctl.api.control import ConfigControl, Control
 
 MAX_BODY_BYTES = 1_048_576
-"""A stream's table is some kilobytes; more is no stream."""
+"""A stream's table is some kilobytes, a file of a thousand streams a few hundred."""
 
 BODY_TIMEOUT_S = 10.0
 """A body of that size comes at once or never."""
@@ -49,6 +49,11 @@ class EncodedSlashes:
 def control(request: Request) -> Control:
     """The server that the application was built for."""
     return cast("Control", request.app.state.control)
+
+
+def configuration(request: Request) -> ConfigControl:
+    """The configuration of that server."""
+    return control(request).configuration
 
 
 def stream_code(request: Request) -> str:
@@ -87,6 +92,21 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise HTTPException(400, "the body must be a JSON object")
     return document
+
+
+async def text_body(request: Request) -> str:
+    """The body as text.
+
+    Raises:
+        HTTPException: too large, too slow, or not UTF-8.
+    """
+    try:
+        with anyio.fail_after(BODY_TIMEOUT_S):
+            return (await read_body(request)).decode()
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not arrive in {BODY_TIMEOUT_S:g} s") from None
+    except UnicodeDecodeError:
+        raise HTTPException(400, "the body is not UTF-8") from None
 
 
 async def read_body(request: Request) -> bytes:

@@ -8,7 +8,14 @@ from starlette.exceptions import HTTPException
 
 from streamctl.api.operation import Operation, Parameter
 from streamctl.api.problem import rfc3339
-from streamctl.api.requests import answer, control, is_dry_run, json_object, stream_code
+from streamctl.api.requests import (
+    answer,
+    configuration,
+    control,
+    is_dry_run,
+    json_object,
+    stream_code,
+)
 from streamctl.schema import (
     Plan,
     PluginList,
@@ -54,14 +61,45 @@ async def put_stream(request: Request) -> Response:
     """``PUT /api/v1/streams/{code}``."""
     dry_run = is_dry_run(request)
     document = await json_object(request)
-    plan = await control(request).put_stream(stream_code(request), document, dry_run=dry_run)
-    return answer(plan)
+    code = stream_code(request)
+    return answer(await configuration(request).put_stream(code, document, dry_run=dry_run))
+
+
+async def patch_stream(request: Request) -> Response:
+    """``PATCH /api/v1/streams/{code}``."""
+    dry_run = is_dry_run(request)
+    patch = await json_object(request)
+    code = stream_code(request)
+    return answer(await configuration(request).patch_stream(code, patch, dry_run=dry_run))
 
 
 async def delete_stream(request: Request) -> Response:
     """``DELETE /api/v1/streams/{code}``."""
-    plan = await control(request).delete_stream(stream_code(request), dry_run=is_dry_run(request))
-    return answer(plan)
+    code, dry_run = stream_code(request), is_dry_run(request)
+    return answer(await configuration(request).delete_stream(code, dry_run=dry_run))
+
+
+async def disable_stream(request: Request) -> Response:
+    """``POST /api/v1/streams/{code}/disable``."""
+    return await switch_stream(request, disabled=True)
+
+
+async def enable_stream(request: Request) -> Response:
+    """``POST /api/v1/streams/{code}/enable``."""
+    return await switch_stream(request, disabled=False)
+
+
+async def switch_stream(request: Request, *, disabled: bool) -> Response:
+    """Write whether a stream runs."""
+    code, dry_run = stream_code(request), is_dry_run(request)
+    patch = {"disabled": disabled}
+    return answer(await configuration(request).patch_stream(code, patch, dry_run=dry_run))
+
+
+async def restart_stream(request: Request) -> Response:
+    """``POST /api/v1/streams/{code}/restart``."""
+    code, dry_run = stream_code(request), is_dry_run(request)
+    return answer(await configuration(request).restart_stream(code, dry_run=dry_run))
 
 
 async def list_sessions(request: Request) -> Response:
@@ -88,6 +126,8 @@ async def list_plugins(request: Request) -> Response:
 
 
 DRY_RUN = Parameter("dry_run", "answer the plan and change nothing", choices=("0", "1"))
+INVALID = "not valid, as the same table in a file would be"
+CHANGED = "the file was changed since the server read it"
 NO_STREAM = {404: "no stream has this code"}
 NO_SESSION = {404: "the session is unknown or has ended"}
 
@@ -120,21 +160,47 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/api/v1/streams/{code}",
-        "Add or replace a stream in memory",
+        "Add or replace a stream",
         put_stream,
         Plan,
         parameters=(DRY_RUN,),
         body="the keys of a `[streams.CODE]` table",
-        errors={400: "not valid, as the same table in a file would be", 413: "too large"},
+        errors={400: INVALID, 409: CHANGED, 413: "too large"},
+    ),
+    Operation(
+        "PATCH",
+        "/api/v1/streams/{code}",
+        "Change keys of a stream",
+        patch_stream,
+        Plan,
+        parameters=(DRY_RUN,),
+        body="some keys of a `[streams.CODE]` table; null removes one, tables are merged",
+        errors={**NO_STREAM, 400: INVALID, 409: CHANGED, 413: "too large"},
     ),
     Operation(
         "DELETE",
         "/api/v1/streams/{code}",
-        "Remove a stream from the running configuration",
+        "Remove a stream",
         delete_stream,
         Plan,
         parameters=(DRY_RUN,),
-        errors=NO_STREAM,
+        errors={**NO_STREAM, 409: CHANGED},
+    ),
+    *(
+        Operation(
+            "POST",
+            f"/api/v1/streams/{{code}}/{word}",
+            summary,
+            handler,
+            Plan,
+            parameters=(DRY_RUN,),
+            errors={**NO_STREAM, 409: meaning},
+        )
+        for word, summary, handler, meaning in (
+            ("disable", "Stop a stream and keep its table", disable_stream, CHANGED),
+            ("enable", "Run a disabled stream again", enable_stream, CHANGED),
+            ("restart", "Start a stream anew", restart_stream, "the stream is disabled"),
+        )
     ),
     Operation(
         "GET",

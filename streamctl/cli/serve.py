@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from streamctl.config.file import ConfigFile
     from streamctl.config.model import Config
     from streamctl.config.watch import Look
     from streamctl.registry import Registry
@@ -32,25 +33,26 @@ def serve(
     notice; a faulty file changes nothing. SIGHUP reads it again, SIGINT and SIGTERM stop the
     server, a second one at once.
     """
-    from streamctl.config.load import load
+    from streamctl.config.file import ConfigFile
     from streamctl.config.watch import look
     from streamctl.registry import Registry
 
     registry = Registry()
     since = look(file)
-    config = load(file, registry)
+    source = ConfigFile(file)
+    config = source.load(registry)
     if check:
         from streamctl.cli.output import print_lines
 
         count = len(config.streams)
         print_lines([f"{file}: right, {count} stream{'' if count == 1 else 's'}"])
-    elif run(file, config, registry, level=log_level or "", since=since):
+    elif run(source, config, registry, level=log_level or "", since=since):
         from streamctl.cli.diagnostics import INTERRUPTED
 
         raise typer.Exit(INTERRUPTED)
 
 
-def run(file: Path, config: Config, registry: Registry, *, level: str, since: Look) -> bool:
+def run(file: ConfigFile, config: Config, registry: Registry, *, level: str, since: Look) -> bool:
     """Serve until told to stop; whether the shutdown was cut short."""
     from importlib.util import find_spec
 
@@ -74,16 +76,17 @@ def run(file: Path, config: Config, registry: Registry, *, level: str, since: Lo
             address = config.api.address
             return Entrance(address, address.port, lambda: ApiServer(app, address))
 
-        server = Server(config, registry)
+        server = Server(config, registry, file=file)
         app = build_app(server, config.api)
         server.add_door("api", api)
         server.follow(lambda config: app.state.access.adopt(config.api))
-        service = Service(
-            server, file, level=level, line=line, announce=out if text else None, since=since
+        server.follow(
+            lambda config: output.adjust(level=level or config.log.level, style=config.log.format)
         )
+        service = Service(server, file.path, line=line, announce=out if text else None, since=since)
         await service.run()
         return service.interrupted
 
-    with logging_to(out, level=level or config.log.level, style=config.log.format):
+    with logging_to(out, level=level or config.log.level, style=config.log.format) as output:
         fast = find_spec("uvloop") is not None
         return anyio.run(serving, backend_options={"use_uvloop": fast})

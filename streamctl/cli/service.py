@@ -11,20 +11,20 @@ import anyio
 from anyio import to_thread
 
 from streamctl.cli.banner import Summary, banner
-from streamctl.config.load import load
 from streamctl.config.watch import changes
-from streamctl.errors import ConfigError
+from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from anyio.abc import TaskStatus
 
     from streamctl.cli.liveline import LiveLine
-    from streamctl.config.model import Config
     from streamctl.config.watch import Look
     from streamctl.engine.server import Server
     from streamctl.log import TextStream
+    from streamctl.schema import Plan
 
 log = logging.getLogger("streamctl.serve")
 
@@ -41,15 +41,12 @@ class Service:
         server: Server,
         file: Path,
         *,
-        level: str = "",
         line: LiveLine | None = None,
         announce: TextStream | None = None,
         since: Look | None = None,
     ) -> None:
         self.server = server
         self.file = file
-        self.level = level
-        """The log level that the command line demands; empty = that of the file."""
         self.line = line
         """Where the summary goes; None = nowhere."""
         self.announce = announce
@@ -58,7 +55,6 @@ class Service:
         """The file as it stood before it was loaded; None = it has not changed since."""
         self.interrupted = False
         """Whether the shutdown was cut short by a second signal."""
-        self.reloading = anyio.Lock()
 
     async def run(self) -> None:
         """Serve until a signal says to stop.
@@ -93,7 +89,7 @@ class Service:
             task_status.started()
             async for number in signals:
                 if number == signal.SIGHUP:
-                    await self.reload()
+                    await self.take(self.server.configuration.reload)
                 elif stopping:
                     self.interrupted = True
                     scope.cancel()
@@ -105,39 +101,20 @@ class Service:
         """Apply every change of the file."""
         try:
             async for _ in changes(self.file, self.since):
-                await self.reload()
+                await self.take(self.server.configuration.noticed)
         except (OSError, RuntimeError) as error:
             log.warning("changes of %s are not noticed: %s; send SIGHUP", self.file, error)
 
-    async def reload(self) -> None:
-        """Read the file again; a faulty one changes nothing."""
-        async with self.reloading:
-            try:
-                config = await to_thread.run_sync(load, self.file, self.server.registry)
-                self.refuse_emptied(config)
-            except ConfigError as error:
-                for one in getattr(error, "errors", (error,)):
-                    log.error("configuration not applied: %s%s", one, one.hint and f" ({one.hint})")
-                self.server.reload_failed(str(error))
-                return
-            if not self.level:
-                logging.getLogger("streamctl").setLevel(config.log.level.upper())
-            await self.server.apply(config)
-            log.info("configuration applied: %s", self.file)
-
-    def refuse_emptied(self, config: Config) -> None:
-        """Take no file without streams for the wish to stop all of them.
-
-        Raises:
-            ConfigError: nothing would be left of what is running.
-        """
-        if self.server.config.streams and not config.streams:
-            raise ConfigError(
-                "the file has no streams but the server does: it looks truncated, "
-                "so all go on; to stop them on purpose, set `disabled = true` in each, "
-                "or restart the server",
-                file=str(self.file),
-            )
+    async def take(self, reload: Callable[[], Awaitable[Plan | None]]) -> None:
+        """Read the file again; a faulty one changes nothing, and says so once."""
+        try:
+            plan = await reload()
+        except StreamctlError as error:
+            for one in getattr(error, "errors", (error,)):
+                log.error("configuration not applied: %s%s", one, one.hint and f" ({one.hint})")
+        else:
+            if plan is not None:
+                log.info("configuration applied: %s", self.file)
 
     async def summarise(self, line: LiveLine) -> None:
         """Keep the last line of the terminal current."""

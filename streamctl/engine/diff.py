@@ -22,10 +22,15 @@ UNNOTICED_KEYS = frozenset(
     {
         "buffer_bytes",
         "buffer_s",
+        "degrade",
+        "failback_after_s",
         "max_viewers",
         "merge_ms",
         "packet_timeout_s",
+        "probe_after_s",
+        "slate_after_s",
         "slow_viewer_timeout_s",
+        "standby",
         "title",
     }
 )
@@ -36,8 +41,8 @@ INPUTS = "inputs"
 OUTPUTS = "outputs"
 OUTPUTS_OPTIONS = "outputs_options"
 PUSH = "push"
-PARTS = frozenset({OUTPUTS, OUTPUTS_OPTIONS, PUSH})
-"""Keys whose own parts tell what happens."""
+PARTS = frozenset({INPUTS, "slate", OUTPUTS, OUTPUTS_OPTIONS, PUSH})
+"""Keys whose own parts tell what happens; the slate is the last of the inputs."""
 UPDATED_KEYS = UNNOTICED_KEYS | ACCESS_KEYS | PARTS
 """What a running stream takes; anything else starts it anew."""
 NOBODY = "nobody"
@@ -128,7 +133,7 @@ def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -
 def change_step(old: StreamConfig, new: StreamConfig) -> PlanStep | None:
     """What happens to a stream that runs before and after."""
     keys = changed(old, new)
-    named = [key for key in keys if key not in {*PARTS, INPUTS}]
+    named = [key for key in keys if key not in PARTS]
     named += [f"input {text}" for text in input_changes(old.inputs, new.inputs)]
     named += [f"outputs {text}" for text in kind_changes(old, new)]
     outputs = output_changes(old, new)

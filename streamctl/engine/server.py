@@ -15,10 +15,10 @@ import anyio
 
 from streamctl import __version__
 from streamctl.avworker.client import AvWorkerClient
-from streamctl.config.load import read_document
 from streamctl.engine import causes as cause
+from streamctl.engine.configuration import Configuration
 from streamctl.engine.coordinator import Coordinator
-from streamctl.engine.diff import diff
+from streamctl.engine.diff import EVERYBODY, diff
 from streamctl.engine.doors import Doors, Entrance
 from streamctl.engine.events import EventLog, rfc3339
 from streamctl.engine.gate import EngineGate
@@ -30,12 +30,12 @@ from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
 from streamctl.engine.status import counters, session_status, stopped_status, stream_status
 from streamctl.engine.web import WebApp
-from streamctl.errors import NotFound, StreamctlError
+from streamctl.errors import ConfigError, NotFound, StreamctlError
 from streamctl.net.address import show
 from streamctl.net.clock import LoopClock
 from streamctl.net.http import HttpLimits, HttpServer
 from streamctl.net.tls import ServerTls
-from streamctl.schema import Check, Health, Plan, ServerCounters
+from streamctl.schema import Check, Health, Plan, PlanStep, ServerCounters
 from streamctl.sdk.plugin import Cap, Options
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from streamctl.config.file import ConfigFile
     from streamctl.config.model import Config, HttpConfig, StreamConfig
     from streamctl.registry import Registry
     from streamctl.schema import Event, PluginStatus, SessionStatus, StreamStatus
@@ -60,8 +61,17 @@ DRAIN_S = 2.0
 class Server:
     """Runs a configuration; satisfies ``streamctl.api.control.Control``."""
 
-    def __init__(self, config: Config, registry: Registry, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        clock: Clock | None = None,
+        *,
+        file: ConfigFile | None = None,
+    ) -> None:
+        """Serve ``config``, which came from ``file``; without one, changes live in memory."""
         self.config = config
+        self.configuration = Configuration(self, file)
         self.registry = registry
         self.clock: Clock = clock or LoopClock()
         self.started = self.clock.now()
@@ -144,7 +154,7 @@ class Server:
         """Make the running server one of ``config``; the plan that was carried out.
 
         Raises:
-            StreamctlError: a listener can't be opened; nothing has changed.
+            ConfigError: a listener can't be opened; nothing has changed.
         """
         async with self.reconciler.turn:
             plan = diff(self.config, config)
@@ -157,6 +167,13 @@ class Server:
                 log.info("%s: %s: %s", step.part, step.action, step.reason)
             self.events_log.emit("config.changed", steps=[s.model_dump() for s in plan.steps])
             return plan
+
+    async def restart(self, code: str) -> Plan:
+        """Start a stream anew, with the configuration that it has."""
+        async with self.reconciler.turn:
+            step = PlanStep(stream=code, action="restart", reason="asked for", notices=EVERYBODY)
+            failures = await self.coordinator.carry_out([step], self.config.streams)
+            return Plan(steps=[step], failures=failures)
 
     def reload_failed(self, message: str) -> None:
         """A new configuration was refused; the running one goes on."""
@@ -183,6 +200,19 @@ class Server:
         if config is None:
             raise NotFound(f"no stream `{code}`", hint=self._known())
         return stopped_status(config, self.coordinator.failures.get(code, ""))
+
+    def switch(self, code: str, priority: int | None) -> StreamStatus:
+        """Put an input of a stream on air as soon as it can; None = the best one again.
+
+        Raises:
+            NotFound: no stream has this code, or it has no such input, or it does not run.
+            NotReady: the input can't go on air.
+        """
+        running = self.running.get(code)
+        if running is None:
+            raise NotFound(f"stream `{code}` does not run", hint=self._known())
+        running.inputs.switch(priority)
+        return self.stream(code)
 
     def sessions(self, stream: str | None = None) -> list[SessionStatus]:
         """Every open session, or those of one stream."""
@@ -273,26 +303,6 @@ class Server:
         """Events as they happen, first those kept since the event ``after``."""
         return self.events_log.follow(after)
 
-    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
-        """Add or replace a stream in memory.
-
-        Raises:
-            ConfigError: the document is refused as the same table in a file would be.
-        """
-        stream = read_document(code, document, self.config, self.registry)
-        return await self._change({**self.config.streams, code: stream}, dry_run=dry_run)
-
-    async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
-        """Remove a stream from the running configuration.
-
-        Raises:
-            NotFound: no stream has this code.
-        """
-        if code not in self.config.streams:
-            raise NotFound(f"no stream `{code}`", hint=self._known())
-        streams = {known: s for known, s in self.config.streams.items() if known != code}
-        return await self._change(streams, dry_run=dry_run)
-
     def watch_urls(self, code: str, host: str) -> list[tuple[str, str]]:
         """Kinds and URLs under which viewers find a stream."""
         config = self.config.streams[code]
@@ -302,10 +312,6 @@ class Server:
             if config.serves(kind)
         ]
         return [(kind, url) for kind, url in urls if url]
-
-    async def _change(self, streams: dict[str, StreamConfig], *, dry_run: bool) -> Plan:
-        config = self.config.model_copy(update={"streams": streams})
-        return diff(self.config, config) if dry_run else await self.apply(config)
 
     async def _start(self, tasks: TaskGroup) -> None:
         self._adopt(self.config)
@@ -334,8 +340,10 @@ class Server:
         try:
             if self._tasks is not None:
                 await self.doors.become(self._tasks, self._entrances(config))
-        except BaseException:
+        except BaseException as error:
             self.services.handshake_s = before
+            if isinstance(error, StreamctlError) and not isinstance(error, ConfigError):
+                raise ConfigError(error.message, hint=error.hint) from None
             raise
 
     def _entrances(self, config: Config) -> dict[str, Entrance]:

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.errors import ConfigError, NotFound
+from streamctl.errors import ConfigError, Conflict, NotFound
 from streamctl.schema import (
     Cause,
+    ConfigDocument,
+    ConfigFault,
+    ConfigReport,
     Event,
     Health,
     InputStatus,
     MediaStatus,
     OutputStatus,
     Plan,
-    PlanStep,
     PluginStatus,
     PushCounters,
     PushStatus,
@@ -107,7 +109,7 @@ class FakeControl:
         }
         self.switched: list[tuple[str, int | None]] = []
         self.kicked: list[tuple[str, str]] = []
-        self.changes: list[tuple[str, str, Mapping[str, object], bool]] = []
+        self.configuration = FakeConfiguration(self)
         self.kept_events = [
             Event(id=number, type="stream.started", stream="news", time=TIME)
             for number in (1, 2, 3)
@@ -182,16 +184,63 @@ class FakeControl:
         yield Event(id=4, type="session.closed", stream="news", time=TIME, payload={"id": "s1"})
         await anyio.sleep_forever()
 
+
+class FakeConfiguration:
+    """Keeps a text; broken in the ways a test asks for."""
+
+    def __init__(self, control: FakeControl) -> None:
+        self.control = control
+        self.text = '[streams.news]\ninputs = ["publish:"]\n'
+        self.changes: list[tuple[str, str, Mapping[str, object], bool]] = []
+        self.error: Exception | None = None
+
+    def document(self) -> ConfigDocument:
+        return ConfigDocument(text=self.text, file="streams.toml", version="v1")
+
+    def resolved(self) -> Mapping[str, object]:
+        return {"streams": {"news": {"inputs": [{"url": "publish:"}]}}}
+
+    async def check(self, text: str) -> ConfigReport:
+        if "inputs" in text:
+            return ConfigReport(ok=True, streams=1)
+        return ConfigReport(ok=False, faults=[ConfigFault(message="is missing", line=1)])
+
+    async def diff(self, text: str) -> Plan:
+        return self.plan("diff", "news", {"text": text}, dry_run=True)
+
+    async def put(self, text: str, *, expected: str = "", dry_run: bool = False) -> Plan:
+        if expected not in ("", "v1"):
+            raise Conflict("the configuration was changed since it was read", hint="read it again")
+        return self.plan("config", "news", {"text": text}, dry_run=dry_run)
+
+    async def reload(self) -> Plan:
+        return self.plan("reload", "news", {}, dry_run=False)
+
     async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
         if "inputs" not in document:
             raise ConfigError("a stream needs inputs", hint="add `inputs`", key="inputs")
-        self.changes.append(("put", code, document, dry_run))
-        return Plan(steps=[PlanStep(stream=code, action="start", reason="added")])
+        return self.plan("put", code, document, dry_run=dry_run)
+
+    async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:
+        self.control.stream(code)
+        return self.plan("patch", code, patch, dry_run=dry_run)
 
     async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
-        self.stream(code)
-        self.changes.append(("delete", code, {}, dry_run))
-        return Plan(steps=[PlanStep(stream=code, action="stop", reason="removed")])
+        self.control.stream(code)
+        return self.plan("delete", code, {}, dry_run=dry_run)
+
+    async def restart_stream(self, code: str, *, dry_run: bool) -> Plan:
+        self.control.stream(code)
+        return self.plan("restart", code, {}, dry_run=dry_run)
+
+    def plan(self, what: str, code: str, said: Mapping[str, object], *, dry_run: bool) -> Plan:
+        """Note a change and answer what it does."""
+        if self.error is not None:
+            raise self.error
+        self.changes.append((what, code, said, dry_run))
+        action = {"put": "start", "delete": "stop", "restart": "restart"}.get(what, "update")
+        step = {"stream": code, "action": action, "reason": what, "notices": "nobody"}
+        return Plan.model_validate({"steps": [step]})
 
 
 def push(name: str, state: str = "active", **more: object) -> PushStatus:

@@ -46,14 +46,14 @@ def test_put_passes_the_document_on_and_answers_the_plan(
     response = client.put("/api/v1/streams/region~b", json={"inputs": ["publish:"]})
     assert response.status_code == 200
     assert response.json()["steps"][0]["action"] == "start"
-    assert server.changes == [("put", "region/b", {"inputs": ["publish:"]}, False)]
+    assert server.configuration.changes == [("put", "region/b", {"inputs": ["publish:"]}, False)]
 
 
 @pytest.mark.parametrize("flag", ["1", "true"])
 def test_a_dry_run_is_passed_on(client: AppClient, server: FakeControl, flag: str) -> None:
     client.put(f"/api/v1/streams/new?dry_run={flag}", json={"inputs": ["publish:"]})
     client.delete(f"/api/v1/streams/news?dry_run={flag}")
-    assert [(what, dry_run) for what, _, _, dry_run in server.changes] == [
+    assert [(what, dry_run) for what, _, _, dry_run in server.configuration.changes] == [
         ("put", True),
         ("delete", True),
     ]
@@ -70,7 +70,7 @@ def test_a_refused_document_names_key_and_remedy(client: AppClient) -> None:
 def test_delete_answers_the_plan(client: AppClient, server: FakeControl) -> None:
     response = client.delete("/api/v1/streams/news")
     assert response.json()["steps"][0]["action"] == "stop"
-    assert server.changes == [("delete", "news", {}, False)]
+    assert server.configuration.changes == [("delete", "news", {}, False)]
 
 
 def test_sessions_are_listed_for_all_streams_or_one(client: AppClient) -> None:
@@ -106,3 +106,32 @@ def test_the_pushes_of_a_stream_are_listed(client: AppClient, server: FakeContro
     assert body["time"]
     assert client.get("/api/v1/streams/region~a/pushes").json()["pushes"] == []
     assert client.get("/api/v1/streams/nope/pushes").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "change"),
+    [
+        ("PATCH", "region~a", {"title": None}, ("patch", "region/a", {"title": None}, False)),
+        ("PATCH", "news?dry_run=1", {"title": "N"}, ("patch", "news", {"title": "N"}, True)),
+        ("POST", "news/disable", None, ("patch", "news", {"disabled": True}, False)),
+        ("POST", "region~a/enable", None, ("patch", "region/a", {"disabled": False}, False)),
+        ("POST", "news/restart?dry_run=1", None, ("restart", "news", {}, True)),
+    ],
+)
+def test_a_stream_is_changed_key_by_key(
+    client: AppClient,
+    server: FakeControl,
+    method: str,
+    path: str,
+    body: dict[str, object] | None,
+    change: tuple[object, ...],
+) -> None:
+    response = client.request(method, f"/api/v1/streams/{path}", json=body)
+    assert response.status_code == 200
+    assert server.configuration.changes == [change]
+
+
+@pytest.mark.parametrize("word", ["disable", "enable", "restart"])
+def test_a_stream_that_is_not_there_can_not_be_switched(client: AppClient, word: str) -> None:
+    response = client.request("POST", f"/api/v1/streams/nothing/{word}")
+    assert response.status_code == 404

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from streamctl.cli.service import Service
-from streamctl.config.load import parse
+from streamctl.config.file import ConfigFile
 from streamctl.config.watch import SETTLE_S
 from streamctl.engine.server import Server
 from streamctl.registry import Registry
@@ -17,6 +17,8 @@ from streamctl.testing.clock import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from streamctl.config.model import Config
 
 pytestmark = pytest.mark.anyio
 
@@ -49,66 +51,37 @@ def levels() -> Iterator[None]:
     ours.setLevel(before)
 
 
-def service(registry: Registry, file: Path, *, level: str = "") -> Service:
-    config = parse(QUIET + NEWS, str(file), registry, {})
-    return Service(Server(config, registry, FakeClock()), file, level=level)
+def read(registry: Registry, file: Path) -> tuple[Config, ConfigFile]:
+    """What the program does before its loop runs."""
+    source = ConfigFile(file)
+    source.text = QUIET + NEWS
+    return source.parse(source.text, registry), source
+
+
+def service(registry: Registry, file: Path) -> Service:
+    config, source = read(registry, file)
+    return Service(Server(config, registry, FakeClock(), file=source), file)
 
 
 async def test_a_right_file_is_applied(registry: Registry, file: Path) -> None:
     running = service(registry, file)
     file.write_text(QUIET + '[streams.more]\ndisabled = true\ninputs = ["publish:"]\n')
-    await running.reload()
+    await running.take(running.server.configuration.noticed)
     assert list(running.server.config.streams) == ["more"]
     assert running.server.reload_error == ""
 
 
-async def test_a_faulty_file_changes_nothing(
+async def test_a_faulty_file_says_so_once(
     registry: Registry, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = service(registry, file)
     file.write_text(QUIET + NEWS + "titel = 1\nbuffer_s = 0\n")
-    await running.reload()
+    for _ in range(3):
+        await running.take(running.server.configuration.noticed)
     assert list(running.server.config.streams) == ["news"]
-    assert "unknown key" in running.server.reload_error
     said = [record.getMessage() for record in caplog.records if record.name == "streamctl.serve"]
     assert len(said) == 2
     assert said[0].endswith("streams.news.titel: unknown key (did you mean `title`?)")
-
-
-@pytest.mark.parametrize("left", ["", QUIET])
-async def test_a_file_without_streams_stops_none(
-    registry: Registry, file: Path, left: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    running = service(registry, file)
-    file.write_text(left)
-    await running.reload()
-    assert list(running.server.config.streams) == ["news"]
-    assert "no streams" in running.server.reload_error
-    assert "disabled = true" in running.server.reload_error
-    assert caplog.text.count("configuration not applied") == 1
-    file.write_text(QUIET + NEWS)
-    await running.reload()
-    assert running.server.reload_error == ""
-
-
-async def test_a_server_without_streams_may_stay_so(registry: Registry, file: Path) -> None:
-    running = Service(Server(parse(QUIET, str(file), registry, {}), registry, FakeClock()), file)
-    file.write_text(QUIET + "\n")
-    await running.reload()
-    assert running.server.reload_error == ""
-
-
-async def test_the_log_level_follows_the_file_unless_the_command_line_decides(
-    registry: Registry, file: Path
-) -> None:
-    ours = logging.getLogger("streamctl")
-    for level, expected in (("", logging.DEBUG), ("warning", logging.WARNING)):
-        ours.setLevel(logging.WARNING)
-        file.write_text(QUIET + NEWS)
-        running = service(registry, file, level=level)
-        file.write_text(QUIET.replace("error", "debug") + NEWS)
-        await running.reload()
-        assert ours.level == expected
 
 
 async def test_a_file_that_cannot_be_watched_is_no_reason_to_stop(
@@ -127,7 +100,8 @@ async def test_a_file_that_cannot_be_watched_is_no_reason_to_stop(
 
 
 async def test_serves_says_so_and_follows_the_file(registry: Registry, file: Path) -> None:
-    server = Server(parse(QUIET + NEWS, str(file), registry, {}), registry)
+    config, source = read(registry, file)
+    server = Server(config, registry, file=source)
     out = io.StringIO()
     running = Service(server, file, announce=out)
     with anyio.fail_after(15):

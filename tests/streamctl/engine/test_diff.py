@@ -15,8 +15,9 @@ from streamctl.config.model import (
     LogConfig,
     PushConfig,
     ServerConfig,
+    StreamConfig,
 )
-from streamctl.engine.diff import diff, input_changes, inputs_lost
+from streamctl.engine.diff import UPDATED_KEYS, diff, input_changes, inputs_lost, stream_step
 from streamctl.sdk.plugin import Empty, Options
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import stream_config
@@ -41,7 +42,9 @@ def config(**streams: dict[str, Any]) -> Config:
         ({"a": {}}, {"a": {"merge_ms": 100}}, "update"),
         ({"a": {}}, {"a": {"buffer_s": 30.0, "buffer_bytes": 2_000_000}}, "update"),
         ({"a": {}}, {"a": {"packet_timeout_s": 9, "slow_viewer_timeout_s": 9}}, "update"),
-        ({"a": {}}, {"a": {"url": "words://x"}}, "restart"),
+        ({"a": {}}, {"a": {"url": "words://x"}}, "update"),
+        ({"a": {}}, {"a": {"standby": "hot", "probe_after_s": 3.0}}, "update"),
+        ({"a": {}}, {"a": {"failback_after_s": 9.0, "slate_after_s": 4.0}}, "update"),
     ],
 )
 def test_each_change_has_its_action(old: dict[str, Any], new: dict[str, Any], action: str) -> None:
@@ -194,12 +197,25 @@ def test_spelling_a_default_out_changes_nothing_for_viewers() -> None:
     assert [step.notices for step in diff(was, will).steps] in ([], ["nobody"])
 
 
-def test_other_keys_beside_options_restart_the_stream() -> None:
-    was = config(a={})
-    will = config(a={"outputs_options": {"hls": Tuned(window=5)}, "url": "words://x"})
-    (step,) = diff(was, will).steps
+def test_what_a_running_stream_does_not_know_restarts_it() -> None:
+    class Later(StreamConfig):
+        """A stream with a key that nobody takes over yet."""
+
+        ladder: int = 0
+
+    was = config(a={"outputs_options": {"hls": Tuned()}})
+    keys = dict(config(a={"outputs_options": {"hls": Tuned(window=5)}}).streams["a"])
+    old, new = Later(**dict(was.streams["a"])), Later(**keys, ladder=1)
+    step = stream_step("a", old, new)
+    assert step is not None
     assert step.action == "restart"
-    assert "hls.window" in step.reason
+    assert step.reason == "changed: ladder, hls.window"
+    assert step.notices == "its publisher and viewers are disconnected"
+
+
+def test_every_key_of_a_stream_is_taken_while_it_runs() -> None:
+    elsewhere = {"code", "disabled"}
+    assert set(StreamConfig.model_fields) - UPDATED_KEYS == elsewhere
 
 
 @pytest.mark.parametrize(

@@ -127,18 +127,20 @@ async def test_applying_touches_only_the_streams_that_changed() -> None:
 
 async def test_the_api_changes_streams_in_memory() -> None:
     async with serving(NEWS) as server:
-        plan = await server.put_stream("a/b", {"inputs": ["publish:"]}, dry_run=True)
+        plan = await server.configuration.put_stream("a/b", {"inputs": ["publish:"]}, dry_run=True)
         assert [s.action for s in plan.steps] == ["start"]
         assert "a/b" not in server.running
-        await server.put_stream("a/b", {"inputs": ["publish:"]}, dry_run=False)
+        await server.configuration.put_stream("a/b", {"inputs": ["publish:"]}, dry_run=False)
         assert server.stream("a/b").status == "degraded"
         with pytest.raises(ConfigError):
-            await server.put_stream("bad", {"inputs": ["publish:"], "merge": 1}, dry_run=False)
-        await server.delete_stream("a/b", dry_run=False)
+            await server.configuration.put_stream(
+                "bad", {"inputs": ["publish:"], "merge": 1}, dry_run=False
+            )
+        await server.configuration.delete_stream("a/b", dry_run=False)
         with pytest.raises(NotFound):
             server.stream("a/b")
         with pytest.raises(NotFound):
-            await server.delete_stream("a/b", dry_run=True)
+            await server.configuration.delete_stream("a/b", dry_run=True)
 
 
 async def test_disabled_streams_are_listed_as_stopped() -> None:

@@ -1,0 +1,286 @@
+"""The configuration of a running server: read again, looked at, and changed.
+
+With a file, the file is the truth: a change is written into it, line by line, after the whole
+result was judged, and before it is applied; what can't be applied is taken back. Without a file
+changes live in memory. One thing happens at a time.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+from anyio import to_thread
+
+from streamctl.config.edit import edited, merged
+from streamctl.config.file import version
+from streamctl.config.load import BOM, parse, read_document
+from streamctl.config.show import as_toml, hidden, resolved, restored, secret_names
+from streamctl.engine.diff import EVERYBODY, diff
+from streamctl.errors import ConfigError, Conflict, NotFound, StreamctlError, Unsupported
+from streamctl.schema import ConfigDocument, ConfigFault, ConfigReport, Plan, PlanStep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streamctl.config.file import ConfigFile
+    from streamctl.config.model import Config, StreamConfig
+    from streamctl.registry import Registry
+
+Table = dict[str, Any]
+
+
+class Host(Protocol):
+    """What the configuration is of: a server."""
+
+    config: Config
+    registry: Registry
+    reload_error: str
+
+    async def apply(self, config: Config) -> Plan:
+        """Go on with another configuration."""
+
+    async def restart(self, code: str) -> Plan:
+        """Start a running stream anew."""
+
+    def reload_failed(self, message: str) -> None:
+        """A new configuration was refused."""
+
+
+class Configuration:
+    """Implements :class:`streamctl.api.control.ConfigControl`."""
+
+    def __init__(self, host: Host, file: ConfigFile | None = None) -> None:
+        self.host = host
+        self.file = file
+        self._turn = anyio.Lock()
+        self._refused = ""
+        """The text that was refused last."""
+
+    async def noticed(self) -> Plan | None:
+        """The file may have changed: reload it if it says anything new.
+
+        Raises:
+            StreamctlError: it can't be taken; nothing has changed.
+        """
+        file = self._file()
+        async with self._turn:
+            text = await self._look(file)
+            if text == (self._refused if self.host.reload_error else file.text):
+                return None
+            return await self._reload(file, text)
+
+    async def reload(self) -> Plan:
+        """Read the file again, also what it names, such as secrets.
+
+        Raises:
+            StreamctlError: it can't be taken; nothing has changed.
+        """
+        file = self._file()
+        async with self._turn:
+            return await self._reload(file, await self._look(file))
+
+    def document(self) -> ConfigDocument:
+        """What was written, without secrets."""
+        if self.file is None:
+            text = as_toml(resolved(self.host.config))
+            return ConfigDocument(text=text, file="", version=version(text))
+        text = hidden(self.file.text, secret_names(self.host.registry))
+        return ConfigDocument(text=text, file=str(self.file.path), version=self.file.version)
+
+    def resolved(self) -> Mapping[str, object]:
+        """What is in force, without secrets."""
+        return resolved(self.host.config)
+
+    async def check(self, text: str) -> ConfigReport:
+        """What would be wrong with a text."""
+        try:
+            config = await self._parse(self._restored(text))
+        except ConfigError as error:
+            return report(error)
+        return ConfigReport(ok=True, streams=len(config.streams))
+
+    async def diff(self, text: str) -> Plan:
+        """What would happen if a text took the place of what is in force.
+
+        Raises:
+            ConfigError: there is something wrong with it.
+        """
+        return diff(self.host.config, await self._parse(self._restored(text)))
+
+    async def put(self, text: str, *, expected: str = "", dry_run: bool = False) -> Plan:
+        """Go on with another text; ``expected`` is the version that it replaces, if that counts.
+
+        Raises:
+            Conflict: the file has changed, or is not of that version.
+            StreamctlError: the text can't be taken; nothing has changed.
+        """
+        async with self._turn:
+            if expected and expected != self.document().version:
+                raise Conflict(
+                    "the configuration was changed since it was read", hint="read it again"
+                )
+            return await self._change(self._restored(text), dry_run=dry_run)
+
+    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
+        """Add or replace a stream.
+
+        Raises:
+            Conflict: the file has changed since it was read.
+            StreamctlError: the stream can't be as the document says; nothing has changed.
+        """
+        if self.file is None:
+            stream = read_document(code, document, self.host.config, self.host.registry)
+            return await self._change_streams({**self._streams, code: stream}, dry_run=dry_run)
+        return await self._edit(code, lambda table: dict(document), dry_run=dry_run)
+
+    async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:
+        """Change some keys of a stream: null removes one, tables are merged.
+
+        Raises:
+            NotFound: no stream has this code.
+            Conflict: the file has changed since it was read.
+            StreamctlError: the stream can't be like that; nothing has changed.
+        """
+        self._known(code)
+        if self.file is not None:
+            return await self._edit(code, lambda table: merged(table, patch), dry_run=dry_run)
+        if set(patch) - {"disabled"} or not isinstance(patch.get("disabled", False), bool):
+            raise Unsupported(
+                "without a file, a stream is replaced as a whole",
+                hint="send all its keys with PUT",
+            )
+        stream = self._streams[code].model_copy(update=dict(patch))
+        return await self._change_streams({**self._streams, code: stream}, dry_run=dry_run)
+
+    async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
+        """Remove a stream.
+
+        Raises:
+            NotFound: no stream has this code.
+            Conflict: the file has changed since it was read.
+        """
+        self._known(code)
+        if self.file is not None:
+            return await self._edit(code, lambda table: None, dry_run=dry_run)
+        streams = {known: one for known, one in self._streams.items() if known != code}
+        return await self._change_streams(streams, dry_run=dry_run)
+
+    async def restart_stream(self, code: str, *, dry_run: bool) -> Plan:
+        """Start a running stream anew, with its resolved configuration.
+
+        Raises:
+            NotFound: no stream has this code.
+            Conflict: it is disabled.
+        """
+        self._known(code)
+        if self._streams[code].disabled:
+            raise Conflict(f"stream `{code}` is disabled", hint="enable it")
+        if dry_run:
+            step = PlanStep(stream=code, action="restart", reason="asked for", notices=EVERYBODY)
+            return Plan(steps=[step])
+        async with self._turn:
+            return await self.host.restart(code)
+
+    @property
+    def _streams(self) -> Mapping[str, StreamConfig]:
+        return self.host.config.streams
+
+    def _known(self, code: str) -> None:
+        if code not in self._streams:
+            codes = ", ".join(sorted(self._streams)) or "none"
+            raise NotFound(f"no stream `{code}`", hint=f"configured streams: {codes}")
+
+    def _file(self) -> ConfigFile:
+        if self.file is None:
+            raise Unsupported("the server runs without a file", hint="change streams one by one")
+        return self.file
+
+    async def _look(self, file: ConfigFile) -> str:
+        try:
+            return await to_thread.run_sync(file.look)
+        except ConfigError as error:
+            self.host.reload_failed(str(error))
+            raise
+
+    async def _reload(self, file: ConfigFile, text: str) -> Plan:
+        try:
+            config = await self._parse(text)
+            self._refuse_emptied(config)
+            plan = await self.host.apply(config)
+        except StreamctlError as error:
+            self._refused = text
+            self.host.reload_failed(str(error))
+            raise
+        file.text = text
+        return plan
+
+    async def _parse(self, text: str) -> Config:
+        name = "" if self.file is None else str(self.file.path)
+        return await to_thread.run_sync(parse, text, name, self.host.registry)
+
+    def _restored(self, text: str) -> str:
+        before = "" if self.file is None else self.file.text
+        try:
+            return restored(text, before, secret_names(self.host.registry))
+        except tomllib.TOMLDecodeError:
+            # Whoever parses it says what is wrong, and where.
+            return text
+
+    def _refuse_emptied(self, config: Config) -> None:
+        """Take no file without streams for the wish to stop all of them.
+
+        Raises:
+            ConfigError: nothing would be left of what is running.
+        """
+        if self._streams and not config.streams:
+            raise ConfigError(
+                "the file has no streams but the server does: it looks truncated, "
+                "so all go on; to stop them on purpose, set `disabled = true` in each, "
+                "or restart the server",
+                file=str(self._file().path),
+            )
+
+    async def _edit(
+        self, code: str, change: Callable[[Table], Table | None], *, dry_run: bool
+    ) -> Plan:
+        """Change the table of one stream in the file."""
+        file = self._file()
+        async with self._turn:
+            await to_thread.run_sync(file.check_unchanged)
+            table = tomllib.loads(file.text.removeprefix(BOM)).get("streams", {}).get(code, {})
+            text = await to_thread.run_sync(edited, file.text, code, change(dict(table)))
+            return await self._change(text, dry_run=dry_run)
+
+    async def _change(self, text: str, *, dry_run: bool) -> Plan:
+        config = await self._parse(text)
+        if dry_run:
+            return diff(self.host.config, config)
+        if self.file is None or text == self.file.text:
+            return await self.host.apply(config)
+        before = self.file.text
+        # Shielded: a caller that goes away must not leave the two apart.
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self.file.replace, text)
+            try:
+                plan = await self.host.apply(config)
+            except BaseException:
+                await to_thread.run_sync(self.file.replace, before)
+                raise
+        return plan
+
+    async def _change_streams(self, streams: Mapping[str, StreamConfig], *, dry_run: bool) -> Plan:
+        async with self._turn:
+            config = self.host.config.model_copy(update={"streams": streams})
+            return diff(self.host.config, config) if dry_run else await self.host.apply(config)
+
+
+def report(error: ConfigError) -> ConfigReport:
+    """Everything that is wrong with a text."""
+    errors: tuple[ConfigError, ...] = getattr(error, "errors", (error,))
+    faults = [
+        ConfigFault(message=one.message, hint=one.hint, key=one.key, line=one.line)
+        for one in errors
+    ]
+    return ConfigReport(ok=False, faults=faults)

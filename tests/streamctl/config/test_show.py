@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamctl.config.load import parse
+from streamctl.config.show import (
+    HIDDEN,
+    as_toml,
+    hidden,
+    resolved,
+    restored,
+    secret_names,
+    secrets,
+    value_at,
+)
+from streamctl.errors import ConfigError
+from streamctl.registry import Registry
+
+SAMPLE = (Path(__file__).parents[3] / "streams.toml").read_text("utf-8")
+REGISTRY = Registry()
+NAMES = secret_names(REGISTRY)
+TEXT = """\
+[api]
+tokens = [{ name = "ops", value = "t0ken", scope = "control" }]
+[defaults]
+buffer_s = 20
+[streams.a]  # publish_key = "old-s3cret"
+publish_key = "s3cret"   # the studio's
+read_key = "env:READ_KEY"
+users = [{ name = "desk", password = "pa55word", read = true }]
+inputs = [
+  "publish:",
+  { url = "rtsp://user:passw0rd@192.0.2.7/1" },
+]
+[streams.a.srt]
+publish_passphrase = "ten letters"
+[[streams.a.push]]
+name = "one"
+url = "rtmps://a.example/live2/abcd-efgh-ijkl-mnop-one"
+[[streams.a.push]]
+name = "two"
+url = "rtmps://a.example/live2/abcd-efgh-ijkl-mnop-two"
+"""
+OPEN = ["t0ken", "s3cret", "pa55word", "passw0rd", "ten letters", "mnop"]
+"""What nobody may see."""
+
+
+def test_no_secret_is_shown_and_nothing_else_is_lost() -> None:
+    shown = hidden(TEXT, NAMES)
+    assert [word for word in OPEN if word in shown] == []
+    assert "env:READ_KEY" in shown
+    assert "the studio's" in shown
+    assert shown.count("\n") == TEXT.count("\n")
+    assert value_at(tomllib.loads(shown), ("streams", "a", "inputs", 1, "url")) == (
+        "rtsp://user:***@192.0.2.7/1"
+    )
+
+
+def test_what_was_shown_can_come_back() -> None:
+    assert restored(hidden(TEXT, NAMES), TEXT, NAMES).replace(HIDDEN, "old-s3cret") == TEXT
+    edited = hidden(TEXT, NAMES).replace("buffer_s = 20", "buffer_s = 30\nmerge_ms = 9")
+    back = tomllib.loads(restored(edited, TEXT, NAMES))
+    assert back["streams"] == tomllib.loads(TEXT)["streams"]
+    assert back["defaults"] == {"buffer_s": 30, "merge_ms": 9}
+    assert restored("\ufeff" + TEXT, TEXT, NAMES) == "\ufeff" + TEXT
+
+
+def test_secrets_that_look_alike_are_not_mixed_up() -> None:
+    shown = hidden(TEXT, NAMES)
+    one, two = shown.index("[[streams.a.push]]"), shown.rindex("[[streams.a.push]]")
+    swapped = shown[:one] + shown[two:] + shown[one:two]
+    with pytest.raises(ConfigError, match="not known here") as caught:
+        restored(swapped, TEXT, NAMES)
+    assert caught.value.key == "streams.a.push[0].url"
+
+
+def test_a_secret_is_not_carried_elsewhere() -> None:
+    with pytest.raises(ConfigError, match="not known here"):
+        restored('[streams.b]\npublish_key = "***"\n', TEXT, NAMES)
+
+
+def test_the_sample_is_shown_and_restored() -> None:
+    found = {one.path[-1] for one in secrets(SAMPLE, NAMES)}
+    assert found == {"publish_key"}
+    shown = hidden(SAMPLE, NAMES)
+    assert "change-me" not in shown
+    assert tomllib.loads(restored(shown, SAMPLE, NAMES)) == tomllib.loads(SAMPLE)
+
+
+def test_what_is_in_force_is_plain_and_whole() -> None:
+    shown: dict[str, Any] = resolved(parse(TEXT, "x", REGISTRY, {"READ_KEY": "other-s3cret"}))
+    text = as_toml(shown)
+    assert [word for word in [*OPEN, "other-s3cret"] if word in text] == []
+    assert tomllib.loads(text) == shown
+    stream = shown["streams"]["a"]
+    assert stream["buffer_s"] == 20
+    assert stream["slow_viewer_timeout_s"] == 20
+    assert [one["url"] for one in stream["inputs"]] == ["publish:", "rtsp://user:***@192.0.2.7/1"]
+    assert stream["inputs"][1]["transport"] == "auto"
+    assert [one["name"] for one in stream["push"]] == ["one", "two"]
+    assert stream["srt"]["publish_passphrase"] == "***"
+    assert shown["api"]["address"] == "127.0.0.1:9997"
+    assert "defaults" not in shown
+
+
+def test_every_secret_of_every_plugin_is_known_by_name() -> None:
+    assert {"publish_key", "password", "value", "publish_passphrase", "headers"} <= NAMES
