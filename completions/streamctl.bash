@@ -7,6 +7,7 @@ _streamctl() {
     done
     COMPREPLY=()
     case $command:$prev in
+        config:--server) return ;;
         ingest:--record) _streamctl_files; return ;;
         ingest:--name) return ;;
         ingest:--rtmp) return ;;
@@ -20,19 +21,24 @@ _streamctl() {
         push:--duration) return ;;
         push:--retries) return ;;
         push:--retry-s) return ;;
+        reload:--server) return ;;
         serve:--log-level) _streamctl_words $'debug\ninfo\nwarning\nerror'; return ;;
         status:--server) return ;;
+        stream:--server) return ;;
         switch:--server) return ;;
         tui:--server) return ;;
     esac
     case $command in
-        '') _streamctl_words $'ingest\nplugins\nprobe\npush\nserve\nstatus\nswitch\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
+        '') _streamctl_words $'config\ningest\nplugins\nprobe\npush\nreload\nserve\nstatus\nstream\nswitch\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
+        config) _streamctl_words $'--resolved\n--server\n--json\n-h\n--help'; _streamctl_words $'check\ndiff\nshow'; _streamctl_files; ;;
         ingest) _streamctl_words $'--serve\n--record\n--name\n--rtmp\n--http\n--force\n--max-mb\n--loop\n--duration\n--retries\n--json\n-h\n--help'; _streamctl_files; ;;
         plugins) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         probe) _streamctl_words $'--json\n--duration\n--timeout\n-h\n--help'; _streamctl_files; ;;
         push) _streamctl_words $'--loop\n--duration\n--retries\n--retry-s\n--json\n-q\n--quiet\n-h\n--help'; _streamctl_files; ;;
+        reload) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         serve) _streamctl_words $'--log-level\n--check\n-h\n--help'; _streamctl_files; ;;
         status) _streamctl_words $'--server\n--json\n-w\n--watch\n-h\n--help'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
+        stream) _streamctl_words $'--dry-run\n--server\n--json\n-h\n--help'; _streamctl_words $'add\nset\nremove\ndisable\nenable\nrestart'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
         switch) _streamctl_words $'--server\n--json\n-h\n--help'; _streamctl_words "$(streamctl status --codes 2>/dev/null)"; ;;
         tui) _streamctl_words $'--server\n-h\n--help'; ;;
     esac

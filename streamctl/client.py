@@ -20,14 +20,17 @@ from pydantic import BaseModel, ValidationError
 
 from streamctl.errors import (
     ConfigError,
+    Conflict,
     ConnectionFailed,
     NotFound,
     RemoteProtocolError,
     StreamctlError,
+    Unsupported,
 )
 from streamctl.schema import (
     Health,
     InputList,
+    Plan,
     PluginList,
     PluginStatus,
     Problem,
@@ -38,13 +41,23 @@ from streamctl.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DEFAULT_SERVER = "http://127.0.0.1:9997"
 TIMEOUT_S = 5.0
 """The server answers from memory; who takes longer is gone."""
 MAX_ANSWER_BYTES = 67_108_864
 """Ten thousand streams with their sessions fit; more is not our server."""
+CHANGE_TIMEOUT_S = 30.0
+"""A change is answered when it was carried out."""
+JSON = "application/json"
+TOML = "application/toml"
+ERRORS: Mapping[str, Callable[..., StreamctlError]] = {
+    "conflict": Conflict,
+    "invalid_config": ConfigError,
+    "unsupported": Unsupported,
+}
+"""What the names of problems stand for."""
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -102,6 +115,41 @@ class Client:
         """Close a session; what it had counted."""
         return await self.call("DELETE", f"/api/v1/sessions/{in_path(session)}", SessionStatus)
 
+    async def config_text(self) -> str:
+        """The configuration as it is written, without secrets."""
+        return (await self.ask("GET", "/api/v1/config")).decode()
+
+    async def config_resolved(self) -> dict[str, object]:
+        """Everything that is in force."""
+        answer = await self.ask("GET", "/api/v1/config/resolved")
+        try:
+            found = json.loads(answer)
+        except ValueError:
+            raise self.stranger() from None
+        return dict(found)
+
+    async def diff_config(self, text: str) -> Plan:
+        """What a text would change."""
+        return await self.call("POST", "/api/v1/config/diff", Plan, body=text)
+
+    async def reload(self) -> Plan:
+        """Have the file read again."""
+        return await self.call("POST", "/api/v1/config/reload", Plan, body={})
+
+    async def change_stream(
+        self,
+        method: str,
+        code: str,
+        *,
+        do: str = "",
+        body: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+    ) -> Plan:
+        """Add, change, remove a stream by ``method``, or POST what to ``do``."""
+        path = f"/api/v1/streams/{in_path(code)}" + (f"/{do}" if do else "")
+        query = "?dry_run=1" if dry_run else ""
+        return await self.call(method, path + query, Plan, body=body or {})
+
     async def plugins(self) -> list[PluginStatus]:
         """The plugins that the server has installed."""
         return (await self.get("/api/v1/plugins", PluginList)).plugins
@@ -130,20 +178,35 @@ class Client:
         document: type[Document],
         *,
         expected: tuple[int, ...] = (200,),
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | str | None = None,
     ) -> Document:
-        """A call, with a body of JSON or none; raises like :meth:`get`."""
-        sent = None if body is None else json.dumps(body)
-        exchange = partial(self.exchange, method, path, sent)
-        status, answer = await to_thread.run_sync(exchange, abandon_on_cancel=True)
-        if status not in expected:
-            raise self.refusal(status, answer)
+        """A call, with a body of JSON, of TOML, or none; raises like :meth:`get`."""
+        answer = await self.ask(method, path, expected=expected, body=body)
         try:
             return document.model_validate_json(answer)
         except ValidationError:
             raise self.stranger() from None
 
-    def exchange(self, method: str, path: str, sent: str | None = None) -> tuple[int, bytes]:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        expected: tuple[int, ...] = (200,),
+        body: Mapping[str, object] | str | None = None,
+    ) -> bytes:
+        """The body of what is answered to a call; raises like :meth:`get`."""
+        kind = TOML if isinstance(body, str) else JSON
+        sent = body if body is None or isinstance(body, str) else json.dumps(body)
+        exchange = partial(self.exchange, method, path, sent, kind)
+        status, answer = await to_thread.run_sync(exchange, abandon_on_cancel=True)
+        if status not in expected:
+            raise self.refusal(status, answer)
+        return answer
+
+    def exchange(
+        self, method: str, path: str, sent: str | None = None, kind: str = JSON
+    ) -> tuple[int, bytes]:
         """Status and body of one request; blocks.
 
         Raises:
@@ -152,12 +215,13 @@ class Client:
         """
         headers = {"Accept": "application/json"}
         if sent is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = kind
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         connection = self.connection()
         try:
-            connection.request(method, f"{self.prefix}{path}", body=sent, headers=headers)
+            content = None if sent is None else sent.encode()
+            connection.request(method, f"{self.prefix}{path}", body=content, headers=headers)
             answer = connection.getresponse()
             body = answer.read(MAX_ANSWER_BYTES + 1)
         except TimeoutError:
@@ -192,6 +256,8 @@ class Client:
             return ConnectionFailed(problem.message, hint=hint, permanent=True)
         if status == 404:
             return NotFound(problem.message, hint=problem.hint)
+        if problem.error in ERRORS:
+            return ERRORS[problem.error](problem.message, hint=problem.hint)
         return StreamctlError(problem.message, hint=problem.hint)
 
     def unreachable(self, reason: str) -> ConnectionFailed:

@@ -3,8 +3,8 @@
 Every number here is measured by the engine; a value that is not known is 0, an empty string or
 absent from its list, never a guess. Times are RFC 3339 in UTC, durations seconds.
 
-What is at the end are no documents of the API: the text of a configuration, and plain numbers that a
-scrape of the metrics reads.
+What is at the end are no documents of the API: the text of a configuration, and plain numbers that
+a scrape of the metrics reads.
 """
 
 from __future__ import annotations
@@ -256,6 +256,10 @@ class StreamList(BaseModel):
     streams: list[StreamStatus]
     count: int
     time: str
+    faults: list[str] = Field(
+        default_factory=list,
+        description="what is wrong with the server itself, such as a reload that failed",
+    )
 
 
 class InputList(BaseModel):

@@ -43,7 +43,13 @@ async def list_streams(request: Request) -> Response:
     if status is not None and status not in STATES:
         raise HTTPException(400, f"status is one of {', '.join(STATES)}: `{status}`")
     streams = control(request).streams(status)
-    return answer(StreamList(streams=streams, count=len(streams), time=rfc3339()))
+    checks = control(request).health().checks
+    faults = [
+        f"{check.name}: {check.message}"
+        for check in checks
+        if check.status != "ok" and not check.name.startswith("stream ")
+    ]
+    return answer(StreamList(streams=streams, count=len(streams), time=rfc3339(), faults=faults))
 
 
 async def get_stream(request: Request) -> Response:

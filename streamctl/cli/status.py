@@ -88,7 +88,8 @@ def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
     from streamctl.schema import StreamList
 
     if isinstance(found, StreamList):
-        return [tables.streams(found.streams)] if found.streams else ["no streams"]
+        table = tables.streams(found.streams) if found.streams else "no streams"
+        return [*found.faults, *([""] if found.faults else []), table]
     parts: list[RenderableType] = [tables.streams([found])]
     parts += [f"{cause.name}: {cause.detail} (since {cause.since})" for cause in found.causes]
     parts += [f"{name}: {text}" for name, text in found.media.notes.items()]

@@ -145,7 +145,9 @@ class StreamctlApp(App[None]):
         streams = self.all_streams.values()
         on_air = sum(stream.ingest_status == "active" for stream in streams)
         viewers = sum(stream.stats.viewers for stream in streams)
-        faults = [one for one in health.checks if one.status != "ok"]
+        # What is wrong with the server itself must not be cut off behind its streams.
+        checks = sorted(health.checks, key=lambda one: one.name.startswith("stream "))
+        faults = [one for one in checks if one.status != "ok"]
         troubles = "".join(f"  {one.name}: {one.message}" for one in faults)
         text = Text.assemble(
             (" streamctl ", "bold"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from streamctl.cli import status
 from streamctl.cli.app import run
 from streamctl.errors import ConnectionFailed
-from streamctl.schema import ElementaryStatus, InputStatus, TransportStatus
+from streamctl.schema import Check, ElementaryStatus, InputStatus, TransportStatus
 from tests.support.control import push, session, stream
 
 if TYPE_CHECKING:
@@ -151,3 +151,17 @@ def test_shows_the_destinations_of_a_stream(
     )
     assert "yt active rtmps://yt.example/live2/*** 7.0 MB 2500 0.0 s" in lines, lines
     assert "zz active rtmps://zz.example/live2/*** 7.0 MB 2500 can't carry MP2: left out" in lines
+
+
+def test_a_reload_that_failed_stands_above_the_streams(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [
+        Check(name="configuration", status="degraded", message="reload failed since 12:00: x"),
+        Check(name="stream news", status="degraded", message="no packets"),
+    ]
+    control.report = control.report.model_copy(update={"status": "degraded", "checks": checks})
+    assert run(["status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["configuration: reload failed since 12:00: x", ""]
+    assert "no packets" not in "".join(lines[:2])

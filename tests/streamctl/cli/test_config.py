@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.cli.app import run
+from streamctl.errors import ConfigError, Unsupported
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.control import FakeControl
+
+NEWS = '[streams.news]  # main\ninputs = ["publish:"]\npublish_key = "hush"\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "s.toml"
+    path.write_text(NEWS)
+    return path
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    path = tmp_path / "other.toml"
+    path.write_text(NEWS + "title = 'N'\n")
+    return path
+
+
+def test_a_right_file_is_called_right(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: right, 1 stream\n"
+    assert run(["config", "check", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "streams": 1, "faults": []}
+
+
+def test_everything_that_is_wrong_is_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(NEWS + "titel = 1\nbuffer_s = 0\n")
+    assert run(["config", "check", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert f"{file}:4: streams.news.titel: unknown key" in said
+    assert "did you mean `title`?" in said
+    assert f"{file}:5: streams.news.buffer_s" in said
+    assert run(["config", "check", str(file), "--json"]) == 2
+    faults = json.loads(capsys.readouterr().out)["faults"]
+    assert [(fault["line"], fault["key"]) for fault in faults] == [
+        (4, "streams.news.titel"),
+        (5, "streams.news.buffer_s"),
+    ]
+
+
+def test_two_files_are_compared(
+    file: Path, other: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", "diff", str(file), str(file)]) == 0
+    assert capsys.readouterr().out == "nothing changes\n"
+    assert run(["config", "diff", str(file), str(other)]) == 1
+    assert capsys.readouterr().out == (
+        "stream news: update: changed: title (who notices: nobody)\n"
+    )
+    assert run(["config", "diff", str(file), str(other), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["steps"][0]["action"] == "update"
+
+
+def test_a_file_is_compared_with_a_server(
+    control: FakeControl, other: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", "diff", "server", str(other)]) == 1
+    [(what, _, said, _)] = control.configuration.changes
+    assert (what, said) == ("diff", {"text": other.read_text()})
+    assert "stream news: update" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["check"], ["check", "a", "b"], ["diff", "a"], ["show", "a", "b"]]
+)
+def test_as_many_files_as_it_takes(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", *words]) == 2
+    assert "streamctl config" in capsys.readouterr().err
+
+
+def test_a_file_is_shown_without_its_secrets(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", "show", str(file)]) == 0
+    assert capsys.readouterr().out == NEWS.replace("hush", "***")
+    assert run(["config", "show", str(file), "--resolved"]) == 0
+    said = capsys.readouterr().out
+    assert "buffer_s = 10.0" in said
+    assert "hush" not in said
+    assert run(["config", "show", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["streams"]["news"]["publish_key"] == "***"
+
+
+def test_a_server_shows_what_it_has(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", "show"]) == 0
+    assert capsys.readouterr().out == control.configuration.text
+    assert run(["config", "show", "server", "--resolved"]) == 0
+    assert "[[streams.news.inputs]]" in capsys.readouterr().out
+
+
+def test_a_server_reads_its_file_again(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["reload"]) == 0
+    assert capsys.readouterr().out == "stream news: update: reload (who notices: nobody)\n"
+    assert run(["reload", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["failures"] == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("unknown key", key="x", hint="did you mean `y`?"), 2),
+        (Unsupported("the server runs without a file"), 2),
+    ],
+)
+def test_a_refused_reload_is_an_error(
+    control: FakeControl, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    control.configuration.error = error
+    assert run(["reload"]) == code
+    assert str(error) in capsys.readouterr().err
