@@ -1,0 +1,196 @@
+"""Listeners, files and commands while a server runs: what moves, what stays, and what is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificates import self_signed
+from tests.support.media import MediaCache, Recipe
+from tests.support.peers import (
+    CONFIG,
+    HOST,
+    Streamctl,
+    accepts,
+    ffmpeg_publish,
+    free_port,
+    stream_toml,
+)
+from tests.support.process import eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+NEWS = stream_toml("news", "# Kept as it is.", 'title = "News"  # shown')
+APPLIED = "configuration applied"
+REFUSED = "configuration not applied"
+RTMP = f'[listeners.rtmp]\naddress = "{HOST}:0"'
+API = f'[api]\naddress = "{HOST}:0"'
+HTTP = f'[http]\naddress = "{HOST}:0"'
+
+
+def command(server: Streamctl, *arguments: str, port: int = 0) -> tuple[int, str]:
+    """Exit code and output of a command that asks the server."""
+    url = f"http://{HOST}:{port or server.port('api')}"
+    done = subprocess.run(
+        [sys.executable, "-m", "streamctl", *arguments],
+        env={**os.environ, "NO_COLOR": "1", "STREAMCTL_SERVER": url},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def applied(server: Streamctl, count: int) -> None:
+    """Wait until so many files have been applied."""
+    eventually(lambda: server.output.count(APPLIED) >= count, 15, f"{count} times applied")
+
+
+def codes(server: Streamctl) -> set[str]:
+    return {stream["id"] for stream in server.ask("/api/v1/streams")[1]["streams"]}
+
+
+def refuses(port: int) -> bool:
+    try:
+        return not accepts(port)
+    except OSError:
+        return True
+
+
+def test_a_change_by_command_is_written_line_by_line_and_not_read_again(tmp_path: Path) -> None:
+    with Streamctl(tmp_path, NEWS) as server:
+        before = server.config.read_text()
+        server.config.chmod(0o640)
+        code, said = command(server, "stream", "add", "cam", 'inputs=["publish:"]', "title=Cam 1")
+        assert (code, said) == (0, "stream cam: start: added\n")
+        assert codes(server) == {"news", "cam"}
+        added = '\n[streams.cam]\ninputs = ["publish:"]\ntitle = "Cam 1"\n'
+        assert server.config.read_text() == before + added
+        assert server.config.stat().st_mode & 0o777 == 0o640
+        assert command(server, "stream", "set", "news", "title=N", "--dry-run")[0] == 0
+        assert command(server, "stream", "set", "news", "title=N")[0] == 0
+        changed = before.replace('title = "News"  # shown', 'title = "N"  # shown')
+        assert server.config.read_text() == changed + added
+        assert command(server, "stream", "disable", "cam")[0] == 0
+        assert server.stream("cam")["status"] == "stopped"
+        assert command(server, "stream", "remove", "cam")[0] == 0
+        assert server.config.read_text() == changed
+        # Long enough for the file to be looked at and found unchanged.
+        time.sleep(2)
+        assert APPLIED not in server.output
+        # Changed by hand: told as such until it has been taken, and never overwritten.
+        server.config.write_text(changed + stream_toml("hand"))
+        assert command(server, "stream", "set", "hand", "title=H")[0] == 1
+        applied(server, 1)
+        assert codes(server) == {"news", "hand"}
+
+
+def test_a_port_that_is_taken_changes_nothing_and_is_told(tmp_path: Path) -> None:
+    with Streamctl(tmp_path, NEWS) as server, socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        bad = CONFIG.replace(RTMP, RTMP.replace(":0", f":{port}"))
+        server.rewrite(NEWS + stream_toml("more"), head=bad)
+        server.wait_line(rf"{REFUSED}.*{port}.*in use")
+        assert codes(server) == {"news"}
+        assert accepts(server.port("rtmp"))
+        code, said = command(server, "status")
+        assert code == 0
+        assert said.startswith("configuration: reload failed since 20")
+        assert "in use" in said
+        assert server.ask("/health")[1]["status"] == "degraded"
+        assert command(server, "reload")[0] == 2
+        assert command(server, "config", "diff", "server", str(server.config))[0] == 1
+        server.rewrite(NEWS + stream_toml("more"))
+        applied(server, 1)
+        assert "reload failed" not in command(server, "status")[1]
+        assert server.output.count(REFUSED) == 1
+
+
+@pytest.mark.needs("ffmpeg")
+def test_every_listener_moves_under_its_peers(tmp_path: Path, media: MediaCache) -> None:
+    made = media(Recipe(seconds=60, video_kbps=300, gop=25))
+    with (
+        Streamctl(tmp_path, NEWS) as server,
+        ffmpeg_publish(made.path, server.rtmp()) as publisher,
+    ):
+        server.wait_on_air()
+        old = {kind: server.port(kind) for kind in ("rtmp", "http", "api")}
+        new = {kind: free_port() for kind in old}
+        head = CONFIG
+        for kind, text in (("rtmp", RTMP), ("http", HTTP), ("api", API)):
+            head = head.replace(text, text.replace(":0", f":{new[kind]}"))
+        pair = self_signed(tmp_path)
+        secure = f'tls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
+        head = head.replace("[http]\n", f"[http]\n{secure}")
+        # The call that moves the API is answered.
+        server.rewrite(NEWS, head=head)
+        code, said = command(server, "reload")
+        assert code == 0 or APPLIED in server.output, said
+        for kind, port in new.items():
+            eventually(lambda port=port: not refuses(port), 15, f"{kind} has moved")
+        assert all(refuses(port) for port in old.values())
+        assert publisher.running()
+        shown = ssl.get_server_certificate((HOST, new["http"]), timeout=5)
+        assert ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
+        code, said = command(server, "status", "news", port=new["api"])
+        assert code == 0
+        assert "active" in said
+
+
+def test_files_arrive_in_all_the_ways_that_editors_and_deployments_know(tmp_path: Path) -> None:
+    versions = [tmp_path / "v1", tmp_path / "v2"]
+    for folder in versions:
+        folder.mkdir()
+    with Streamctl(tmp_path, NEWS) as server:
+        # In place, cut in the middle of its way.
+        text = CONFIG + NEWS + stream_toml("a")
+        with server.config.open("w") as file:
+            file.write(text[: len(CONFIG) + 20])
+            file.flush()
+            time.sleep(0.2)
+            file.write(text[len(CONFIG) + 20 :])
+        applied(server, 1)
+        assert codes(server) == {"news", "a"}
+        # By links, as clusters do.
+        for number, folder in enumerate(versions, 2):
+            (folder / "s.toml").write_text(CONFIG + NEWS + stream_toml(f"link{number}"))
+        current = tmp_path / "current"
+        current.symlink_to("v1")
+        server.config.unlink()
+        server.config.symlink_to("current/s.toml")
+        applied(server, 2)
+        assert codes(server) == {"news", "link2"}
+        aside = tmp_path / "aside"
+        aside.symlink_to("v2")
+        aside.rename(current)
+        applied(server, 3)
+        assert codes(server) == {"news", "link3"}
+        # A change through the link is one of the file that it leads to.
+        assert command(server, "stream", "set", "news", "title=Linked")[0] == 0
+        assert server.config.is_symlink()
+        assert 'title = "Linked"' in (versions[1] / "s.toml").read_text()
+        os.kill(server.pid, signal.SIGHUP)
+        applied(server, 4)
+        assert REFUSED not in server.output
+
+
+def test_the_log_follows_the_file(tmp_path: Path) -> None:
+    with Streamctl(tmp_path, NEWS) as server:
+        quiet = CONFIG.replace('level = "info"', 'level = "debug"')
+        server.rewrite(NEWS, head=quiet.replace('format = "text"', 'format = "json"'))
+        server.wait_line(r'"message": "configuration applied')
+        server.rewrite(NEWS + stream_toml("b"), head=CONFIG.replace("info", "error"))
+        eventually(lambda: codes(server) == {"news", "b"}, 15, "it is applied")
+        assert server.output.count(APPLIED) == 1
