@@ -29,7 +29,8 @@ from streamctl.config.model import (
     StreamConfig,
 )
 from streamctl.config.roots import check_files
-from streamctl.config.stream import Reading, merge, read_stream
+from streamctl.config.stream import Reading, read_stream
+from streamctl.config.template import Bases, Template, read_templates, trial
 from streamctl.errors import ConfigError, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty
 
@@ -49,7 +50,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "http": HttpConfig,
     "limits": LimitsConfig,
 }
-TABLES = frozenset({*SECTIONS, "listeners", "defaults", "streams"})
+TABLES = frozenset({*SECTIONS, "listeners", "defaults", "templates", "streams"})
 BOM = "\ufeff"
 """Some editors begin UTF-8 with it."""
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -127,7 +128,7 @@ def read_document(
         ConfigErrors: everything that is wrong with it.
     """
     reading = Reading(registry, os.environ if environ is None else environ)
-    stream = read_stream(code, dict(document), config.defaults, reading)
+    stream = read_stream(code, dict(document), Bases(config.defaults, config.templates), reading)
     check_shadows({*config.streams, code}, reading)
     if stream is not None:
         streams = {**config.streams, code: stream}
@@ -136,6 +137,25 @@ def read_document(
     if stream is None or reading.faults:
         raise ConfigErrors(Source("", {}, {}).errors(reading.faults))
     return stream
+
+
+def read_runtime(code: str, template: Template, config: Config, registry: Registry) -> StreamConfig:
+    """A stream that comes to be under the prefix of a template.
+
+    Raises:
+        ConfigErrors: the template makes no stream of this code.
+    """
+    document = runtime_document(template, config.defaults)
+    stream = read_document(code, document, config, registry)
+    return stream.model_copy(update={"runtime": True})
+
+
+def runtime_document(template: Template, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stream of a template says itself: without inputs, it waits for a publisher."""
+    own: dict[str, Any] = {"template": template.name}
+    if "inputs" not in template.table and "inputs" not in defaults:
+        own["inputs"] = ["publish:"]
+    return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +206,15 @@ def read(data: dict[str, Any], reading: Reading) -> Config:
         name: reading.model(model, data.get(name, {}), (name,)) for name, model in SECTIONS.items()
     }
     defaults = table_of(data, "defaults", reading)
-    streams = read_streams(table_of(data, "streams", reading), defaults, reading)
+    templates = read_templates(table_of(data, "templates", reading), reading)
+    bases = Bases(defaults, templates)
+    streams = read_streams(table_of(data, "streams", reading), bases, reading)
+    for template in templates.values():
+        try_template(template, bases, reading)
     config = Config(
         listeners=read_listeners(table_of(data, "listeners", reading), reading),
         defaults=defaults,
+        templates=templates,
         streams=streams,
         **{name: value for name, value in sections.items() if value is not None},
     )
@@ -211,15 +236,36 @@ def table_of(data: Mapping[str, Any], key: str, reading: Reading) -> dict[str, A
 
 
 def read_streams(
-    tables: Mapping[str, Any], defaults: Mapping[str, Any], reading: Reading
+    tables: Mapping[str, Any], bases: Bases, reading: Reading
 ) -> dict[str, StreamConfig]:
     """Every stream that is right."""
     # A file without streams must not hide what is wrong with the defaults.
-    if not tables and defaults:
-        read_stream("defaults", {}, merge({"inputs": ["publish:"]}, defaults), reading)
-    streams = {code: read_stream(code, table, defaults, reading) for code, table in tables.items()}
+    if not tables and bases.defaults:
+        own = {"inputs": ["publish:"]} if "inputs" not in bases.defaults else {}
+        read_stream("defaults", own, bases, reading)
+    streams = {code: read_stream(code, table, bases, reading) for code, table in tables.items()}
     check_shadows(set(tables), reading)
     return {code: stream for code, stream in streams.items() if stream is not None}
+
+
+def try_template(template: Template, bases: Bases, reading: Reading) -> None:
+    """Note what is wrong with a template, whether a stream has it or not."""
+    known, code = len(reading.faults), trial(template)
+    own = runtime_document(template, bases.defaults)
+    stream = read_stream(code, own, bases, reading)
+    place: Path = ("templates", template.name)
+    for number, fault in enumerate(reading.faults[known:], known):
+        if fault.path[:2] == ("streams", code):
+            moved = Fault((*place, *fault.path[2:]), fault.message, fault.hint)
+            reading.faults[number] = moved
+    if stream is None or not template.prefix:
+        return
+    if not stream.on_demand and not any(one.publish for one in stream.inputs):
+        reading.fault(
+            (*place, "prefix"),
+            f"nothing can begin a stream under `{template.prefix}`",
+            "add the input `publish:`, or `on_demand = true`",
+        )
 
 
 def read_listeners(tables: Mapping[str, Any], reading: Reading) -> dict[str, ListenerConfig]:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from streamctl.config.address import Address
+from streamctl.config.template import Template
 from streamctl.sdk.secret import LoginSecret, Secret
 from streamctl.sdk.session import Action
 from streamctl.sdk.url import StreamURL
@@ -147,6 +148,8 @@ class LimitsConfig(Section):
     """Media that one stream may hold."""
     sessions: Count = 10_000
     sessions_per_ip: Count = 200
+    runtime_streams: Annotated[int, Number, Field(ge=0)] = 100
+    """Streams that came to be under prefixes of templates, at the same time."""
     guesses_per_ip: Count = 30
     """Different wrong logins a minute, after which an address can't log in for the rest of it."""
     handshake_s: Seconds = 10.0
@@ -280,6 +283,12 @@ class StreamKeys(Section):
     """Viewers at the same time, over all protocols; 0 = any number."""
     outputs: tuple[str, ...] | None = None
     """Kinds that viewers may use; None = all that are installed."""
+    on_demand: bool = False
+    """Pulled inputs are connected to only while somebody watches, or a push wants the stream."""
+    close_after_s: NoneOrSeconds = 10.0
+    """How long they stay connected once nobody does."""
+    template: str = ""
+    """The template whose keys the stream has."""
     disabled: bool = False
 
 
@@ -293,6 +302,8 @@ class StreamConfig(StreamKeys):
     """The plugins' ``OutputOptions`` by kind, as far as the file names them."""
     push: tuple[PushConfig, ...] = ()
     """Destinations that the stream is sent to."""
+    runtime: bool = False
+    """It came to be under the prefix of its template, and is in no file."""
 
     def serves(self, kind: str) -> bool:
         """Whether viewers may use this kind."""
@@ -314,4 +325,6 @@ class Config(Section):
     limits: LimitsConfig = LimitsConfig()
     defaults: Annotated[Mapping[str, Any], Field(repr=False, exclude=True)] = {}
     """``[defaults]`` as written: streams that are added later are merged with it again."""
+    templates: Annotated[Mapping[str, InstanceOf[Template]], Field(repr=False, exclude=True)] = {}
+    """By name, as written."""
     streams: Mapping[str, StreamConfig] = {}

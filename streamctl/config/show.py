@@ -52,7 +52,8 @@ def resolved(config: Config) -> Table:
         table["inputs"] = [flat(one) for one in stream.inputs]
         table[PUSH] = [flat(one) for one in stream.push]
         shown["streams"][code] = table
-    shown.pop("defaults", None)
+    for below in ("defaults", "templates"):
+        shown.pop(below, None)
     return shown
 
 

@@ -21,6 +21,7 @@ from streamctl.config.faults import (
 )
 from streamctl.config.model import PUBLISH, InputConfig, PublishKeys, StreamConfig, StreamKeys
 from streamctl.config.push import read_pushes
+from streamctl.config.template import Bases, inherited, template_hint
 from streamctl.errors import StreamctlError
 from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
@@ -79,12 +80,10 @@ class Reading:
         self.faults.append(found)
 
 
-def read_stream(
-    code: str, own: object, defaults: Mapping[str, Any], reading: Reading
-) -> StreamConfig | None:
-    """One stream, merged with the defaults; None if it has faults.
+def read_stream(code: str, own: object, bases: Bases, reading: Reading) -> StreamConfig | None:
+    """One stream, merged with its template and the defaults; None if it has faults.
 
-    Faults of a default are noted where it stands, under ``defaults``.
+    Faults of what it inherits are noted where that stands, under ``templates`` or ``defaults``.
     """
     place: Path = ("streams", code)
     if reason := code_fault(code):
@@ -93,7 +92,11 @@ def read_stream(
         reading.fault(place, "write a table")
         return None
     known = len(reading.faults)
-    table = merge(defaults, own)
+    try:
+        table = inherited(code, own, bases)
+    except ValueError as error:
+        reading.fault((*place, "template"), error)
+        return None
     inputs = read_inputs(table.pop("inputs", None), (*place, "inputs"), reading)
     pushes = read_pushes(table.pop("push", None), (*place, "push"), reading)
     options = read_options(table, place, reading)
@@ -101,7 +104,10 @@ def read_stream(
     if keys is not None:
         check_outputs(keys.outputs or (), (*place, "outputs"), reading)
         inputs += read_slate(keys.slate, (*place, "slate"), reading)
-    reading.faults[known:] = [settle(fault, own, defaults) for fault in reading.faults[known:]]
+        if keys.template and keys.template not in bases.templates:
+            hint = template_hint(keys.template, bases.templates)
+            reading.fault((*place, "template"), f"no template `{keys.template}`", hint)
+    reading.faults[known:] = [settle(fault, own, bases) for fault in reading.faults[known:]]
     if keys is None or len(reading.faults) > known:
         return None
     return StreamConfig(
@@ -109,24 +115,17 @@ def read_stream(
     )
 
 
-def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """``own`` over ``defaults``: tables key by key, anything else as a whole."""
-    merged = dict(defaults)
-    for key, value in own.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            merged[key] = merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def settle(fault: Fault, own: Mapping[str, Any], defaults: Mapping[str, Any]) -> Fault:
+def settle(fault: Fault, own: Mapping[str, Any], bases: Bases) -> Fault:
     """The fault at the place where its value was written."""
     local = fault.path[2:]
-    if contains(own, local) or not contains(defaults, local):
+    if contains(own, local):
         return fault
-    return Fault(("defaults", *local), fault.message, fault.hint)
+    template = bases.named(own)
+    if template is not None and contains(template.table, local):
+        return Fault(("templates", template.name, *local), fault.message, fault.hint)
+    if contains(bases.defaults, local):
+        return Fault(("defaults", *local), fault.message, fault.hint)
+    return fault
 
 
 def contains(table: Any, path: Path) -> bool:

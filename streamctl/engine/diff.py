@@ -22,15 +22,19 @@ UNNOTICED_KEYS = frozenset(
     {
         "buffer_bytes",
         "buffer_s",
+        "close_after_s",
         "degrade",
         "failback_after_s",
         "max_viewers",
         "merge_ms",
+        "on_demand",
         "packet_timeout_s",
         "probe_after_s",
+        "runtime",
         "slate_after_s",
         "slow_viewer_timeout_s",
         "standby",
+        "template",
         "title",
     }
 )

@@ -5,6 +5,8 @@ Grammar::
     SCHEME://[USER[:PASSWORD]@]HOST[:PORT][/PATH][?QUERY]
     file:PATH | file://PATH | /ABSOLUTE/PATH      a media file
     publish: | publish://                         wait for a publisher on the listeners
+    copy:CODE | copy://CODE                       another stream of this server
+    mixer:CODE,CODE | mixer://CODE,CODE[?QUERY]   pictures of one stream, sound of another
     KIND+http(s)://…                              force the kind of an http(s) URL
 
 Schemes are case-insensitive. ``http(s)`` URLs get their kind from the path: ``.m3u8`` and
@@ -18,7 +20,7 @@ import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from streamctl.errors import ConfigError
 
@@ -42,7 +44,10 @@ KEY_LENGTH_SHOWN = 12
 """Keys that are this long show their beginning."""
 KEY_SHOWN = 4
 """So much of a stream key tells two destinations apart and opens nothing."""
-OPAQUE = frozenset({"file", "publish"})
+OPAQUE = frozenset({"file", "publish", "copy", "mixer"})
+"""Schemes without a host."""
+WITHIN = frozenset({"copy", "mixer"})
+"""Those that mean streams of this server."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -145,7 +150,8 @@ class StreamURL:
     def redacted(self) -> str:
         """The URL with passwords and secret query values replaced by ``***``."""
         if self.scheme in OPAQUE:
-            return f"{self.scheme}:{self._without_key(self.path)}"
+            words = f"?{urlencode(self.query)}" if self.scheme in WITHIN and self.query else ""
+            return f"{self.scheme}:{self._without_key(self.path)}{words}"
         parts = urlsplit(self.raw)
         netloc, path = parts.netloc, self._without_key(parts.path)
         if "@" in netloc:
