@@ -149,5 +149,8 @@ class Control(Protocol):
     def counters(self) -> ServerCounters:
         """Plain numbers for a scrape."""
 
-    def events(self, after: int | None) -> AsyncIterator[Event]:
-        """Events as they happen, first those kept since the event ``after``."""
+    def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
+        """Events as they happen, first those kept since the event ``after``.
+
+        Unless ``live``, only those.
+        """

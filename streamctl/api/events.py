@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from streamctl.api.operation import Operation, Parameter
-from streamctl.api.requests import control
+from streamctl.api.requests import control, flag
+from streamctl.config.eventtypes import LOST, chooser, fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -113,28 +114,68 @@ async def disconnected(receive: Receive) -> None:
 
 
 def last_event_id(request: Request) -> int | None:
-    """The id after which a client wants to go on.
+    """The id after which a client wants to go on; a browser that reconnects says it itself.
 
     Raises:
         HTTPException: not an id that this server gave.
     """
-    text = request.headers.get("last-event-id", "").strip()
+    header = request.headers.get("last-event-id", "").strip()
+    text = header or request.query_params.get("since", "").strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise HTTPException(400, f"`Last-Event-ID` is not an event's id: `{text}`")
+        name = "Last-Event-ID" if header else "since"
+        raise HTTPException(400, f"`{name}` is not an event's id: `{text}`")
     return int(text)
+
+
+def wanted(request: Request) -> Callable[[Event], bool]:
+    """Whether a client asked for an event; what it lost it is told in any case.
+
+    Raises:
+        HTTPException: a pattern selects nothing.
+    """
+    patterns = [
+        pattern.strip()
+        for one in request.query_params.getlist("type")
+        for pattern in one.split(",")
+        if pattern.strip()
+    ]
+    for pattern in patterns:
+        if reason := fault(pattern):
+            raise HTTPException(400, reason)
+    codes = frozenset(request.query_params.getlist("stream"))
+    chosen = chooser(patterns)
+
+    def wants(event: Event) -> bool:
+        if event.type == LOST:
+            return True
+        return chosen(event.type) and (not codes or event.stream in codes)
+
+    return wants
+
+
+async def only(
+    events: AsyncIterator[Event], wants: Callable[[Event], bool]
+) -> AsyncIterator[Event]:
+    """Those events that are wanted."""
+    async for event in events:
+        if wants(event):
+            yield event
 
 
 async def events(request: Request) -> Response:
     """``GET /api/v1/events``."""
-    after = last_event_id(request)
+    after, wants = last_event_id(request), wanted(request)
+    live = flag(request, "follow", default=True)
     streams: OpenStreams = request.app.state.event_streams
     if streams.count >= MAX_STREAMS:
         raise HTTPException(503, f"at most {MAX_STREAMS} event streams may be open")
     if request.method == "HEAD":
         return Response(media_type=MEDIA_TYPE)
-    return EventStream(control(request).events(after), streams)
+    if after is None and not live:
+        after = 0
+    return EventStream(only(control(request).events(after, live=live), wants), streams)
 
 
 OPERATIONS = (
@@ -144,7 +185,13 @@ OPERATIONS = (
         "Follow what happens (server-sent events)",
         events,
         MEDIA_TYPE,
-        parameters=(Parameter("Last-Event-ID", "go on after this event's id", place="header"),),
-        errors={400: "not an id", 503: "too many event streams"},
+        parameters=(
+            Parameter("Last-Event-ID", "go on after this event's id", place="header"),
+            Parameter("since", "the same; 0 = from the oldest that is kept"),
+            Parameter("type", "patterns such as `input.*`, with commas or repeated"),
+            Parameter("stream", "the code of a stream; may be repeated"),
+            Parameter("follow", "0 = end with the newest that is kept", choices=("0", "1")),
+        ),
+        errors={400: "no such id or events", 503: "too many event streams"},
     ),
 )

@@ -67,9 +67,18 @@ def is_dry_run(request: Request) -> bool:
     Raises:
         HTTPException: neither yes nor no.
     """
-    value = request.query_params.get("dry_run", "0").lower()
+    return flag(request, "dry_run")
+
+
+def flag(request: Request, name: str, *, default: bool = False) -> bool:
+    """A parameter that says yes or no.
+
+    Raises:
+        HTTPException: it says neither.
+    """
+    value = request.query_params.get(name, str(int(default))).lower()
     if value not in ("0", "1", "false", "true"):
-        raise HTTPException(400, f"write `dry_run=1` or `dry_run=0`: `{value}`")
+        raise HTTPException(400, f"write `{name}=1` or `{name}=0`: `{value}`")
     return value in ("1", "true")
 
 

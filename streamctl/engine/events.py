@@ -1,26 +1,38 @@
-"""What happened, in one order: a bounded history and live followers.
+"""What happened, in one order: a bounded history, followers, and those who are told at once.
 
-Events are small and rare; a follower that does not read loses the oldest and is told how many
-by the gap in the ids.
+There is one queue for the server, and with it one for each stream: an event is emitted in the turn
+of the loop in which the state changed, so the order of events is the order of changes, for
+everybody. A follower is a position in the history. One that is too slow for it goes on with the
+oldest event that is kept, and is told how many it has lost; nobody waits for it.
+
+Ids begin with the time of the start in milliseconds, so that they also increase from one run of
+the server to the next.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.config.eventtypes import LOST
 from streamctl.schema import Event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from streamctl.sdk.context import Clock
 
-HISTORY = 1000
-"""Events kept for followers that reconnect; a few hundred KB."""
+HISTORY = 4096
+"""Events kept for followers that are slow or reconnect; a few megabytes."""
+PIECE = 128
+"""Events handed to a follower before it is looked again what it has lost meanwhile."""
+
+log = logging.getLogger("streamctl.events")
 
 
 def rfc3339(unix_time: float) -> str:
@@ -35,47 +47,81 @@ class EventLog:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.history: deque[Event] = deque(maxlen=HISTORY)
-        self.last_id = 0
+        self.before_first = int(clock.wall() * 1000)
+        """The id before the first one of this run."""
+        self.last_id = self.before_first
         self.closed = False
-        self._more = anyio.Event()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._more: anyio.Event | None = None
+        """Set when something happens; None while nobody waits for that."""
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call ``listener`` with every event as it happens; it must be quick."""
+        self._listeners.append(listener)
 
     def emit(self, kind: str, stream: str = "", **payload: object) -> None:
-        """Append an event and wake the followers."""
+        """Append an event and tell everybody."""
         self.last_id += 1
-        self.history.append(
-            Event(
-                id=self.last_id,
-                type=kind,
-                stream=stream,
-                time=rfc3339(self.clock.wall()),
-                payload=payload,
-            )
-        )
+        event = self.made(kind, stream, self.last_id, payload)
+        self.history.append(event)
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                log.exception("an event could not be told: %s", kind)
         self._wake()
+
+    def made(self, kind: str, stream: str, number: int, payload: dict[str, object]) -> Event:
+        """An event of this moment, which nobody is told."""
+        time = rfc3339(self.clock.wall())
+        return Event(id=number, type=kind, stream=stream, time=time, payload=payload)
 
     def close(self) -> None:
         """End every follower."""
         self.closed = True
         self._wake()
 
-    async def follow(self, after: int | None = None) -> AsyncIterator[Event]:
+    async def follow(self, after: int | None = None, *, live: bool = True) -> AsyncIterator[Event]:
         """Events with a higher id than ``after`` (None = from now on), without end.
 
-        An id that was never given is one of an earlier run of the server: all that is kept has
-        happened since.
+        Unless ``live``, they end with the newest that is kept. Where some were lost, an event
+        says how many; its id is that of the last one of them.
         """
-        seen = self.last_id if after is None else after
-        if seen > self.last_id:
-            seen = 0
+        seen = self.last_id if after is None else self._position(after)
         while True:
-            for event in [event for event in self.history if event.id > seen]:
+            for event in self._piece(seen):
                 seen = event.id
                 yield event
-            if self.closed:
+            if seen < self.last_id:
+                # A consumer that takes all at once must not keep the loop from everybody else.
+                await anyio.lowlevel.checkpoint()
+            elif self.closed or not live:
                 return
-            if not self.history or self.history[-1].id <= seen:
-                await self._more.wait()
+            else:
+                await self._news()
+
+    def _position(self, after: int) -> int:
+        """Where to go on: ids of later than now are those of a clock that was set back since."""
+        return self.before_first if after > self.last_id else max(after, self.before_first)
+
+    def _piece(self, seen: int) -> Iterator[Event]:
+        """The next events after an id."""
+        if not self.history or seen >= self.last_id:
+            return
+        first = self.history[0].id
+        lost = first - 1 - seen
+        if lost > 0:
+            yield self.made(LOST, "", first - 1, {"count": lost})
+            seen = first - 1
+        start = seen + 1 - first
+        yield from list(islice(self.history, start, start + PIECE))
+
+    async def _news(self) -> None:
+        if self._more is None:
+            self._more = anyio.Event()
+        await self._more.wait()
 
     def _wake(self) -> None:
-        more, self._more = self._more, anyio.Event()
-        more.set()
+        if self._more is not None:
+            more, self._more = self._more, None
+            more.set()

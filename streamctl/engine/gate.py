@@ -121,8 +121,9 @@ class EngineGate:
             grant.code,
             session=session.id,
             protocol=session.protocol,
-            action=session.action,
+            action=session.action.value,
             peer=session.peer,
+            user_agent=session.user_agent,
         )
         return session
 
@@ -191,9 +192,11 @@ class EngineGate:
             session.code,
             session=session.id,
             protocol=session.protocol,
-            action=session.action,
+            action=session.action.value,
             peer=session.peer,
+            user_agent=session.user_agent,
             reason=session.reason,
+            duration_s=round(self.sessions.clock.wall() - session.opened_at, 3),
             bytes_in=session.bytes_in,
             bytes_out=session.bytes_out,
         )

@@ -39,7 +39,7 @@ from streamctl.schema import Check, Health, Plan, PlanStep, ServerCounters
 from streamctl.sdk.plugin import Cap, Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from anyio.abc import TaskGroup
 
@@ -159,13 +159,15 @@ class Server:
         async with self.reconciler.turn:
             plan = diff(self.config, config)
             await self._move_doors(config)
-            self.config = config
+            before, self.config = self.config.streams, config
             self._adopt(config)
             self.reload_error = ""
+            for code in sorted(config.streams.keys() - before.keys()):
+                self.events_log.emit("stream.created", code)
             plan.failures = await self.coordinator.carry_out(plan.steps, config.streams)
             for step in plan.server:
                 log.info("%s: %s: %s", step.part, step.action, step.reason)
-            self.events_log.emit("config.changed", steps=[s.model_dump() for s in plan.steps])
+            self._tell(plan, sorted(before.keys() - config.streams.keys()))
             return plan
 
     async def restart(self, code: str) -> Plan:
@@ -299,9 +301,9 @@ class Server:
             streams=[counters(stream) for _, stream in sorted(self.running.items())],
         )
 
-    def events(self, after: int | None) -> AsyncIterator[Event]:
+    def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
         """Events as they happen, first those kept since the event ``after``."""
-        return self.events_log.follow(after)
+        return self.events_log.follow(after, live=live)
 
     def watch_urls(self, code: str, host: str) -> list[tuple[str, str]]:
         """Kinds and URLs under which viewers find a stream."""
@@ -318,8 +320,20 @@ class Server:
         await self.doors.become(tasks, self._entrances(self.config))
         await self.reconciler.look()
         self.lag.start()
+        self.events_log.emit("server.started", version=__version__)
         tasks.start_soon(self._tick)
         tasks.start_soon(self.reconciler.run)
+
+    def _tell(self, plan: Plan, deleted: Iterable[str]) -> None:
+        """Say what a change of the configuration has done."""
+        emit = self.events_log.emit
+        for step in plan.steps:
+            if step.action in {"update", "restart"} and step.stream not in plan.failures:
+                emit("stream.updated", step.stream, action=step.action, reason=step.reason)
+        for code in deleted:
+            emit("stream.deleted", code)
+        server = [step.model_dump() for step in plan.server]
+        emit("config.changed", server=server, steps=[step.model_dump() for step in plan.steps])
 
     def _adopt(self, config: Config) -> None:
         """Take over what is looked up when it is needed."""

@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
+from streamctl.engine.announce import Announcer
 from streamctl.engine.causes import Causes
 from streamctl.engine.derived import GraphSettings
 from streamctl.engine.epoch import Epoch, EpochHost
@@ -80,6 +81,7 @@ class Stream:
         self.closed = False
         self.inputs = Inputs(self)
         self.pushes = Pushes(self)
+        self.announcer = Announcer(self)
 
     @property
     def takes_publisher(self) -> bool:
@@ -103,9 +105,9 @@ class Stream:
     def start(self) -> None:
         """Start the outputs; the input starts with :meth:`run`."""
         self.served.start()
+        self.services.events.emit("stream.started", self.code)
         if self.takes_publisher:
             self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
-        self.services.events.emit("stream.started", self.code)
         self.pushes.apply(self.config.push)
 
     def update(self, config: StreamConfig) -> None:
@@ -188,6 +190,7 @@ class Stream:
             self.epoch.sample(now)
         self.inputs.tick(now)
         self._explain()
+        self.announcer.look()
 
     def _explain(self) -> None:
         """Say why nothing is on air although an input holds the writer."""
@@ -226,6 +229,7 @@ class Stream:
         self.served.stop()
         self.end(reason)
         self.graph.close()
+        self.announcer.close(reason)
         self.services.events.emit("stream.stopped", self.code, reason=reason)
 
     def note(self, name: str, text: str) -> None:
@@ -284,8 +288,12 @@ class Stream:
         if live is None or not live.config.slate:
             self.causes.clear(cause.INPUT_FAILED, cause.INPUT_ENDED)
         self.services.events.emit(
-            "input.connected", self.code, epoch=init.epoch, tracks=[t.codec for t in init.tracks]
+            "input.connected",
+            self.code,
+            epoch=init.epoch,
+            tracks=[t.codec.value for t in init.tracks],
         )
+        self.announcer.begun(init)
         self.inputs.begun()
         self.pushes.begun()
 

@@ -176,10 +176,12 @@ class FakeControl:
             ],
         )
 
-    async def events(self, after: int | None) -> AsyncIterator[Event]:
+    async def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
         for event in self.kept_events:
             if after is not None and event.id > after:
                 yield event
+        if not live:
+            return
         await self.more_events.wait()
         yield Event(id=4, type="session.closed", stream="news", time=TIME, payload={"id": "s1"})
         await anyio.sleep_forever()

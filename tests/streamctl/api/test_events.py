@@ -121,3 +121,43 @@ def test_event_streams_are_bounded(client: AppClient, app: Starlette) -> None:
 def test_a_head_request_does_not_wait_for_events(client: AppClient) -> None:
     response = client.head("/api/v1/events")
     assert response.headers["content-type"].startswith("text/event-stream")
+
+
+def asked(client: AppClient, query: str) -> list[int]:
+    response = client.get(f"/api/v1/events?follow=0&{query}")
+    assert response.status_code == 200
+    lines = response.text.split("\n")
+    return [int(line.removeprefix("id: ")) for line in lines if line.startswith("id: ")]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("", [1, 2, 3, 4]),
+        ("since=1", [2, 3, 4]),
+        ("type=input.*", [2, 4]),
+        ("type=input.failed,stream.*", [1, 2, 4]),
+        ("type=stream.*&type=config.*", [1, 3, 4]),
+        ("stream=news", [1, 4]),
+        ("stream=region/a&stream=news", [1, 2, 4]),
+    ],
+)
+def test_a_client_chooses_and_is_told_in_any_case_what_it_lost(
+    client: AppClient, server: FakeControl, query: str, ids: list[int]
+) -> None:
+    happened = [
+        ("stream.started", "news"),
+        ("input.failed", "region/a"),
+        ("config.changed", ""),
+        ("events.lost", ""),
+    ]
+    server.kept_events = [
+        Event(id=number, type=kind, stream=code, time=TIME)
+        for number, (kind, code) in enumerate(happened, 1)
+    ]
+    assert asked(client, query) == ids
+
+
+@pytest.mark.parametrize("query", ["type=inputs.*", "follow=maybe", "since=x"])
+def test_what_can_not_be_asked_is_refused(client: AppClient, query: str) -> None:
+    assert client.get(f"/api/v1/events?{query}").status_code == 400

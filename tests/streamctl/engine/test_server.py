@@ -122,7 +122,18 @@ async def test_applying_touches_only_the_streams_that_changed() -> None:
         ]
         assert server.running == {"news": news}
         assert news.config.title == "N"
-        assert "config.changed" in [event.type for event in server.events_log.history]
+        told = [(event.type, event.stream) for event in server.events_log.history]
+        assert [
+            one for one in told if one[0].split(".")[1] in {"created", "updated", "deleted"}
+        ] == [
+            ("stream.created", "more"),
+            ("stream.updated", "other"),
+            ("stream.updated", "news"),
+            ("stream.deleted", "more"),
+            ("stream.deleted", "other"),
+        ]
+        assert told.index(("stream.stopped", "more")) < told.index(("stream.deleted", "more"))
+        assert told[-1] == ("config.changed", "")
 
 
 async def test_the_api_changes_streams_in_memory() -> None:

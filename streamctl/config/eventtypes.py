@@ -1,0 +1,82 @@
+"""What may happen: every type of event with its payload, for filters, for documents and for tests.
+
+A pattern selects types as file names are selected: ``input.*``, ``*.failed``, ``session.opened``.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase, translate
+from typing import TYPE_CHECKING
+
+from streamctl.config.faults import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LOST = "events.lost"
+"""Takes the place of events that a follower was too slow for."""
+TEST = "hook.test"
+"""What a hook is tried with; nobody else is told."""
+
+EVENT_TYPES: dict[str, tuple[str, ...]] = {
+    "config.changed": ("server", "steps"),
+    "config.refused": ("error",),
+    LOST: ("count",),
+    TEST: ("hook",),
+    "input.closed": ("reason",),
+    "input.connected": ("epoch", "tracks"),
+    "input.degraded": ("input", "reason"),
+    "input.failed": ("input", "error"),
+    "input.failover": ("input", "before", "reason", "detail"),
+    "input.reconnecting": ("input", "attempt"),
+    "input.recovered": ("input", "detail"),
+    "push.active": ("name", "url"),
+    "push.done": ("name", "url"),
+    "push.failed": ("name", "url", "error"),
+    "push.reconnecting": ("name", "url", "error"),
+    "push.starting": ("name", "url"),
+    "push.stopped": ("name",),
+    "push.waiting": ("name", "url"),
+    "server.started": ("version",),
+    "server.stopping": (),
+    "session.closed": (
+        *("session", "protocol", "action", "peer", "user_agent"),
+        *("reason", "duration_s", "bytes_in", "bytes_out"),
+    ),
+    "session.kicked": ("session", "reason"),
+    "session.opened": ("session", "protocol", "action", "peer", "user_agent"),
+    "stream.created": (),
+    "stream.degraded": ("causes",),
+    "stream.deleted": (),
+    "stream.error": ("part", "error"),
+    "stream.off_air": ("reason",),
+    "stream.on_air": ("tracks",),
+    "stream.recovered": (),
+    "stream.started": (),
+    "stream.stopped": ("reason",),
+    "stream.updated": ("action", "reason"),
+}
+"""Types and the keys of their payloads."""
+
+
+def fault(pattern: str) -> str:
+    """Why a pattern selects nothing; empty if it does."""
+    if any(fnmatchcase(name, pattern) for name in EVENT_TYPES):
+        return ""
+    hint = nearest(pattern, EVENT_TYPES)
+    return f"there are no such events: `{pattern}`; {hint}"
+
+
+def chooser(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of the patterns selects a type; without patterns all are selected."""
+    known: dict[str, bool] = {}
+    joined = re.compile("|".join(translate(pattern) for pattern in patterns) or r"[\s\S]*")
+
+    def chosen(name: str) -> bool:
+        found = known.get(name)
+        if found is None:
+            found = known[name] = joined.match(name) is not None
+        return found
+
+    return chosen
