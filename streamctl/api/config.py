@@ -21,14 +21,14 @@ TEXT = "a whole configuration; `***` stands for a secret as it is now"
 
 async def get_config(request: Request) -> Response:
     """``GET /api/v1/config``."""
-    document = configuration(request).document()
+    document = await configuration(request).document()
     headers = {"etag": f'"{document.version}"'}
     return Response(document.text, headers=headers, media_type=TOML)
 
 
 async def get_resolved(request: Request) -> Response:
     """``GET /api/v1/config/resolved``."""
-    text = json.dumps(configuration(request).resolved(), ensure_ascii=False)
+    text = json.dumps(await configuration(request).resolved(), ensure_ascii=False)
     return Response(text, media_type="application/json")
 
 

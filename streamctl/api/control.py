@@ -32,10 +32,10 @@ class ConfigControl(Protocol):
     when the file is not as it was read; nothing has changed then.
     """
 
-    def document(self) -> ConfigDocument:
+    async def document(self) -> ConfigDocument:
         """What was written, without secrets."""
 
-    def resolved(self) -> Mapping[str, object]:
+    async def resolved(self) -> Mapping[str, object]:
         """What is in force, without secrets."""
 
     async def check(self, text: str) -> ConfigReport:

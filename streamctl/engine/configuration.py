@@ -1,5 +1,6 @@
 """The configuration of a running server: read again, looked at, and changed.
 
+Whatever takes as long as a file is long is done in threads: there may be thousands of streams.
 With a file, the file is the truth: a change is written into it, line by line, after the whole
 result was judged, and before it is applied; what can't be applied is taken back. Without a file
 changes live in memory. One thing happens at a time.
@@ -81,22 +82,18 @@ class Configuration:
         async with self._turn:
             return await self._reload(file, await self._look(file))
 
-    def document(self) -> ConfigDocument:
+    async def document(self) -> ConfigDocument:
         """What was written, without secrets."""
-        if self.file is None:
-            text = as_toml(resolved(self.host.config))
-            return ConfigDocument(text=text, file="", version=version(text))
-        text = hidden(self.file.text, secret_names(self.host.registry))
-        return ConfigDocument(text=text, file=str(self.file.path), version=self.file.version)
+        return await to_thread.run_sync(self._document)
 
-    def resolved(self) -> Mapping[str, object]:
+    async def resolved(self) -> Mapping[str, object]:
         """What is in force, without secrets."""
-        return resolved(self.host.config)
+        return await to_thread.run_sync(resolved, self.host.config)
 
     async def check(self, text: str) -> ConfigReport:
         """What would be wrong with a text."""
         try:
-            config = await self._parse(self._restored(text))
+            config = await self._parse(await self._restored(text))
         except ConfigError as error:
             return report(error)
         return ConfigReport(ok=True, streams=len(config.streams))
@@ -107,7 +104,7 @@ class Configuration:
         Raises:
             ConfigError: there is something wrong with it.
         """
-        return diff(self.host.config, await self._parse(self._restored(text)))
+        return diff(self.host.config, await self._parse(await self._restored(text)))
 
     async def put(self, text: str, *, expected: str = "", dry_run: bool = False) -> Plan:
         """Go on with another text; ``expected`` is the version that it replaces, if that counts.
@@ -117,11 +114,11 @@ class Configuration:
             StreamctlError: the text can't be taken; nothing has changed.
         """
         async with self._turn:
-            if expected and expected != self.document().version:
+            if expected and expected != (await self.document()).version:
                 raise Conflict(
                     "the configuration was changed since it was read", hint="read it again"
                 )
-            return await self._change(self._restored(text), dry_run=dry_run)
+            return await self._change(await self._restored(text), dry_run=dry_run)
 
     async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
         """Add or replace a stream.
@@ -220,10 +217,18 @@ class Configuration:
         name = "" if self.file is None else str(self.file.path)
         return await to_thread.run_sync(parse, text, name, self.host.registry)
 
-    def _restored(self, text: str) -> str:
+    def _document(self) -> ConfigDocument:
+        if self.file is None:
+            text = as_toml(resolved(self.host.config))
+            return ConfigDocument(text=text, file="", version=version(text))
+        text = hidden(self.file.text, secret_names(self.host.registry))
+        return ConfigDocument(text=text, file=str(self.file.path), version=self.file.version)
+
+    async def _restored(self, text: str) -> str:
         before = "" if self.file is None else self.file.text
+        names = secret_names(self.host.registry)
         try:
-            return restored(text, before, secret_names(self.host.registry))
+            return await to_thread.run_sync(restored, text, before, names)
         except tomllib.TOMLDecodeError:
             # Whoever parses it says what is wrong, and where.
             return text
@@ -249,8 +254,7 @@ class Configuration:
         file = self._file()
         async with self._turn:
             await to_thread.run_sync(file.check_unchanged)
-            table = tomllib.loads(file.text.removeprefix(BOM)).get("streams", {}).get(code, {})
-            text = await to_thread.run_sync(edited, file.text, code, change(dict(table)))
+            text = await to_thread.run_sync(changed, file.text, code, change)
             return await self._change(text, dry_run=dry_run)
 
     async def _change(self, text: str, *, dry_run: bool) -> Plan:
@@ -274,6 +278,16 @@ class Configuration:
         async with self._turn:
             config = self.host.config.model_copy(update={"streams": streams})
             return diff(self.host.config, config) if dry_run else await self.host.apply(config)
+
+
+def changed(text: str, code: str, change: Callable[[Table], Table | None]) -> str:
+    """The text with another table of a stream.
+
+    Raises:
+        ConfigError: it can't be changed by program.
+    """
+    table = tomllib.loads(text.removeprefix(BOM)).get("streams", {}).get(code, {})
+    return edited(text, code, change(dict(table)))
 
 
 def report(error: ConfigError) -> ConfigReport:

@@ -196,10 +196,10 @@ class FakeConfiguration:
         self.changes: list[tuple[str, str, Mapping[str, object], bool]] = []
         self.error: Exception | None = None
 
-    def document(self) -> ConfigDocument:
+    async def document(self) -> ConfigDocument:
         return ConfigDocument(text=self.text, file="streams.toml", version="v1")
 
-    def resolved(self) -> Mapping[str, object]:
+    async def resolved(self) -> Mapping[str, object]:
         return {"streams": {"news": {"inputs": [{"url": "publish:"}]}}}
 
     async def check(self, text: str) -> ConfigReport:

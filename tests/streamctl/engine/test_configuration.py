@@ -219,7 +219,7 @@ async def test_unknown_streams_are_named_with_the_known(world: World) -> None:
 
 
 async def test_a_whole_text_takes_the_place_of_the_old_one(world: World) -> None:
-    document = world.configuration.document()
+    document = await world.configuration.document()
     assert "hush" not in document.text
     assert "# the main one" in document.text
     text = document.text.replace("# wait", "# for the studio") + "title = 'Off'\n"
@@ -249,7 +249,7 @@ async def test_a_text_is_judged_without_being_taken(world: World) -> None:
 
 
 async def test_what_is_in_force_is_shown_without_secrets(world: World) -> None:
-    shown: Any = world.configuration.resolved()
+    shown: Any = await world.configuration.resolved()
     assert shown["streams"]["news"]["publish_key"] == "***"
     assert shown["streams"]["off"]["disabled"] is True
     assert shown["listeners"]["rtmp"]["address"] == "127.0.0.1:0"
@@ -323,7 +323,7 @@ async def test_without_a_file_changes_live_in_memory() -> None:
         await configuration.patch_stream("news", {"title": "N"}, dry_run=False)
     with pytest.raises(Unsupported, match="without a file"):
         await configuration.reload()
-    text = configuration.document().text
+    text = (await configuration.document()).text
     assert "hush" not in text
     assert "[streams.news]" in text
     await configuration.put(HEAD + OFF)
