@@ -27,6 +27,11 @@ UNNOTICED_KEYS = frozenset(
         "failback_after_s",
         "max_viewers",
         "merge_ms",
+        "on_down",
+        "on_play",
+        "on_play_end",
+        "on_publish",
+        "on_unpublish",
         "on_demand",
         "packet_timeout_s",
         "probe_after_s",
@@ -62,6 +67,9 @@ def diff(old: Config, new: Config) -> Plan:
     """The smallest plan that leads from one configuration to the other."""
     plan = Plan(server=[*section_steps(old, new), *listener_steps(old, new)])
     for code in sorted({*old.streams, *new.streams}):
+        # Mostly nothing differs, and there may be thousands.
+        if old.streams.get(code) == new.streams.get(code):
+            continue
         step = stream_step(code, old.streams.get(code), new.streams.get(code))
         if step is not None:
             plan.steps.append(step)

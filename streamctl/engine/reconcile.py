@@ -1,7 +1,7 @@
 """Keeps what runs equal to what is configured, whatever went wrong in between.
 
-A start that failed, a task that died, a stream that was stopped behind the configuration's back:
-all are found by looking, not by being told.
+A start or a change that failed, a task that died, a stream that was stopped behind the
+configuration's back: all are found by looking, not by being told.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.engine.diff import change_step
 from streamctl.schema import PlanStep
 
 if TYPE_CHECKING:
@@ -34,7 +35,15 @@ def repairs(wanted: Mapping[str, StreamConfig], coordinator: Coordinator) -> lis
             steps.append(PlanStep(stream=code, action="start", reason="configured"))
         elif enabled and not coordinator.alive(code):
             steps.append(PlanStep(stream=code, action="restart", reason="its tasks had ended"))
+        elif config is not None and enabled:
+            steps += missed(coordinator.running[code].config, config)
     return steps
+
+
+def missed(running: StreamConfig, wanted: StreamConfig) -> list[PlanStep]:
+    """The change of a running stream that failed; its viewers must not be sent away again."""
+    step = None if running == wanted else change_step(running, wanted)
+    return [step] if step is not None and step.action == "update" else []
 
 
 class Reconciler:

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from streamctl.config.model import Config, PushConfig
 from streamctl.engine import causes as cause
 from streamctl.engine.coordinator import RESTART_S, STOP_S, Coordinator
+from streamctl.engine.diff import diff
 from streamctl.engine.stream import Stream
+from streamctl.media.packet import Format
 from streamctl.schema import PlanStep
-from tests.streamctl.engine.rig import Rig, stream_config
+from streamctl.sdk.plugin import Empty
+from streamctl.sdk.session import Grant
+from streamctl.sdk.url import StreamURL
+from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop, request, stream_config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -382,3 +388,83 @@ async def test_all_streams_are_stopped_at_the_end() -> None:
             await lab.coordinator.start(stream_config(code))
         await lab.coordinator.stop_all("over")
         assert lab.coordinator.running == {}
+
+
+class Scene:
+    """A stream on air with a publisher, a viewer, an output and a push."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.rig = lab.rig
+        self.stream = lab.coordinator.running["a"]
+        _, self.writer, self.publisher = self.rig.publisher(self.stream)
+        self.writer.tracks([VIDEO, SOUND])
+        self.writer.put(gop(0), self.rig.clock.now())
+        grant = self.rig.gate.check(request("a"))
+        assert isinstance(grant, Grant)
+        self.viewer: list[str] = []
+        self.rig.gate.play(grant, self.rig.gate.open(grant, self.viewer.append), Format.RTMP)
+        self.before = self.parts()
+
+    def parts(self) -> dict[str, object]:
+        """Everything that a change could replace or end."""
+        stream = self.stream
+        return {
+            "stream": id(self.rig.gate.streams.get("a")),
+            "publisher": list(self.publisher),
+            "viewer": list(self.viewer),
+            "epoch": stream.epoch and stream.epoch.number,
+            "lanes": [id(entry.lane) for entry in stream.graph.entries()],
+            "output": id(stream.outputs.get("words")),
+            "push": {url: id(task.push) for url, task in stream.pushes.tasks.items()},
+            "inputs": [id(one) for one in stream.inputs.order],
+        }
+
+    def touched(self) -> set[str]:
+        """The parts that are not what they were."""
+        now = self.parts()
+        return {name for name, part in self.before.items() if now[name] != part}
+
+
+def push_config(name: str, **keys: Any) -> PushConfig:
+    url = StreamURL.parse(f"words://{name}.example/live/key").as_destination()
+    return PushConfig(name=name, url=url, options=Empty(), **keys)
+
+
+PUSH = push_config("one")
+HELD: dict[str, Any] = {"push": (PUSH,)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "touched"),
+    [
+        pytest.param({}, set(), id="nothing"),
+        pytest.param({"title": "T", "max_viewers": 9, "packet_timeout_s": 9.0}, set(), id="words"),
+        pytest.param({"buffer_s": 30.0, "merge_ms": 100}, set(), id="buffers"),
+        pytest.param({"standby": "hot", "failback_after_s": 3.0}, set(), id="failover"),
+        pytest.param({"read_key": "k"}, {"viewer"}, id="viewers need a key"),
+        pytest.param({"publish_key": "k"}, {"publisher"}, id="publishers need a key"),
+        pytest.param({"outputs": ("words",)}, set(), id="the output alone"),
+        pytest.param({"outputs": ()}, {"output", "viewer"}, id="no output"),
+        pytest.param({"push": (push_config("one", retry_s=9.0),)}, set(), id="retries"),
+        pytest.param({"push": ()}, {"push"}, id="no push"),
+        pytest.param({"push": (PUSH, push_config("two"))}, {"push"}, id="one push more"),
+        pytest.param({"disabled": True}, {"stream", "publisher", "viewer", "epoch"}, id="disabled"),
+    ],
+)
+async def test_a_change_reaches_its_own_part_and_no_other(
+    keys: dict[str, Any], touched: set[str]
+) -> None:
+    async with working() as lab:
+        lab.coordinator._make = Stream
+        lab.rig.gate.streams = lab.coordinator.running
+        lab.coordinator._changed = lambda code: (
+            lab.rig.gate.review(code) if code in lab.coordinator.running else None
+        )
+        old = stream_config("a", **HELD)
+        await lab.coordinator.start(old)
+        scene = Scene(lab)
+        new = stream_config("a", **{**HELD, **keys})
+        plan = diff(Config(streams={"a": old}), Config(streams={"a": new}))
+        assert await lab.coordinator.carry_out(plan.steps, {"a": new}) == {}
+        await settled()
+        assert scene.touched() == touched

@@ -120,3 +120,16 @@ async def test_a_change_under_way_is_not_repaired() -> None:
             assert world.coordinator.running == {}
         await anyio.wait_all_tasks_blocked()
         assert list(world.coordinator.running) == ["a"]
+
+
+async def test_a_change_that_failed_is_tried_again() -> None:
+    async with reconciled() as world:
+        world.wanted = {"a": stream_config("a", title="old")}
+        await world.reconciler.look()
+        stream = world.coordinator.running["a"]
+        world.wanted = {"a": stream_config("a", title="new")}
+        assert world.planned() == [("a", "update")]
+        await world.later()
+        assert world.coordinator.running["a"] is stream
+        assert stream.config.title == "new"
+        assert world.planned() == []
