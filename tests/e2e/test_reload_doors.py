@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.certificates import self_signed
+from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import (
     CONFIG,
     HOST,
     Streamctl,
     accepts,
+    ffmpeg,
     ffmpeg_publish,
+    ffmpeg_record,
     free_port,
     stream_toml,
 )
@@ -144,6 +147,62 @@ def test_every_listener_moves_under_its_peers(tmp_path: Path, media: MediaCache)
         code, said = command(server, "status", "news", port=new["api"])
         assert code == 0
         assert "active" in said
+
+
+@pytest.mark.needs("ffmpeg", "srt-live-transmit")
+def test_listeners_of_every_protocol_move_or_change_under_publishers_and_viewers(
+    tmp_path: Path, media: MediaCache
+) -> None:
+    made = media(Recipe(seconds=60, video_kbps=300, gop=25))
+    copy = ("-re", "-i", str(made.path), "-c", "copy")
+    listeners = f"""
+[listeners.rtsp]
+address = "{HOST}:0"
+[listeners.srt]
+address = "{HOST}:0"
+[listeners.rtp]
+address = "{HOST}:{free_port()}"
+"""
+    streams = NEWS + stream_toml("cam") + stream_toml("field")
+    with Streamctl(tmp_path, streams, head=CONFIG + listeners) as server:
+        rtsp, srt = server.port("rtsp"), server.port("srt")
+        with (
+            ffmpeg_publish(made.path, server.rtmp()) as first,
+            ffmpeg(
+                *copy, "-f", "rtsp", "-rtsp_transport", "tcp", f"rtsp://{HOST}:{rtsp}/live/cam"
+            ) as second,
+            ffmpeg(*copy, "-f", "mpegts", f"srt://{HOST}:{srt}?streamid=publish:field") as third,
+        ):
+            publishers = (first, second, third)
+            for code in ("news", "cam", "field"):
+                server.wait_on_air(code)
+            sessions = {one["id"] for one in server.ask("/api/v1/sessions")[1]["sessions"]}
+            # To other ports, then with other options at the same ones.
+            moved = listeners
+            for kind in ("rtsp", "srt"):
+                text = f'[listeners.{kind}]\naddress = "{HOST}:'
+                moved = moved.replace(f'{text}0"', f'{text}{free_port()}"')
+            changed = moved.replace("[listeners.srt]", "session_timeout_s = 30\n[listeners.srt]")
+            changed = changed.replace("[listeners.rtp]", "latency_ms = 200\n[listeners.rtp]")
+            changed += "reorder_ms = 50\n"
+            for count, text in enumerate((moved, changed), 1):
+                server.rewrite(streams, head=CONFIG + text)
+                applied(server, count)
+            assert REFUSED not in server.output
+            time.sleep(2)
+            assert all(one.running() for one in publishers)
+            now = {one["id"] for one in server.ask("/api/v1/sessions")[1]["sessions"]}
+            assert now == sessions
+            for code in ("news", "cam", "field"):
+                found = server.stream(code)
+                assert found["ingest_status"] == "active"
+                assert found["media"]["epochs"] == 1
+            # The doors are open at their new places, for new peers.
+            rtsp = int(changed.split('rtsp]\naddress = "127.0.0.1:')[1].split('"')[0])
+            taken = tmp_path / "cam.ts"
+            with ffmpeg_record(f"rtsp://{HOST}:{rtsp}/live/cam", taken, seconds=1) as record:
+                assert record.wait(20) == 0
+            assert judge(taken).decode_errors == []
 
 
 def test_files_arrive_in_all_the_ways_that_editors_and_deployments_know(tmp_path: Path) -> None:
