@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 SWITCHES = 20
 """Length of the history."""
+WORRY = 0.4
+"""Part of the silence that is allowed after which the slate is made ready."""
+CALM_S = 30.0
+"""How long the slate stays ready after the last worry: starting it costs more than keeping it."""
 
 
 class Failover:
@@ -60,9 +64,12 @@ class Failover:
         self.switches: deque[Switch] = deque(maxlen=SWITCHES)
         """The newest first."""
         self.exhausted = False
+        self.wanted = True
+        """Whether anybody wants what is pulled; else nothing is connected to."""
         self.off_since: float = now
         """When the last input was lost; of no meaning while one is active."""
         self._switched_at = -math.inf
+        self._worried_at = -math.inf
         self._last_priority = -1
         self._loss = (Reason.INITIAL, "")
         self._out: list[Decision] = []
@@ -204,6 +211,17 @@ class Failover:
         if one.spec.publish and not one.running:
             raise NotReady(f"input {priority} has no publisher")
         self.override = one
+        return self._settle(now)
+
+    def want(self, now: float, *, wanted: bool) -> list[Decision]:
+        """Somebody wants what is pulled, or nobody does any more."""
+        self.wanted = wanted
+        if wanted and self.active is None:
+            self.off_since = now
+        for one in self.inputs:
+            if not wanted and one.running and not one.stopping and not one.spec.publish:
+                self._stop(one, "nobody wants it")
+                self._lost(one, Reason.INITIAL, "nobody wanted it", now)
         return self._settle(now)
 
     def update(self, specs: Sequence[Spec], rules: Rules, now: float) -> list[Decision]:
@@ -348,7 +366,7 @@ class Failover:
 
     def _connect(self, now: float) -> None:
         """Begin the attempts that are needed, and end those that are not."""
-        wanted = self._wanted(now)
+        wanted = self._wanted(now) if self.wanted else []
         for one in self.inputs:
             if one.spec.publish or one.stopping or one.finished:
                 continue
@@ -383,9 +401,22 @@ class Failover:
         spare = [one for one in startable if one not in wanted]
         if self.rules.hot and covered and spare:
             wanted.append(spare[0])
-        if self.rules.hot or not covered or (active is not None and active.dead):
+        if self._worries(now):
             wanted += [one for one in self.inputs if one.spec.slate and not one.bad]
         return wanted
+
+    def _worries(self, now: float) -> bool:
+        """Whether the slate may be needed soon."""
+        active = self.active
+        silence_s = WORRY * self.rules.packet_timeout_s
+        if (
+            active is None
+            or active.spec.slate
+            or active.dead
+            or (not active.waiting and active.silence(now) > silence_s)
+        ):
+            self._worried_at = now
+        return self.rules.hot or now - self._worried_at < CALM_S
 
     def _retried(self, one: Contender, now: float) -> bool:
         """Whether an input that failed is tried again."""
@@ -415,7 +446,9 @@ class Failover:
             return
         hope = any(one.startable or (one.spec.publish and one.running) for one in real)
         failed = [one for one in real if one.bad or one.finished]
-        if not self.exhausted and failed and not hope:
+        if not self.wanted:
+            self.exhausted = False
+        elif not self.exhausted and failed and not hope:
             self.exhausted = True
             last = max(reversed(failed), key=lambda one: one.failed_at)
             self._out.append(Exhausted(last.error or "every input came to its end"))

@@ -38,6 +38,8 @@ class Input:
         """What the attempt under way writes to."""
         self.health = Health()
         self.complaint = SOUND
+        self.progress: float | None = 0.0
+        """How far the intake was when it was looked at last."""
         self.attempts = 0
         self.last_error = ""
 

@@ -180,6 +180,10 @@ class Inputs:
         """
         self._carry_out(self.machine.wish(priority, self.clock.now()))
 
+    def want(self, *, wanted: bool) -> None:
+        """Pull what is to be pulled, because somebody wants it; or leave it."""
+        self._carry_out(self.machine.want(self.clock.now(), wanted=wanted))
+
     def update(self, config: StreamConfig) -> None:
         """Make the inputs those of a configuration; those that are the same go on."""
         left = list(self.order)
@@ -287,7 +291,10 @@ class Inputs:
         if intake is None or not machine.knows(one.number):
             return
         machine.patient(one.number, bool(one.waiting), now)
-        if intake.last_packet is not None:
+        # Where there is nothing else to show, whatever comes is better than nothing.
+        progress = intake.last_packet if self.sole else intake.progress()
+        if progress != one.progress and intake.last_packet is not None:
+            one.progress = progress
             machine.heard(one.number, intake.last_packet)
         one.health.sample(intake.reading(), now)
         complaint = one.health.judge(limits(self.stream.config), now)
@@ -372,7 +379,7 @@ class Inputs:
         why = f"{reason}: {detail}" if detail else str(reason)
         if intake.epoch is None:
             try:
-                intake.go_live(f"{one.config.url.redacted}: {why}")
+                intake.go_live(f"input {self.order.index(one)}: {why}")
             except Exception as error:
                 log.exception("stream %s: input %d can't go on air", stream.code, number)
                 self._queue.extend(self.machine.reject(number, str(error), self.clock.now()))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from streamctl.engine.epoch import Epoch
+    from streamctl.media.mpegts.index import TsIndex
     from streamctl.media.packet import Packet, Track
     from streamctl.sdk.context import Clock
 
@@ -105,6 +106,15 @@ class Intake:
         """Take nothing any more; what is held is let go."""
         self.closed = True
         self.epoch = self._held = None
+
+    def progress(self) -> float:
+        """Something that changes when media comes: bytes that are none do not count."""
+        epoch, held = self.epoch, self._held
+        if epoch is not None and epoch.transport is not None:
+            return units_of(epoch.transport.index)
+        if isinstance(held, HeldTransport):
+            return units_of(held.index)
+        return self.last_packet or 0.0
 
     def reading(self) -> Reading:
         """What it has counted since its beginning."""
@@ -258,6 +268,15 @@ def live_reading(epoch: Epoch) -> Reading:
         keys=keys,
         has_video=video is not None,
     )
+
+
+def units_of(index: TsIndex) -> int:
+    """Packets of the program that came."""
+    program = index.program
+    if program is None:
+        return 0
+    packets = index.continuity.packets
+    return sum(packets.get(stream.pid, 0) for stream in program.map.streams)
 
 
 def minus(total: Reading, part: Reading) -> Reading:

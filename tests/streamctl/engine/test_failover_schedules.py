@@ -90,7 +90,8 @@ class World:
         weights = (9, 1) if peer.spec.slate else WEIGHTS
         peer.mood = self.random.choices(moods, weights)[0]
         if self.now < FAULTS_S:
-            self.later(self.random.expovariate(1 / 8), "mood", number, 0)
+            left = FAULTS_S - self.now + STEP_S
+            self.later(min(left, self.random.expovariate(1 / 8)), "mood", number, 0)
         elif peer.mood not in ("refuses", "over"):
             peer.mood = "fine" if self.random.random() < 0.8 else "silent"
         if peer.attempt and peer.mood in ("drops", "refuses", "over"):
