@@ -10,14 +10,17 @@ import pytest
 
 from streamctl.config.load import SECTIONS, parse
 from streamctl.config.model import (
+    CommandConfig,
     Config,
     DegradeConfig,
+    EventFileConfig,
     ListenerConfig,
     PublishKeys,
     PushKeys,
     StreamKeys,
     TokenConfig,
     UserConfig,
+    WebhookConfig,
 )
 from streamctl.errors import ConfigError
 from streamctl.registry import Registry
@@ -55,7 +58,9 @@ def test_loads_with_every_inactive_line_active() -> None:
         "encoder",
         "big",
         "loop",
+        "told",
     ]
+    assert [hook.name for hook in config.hooks] == ["alarm", "journal", "record"]
 
 
 def test_needs_no_file_and_no_other_host() -> None:
@@ -75,6 +80,13 @@ def test_shows_defaults_where_it_says_so() -> None:
     [push] = complete.streams["relay"].push
     for key in ("retry_s", "retries", "hold"):
         assert getattr(push, key) == PushKeys.model_fields[key].default
+    alarm, _, record = complete.hooks
+    assert isinstance(alarm, WebhookConfig)
+    assert isinstance(record, CommandConfig)
+    for key in ("where", "batch_s", "timeout_s"):
+        assert getattr(alarm, key) == WebhookConfig.model_fields[key].default
+    for key in ("max_runs", "timeout_s"):
+        assert getattr(record, key) == CommandConfig.model_fields[key].default
     big = complete.streams["big"]
     for key in ("standby", "probe_after_s", "failback_after_s", "slate_after_s"):
         assert getattr(big, key) == StreamKeys.model_fields[key].default
@@ -94,6 +106,9 @@ def keys() -> Iterator[tuple[str, str]]:
         "listener": ListenerConfig,
         "publish input": PublishKeys,
         "degrade": DegradeConfig,
+        "webhook": WebhookConfig,
+        "event file": EventFileConfig,
+        "command": CommandConfig,
     }
     for plugin in REGISTRY.load_all()[0]:
         models[f"{plugin.kind} input"] = plugin.InputOptions

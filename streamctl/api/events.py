@@ -142,8 +142,8 @@ def wanted(request: Request) -> Callable[[Event], bool]:
         if pattern.strip()
     ]
     for pattern in patterns:
-        if reason := fault(pattern):
-            raise HTTPException(400, reason)
+        if hint := fault(pattern):
+            raise HTTPException(400, f"there are no such events: `{pattern}`; {hint}")
     codes = frozenset(request.query_params.getlist("stream"))
     chosen = chooser(patterns)
 

@@ -61,11 +61,10 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
 
 
 def fault(pattern: str) -> str:
-    """Why a pattern selects nothing; empty if it does."""
+    """What a pattern that selects nothing should have been; empty if it selects something."""
     if any(fnmatchcase(name, pattern) for name in EVENT_TYPES):
         return ""
-    hint = nearest(pattern, EVENT_TYPES)
-    return f"there are no such events: `{pattern}`; {hint}"
+    return nearest(pattern, EVENT_TYPES)
 
 
 def chooser(patterns: Iterable[str]) -> Callable[[str], bool]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from streamctl.config.code import shadowed
 from streamctl.config.environ import override
 from streamctl.config.faults import ConfigErrors, Fault, dotted, unknown_key
+from streamctl.config.hooks import read_hooks
 from streamctl.config.lines import line_of, scan
 from streamctl.config.loops import check_loops
 from streamctl.config.model import (
@@ -50,7 +51,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "http": HttpConfig,
     "limits": LimitsConfig,
 }
-TABLES = frozenset({*SECTIONS, "listeners", "defaults", "templates", "streams"})
+TABLES = frozenset({*SECTIONS, "listeners", "hooks", "defaults", "templates", "streams"})
+LISTED = "hooks"
+"""A list of tables, which variables have no names for."""
 BOM = "\ufeff"
 """Some editors begin UTF-8 with it."""
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -102,7 +105,7 @@ def parse(
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise syntax_error(error, text, name) from None
-    origins, faults = override(data, environ, TABLES)
+    origins, faults = override(data, environ, TABLES - {LISTED})
     reading = Reading(registry, environ)
     config = read(data, reading)
     source = Source(name, scan(text), origins)
@@ -213,6 +216,7 @@ def read(data: dict[str, Any], reading: Reading) -> Config:
         try_template(template, bases, reading)
     config = Config(
         listeners=read_listeners(table_of(data, "listeners", reading), reading),
+        hooks=read_hooks(data.get("hooks"), reading),
         defaults=defaults,
         templates=templates,
         streams=streams,

@@ -6,6 +6,8 @@ plugins or several keys at once is checked in ``streamctl.config.load``.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 PUBLISH = "publish"
 """The kind of an input that waits on the listeners; no plugin has it."""
+HOOK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LINE_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: controls, halves of surrogate pairs, line and paragraph separators."""
 
@@ -68,6 +72,25 @@ def network(value: Any) -> Any:
     return ip_network(value) if isinstance(value, str) else value
 
 
+def words(value: Any) -> Any:
+    """Read a command: its words, or one text that is taken apart as a shell would."""
+    if isinstance(value, str):
+        try:
+            value = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"can't be taken apart: {error}".lower()) from None
+    if isinstance(value, list | tuple) and any("\0" in str(word) for word in value):
+        raise ValueError("a word of a command can't hold a NUL")
+    return value
+
+
+def hook_name(value: str) -> str:
+    """Refuse what paths of the API and labels of metrics can't hold as it is."""
+    if not HOOK_NAME.fullmatch(value):
+        raise ValueError("consists of letters, digits, `_` and `-`, 64 at most")
+    return value
+
+
 Number = BeforeValidator(number)
 Seconds = Annotated[float, Number, Field(gt=0, le=86_400, allow_inf_nan=False)]
 NoneOrSeconds = Annotated[float, Number, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -77,6 +100,7 @@ Bytes = Annotated[int, Number, Field(ge=1_048_576)]
 Line = Annotated[str, AfterValidator(line)]
 Bind = Annotated[Address, BeforeValidator(address), PlainSerializer(str)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
+Command = Annotated[tuple[str, ...], BeforeValidator(words)]
 
 
 class Section(BaseModel):
@@ -287,6 +311,16 @@ class StreamKeys(Section):
     """Pulled inputs are connected to only while somebody watches, or a push wants the stream."""
     close_after_s: NoneOrSeconds = 10.0
     """How long they stay connected once nobody does."""
+    on_publish: Command = ()
+    """Runs when a publisher was let in; these five are short for a hook with a command."""
+    on_unpublish: Command = ()
+    """Runs when a publisher has left."""
+    on_play: Command = ()
+    """Runs when a viewer was let in."""
+    on_play_end: Command = ()
+    """Runs when a viewer has left."""
+    on_down: Command = ()
+    """Runs when the stream has gone off air."""
     template: str = ""
     """The template whose keys the stream has."""
     disabled: bool = False
@@ -314,6 +348,82 @@ class StreamConfig(StreamKeys):
         return self.outputs_options.get(plugin.kind) or plugin.OutputOptions()
 
 
+class HookKeys(Section):
+    """The keys of ``[[hooks]]`` that are the same for every kind."""
+
+    name: Annotated[str, AfterValidator(hook_name)]
+    """What the API, metrics and the log call the hook."""
+    events: tuple[str, ...] = ()
+    """Types such as ``input.failed``, or patterns such as ``input.*``; empty = all."""
+    streams: tuple[str, ...] = ()
+    """Codes, or patterns such as ``region/*``; empty = all, and what concerns no stream."""
+    except_streams: tuple[str, ...] = ()
+    """Codes or patterns of streams whose events are left out."""
+    where: Mapping[str, str] = {}
+    """What keys of the payload must be."""
+    timeout_s: Seconds = 10.0
+    """How long one delivery may take; for a command, one run."""
+
+    @model_validator(mode="after")
+    def one_choice(self) -> Self:
+        """Both choices of streams at once would contradict each other."""
+        if self.streams and self.except_streams:
+            raise ValueError("`streams` and `except_streams` exclude each other: write one")
+        return self
+
+
+class WebhookConfig(HookKeys):
+    """A hook with ``url``: a POST of a JSON array to an HTTP server."""
+
+    url: Secret
+    """The path and the query may hold a key."""
+    secret: Secret | None = None
+    """Signs the body: ``X-Streamctl-Signature`` is its HMAC-SHA256 under this key."""
+    batch_s: NoneOrSeconds = 0.0
+    """How long events are gathered before they are sent, at most 100 at a time."""
+    tls_ca: Path | None = None
+    """Certificates in PEM to trust beside those of the system."""
+
+
+class EventFileConfig(HookKeys):
+    """A hook with ``file``: a line of JSON per event at the end of a file."""
+
+    file: Annotated[Line, Field(min_length=1)]
+
+
+class CommandConfig(HookKeys):
+    """A hook with ``command``: a program that is run for each event, without a shell."""
+
+    command: Command
+    environment: Mapping[str, Secret] = {}
+    """Further variables of the program."""
+    during: Literal["", "publish", "play", "on_air"] = ""
+    """Runs from the begin of something to its end, when it is told to terminate."""
+    max_runs: Annotated[int, Number, Field(ge=1, le=1000)] = 8
+    """Programs at the same time; further events wait."""
+    timeout_s: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def runnable(self) -> Self:
+        """A command has a program, and variables have names that it can read."""
+        if not self.command or not self.command[0]:
+            raise ValueError("`command` names no program")
+        for name in self.environment:
+            if not VARIABLE.fullmatch(name):
+                raise ValueError(f"`environment` has a name that no variable has: `{name}`")
+        return self
+
+    @model_validator(mode="after")
+    def one_begin(self) -> Self:
+        """What it runs during says which events it begins and ends with."""
+        if self.during and (self.events or self.where):
+            raise ValueError("`during` chooses the events: leave out `events` and `where`")
+        return self
+
+
+HookConfig = WebhookConfig | EventFileConfig | CommandConfig
+
+
 class Config(Section):
     """The whole file."""
 
@@ -323,6 +433,8 @@ class Config(Section):
     http: HttpConfig = HttpConfig()
     listeners: Mapping[str, ListenerConfig] = {}
     limits: LimitsConfig = LimitsConfig()
+    hooks: tuple[InstanceOf[HookKeys], ...] = ()
+    """Who is told what happens."""
     defaults: Annotated[Mapping[str, Any], Field(repr=False, exclude=True)] = {}
     """``[defaults]`` as written: streams that are added later are merged with it again."""
     templates: Annotated[Mapping[str, InstanceOf[Template]], Field(repr=False, exclude=True)] = {}

@@ -36,6 +36,8 @@ LOGIN = re.compile(r"(://[^\s/\"'@:]*:)[^\s/\"'@]+@")
 KINDS = ("InputOptions", "OutputOptions", "PushOptions", "ListenerOptions")
 PUSH = "push"
 URL = "url"
+HOOKS = "hooks"
+ENVIRONMENT = "environment"
 
 Table = dict[str, Any]
 
@@ -134,7 +136,8 @@ def secrets(text: str, names: frozenset[str]) -> Iterator[Secret]:
 def shown_as(path: Path, value: str, names: frozenset[str]) -> str:
     """What is shown of a text in a configuration."""
     words = [part for part in path if isinstance(part, str)]
-    if words and (words[-1] in names or "headers" in words[:-1]):
+    hook = words[:1] == [HOOKS] and (words[-1] == URL or ENVIRONMENT in words)
+    if words and (words[-1] in names or "headers" in words[:-1] or hook):
         return value if not value or value.startswith(ELSEWHERE) else HIDDEN
     try:
         url = StreamURL.parse(value)

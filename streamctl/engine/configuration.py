@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from streamctl.config.edit import edited, merged
 from streamctl.config.file import version
+from streamctl.config.hooks import refuse_reach
 from streamctl.config.load import BOM, parse, read_document
 from streamctl.config.show import as_toml, hidden, resolved, restored, secret_names
 from streamctl.engine.diff import EVERYBODY, diff
@@ -135,6 +136,7 @@ class Configuration:
     async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:
         """Change some keys of a stream: null removes one, tables are merged.
 
+            refuse_reach({}, document)
         Raises:
             NotFound: no stream has this code.
             Conflict: the file has changed since it was read.
@@ -279,6 +281,8 @@ class Configuration:
             config = self.host.config.model_copy(update={"streams": streams})
             return diff(self.host.config, config) if dry_run else await self.host.apply(config)
 
+        written = "" if self.file is None else self.file.text.removeprefix(BOM)
+        refuse_reach(tomllib.loads(written), tomllib.loads(text.removeprefix(BOM)))
 
 def changed(text: str, code: str, change: Callable[[Table], Table | None]) -> str:
     """The text with another table of a stream.

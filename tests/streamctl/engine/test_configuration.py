@@ -328,3 +328,18 @@ async def test_without_a_file_changes_live_in_memory() -> None:
     assert "[streams.news]" in text
     await configuration.put(HEAD + OFF)
     assert list(server.config.streams) == ["off"]
+
+
+async def test_programs_are_run_for_those_alone_who_write_the_file(world: World) -> None:
+    command = {"inputs": ["publish:"], "on_publish": ["notify", "up"]}
+    with pytest.raises(ConfigError, match="through the API"):
+        await world.configuration.put_stream("x", command, dry_run=True)
+    with pytest.raises(ConfigError, match="through the API"):
+        await in_memory().configuration.put_stream("x", command, dry_run=False)
+    hook = '[[hooks]]\nname = "log"\nfile = "events.jsonl"\n'
+    with pytest.raises(ConfigError, match="through the API"):
+        await world.configuration.put(hook + HEAD + NEWS)
+    world.path.write_text(hook + HEAD + NEWS + "on_publish = 'notify up'\n")
+    assert await world.configuration.noticed() is not None
+    await world.configuration.put_stream("x", command, dry_run=False)
+    assert world.server.config.streams["x"].on_publish == ("notify", "up")
