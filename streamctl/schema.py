@@ -468,6 +468,10 @@ class ServerCounters:
     """How often the loop was more than 50 ms late."""
     copies_bytes: int = 0
     """Media held a second time, for the system to send to many."""
+    reload_refused: bool = False
+    """Whether the newest configuration is not the one in force."""
+    streams_failed: int = 0
+    """Streams that are not as they are configured, and are tried again."""
     sessions: dict[tuple[str, str], int] = field(default_factory=dict)
     """Open sessions by protocol and action."""
     refused: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -86,6 +86,18 @@ class ServerCollector(Collector):
             "Bytes of media held a second time, for the system to send to many.",
             counters.copies_bytes,
         )
+        yield single(
+            "streamctl_reload_refused",
+            "gauge",
+            "1 while the newest configuration is refused and the one before it in force.",
+            int(counters.reload_refused),
+        )
+        yield single(
+            "streamctl_streams_failed",
+            "gauge",
+            "Streams that could not be started or changed, and are tried again.",
+            counters.streams_failed,
+        )
         yield pairs(
             ("streamctl_sessions", "gauge", "Open sessions."),
             ("protocol", "action"),

@@ -296,6 +296,8 @@ class Server:
             loop_lag_s=self.lag.worst,
             loop_stalls=self.lag.stalls,
             copies_bytes=self.web.files.bytes,
+            reload_refused=bool(self.reload_error),
+            streams_failed=len(self.coordinator.failures),
             sessions=dict(Counter((s.protocol, s.action.value) for s in table)),
             refused=dict(self.gate.refused),
             streams=[counters(stream) for _, stream in sorted(self.running.items())],

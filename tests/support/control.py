@@ -162,6 +162,8 @@ class FakeControl:
             uptime_s=61.0,
             loop_lag_s=0.004,
             copies_bytes=70_000,
+            reload_refused=True,
+            streams_failed=2,
             sessions={("rtmp", "play"): 3},
             refused={("rtmp", "unauthorized"): 2},
             streams=[

@@ -36,6 +36,8 @@ def test_the_exposition_parses_and_holds_the_counters() -> None:
     assert read["streamctl_api_refused_total", frozenset({("status", "401")})] == 4
     assert read["streamctl_loop_lag_seconds", frozenset()] == 0.004
     assert read["streamctl_copies_bytes", frozenset()] == 70_000
+    assert read["streamctl_reload_refused", frozenset()] == 1
+    assert read["streamctl_streams_failed", frozenset()] == 2
     assert read["process_cpu_seconds_total", frozenset()] > 0
 
 
