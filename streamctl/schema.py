@@ -234,6 +234,8 @@ class StreamStatus(BaseModel):
     status: StreamState
     ingest_status: IngestState
     created_at: str
+    template: str = Field("", description="the template that it has keys of")
+    runtime: bool = Field(False, description="it was made of the template, and is in no file")
     last_heartbeat: str = Field("", description="when the last packet arrived")
     uptime_s: float = 0.0
     video_codec: str = ""

@@ -1,4 +1,4 @@
-"""The set of causes why a stream is not simply active; empty = active."""
+"""The set of causes why a stream is not simply on air; none, or only calm ones = active."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ CONVERTER_FAILED = "converter_failed"
 OUT_OF_MEMORY = "out_of_memory"
 PUSH_FAILED = "push_failed"
 START_FAILED = "start_failed"
+IDLE = "idle"
+"""Nobody wants a stream that is pulled on demand."""
+CALM = frozenset({IDLE})
+"""Causes of being off air that are as they should be."""
 
 
 class Causes:
@@ -44,4 +48,4 @@ class Causes:
         return name in self.active
 
     def __bool__(self) -> bool:
-        return bool(self.active)
+        return bool(self.active.keys() - CALM)

@@ -19,7 +19,7 @@ from streamctl.config.file import version
 from streamctl.config.hooks import refuse_reach
 from streamctl.config.load import BOM, parse, read_document
 from streamctl.config.show import as_toml, hidden, resolved, restored, secret_names
-from streamctl.engine.diff import EVERYBODY, diff
+from streamctl.engine.diff import EVERYBODY
 from streamctl.errors import ConfigError, Conflict, NotFound, StreamctlError, Unsupported
 from streamctl.schema import ConfigDocument, ConfigFault, ConfigReport, Plan, PlanStep
 
@@ -42,6 +42,12 @@ class Host(Protocol):
 
     async def apply(self, config: Config) -> Plan:
         """Go on with another configuration."""
+
+    def plan(self, config: Config) -> Plan:
+        """What would happen then."""
+
+    def made_of(self, code: str) -> str:
+        """The template of a stream that is in no file."""
 
     async def restart(self, code: str) -> Plan:
         """Start a running stream anew."""
@@ -105,7 +111,7 @@ class Configuration:
         Raises:
             ConfigError: there is something wrong with it.
         """
-        return diff(self.host.config, await self._parse(await self._restored(text)))
+        return self.host.plan(await self._parse(await self._restored(text)))
 
     async def put(self, text: str, *, expected: str = "", dry_run: bool = False) -> Plan:
         """Go on with another text; ``expected`` is the version that it replaces, if that counts.
@@ -128,7 +134,9 @@ class Configuration:
             Conflict: the file has changed since it was read.
             StreamctlError: the stream can't be as the document says; nothing has changed.
         """
+        self._editable(code)
         if self.file is None:
+            refuse_reach({}, document)
             stream = read_document(code, document, self.host.config, self.host.registry)
             return await self._change_streams({**self._streams, code: stream}, dry_run=dry_run)
         return await self._edit(code, lambda table: dict(document), dry_run=dry_run)
@@ -136,7 +144,6 @@ class Configuration:
     async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:
         """Change some keys of a stream: null removes one, tables are merged.
 
-            refuse_reach({}, document)
         Raises:
             NotFound: no stream has this code.
             Conflict: the file has changed since it was read.
@@ -186,7 +193,20 @@ class Configuration:
     def _streams(self) -> Mapping[str, StreamConfig]:
         return self.host.config.streams
 
+    def _editable(self, code: str) -> None:
+        """Refuse what is in no file.
+
+        Raises:
+            Conflict: the stream was made of a template.
+        """
+        if template := self.host.made_of(code):
+            raise Conflict(
+                f"`{code}` was made of template `{template}`, so it can't be edited",
+                hint="change the template, or stop its publisher and add the stream then",
+            )
+
     def _known(self, code: str) -> None:
+        self._editable(code)
         if code not in self._streams:
             codes = ", ".join(sorted(self._streams)) or "none"
             raise NotFound(f"no stream `{code}`", hint=f"configured streams: {codes}")
@@ -261,8 +281,10 @@ class Configuration:
 
     async def _change(self, text: str, *, dry_run: bool) -> Plan:
         config = await self._parse(text)
+        written = "" if self.file is None else self.file.text.removeprefix(BOM)
+        refuse_reach(tomllib.loads(written), tomllib.loads(text.removeprefix(BOM)))
         if dry_run:
-            return diff(self.host.config, config)
+            return self.host.plan(config)
         if self.file is None or text == self.file.text:
             return await self.host.apply(config)
         before = self.file.text
@@ -279,10 +301,8 @@ class Configuration:
     async def _change_streams(self, streams: Mapping[str, StreamConfig], *, dry_run: bool) -> Plan:
         async with self._turn:
             config = self.host.config.model_copy(update={"streams": streams})
-            return diff(self.host.config, config) if dry_run else await self.host.apply(config)
+            return self.host.plan(config) if dry_run else await self.host.apply(config)
 
-        written = "" if self.file is None else self.file.text.removeprefix(BOM)
-        refuse_reach(tomllib.loads(written), tomllib.loads(text.removeprefix(BOM)))
 
 def changed(text: str, code: str, change: Callable[[Table], Table | None]) -> str:
     """The text with another table of a stream.

@@ -15,6 +15,7 @@ import anyio
 
 from streamctl.engine import causes as cause
 from streamctl.engine.stream import Stream
+from streamctl.errors import NotReady
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -86,6 +87,20 @@ class Coordinator:
             elif running.config != config or not self.alive(config.code):
                 await self._restart(config, "started anew")
             self.failures.pop(config.code, None)
+
+    def launch(self, config: StreamConfig) -> Stream:
+        """Run a stream that does not run, at once.
+
+        Raises:
+            NotReady: the one before it has not stopped yet.
+            Exception: it can't be started; nothing of it is left.
+        """
+        turn = self._turns.get(config.code)
+        if turn is not None and turn.locked():
+            raise NotReady(f"stream `{config.code}` is just being stopped")
+        self._start(config)
+        self.failures.pop(config.code, None)
+        return self.running[config.code]
 
     async def stop(self, code: str, reason: str) -> None:
         """Stop a stream, if it runs; done to its end also when the caller is cancelled."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from streamctl.config.model import Network, StreamConfig
     from streamctl.engine.intake import Intake
+    from streamctl.engine.runtime import RuntimeStreams
     from streamctl.engine.sessions import Sessions
     from streamctl.engine.stream import Stream
     from streamctl.media.packet import Format
@@ -46,6 +47,8 @@ class EngineGate:
         self.sessions = sessions
         self.disabled: frozenset[str] = frozenset()
         """Codes that are configured but switched off."""
+        self.runtime: RuntimeStreams | None = None
+        """Makes streams for those who come under the prefixes of templates."""
         self.closing = False
         self.guesses = Guesses(sessions.clock.now, guesses_per_ip)
         self.refused: Counter[tuple[str, str]] = Counter()
@@ -110,12 +113,15 @@ class EngineGate:
             StreamctlError: the stream was stopped since.
         """
         stream = self.streams.get(grant.code)
+        if stream is None and self.runtime is not None and not self.closing:
+            stream = self.runtime.begin(grant.code, grant.request)
         if stream is None:
             raise stopped(grant.code)
         session = self.sessions.open(grant, close)
         self._owners[session] = stream
         self._wishes[session] = grant.request
         stream.viewers += session.action is Action.PLAY
+        stream.demand.look()
         stream.services.events.emit(
             "session.opened",
             grant.code,
@@ -174,6 +180,8 @@ class EngineGate:
         if stream is None:
             return
         del self._wishes[session]
+        # Whoever leaves has wanted the stream until now.
+        stream.demand.look()
         stream.viewers -= session.action is Action.PLAY
         stream.leave(session, reason)
         self.sessions.close(session, reason)
@@ -211,7 +219,7 @@ class EngineGate:
         if self.closing:
             return Refusal(RefusalCode.SHUTDOWN, "the server is shutting down")
         if code is None:
-            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.shown_path}`")
+            return self._newcomer(request)
         stream = self.streams.get(code)
         if stream is None:
             return Refusal(RefusalCode.DISABLED, f"stream `{code}` is disabled")
@@ -222,6 +230,16 @@ class EngineGate:
             return refusal
         plugin = stream.services.plugins.get(request.protocol)
         return Grant(code, request, stream.config.output_options(plugin) if plugin else None)
+
+    def _newcomer(self, request: Request) -> Grant | Refusal:
+        """The answer to a peer who comes for a stream that does not exist yet."""
+        runtime = self.runtime
+        config = runtime.candidate(request.path, request.action) if runtime is not None else None
+        if runtime is None or config is None:
+            return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.shown_path}`")
+        refusal = self._deaf(config, request) or allowed(config, request)
+        refusal = refusal or runtime.refusal(config, request)
+        return refusal or Grant(config.code, request, runtime.options(config, request.protocol))
 
     def _deaf(self, config: StreamConfig, request: Request) -> Refusal | None:
         """What a peer hears whose login is not even looked at; None = it is."""

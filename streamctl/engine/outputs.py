@@ -57,6 +57,16 @@ class Outputs:
                 self._end(kind)
                 self._begin(plugin)
 
+    def offered(self) -> dict[str, tuple[str, Handler]]:
+        """What :attr:`routes` will be, with handlers that nobody began."""
+        found: dict[str, tuple[str, Handler]] = {}
+        for kind, plugin in self._wanted(self.stream.config).items():
+            view, context = EngineView(self.stream), self.stream.services.context(kind)
+            options = self.stream.config.output_options(plugin)
+            routes = plugin.http_output(view, options, context).routes()
+            found |= {suffix: (kind, handler) for suffix, handler in routes.items()}
+        return found
+
     def stop(self) -> None:
         """End all of them."""
         for kind, output in self.running.items():

@@ -26,6 +26,7 @@ from streamctl.engine.looplag import LoopLag
 from streamctl.engine.memory import enforce, spare
 from streamctl.engine.proxies import Proxies
 from streamctl.engine.reconcile import Reconciler
+from streamctl.engine.runtime import RuntimeStreams
 from streamctl.engine.services import Services, converter_specs
 from streamctl.engine.sessions import Sessions
 from streamctl.engine.status import counters, session_status, stopped_status, stream_status
@@ -101,6 +102,8 @@ class Server:
         self.gate = EngineGate(
             self.running, self.sessions_table, guesses_per_ip=limits.guesses_per_ip
         )
+        self.runtime = RuntimeStreams(config, registry, self.coordinator)
+        self.gate.runtime = self.runtime
         self.web = WebApp(self.gate, self.clock, Proxies(config.http.trusted_proxies))
         self.lag = LoopLag(self.clock)
         self.doors = Doors(self.services, self._door_failed)
@@ -157,18 +160,31 @@ class Server:
             ConfigError: a listener can't be opened; nothing has changed.
         """
         async with self.reconciler.turn:
-            plan = diff(self.config, config)
+            plan = self.plan(config)
+            streams = self.runtime.resolved(config)
             await self._move_doors(config)
             before, self.config = self.config.streams, config
+            self.runtime.adopt(config, streams)
             self._adopt(config)
             self.reload_error = ""
             for code in sorted(config.streams.keys() - before.keys()):
                 self.events_log.emit("stream.created", code)
-            plan.failures = await self.coordinator.carry_out(plan.steps, config.streams)
+            plan.failures = await self.coordinator.carry_out(plan.steps, streams)
             for step in plan.server:
                 log.info("%s: %s: %s", step.part, step.action, step.reason)
             self._tell(plan, sorted(before.keys() - config.streams.keys()))
             return plan
+
+    def plan(self, config: Config) -> Plan:
+        """What would happen if ``config`` took the place of the running configuration."""
+        now = {"streams": {**self.runtime.configs, **self.config.streams}}
+        then = {"streams": self.runtime.resolved(config)}
+        return diff(self.config.model_copy(update=now), config.model_copy(update=then))
+
+    def made_of(self, code: str) -> str:
+        """The template that a stream was made of that is in no file; empty = there is none."""
+        config = self.runtime.configs.get(code)
+        return config.template if config is not None else ""
 
     async def restart(self, code: str) -> Plan:
         """Start a stream anew, with the configuration that it has."""
@@ -186,7 +202,8 @@ class Server:
 
     def streams(self, status: str | None = None) -> list[StreamStatus]:
         """Every stream, or those in one state."""
-        found = [self.stream(code) for code in sorted(self.config.streams)]
+        codes = {*self.config.streams, *(self.runtime.configs.keys() & self.running.keys())}
+        found = [self.stream(code) for code in sorted(codes)]
         return [stream for stream in found if status is None or stream.status == status]
 
     def stream(self, code: str) -> StreamStatus:
@@ -262,7 +279,8 @@ class Server:
             for kind, address in sorted(self.addresses.items())
         ]
         for code, stream in sorted(self.running.items()):
-            bad = {n: d for n, (d, _) in stream.causes.active.items() if n != cause.NO_PUBLISHER}
+            usual = {cause.NO_PUBLISHER, cause.IDLE}
+            bad = {n: d for n, (d, _) in stream.causes.active.items() if n not in usual}
             text = "; ".join(f"{name}: {detail}" for name, detail in bad.items())
             checks.append(
                 Check(name=f"stream {code}", status="degraded" if bad else "ok", message=text)
@@ -325,6 +343,7 @@ class Server:
         self.events_log.emit("server.started", version=__version__)
         tasks.start_soon(self._tick)
         tasks.start_soon(self.reconciler.run)
+        tasks.start_soon(self.runtime.run)
 
     def _tell(self, plan: Plan, deleted: Iterable[str]) -> None:
         """Say what a change of the configuration has done."""
@@ -381,7 +400,9 @@ class Server:
 
     def _wanted(self) -> Mapping[str, StreamConfig]:
         """What the reconciler keeps running; a server that shuts down wants nothing."""
-        return {} if self.gate.closing else self.config.streams
+        if self.gate.closing:
+            return {}
+        return {**self.runtime.configs, **self.config.streams}
 
     def _stream_changed(self, code: str) -> None:
         self.web.forget()

@@ -82,6 +82,8 @@ def stream_status(stream: Stream) -> StreamStatus:
         status="degraded" if stream.causes else "active",
         ingest_status=ingest_state(stream),
         created_at=rfc3339(stream.created_at),
+        template=stream.config.template,
+        runtime=stream.config.runtime,
         last_heartbeat=last_heartbeat(stream),
         uptime_s=round(stream.clock.now() - stream.started, 3),
         video_codec=video.codec if video else "",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from streamctl.engine import causes as cause
 from streamctl.engine.announce import Announcer
 from streamctl.engine.causes import Causes
+from streamctl.engine.demand import Demand
 from streamctl.engine.derived import GraphSettings
 from streamctl.engine.epoch import Epoch, EpochHost
 from streamctl.engine.graph import Graph
@@ -81,6 +82,7 @@ class Stream:
         self.closed = False
         self.inputs = Inputs(self)
         self.pushes = Pushes(self)
+        self.demand = Demand(self)
         self.announcer = Announcer(self)
 
     @property
@@ -109,6 +111,7 @@ class Stream:
         if self.takes_publisher:
             self.causes.set(cause.NO_PUBLISHER, "waiting for a publisher")
         self.pushes.apply(self.config.push)
+        self.demand.look()
 
     def update(self, config: StreamConfig) -> None:
         """Go on with a configuration that differs in what a running stream can change."""
@@ -116,6 +119,7 @@ class Stream:
         self.graph.adjust(self._graph_settings())
         self.pushes.apply(config.push)
         self.inputs.update(config)
+        self.demand.look()
         self.served.apply(old, config)
 
     async def run(self) -> None:
@@ -189,6 +193,7 @@ class Stream:
         if self.epoch is not None:
             self.epoch.sample(now)
         self.inputs.tick(now)
+        self.demand.look()
         self._explain()
         self.announcer.look()
 
@@ -296,6 +301,7 @@ class Stream:
         self.announcer.begun(init)
         self.inputs.begun()
         self.pushes.begun()
+        self.demand.begun()
 
     def _converter_failed(self, name: str, error: Exception) -> None:
         log.error("stream %s: %s failed", self.code, name, exc_info=error)

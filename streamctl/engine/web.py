@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamctl.engine.pollers import Pollers, fingerprint
@@ -19,10 +20,10 @@ from streamctl.net.http_condition import OK, selection
 from streamctl.net.http_response import problem, refused
 from streamctl.net.memory_file import MemoryFiles
 from streamctl.sdk.endpoints import Bytes, Live, Wait
-from streamctl.sdk.session import Action, Grant, Refusal, Request
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from streamctl.engine.gate import EngineGate
     from streamctl.engine.pollers import Fingerprint
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 PROTOCOL = "http"
 CODE_CHARACTERS = 128
 """No code is longer, so that a long path costs no more look-ups than a short one."""
+WAKE_S = 10.0
+"""How long a request waits for a stream that is pulled on demand to be on air."""
 ASKED_MAX = 4096
 """Requests whose meaning is kept: one each of so many viewers."""
 MEDIA_TYPES = ("video/", "audio/", "application/vnd.apple.mpegurl", "application/dash+xml")
@@ -115,13 +118,15 @@ class WebApp:
         asked = self._asked.get(id(request)) or self._look(request)
         if asked is None:
             return problem(404, f"nothing at `{request.path[:200]}`")
+        if isinstance(asked, Refusal):
+            return refused(asked)
         request, target, who = asked.request, asked.target, asked.who
         grant = self.gate.check(asked.wishes[who in self.pollers.known])
         if isinstance(grant, Refusal):
             return refused(grant)
         if self.pollers.denies(who):
             return problem(403, "this viewer was disconnected by the operator")
-        reply = target.handler(request)
+        reply = awakened(target, request)
         if isinstance(reply, Live) and (refusal := target.stream.refusal(reply.fmt)):
             return problem(406, refusal)
         # Who only looks is no viewer.
@@ -136,6 +141,8 @@ class WebApp:
             StreamctlError: the stream was stopped since, or nothing makes that format.
         """
         asked = self._asked.get(id(request)) or self._look(request)
+        if isinstance(asked, Refusal):
+            raise StreamctlError(asked.message)
         if asked is None:
             raise StreamctlError(f"nothing at `{request.path[:200]}`")
         # The connection asks for nothing more.
@@ -162,24 +169,41 @@ class WebApp:
         self.pollers.ban(session)
 
     def _route(self, path: str) -> Target | None:
-        path = path.removeprefix("/")
-        for base in (path, path.removeprefix("live/")):
-            end = len(base) if len(base) <= CODE_CHARACTERS else cut(base, CODE_CHARACTERS + 1)
-            while end > 0:
-                stream = self.gate.streams.get(base[:end])
-                route = endpoint(stream.routes, base[end:]) if stream else None
-                if stream is not None and route is not None:
-                    return Target(stream, *route)
-                end = cut(base, end)
+        for code, suffix in readings(path):
+            stream = self.gate.streams.get(code)
+            route = endpoint(stream.routes, suffix) if stream else None
+            if stream is not None and route is not None:
+                return Target(stream, *route)
         return None
 
-    def _look(self, original: HttpRequest) -> Asked | None:
+    def _newcomer(self, request: HttpRequest) -> Target | Refusal | None:
+        """Where a path leads that only a template knows: to a stream that begins now."""
+        runtime = self.gate.runtime
+        if runtime is None:
+            return None
+        for code, suffix in readings(request.path):
+            config = runtime.candidate(code, Action.PLAY)
+            route = endpoint(runtime.routes(config), suffix) if config is not None else None
+            if config is None or route is None or config.code != code:
+                continue
+            comes = wish(code, route[0], request)
+            grant = self.gate.check(comes)
+            if isinstance(grant, Refusal):
+                return grant
+            try:
+                runtime.begin(code, comes)
+            except StreamctlError as error:
+                return Refusal(RefusalCode.BUSY, error.message)
+            return self._route(request.path)
+        return None
+
+    def _look(self, original: HttpRequest) -> Asked | Refusal | None:
         """Find out what a request means; None if its path leads nowhere."""
         request = self.proxies.seen_through(original)
-        target = self._route(request.path)
-        if target is None:
-            return None
-        comes = wish(target, request)
+        target = self._route(request.path) or self._newcomer(request)
+        if target is None or isinstance(target, Refusal):
+            return target
+        comes = wish(target.stream.code, target.kind, request)
         asked = Asked(
             original,
             request,
@@ -212,15 +236,37 @@ class WebApp:
         return reply
 
 
-def wish(target: Target, request: HttpRequest) -> Request:
+def awakened(target: Target, request: HttpRequest) -> Reply:
+    """The answer of a stream; one that is asleep is woken first, unless a page is asked for."""
+    reply, demand = target.handler(request), target.stream.demand
+    if isinstance(reply, Live) or not demand.sleeping:
+        return reply
+    found = reply if isinstance(reply, Bytes) and reply.status == OK else None
+    if found is not None and not found.content_type.startswith(MEDIA_TYPES):
+        return reply
+    demand.ask()
+    return Wait(demand.aired, WAKE_S, partial(target.handler, request))
+
+
+def readings(path: str) -> Iterator[tuple[str, str]]:
+    """What a path may mean, as code and suffix, the longest code first."""
+    path = path.removeprefix("/")
+    for base in (path, path.removeprefix("live/")):
+        end = len(base) if len(base) <= CODE_CHARACTERS else cut(base, CODE_CHARACTERS + 1)
+        while end > 0:
+            yield base[:end], base[end:]
+            end = cut(base, end)
+
+
+def wish(code: str, kind: str, request: HttpRequest) -> Request:
     """What the gate is asked for."""
     query = request.query
     header = request.headers.get("authorization", "")
     user, password = basic(header)
     return Request(
-        protocol=target.kind,
+        protocol=kind,
         action=Action.PLAY,
-        path=target.stream.code,
+        path=code,
         ip=request.ip,
         port=request.port,
         key=query.get("key", "") or bearer(header),

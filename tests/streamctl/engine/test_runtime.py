@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from streamctl.config.load import parse
+from streamctl.engine import causes as cause
+from streamctl.engine.runtime import IDLE_S
+from streamctl.engine.server import Server
+from streamctl.errors import Conflict, NotReady, StreamctlError
+from streamctl.registry import Registry
+from streamctl.sdk.endpoints import Bytes, HttpRequest, Wait
+from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
+from streamctl.testing.clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streamctl.config.model import Config
+    from streamctl.sdk.session import Session
+
+pytestmark = pytest.mark.anyio
+
+REGISTRY = Registry()
+REGISTRY.statuses()
+HEAD = """
+[http]
+address = "127.0.0.1:0"
+[limits]
+runtime_streams = 2
+[streams.news]
+inputs = ["publish:"]
+"""
+LIVE = '[templates.live]\nprefix = "stage/"\npublish_key = "p"\n'
+PULLED = """
+[templates.cam]
+prefix = "cam/"
+on_demand = true
+close_after_s = 4
+read_key = "r"
+inputs = ["rtmp://127.0.0.1:1/live/{name}"]
+"""
+
+
+def config(text: str = LIVE + PULLED) -> Config:
+    return parse(HEAD + text, "test.toml", REGISTRY, {})
+
+
+@asynccontextmanager
+async def serving(text: str = LIVE + PULLED) -> AsyncIterator[Server]:
+    server = Server(config(text), REGISTRY, FakeClock())
+    up = anyio.Event()
+
+    async def run() -> None:
+        await server.run(started=up.set)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        with anyio.fail_after(5):
+            await up.wait()
+        yield server
+        tasks.cancel_scope.cancel()
+
+
+def request(path: str, action: Action = Action.PUBLISH, key: str = "p") -> Request:
+    return Request("rtmp", action, path, "192.0.2.1", key=key)
+
+
+def enter(server: Server, path: str, action: Action = Action.PUBLISH, key: str = "p") -> Session:
+    grant = server.gate.check(request(path, action, key))
+    assert isinstance(grant, Grant)
+
+    def close(reason: str) -> None:
+        server.gate.close(session, reason)
+
+    session = server.gate.open(grant, close)
+    if action is Action.PUBLISH:
+        server.gate.publish(grant, session)
+    return session
+
+
+def refusal(server: Server, path: str, action: Action = Action.PUBLISH, key: str = "p") -> str:
+    answer = server.gate.check(request(path, action, key))
+    assert isinstance(answer, Refusal)
+    return answer.code
+
+
+def page(path: str) -> HttpRequest:
+    return HttpRequest("GET", path, {"key": "r"}, {}, "192.0.2.1", 1)
+
+
+async def pass_time(server: Server, seconds: float) -> None:
+    clock = server.clock
+    assert isinstance(clock, FakeClock)
+    clock.advance(seconds)
+    await server.runtime.sweep()
+
+
+async def test_a_publisher_under_a_prefix_makes_a_stream() -> None:
+    async with serving() as server:
+        session = enter(server, "live/stage/one")
+        status = server.stream("stage/one")
+        assert session.code == "stage/one"
+        assert (status.runtime, status.template) == (True, "live")
+        assert [one.id for one in server.streams()] == ["news", "stage/one"]
+        assert server.running["stage/one"].publisher is session
+
+
+async def test_being_granted_is_not_being_there() -> None:
+    async with serving() as server:
+        assert isinstance(server.gate.check(request("stage/one")), Grant)
+        assert isinstance(server.gate.peek(request("stage/one")), Grant)
+        assert set(server.running) == {"news"}
+
+
+async def test_keys_and_limits_hold_before_there_is_a_stream() -> None:
+    async with serving() as server:
+        assert refusal(server, "stage/one", key="x") == RefusalCode.UNAUTHORIZED
+        assert refusal(server, "stage/one", Action.PLAY) == RefusalCode.NOT_FOUND
+        assert refusal(server, "stage/mpegts") == RefusalCode.NOT_FOUND
+        assert refusal(server, "cam/one") == RefusalCode.NOT_FOUND
+        assert refusal(server, "cam/one", Action.PLAY, "x") == RefusalCode.UNAUTHORIZED
+        assert refusal(server, "cam/one/two", Action.PLAY, "r") == RefusalCode.NOT_FOUND
+        enter(server, "stage/one")
+        enter(server, "stage/two")
+        assert refusal(server, "stage/three") == RefusalCode.LIMIT
+        grant = Grant("stage/three", request("stage/three"))
+        with pytest.raises(StreamctlError, match="2 streams"):
+            server.gate.open(grant, lambda reason: None)
+
+
+async def test_places_with_keys_of_their_own_are_for_those_who_know_them() -> None:
+    text = '[templates.t]\nprefix = "t/"\n[[templates.t.inputs]]\nurl = "publish:"\nkey = "own"\n'
+    async with serving(text) as server:
+        assert refusal(server, "t/a") == RefusalCode.UNAUTHORIZED
+        assert enter(server, "t/a", key="own").code == "t/a"
+
+
+async def test_a_second_publisher_is_refused() -> None:
+    async with serving() as server:
+        enter(server, "stage/one")
+        assert refusal(server, "stage/one") == RefusalCode.BUSY
+
+
+async def test_streams_without_publisher_are_reaped_with_their_viewers() -> None:
+    async with serving() as server:
+        publisher = enter(server, "stage/one")
+        viewer = enter(server, "stage/one", Action.PLAY)
+        await pass_time(server, 2 * IDLE_S)
+        assert "stage/one" in server.running
+        publisher.close("gone")
+        await pass_time(server, IDLE_S - 5)
+        await pass_time(server, IDLE_S - 1)
+        assert "stage/one" in server.running
+        await pass_time(server, 1)
+        assert "stage/one" not in server.running
+        assert viewer.reason == "nobody published for 30 s"
+        await server.reconciler.look()
+        assert "stage/one" not in server.running
+
+
+async def test_the_reconciler_leaves_them_alone() -> None:
+    async with serving() as server:
+        enter(server, "stage/one")
+        await server.reconciler.look()
+        assert "stage/one" in server.running
+
+
+async def test_they_can_not_be_edited() -> None:
+    async with serving() as server:
+        enter(server, "stage/one")
+        edit = server.configuration
+        with pytest.raises(Conflict, match="made of template `live`"):
+            await edit.delete_stream("stage/one", dry_run=False)
+        with pytest.raises(Conflict, match="made of template"):
+            await edit.patch_stream("stage/one", {"disabled": True}, dry_run=False)
+        with pytest.raises(Conflict, match="made of template"):
+            await edit.put_stream("stage/one", {"inputs": ["publish:"]}, dry_run=False)
+
+
+async def test_a_template_that_changes_changes_its_streams() -> None:
+    async with serving() as server:
+        session = enter(server, "stage/one")
+        plan = await server.apply(config(LIVE + 'title = "T"\n' + PULLED))
+        assert [(step.stream, step.action) for step in plan.steps] == [("stage/one", "update")]
+        assert server.running["stage/one"].publisher is session
+        assert server.stream("stage/one").title == "T"
+        plan = await server.apply(config(PULLED))
+        assert [(step.stream, step.action) for step in plan.steps] == [("stage/one", "stop")]
+        assert session.reason == "stream removed"
+
+
+async def test_a_configured_stream_takes_over_under_its_publisher() -> None:
+    async with serving() as server:
+        session = enter(server, "stage/one")
+        own = '[streams."stage/one"]\ntemplate = "live"\ninputs = ["publish:"]\n'
+        await server.apply(config(LIVE + PULLED + own))
+        assert server.running["stage/one"].publisher is session
+        assert not server.stream("stage/one").runtime
+        assert not server.runtime.configs
+
+
+async def test_viewers_call_streams_that_are_pulled() -> None:
+    async with serving() as server:
+        session = enter(server, "cam/front", Action.PLAY, "r")
+        stream = server.running["cam/front"]
+        assert stream.inputs.machine.wanted
+        await pass_time(server, 2 * IDLE_S)
+        assert "cam/front" in server.running
+        session.close("enough")
+        stream.tick(server.clock.now())
+        assert stream.inputs.machine.wanted
+        await pass_time(server, 5)
+        stream.tick(server.clock.now())
+        assert not stream.inputs.machine.wanted
+        assert cause.IDLE in stream.causes
+        assert server.stream("cam/front").status == "active"
+        assert server.health().status == "ok"
+        await pass_time(server, 1)
+        await pass_time(server, IDLE_S)
+        assert "cam/front" not in server.running
+
+
+async def test_a_request_over_http_calls_a_stream_and_waits_for_it() -> None:
+    async with serving() as server:
+        reply = server.web.handle(page("/cam/front/index.m3u8"))
+        assert isinstance(reply, Wait)
+        assert server.running["cam/front"].inputs.machine.wanted
+        server.running["cam/front"].demand.begun()
+        assert reply.event.is_set()
+        answer = reply.then()
+        assert isinstance(answer, Bytes)
+        answer = server.web.handle(page("/cam/front"))
+        assert isinstance(answer, Bytes)
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/cam/front/nothing", 404), ("/cam/a/b/index.m3u8", 404), ("/stage/x/index.m3u8", 404)],
+)
+async def test_other_requests_call_nothing(path: str, status: int) -> None:
+    async with serving() as server:
+        answer = server.web.handle(page(path))
+        assert isinstance(answer, Bytes)
+        assert answer.status == status
+        assert set(server.running) == {"news"}
+
+
+async def test_a_wrong_key_over_http_calls_nothing() -> None:
+    async with serving() as server:
+        answer = server.web.handle(
+            HttpRequest("GET", "/cam/front/index.m3u8", {"key": "x"}, {}, "192.0.2.1", 1)
+        )
+        assert isinstance(answer, Bytes)
+        assert answer.status in {401, 403}
+        assert set(server.running) == {"news"}
+
+
+async def test_a_stream_that_is_being_stopped_can_not_be_made() -> None:
+    async with serving() as server:
+        enter(server, "stage/one")
+        async with server.coordinator._turn("stage/two"):
+            grant = Grant("stage/two", request("stage/two"))
+            with pytest.raises(NotReady):
+                server.gate.open(grant, lambda reason: None)
