@@ -161,9 +161,9 @@ def hidden(text: str, names: frozenset[str]) -> str:
 
 def blot(found: re.Match[str]) -> str:
     """A key without its value, unless that is elsewhere."""
-    value = found[2][1:-1]
+    quote, value = found[2][0], found[2][1:-1]
     keep = not value or value.startswith(ELSEWHERE)
-    return found[0] if keep else f'{found[1]}"{HIDDEN}"'
+    return found[0] if keep else f"{found[1]}{quote}{HIDDEN}{quote}"
 
 
 def restored(text: str, before: str, names: frozenset[str]) -> str:

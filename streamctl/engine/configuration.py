@@ -8,6 +8,7 @@ changes live in memory. One thing happens at a time.
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from streamctl.config.file import ConfigFile
     from streamctl.config.model import Config, StreamConfig
     from streamctl.registry import Registry
+
+log = logging.getLogger("streamctl.configuration")
 
 Table = dict[str, Any]
 
@@ -281,8 +284,8 @@ class Configuration:
 
     async def _change(self, text: str, *, dry_run: bool) -> Plan:
         config = await self._parse(text)
-        written = "" if self.file is None else self.file.text.removeprefix(BOM)
-        refuse_reach(tomllib.loads(written), tomllib.loads(text.removeprefix(BOM)))
+        written = "" if self.file is None else self.file.text
+        await to_thread.run_sync(check_reach, written, text)
         if dry_run:
             return self.host.plan(config)
         if self.file is None or text == self.file.text:
@@ -291,10 +294,12 @@ class Configuration:
         # Shielded: a caller that goes away must not leave the two apart.
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self.file.replace, text)
+            log.info("configuration written: %s", self.file.path)
             try:
                 plan = await self.host.apply(config)
             except BaseException:
                 await to_thread.run_sync(self.file.replace, before)
+                log.warning("configuration taken back: %s", self.file.path)
                 raise
         return plan
 
@@ -312,6 +317,15 @@ def changed(text: str, code: str, change: Callable[[Table], Table | None]) -> st
     """
     table = tomllib.loads(text.removeprefix(BOM)).get("streams", {}).get(code, {})
     return edited(text, code, change(dict(table)))
+
+
+def check_reach(before: str, text: str) -> None:
+    """Refuse what only the file itself may say.
+
+    Raises:
+        ConfigError: the text says more of it than the one before.
+    """
+    refuse_reach(tomllib.loads(before.removeprefix(BOM)), tomllib.loads(text.removeprefix(BOM)))
 
 
 def report(error: ConfigError) -> ConfigReport:

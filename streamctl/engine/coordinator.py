@@ -151,7 +151,8 @@ class Coordinator:
         return {code: why for code, why in self.failures.items() if code in codes}
 
     async def stop_all(self, reason: str) -> None:
-        """Stop every stream, all at once."""
+        """Stop every stream, all at once; none is started any more."""
+        self._tasks = None
         async with anyio.create_task_group() as tasks:
             for code in list(self.running):
                 tasks.start_soon(self.stop, code, reason)
@@ -176,7 +177,7 @@ class Coordinator:
     def _start(self, config: StreamConfig) -> None:
         tasks = self._tasks
         if tasks is None:
-            raise RuntimeError("no streams run before the server does")
+            raise RuntimeError("streams run only while the server does")
         stream = self._make(config, self.services)
         try:
             stream.start()

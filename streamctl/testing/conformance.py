@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from streamctl.errors import StreamctlError, Unsupported
+from streamctl.sdk.endpoints import Retirable
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.gate import BareContext, ClosedGate
@@ -128,7 +129,10 @@ async def check_listener(plugin: ProtocolPlugin) -> list[str]:
     """What is wrong with a plugin's listener on a free port of the loopback interface."""
     gate, found = ClosedGate(), list[str]()
     context = BareContext()
-    listener = plugin.listener(("127.0.0.1", 0), plugin.ListenerOptions(), context)
+    options = plugin.ListenerOptions()
+    listener = plugin.listener(("127.0.0.1", 0), options, context)
+    if isinstance(listener, Retirable) is not getattr(options, "keeps_peers", False):
+        found.append("`keeps_peers` does not say whether the listener can retire")
     bound = anyio.Event()
     addresses: list[Address] = []
 

@@ -183,6 +183,16 @@ async def test_a_dry_run_tells_and_does_nothing(world: World) -> None:
     assert world.server.config is config
 
 
+async def test_edits_at_the_same_time_are_all_made(world: World) -> None:
+    put = world.configuration.put_stream
+    async with anyio.create_task_group() as tasks:
+        for number in range(10):
+            document = {"inputs": ["publish:"], "title": str(number), "disabled": True}
+            tasks.start_soon(lambda n, d: put(f"s{n}", d, dry_run=False), number, document)
+    assert set(world.server.config.streams) == {"news", "off", *(f"s{n}" for n in range(10))}
+    assert world.server.config == parse(world.path.read_text(), str(world.path), REGISTRY)
+
+
 @pytest.mark.parametrize("patch", [{"titel": "N"}, {"inputs": []}, {"buffer_s": 0}])
 async def test_what_would_not_be_right_is_not_written(
     world: World, patch: dict[str, object]

@@ -388,6 +388,8 @@ async def test_all_streams_are_stopped_at_the_end() -> None:
             await lab.coordinator.start(stream_config(code))
         await lab.coordinator.stop_all("over")
         assert lab.coordinator.running == {}
+        with pytest.raises(RuntimeError, match="only while"):
+            await lab.coordinator.start(stream_config("late"))
 
 
 class Scene:
