@@ -25,25 +25,27 @@ RECONCILE_S = 10.0
 
 def repairs(wanted: Mapping[str, StreamConfig], coordinator: Coordinator) -> list[PlanStep]:
     """What must be done so that exactly the wanted streams run."""
-    steps = []
-    for code in sorted({*wanted, *coordinator.running}):
-        config = wanted.get(code)
-        enabled = config is not None and not config.disabled and bool(config.inputs)
-        if not enabled and code in coordinator.running:
-            steps.append(PlanStep(stream=code, action="stop", reason="not configured"))
-        elif enabled and code not in coordinator.running:
-            steps.append(PlanStep(stream=code, action="start", reason="configured"))
-        elif enabled and not coordinator.alive(code):
-            steps.append(PlanStep(stream=code, action="restart", reason="its tasks had ended"))
-        elif config is not None and enabled:
-            steps += missed(coordinator.running[code].config, config)
-    return steps
+    codes = sorted({*wanted, *coordinator.running})
+    steps = [difference(code, wanted.get(code), coordinator) for code in codes]
+    # Whoever watches a stream that works must not be sent away for a change that failed once.
+    return [
+        step
+        for step in steps
+        if step is not None and not (step.action == "restart" and coordinator.alive(step.stream))
+    ]
 
 
-def missed(running: StreamConfig, wanted: StreamConfig) -> list[PlanStep]:
-    """The change of a running stream that failed; its viewers must not be sent away again."""
-    step = None if running == wanted else change_step(running, wanted)
-    return [step] if step is not None and step.action == "update" else []
+def difference(code: str, wanted: StreamConfig | None, coordinator: Coordinator) -> PlanStep | None:
+    """What leads from a stream as it is to the wanted one; None if it is that."""
+    running = coordinator.running.get(code)
+    if wanted is None or wanted.disabled or not wanted.inputs:
+        stop = PlanStep(stream=code, action="stop", reason="not configured")
+        return stop if running is not None else None
+    if running is None:
+        return PlanStep(stream=code, action="start", reason="configured")
+    if not coordinator.alive(code):
+        return PlanStep(stream=code, action="restart", reason="its tasks had ended")
+    return None if running.config == wanted else change_step(running.config, wanted)
 
 
 class Reconciler:
@@ -74,3 +76,7 @@ class Reconciler:
             steps = repairs(configs, self.coordinator)
             if steps:
                 await self.coordinator.carry_out(steps, configs)
+            for code in list(self.coordinator.failures):
+                # What failed may not be wanted any more.
+                if difference(code, configs.get(code), self.coordinator) is None:
+                    del self.coordinator.failures[code]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
+from streamctl.config.model import Config
 from streamctl.engine.coordinator import Coordinator
+from streamctl.engine.diff import diff
 from streamctl.engine.reconcile import RECONCILE_S, Reconciler, repairs
 from streamctl.engine.stream import Stream
 from tests.streamctl.engine.rig import Rig, stream_config
@@ -133,3 +136,77 @@ async def test_a_change_that_failed_is_tried_again() -> None:
         assert world.coordinator.running["a"] is stream
         assert stream.config.title == "new"
         assert world.planned() == []
+
+
+class Weather:
+    """Streams that fail to start, to change, or in the middle of their work, by a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.stormy = True
+        self.started: list[Stream] = []
+        weather = self
+
+        class Exposed(Stream):
+            def start(self) -> None:
+                super().start()
+                weather.started.append(self)
+                weather.strike(0.2)
+                if weather.stormy and weather.random.random() < 0.2:
+                    self.pushes.run = breaks  # type: ignore[method-assign]
+
+            def update(self, config: StreamConfig) -> None:
+                super().update(config)
+                weather.strike(0.2)
+
+        self.make = Exposed
+
+    def strike(self, chance: float) -> None:
+        """Fail, perhaps."""
+        if self.stormy and self.random.random() < chance:
+            raise ZeroDivisionError("struck")
+
+    def configs(self) -> dict[str, StreamConfig]:
+        """Some streams, some of them disabled."""
+        return {
+            code: stream_config(
+                code,
+                title=self.random.choice("xyz"),
+                disabled=self.random.random() < 0.2,
+            )
+            for code in "abcd"
+            if self.random.random() < 0.7
+        }
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_whatever_happened_what_runs_is_what_is_configured(seed: int) -> None:
+    rig, weather = Rig(), Weather(seed)
+    coordinator = Coordinator(rig.services, make=weather.make)
+    wanted: dict[str, StreamConfig] = {}
+    reconciler = Reconciler(coordinator, lambda: wanted, rig.clock)
+    async with anyio.create_task_group() as tasks:
+        coordinator.begin(tasks)
+        for _ in range(6):
+            before, wanted = wanted, weather.configs()
+            plan = diff(Config(streams=before), Config(streams=wanted))
+            tasks.start_soon(coordinator.carry_out, plan.steps, wanted)
+            for code in "abcd":
+                if weather.random.random() < 0.2:
+                    tasks.start_soon(coordinator.stop, code, "by somebody")
+            if weather.random.random() < 0.5:
+                await reconciler.look()
+            if weather.random.random() < 0.5:
+                await anyio.wait_all_tasks_blocked()
+        await anyio.wait_all_tasks_blocked()
+        weather.stormy = False
+        for _ in range(2):
+            await reconciler.look()
+            await anyio.wait_all_tasks_blocked()
+        enabled = {code: config for code, config in wanted.items() if not config.disabled}
+        assert {code: one.config for code, one in coordinator.running.items()} == enabled
+        assert all(map(coordinator.alive, enabled))
+        assert coordinator.failures == {}
+        running = set(map(id, coordinator.running.values()))
+        assert {id(one) for one in weather.started if not one.closed} == running
+        tasks.cancel_scope.cancel()
