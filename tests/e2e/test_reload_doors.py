@@ -250,3 +250,32 @@ def test_the_log_follows_the_file(tmp_path: Path) -> None:
         server.rewrite(NEWS + stream_toml("b"), head=CONFIG.replace("info", "error"))
         eventually(lambda: codes(server) == {"news", "b"}, 15, "it is applied")
         assert server.output.count(APPLIED) == 1
+
+
+@pytest.mark.needs("openssl")
+def test_another_certificate_counts_and_one_that_is_missing_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    folders = [tmp_path / name for name in ("old", "new")]
+    for folder in folders:
+        folder.mkdir()
+    old, new = map(self_signed, folders)
+
+    def head(cert: Path, key: Path) -> str:
+        table = f'[listeners.rtmps]\naddress = "{HOST}:{port}"\n'
+        return f'{CONFIG}{table}tls_cert = "{cert}"\ntls_key = "{key}"\n'
+
+    def presents(cert: Path) -> bool:
+        shown = ssl.get_server_certificate((HOST, port), timeout=5)
+        return ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(cert.read_text())
+
+    with Streamctl(tmp_path, NEWS, head=head(old.cert, old.key)) as server:
+        server.port("rtmps")
+        assert presents(old.cert)
+        server.rewrite(NEWS, head=head(tmp_path / "none.pem", old.key))
+        server.wait_line(rf"{REFUSED}.*none\.pem.*no such file")
+        assert presents(old.cert)
+        server.rewrite(NEWS, head=head(new.cert, new.key))
+        applied(server, 1)
+        assert presents(new.cert)
