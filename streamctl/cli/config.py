@@ -160,7 +160,8 @@ def asked(server: str, *, resolved: bool) -> tuple[dict[str, object], str]:
 def reload(server: Server = "", json: Json = False) -> None:
     """Have a running server read its file again.
 
-    Prints what was changed and who noticed. A faulty file changes nothing.
+    Prints what was changed and who noticed. A faulty file changes nothing and is an error that
+    names what is wrong; the exit code is 2 then, and 1 if a stream could not be started.
     """
     import anyio
 
