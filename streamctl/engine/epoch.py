@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine.gather import Gatherer
 from streamctl.engine.meter import Meter
+from streamctl.engine.silence import PROMISED_S, promised, stand_in
 from streamctl.engine.splice import Splice
 from streamctl.engine.transport import Transport
 from streamctl.errors import StaleEpoch, Unsupported
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from streamctl.engine.graph import Graph
+    from streamctl.engine.silence import Silence
     from streamctl.engine.timeline import EpochClock, Timeline
     from streamctl.media.packet import Packet, Track
     from streamctl.sdk.context import Clock, Timer
@@ -94,6 +96,8 @@ class Epoch:
         """What is written: the packets, unless transport packets come."""
         self.transport: Transport | None = None
         """Set when the epoch's origin is MPEG-TS."""
+        self._silence: Silence | None = None
+        """What stands in for missing sound, if anything can."""
         self._gatherer = Gatherer(host.clock, self._pass)
         self._selection: tuple[int | None, Collection[int]] = (None, ())
 
@@ -136,6 +140,8 @@ class Epoch:
         if clock is not None:
             clock.map(packets, now)
             self.host.timeline.emitted(packets)
+            if self._silence is not None:
+                packets = self._silence.tend(packets, now, self.host.timeline, meters)
             self.lane.append(packets)
             return
         self._check()
@@ -325,11 +331,13 @@ class Epoch:
         if self.phase is not Phase.COLLECTING:
             return
         self.phase = Phase.OPEN
-        self.init = Init(self.host.graph.version, self.number, self._configured())
+        tracks = self._configured()
         if self.transport is not None:
+            self.init = Init(self.host.graph.version, self.number, tracks)
             self.transport.open(self.number)
             self._gatherer.call_again()
             return
+        self.init = Init(self.host.graph.version, self.number, self._promise(tracks))
         self._splice = self._new_splice(self.init)
         queue, self._queue, self._queued = self._queue, [], 0
         for packets, now in queue:
@@ -338,6 +346,8 @@ class Epoch:
     def _change(self) -> None:
         """Tracks changed while open: a new init version, no boundary."""
         tracks = self._configured()
+        if self.transport is None:
+            tracks = self._promise(tracks)
         if self.init is None or tracks == self.init.tracks:
             return
         self.init = Init(self.host.graph.version, self.number, tracks)
@@ -347,6 +357,22 @@ class Epoch:
 
     def _configured(self) -> tuple[Track, ...]:
         return tuple(t for t in self._announced.values() if t.config is not None)
+
+    def _promise(self, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
+        """The tracks with the sound that viewers were told of, if silence can stand in for it."""
+        host, now = self.host, self.host.clock.now()
+        sound = next((track for track in tracks if track.media is Media.AUDIO), None)
+        if sound is not None:
+            if self._silence is None or self._silence.track != sound:
+                self._silence = stand_in(sound, now, own=True)
+            return tracks
+        missing = promised(host.graph.base.init, tracks)
+        if missing is None or host.timeline.outage_s(now) > PROMISED_S:
+            return tracks
+        if self._silence is None:
+            number = 1 + max(track.id for track in tracks)
+            self._silence = stand_in(replace(missing, id=number), now, own=False)
+        return tracks if self._silence is None else (*tracks, self._silence.track)
 
     def _new_splice(self, init: Init) -> Splice:
         has_video = init.first(Media.VIDEO) is not None
@@ -362,8 +388,10 @@ class Epoch:
         self.dropped += len(packets) - len(kept)
         out = splice.feed(kept, now, self._begin)
         if out:
+            if self._silence is not None:
+                out = self._silence.tend(out, now, self.host.timeline, self.tracks_meter)
             self.lane.append(out)
-        if known.issuperset(self.tracks_meter) and splice.settled(self.init.tracks):
+        if known.issuperset(self.tracks_meter) and splice.settled(self._configured()):
             self._clock = splice.clock
 
     def _begin_transport(self) -> None:

@@ -51,6 +51,10 @@ class Timeline:
         """The timeline's position at the monotonic time ``now``, 90 kHz."""
         return ORIGIN + round((now - self.started) * TIMESCALE)
 
+    def outage_s(self, now: float) -> float:
+        """How long nothing has been emitted, by the wall position."""
+        return (self.wall(now) - max(self.video_end, self.audio_end)) / TIMESCALE
+
     def offset_for(self, *, pts: int, dts: int, now: float, video: bool) -> int:
         """The offset of an epoch whose first access unit has these timestamps.
 

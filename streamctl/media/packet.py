@@ -96,6 +96,8 @@ class Flag(enum.IntFlag):
     """A picture that joiners at the previous random-access point must skip."""
     CORRUPT = 8
     """Bytes are known to be missing."""
+    SYNTHETIC = 16
+    """No source sent it: silence that stands in for sound that stayed away."""
 
 
 @dataclass(frozen=True, slots=True)

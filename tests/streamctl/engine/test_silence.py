@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from streamctl.engine.silence import PROMISED_S, Silence, promised, stand_in
+from streamctl.media import aac
+from streamctl.media.packet import TIMESCALE, Codec, Flag, Init, Kind, Packet, Track
+from tests.streamctl.engine.rig import FRAME, VIDEO, gop
+from tests.streamctl.engine.test_epoch import Host
+
+RATE = 48_000
+CONFIG = aac.AacConfig(2, RATE, 2).serialize()
+SOUND = Track(1, Codec.AAC, CONFIG, sample_rate=RATE, channels=2)
+UNIT = 1920
+"""A frame of AAC at that rate, in ticks."""
+
+
+def second(start: int, *, sound: bool) -> list[Packet]:
+    """A second of pictures, perhaps with frames of sound."""
+    packets = gop(start, sound=False)
+    if sound:
+        first = -(-start * FRAME // UNIT)
+        last = -(-(start + 25) * FRAME // UNIT)
+        packets += [
+            Packet(1, at * UNIT, at * UNIT, Kind.AUDIO, 0, b"loud", UNIT)
+            for at in range(first, last)
+        ]
+        packets.sort(key=lambda packet: packet.dts)
+    return packets
+
+
+def heard(host: Host) -> list[Packet]:
+    return [packet for packet in host.recorder.packets if packet.kind is Kind.AUDIO]
+
+
+def assert_gapless(packets: list[Packet], slack: int = 0) -> None:
+    for before, after in pairwise(packets):
+        assert 0 <= after.dts - before.dts - UNIT <= slack
+
+
+def test_sound_that_stays_away_is_made_up_and_gives_way_when_it_comes_back() -> None:
+    host = Host()
+    epoch = host.epoch()
+    epoch.tracks([VIDEO, SOUND])
+    for number in range(10):
+        epoch.put(second(number * 25, sound=not 3 <= number < 7), host.clock.now())
+        host.clock.advance(1.0)
+    sound = heard(host)
+    made = [packet for packet in sound if packet.flags & Flag.SYNTHETIC]
+    assert 3 * RATE // 1024 <= len(made) <= 5 * RATE // 1024
+    assert {packet.data for packet in made} == {aac.silence(2)}
+    assert_gapless(sound, slack=UNIT)
+    assert sound[-1].data == b"loud"
+
+
+def test_an_input_without_sound_keeps_the_promise_of_the_one_before() -> None:
+    host = Host()
+    first = host.epoch()
+    first.tracks([VIDEO, SOUND])
+    for number in range(3):
+        first.put(second(number * 25, sound=True), host.clock.now())
+        host.clock.advance(1.0)
+    first.end()
+    mute = host.epoch("slate")
+    mute.tracks([VIDEO])
+    for number in range(3):
+        mute.put(second(number * 25, sound=False), host.clock.now())
+        host.clock.advance(1.0)
+    assert mute.init is not None
+    assert mute.init.tracks == (VIDEO, SOUND)
+    sound = heard(host)
+    assert_gapless(sound, slack=UNIT)
+    assert {packet.epoch for packet in sound} == {1, 2}
+    pictures = [packet for packet in host.recorder.packets if packet.kind is not Kind.AUDIO]
+    assert abs(pictures[-1].dts - sound[-1].dts) <= FRAME + UNIT
+
+
+def test_sound_that_is_announced_later_takes_the_place_of_silence() -> None:
+    host = Host()
+    first = host.epoch()
+    first.tracks([VIDEO, SOUND])
+    first.put(second(0, sound=True), host.clock.now())
+    first.end()
+    late = host.epoch("late")
+    late.tracks([VIDEO])
+    late.put(second(0, sound=False), host.clock.now())
+    late.tracks([SOUND])
+    host.clock.advance(1.0)
+    late.put(second(25, sound=True), host.clock.now())
+    assert heard(host)[-1].data == b"loud"
+
+
+def test_nothing_is_promised_for_ever_or_to_those_without_pictures() -> None:
+    host = Host()
+    first = host.epoch()
+    first.tracks([VIDEO, SOUND])
+    first.put(second(0, sound=True), host.clock.now())
+    first.end()
+    host.clock.advance(PROMISED_S + 2)
+    mute = host.epoch()
+    mute.tracks([VIDEO])
+    mute.put(second(0, sound=False), host.clock.now())
+    assert mute.init is not None
+    assert mute.init.tracks == (VIDEO,)
+    before = Init(1, 1, (VIDEO, SOUND))
+    assert promised(before, [VIDEO]) is SOUND
+    assert promised(before, [VIDEO, SOUND]) is None
+    assert promised(before, [SOUND]) is None
+    assert promised(None, [VIDEO]) is None
+
+
+@pytest.mark.parametrize(
+    "track",
+    [
+        Track(1, Codec.OPUS, b"x", channels=2),
+        Track(1, Codec.AAC, None, channels=2),
+        Track(1, Codec.AAC, b"\xff", channels=2),
+        Track(1, Codec.AAC, aac.AacConfig(2, RATE, 6).serialize(), channels=6),
+        Track(1, Codec.AAC, aac.AacConfig(2, 24_000, 2, 5, RATE).serialize(), channels=2),
+    ],
+)
+def test_nothing_stands_in_for_what_has_no_canned_silence(track: Track) -> None:
+    assert stand_in(track, 0.0, own=True) is None
+
+
+def test_sound_that_is_only_late_is_waited_for() -> None:
+    host = Host()
+    epoch = host.epoch()
+    epoch.tracks([VIDEO, SOUND])
+    for number in range(8):
+        pictures = second((number + 1) * 25, sound=False)
+        loud = [one for one in second(number * 25, sound=True) if one.kind is Kind.AUDIO]
+        epoch.put(pictures + loud, host.clock.now())
+        host.clock.advance(1.0)
+    assert not [packet for packet in heard(host) if packet.flags & Flag.SYNTHETIC]
+
+
+def test_silence_is_made_in_bounded_portions() -> None:
+    made = stand_in(SOUND, 0.0, own=False)
+    assert isinstance(made, Silence)
+    host = Host()
+    host.timeline.video_end += 3600 * TIMESCALE
+    packets = made.tend([], 10.0, host.timeline, {})
+    assert 90 <= len(packets) <= 100
