@@ -5,7 +5,7 @@ WORKERS ?= 3
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test test-links interop bench-rtmp bench-http bench-ingest generate lock
+.PHONY: help lint check test test-links failover interop bench-rtmp bench-http bench-ingest generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,9 @@ test: lint ## lint, then all tests, real servers and clients included
 
 test-links: ## SRT over bad links as long as is claimed: five minutes each way
 	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py
+
+failover: ## rehearse failover before real players, print what was measured; FAILOVER=slate for some
+	$(PYTHON) -m tests.failover $(FAILOVER)
 
 interop: ## real publishers x outputs x players x media, writes docs/interop.md; INTEROP=--full for all
 	$(PYTHON) -m tests.interop $(INTEROP)

@@ -13,6 +13,8 @@ from tests.support.rehearsal import KEYS, Rehearsal
 from tests.support.tools import tool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.media import MediaCache
     from tests.support.rehearsal import Review
 
@@ -45,10 +47,8 @@ def run(*argv: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def sizes(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Review:
+def sizes_change(folder: Path, media: MediaCache) -> Review:
     """Another size, rate and number of channels, and back."""
-    folder = tmp_path_factory.mktemp("sizes")
     with Rehearsal(folder, TABLE, kinds=FLEXIBLE + BOUND, leaving=BOUND) as show:
         show.encoder("main", media(MAIN).path)
         show.server.wait_input(0)
@@ -66,6 +66,11 @@ def sizes(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Review
         return show.closes()
 
 
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Review:
+    return sizes_change(tmp_path_factory.mktemp("sizes"), media)
+
+
 @pytest.mark.parametrize("viewer", FLEXIBLE)
 def test_another_size_and_another_sound_are_followed(sizes: Review, viewer: str) -> None:
     verdict = sizes.seen[viewer]
@@ -80,10 +85,8 @@ def test_who_was_promised_something_else_is_told(sizes: Review) -> None:
     assert "other tracks" in reason
 
 
-@pytest.fixture(scope="module")
-def codecs(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Review:
+def codecs_change(folder: Path, media: MediaCache) -> Review:
     """From AVC to HEVC, to sound alone, and back; players of RTMP can't follow all of that."""
-    folder = tmp_path_factory.mktemp("codecs")
     with Rehearsal(folder, TABLE, kinds=("rtmp", *TRANSPORT), leaving=("rtmp",)) as show:
         show.encoder("main", media(MAIN).path)
         show.server.wait_input(0)
@@ -102,6 +105,11 @@ def codecs(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Revie
         show.act("main back", 0)
         show.plays(3)
         return show.closes(judged=False)
+
+
+@pytest.fixture(scope="module")
+def codecs(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Review:
+    return codecs_change(tmp_path_factory.mktemp("codecs"), media)
 
 
 def test_another_codec_and_sound_alone_crash_nothing(codecs: Review) -> None:
