@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 WATCHED = [
     "streamctl",
+    "streamctl_copy",
     "streamctl_file",
     "streamctl_hls",
     "streamctl_http_flv",
     "streamctl_http_ts",
+    "streamctl_mixer",
     "streamctl_rtmp",
     "streamctl_rtp",
     "streamctl_rtsp",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from streamctl.config.lines import Path
-    from streamctl.config.model import Config
+    from streamctl.config.model import Config, InputConfig
     from streamctl.config.stream import Reading
     from streamctl.sdk.url import StreamURL
 
@@ -47,9 +47,22 @@ def edges(config: Config, reading: Reading) -> Iterator[tuple[str, str, Path]]:
             if (target := own_code(push.url, config, reading)) is not None:
                 yield code, target, ("streams", code, "push", number, "url")
         for number, entry in enumerate(stream.inputs):
-            if (source := own_code(entry.url, config, reading)) is not None:
-                where = ("slate",) if entry.slate else ("inputs", number)
+            where = ("slate",) if entry.slate else ("inputs", number)
+            for source in sources(entry, config, reading):
                 yield source, code, ("streams", code, *where)
+
+
+def sources(entry: InputConfig, config: Config, reading: Reading) -> Iterator[str]:
+    """The streams of this server that an input is made of; those that are missing may come."""
+    if entry.publish:
+        return
+    plugin = reading.registry.load(entry.url.kind)
+    for code in plugin.upstreams(entry.url):
+        if code in config.streams:
+            yield code
+    own = own_code(entry.url, config, reading)
+    if own is not None:
+        yield own
 
 
 def own_code(url: StreamURL, config: Config, reading: Reading) -> str | None:

@@ -103,6 +103,7 @@ def read_stream(code: str, own: object, bases: Bases, reading: Reading) -> Strea
     keys = reading.model(StreamKeys, table, place)
     if keys is not None:
         check_outputs(keys.outputs or (), (*place, "outputs"), reading)
+        check_sole(inputs, (*place, "inputs"), reading)
         inputs += read_slate(keys.slate, (*place, "slate"), reading)
         if keys.template and keys.template not in bases.templates:
             hint = template_hint(keys.template, bases.templates)
@@ -183,6 +184,14 @@ def read_input(written: object, path: Path, reading: Reading) -> InputConfig | N
     if plugin is not None:
         reading.check(plugin.check_input, url, options, place)
     return InputConfig(url=url, options=options)
+
+
+def check_sole(inputs: tuple[InputConfig, ...], path: Path, reading: Reading) -> None:
+    """Note an input that has to be the only one, and is not."""
+    for entry in inputs:
+        if len(inputs) > 1 and not entry.publish and reading.registry.load(entry.url.kind).sole:
+            kind = entry.url.kind
+            reading.fault(path, f"a `{kind}` must be the only input", "a slate may stand beside it")
 
 
 def read_slate(written: str, path: Path, reading: Reading) -> tuple[InputConfig, ...]:

@@ -30,7 +30,7 @@ class Demand:
         self.readers = 0
         """Other streams that are made of this one."""
         self.aired = anyio.Event()
-        """Set once the stream is on air, after it was asked for."""
+        """Set when the stream gets on air next, or is closed."""
         self._asked_at = -math.inf
         stream.inputs.machine.wanted = not stream.config.on_demand
 
@@ -64,7 +64,6 @@ class Demand:
         wanted = self.wanted
         if wanted is not stream.inputs.machine.wanted:
             log.info("stream %s: %s", stream.code, "wanted" if wanted else "nobody wants it")
-            self.aired = anyio.Event()
             stream.inputs.want(wanted=wanted)
         if wanted:
             stream.causes.clear(cause.IDLE)
@@ -73,8 +72,9 @@ class Demand:
             stream.causes.set(cause.IDLE, "nobody watches")
 
     def begun(self) -> None:
-        """The stream is on air."""
-        self.aired.set()
+        """The stream is on air, or will never be again."""
+        aired, self.aired = self.aired, anyio.Event()
+        aired.set()
 
     def _present(self) -> bool:
         stream = self.stream

@@ -98,6 +98,7 @@ class Server:
         )
         self.coordinator = Coordinator(self.services, changed=self._stream_changed)
         self.running = self.coordinator.running
+        self.services.streams = self.running
         self.reconciler = Reconciler(self.coordinator, self._wanted, self.clock)
         self.gate = EngineGate(
             self.running, self.sessions_table, guesses_per_ip=limits.guesses_per_ip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamctl.config.roots import located
+from streamctl.engine.upstreams import Upstreams
 from streamctl.errors import ConfigError
 from streamctl.media.mpegts.convert import CODECS as MPEGTS_CODECS
 from streamctl.media.mpegts.convert import TsConverter
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from streamctl.engine.events import EventLog
     from streamctl.engine.sessions import Sessions
-    from streamctl.sdk.context import AvWorker, Clock
+    from streamctl.engine.stream import Stream
+    from streamctl.sdk.context import AvWorker, Clock, Streams
     from streamctl.sdk.plugin import ProtocolPlugin
 
 TRUNK = ConverterSpec(Format.PACKETS, Format.MPEGTS, MPEGTS_CODECS, TsConverter)
@@ -45,6 +47,7 @@ class PluginContext:
     avworker: AvWorker
     handshake_s: float
     media_roots: Sequence[str]
+    streams: Streams = field(default_factory=lambda: Upstreams({}))
 
     def resolve_file(self, url: str) -> Path:
         """The path of a ``file:`` URL, checked against the media roots.
@@ -77,6 +80,8 @@ class Services:
     avworker: AvWorker
     handshake_s: float = 10.0
     media_roots: Sequence[str] = (".",)
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+    """Those that run, by code."""
     ports: dict[str, int] = field(default_factory=dict)
     """Bound ports by kind of listener; ``http`` is the media HTTP server."""
     http_scheme: str = "http"
@@ -117,4 +122,5 @@ class Services:
             avworker=self.avworker,
             handshake_s=self.handshake_s,
             media_roots=self.media_roots,
+            streams=Upstreams(self.streams),
         )

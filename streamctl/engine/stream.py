@@ -234,6 +234,7 @@ class Stream:
         self.served.stop()
         self.end(reason)
         self.graph.close()
+        self.demand.begun()
         self.announcer.close(reason)
         self.services.events.emit("stream.stopped", self.code, reason=reason)
 

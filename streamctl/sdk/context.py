@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamctl.media.packet import Format, Init, Packet, Track
-    from streamctl.sdk.lane import Attachment, Reader
+    from streamctl.sdk.lane import Attachment, Cursor, Reader
 
 
 class Timer(Protocol):
@@ -79,6 +79,29 @@ class StreamView(Protocol):
         """Call the stream degraded for a named cause; an empty text removes it."""
 
 
+class Streams(Protocol):
+    """The streams of this server, for inputs that are made of others.
+
+    A stream that is pulled on demand is wanted by whoever waits for it or has a cursor of it.
+    """
+
+    async def ready(self, code: str) -> Format:
+        """Wait until a stream is on air; the trunk format that it comes in.
+
+        Raises:
+            NotFound: no such stream runs.
+            NotReady: it was stopped meanwhile.
+        """
+
+    def open(self, code: str, fmt: Format) -> Cursor:
+        """A cursor of one of its lanes, to be closed; its waiting ends when the stream does.
+
+        Raises:
+            NotFound: no such stream runs.
+            Unsupported: nothing makes that format.
+        """
+
+
 class Demuxer(Protocol):
     """A running demux of a file in a child process."""
 
@@ -121,6 +144,7 @@ class Context(Protocol):
     clock: Clock
     log: logging.Logger
     avworker: AvWorker
+    streams: Streams
     handshake_s: float
     """Deadline of a peer's handshake, from the configuration."""
 

@@ -85,6 +85,8 @@ class ProtocolPlugin(ABC):
     caps: ClassVar[Cap] = Cap.NONE
     datagrams: ClassVar[bool] = False
     """The listener takes UDP, not TCP."""
+    sole: ClassVar[bool] = False
+    """An input of this kind is the only one of its stream, beside a slate."""
     play_format: ClassVar[Format | None] = None
     """The lane that viewers of this protocol read, if it has viewers."""
     url_template: ClassVar[str] = ""
@@ -117,6 +119,15 @@ class ProtocolPlugin(ABC):
             ConfigError: no sink can be made of the URL.
         """
         del url, options
+
+    def upstreams(self, url: StreamURL) -> Sequence[str]:
+        """The codes of the streams of this server that an input is made of.
+
+        Raises:
+            ConfigError: no source can be made of the URL.
+        """
+        del url
+        return ()
 
     def source(self, url: StreamURL, options: Any, ctx: Context) -> Source:
         """A source that pulls ``url``.

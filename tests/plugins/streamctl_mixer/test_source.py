@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.media.packet import Codec, Kind, Packet, Track
+from streamctl_mixer.options import MixerInputOptions
+from streamctl_mixer.source import MixerSource
+from tests.streamctl.engine.rig import SOUND, VIDEO, gop
+from tests.support.within import Within, settled
+
+if TYPE_CHECKING:
+    from streamctl.engine.stream import Stream
+    from streamctl.sdk.lane import EpochWriter
+
+pytestmark = pytest.mark.anyio
+
+
+class World(Within):
+    """A stream of pictures and one of sound."""
+
+    def __init__(self, failure: str = "down") -> None:
+        super().__init__()
+        self.cam = self.rig.stream("cam")
+        self.radio = self.rig.stream("radio")
+        options = MixerInputOptions.model_validate({"audio_failure": failure})
+        self.source = MixerSource("cam", "radio", options, self.context)
+        self.port = 0
+
+    def publish(self, stream: Stream, *tracks: Track) -> EpochWriter:
+        self.port += 1
+        _, writer, _ = self.rig.publisher(stream, self.port)
+        writer.tracks(tracks)
+        return writer
+
+    def kinds(self) -> set[int]:
+        return {packet.track for packet in self.out.packets}
+
+
+def sounds(start: int) -> list[Packet]:
+    return [
+        Packet(0, n * 2160, n * 2160, Kind.AUDIO, 0, b"a", 2160) for n in range(start, start + 40)
+    ]
+
+
+RADIO = Track(0, Codec.MP2, b"a", sample_rate=48_000, channels=2)
+
+
+async def test_mixes_the_pictures_of_one_with_the_sound_of_the_other() -> None:
+    world = World()
+    async with world.running(world.source):
+        assert world.source.waiting == "stream `cam` is not on air"
+        world.publish(world.cam, VIDEO, SOUND).put(gop(0), 1000.0)
+        await settled()
+        assert world.source.waiting == "stream `radio` is not on air"
+        world.publish(world.radio, RADIO).put(sounds(5000), 1000.0)
+        await settled()
+        assert world.source.waiting == ""
+        [picture, sound] = world.out.announced[-1]
+        assert (picture.id, picture.codec) == (0, VIDEO.codec)
+        assert (sound.id, sound.codec) == (1, Codec.MP2)
+        assert world.kinds() == {0, 1}
+        assert abs(float(str(world.source.measure()["skew_ms"]))) < 40
+
+
+async def test_a_stream_without_its_part_is_an_error() -> None:
+    world = World()
+    async with world.running(world.source):
+        world.publish(world.cam, RADIO).put(sounds(0), 1000.0)
+        await settled()
+        assert str(world.failure) == "stream `cam` has no pictures"
+    world = World()
+    async with world.running(world.source):
+        world.publish(world.cam, VIDEO).put(gop(0, sound=False), 1000.0)
+        world.publish(world.radio, VIDEO).put(gop(0, sound=False), 1000.0)
+        await settled()
+        assert str(world.failure) == "stream `radio` has no sound"
+    assert world.cam.demand.readers == world.radio.demand.readers == 0
+
+
+@pytest.mark.parametrize("gone", ["cam", "radio"])
+async def test_the_end_of_a_part_ends_the_attempt(gone: str) -> None:
+    world = World()
+    async with world.running(world.source):
+        world.publish(world.cam, VIDEO).put(gop(0, sound=False), 1000.0)
+        world.publish(world.radio, RADIO).put(sounds(0), 1000.0)
+        await settled()
+        world.rig.streams[gone].close("enough")
+        await settled()
+        assert world.failure is not None
+    assert world.cam.demand.readers == world.radio.demand.readers == 0
+
+
+async def test_pictures_may_go_on_without_sound_until_it_comes_back() -> None:
+    world = World("continue")
+    async with world.running(world.source):
+        cam = world.publish(world.cam, VIDEO)
+        cam.put(gop(0, sound=False), 1000.0)
+        world.publish(world.radio, RADIO).put(sounds(0), 1000.0)
+        await settled()
+        assert world.kinds() == {0, 1}
+        world.radio.close("restarted")
+        await settled()
+        assert world.failure is None
+        world.out.packets.clear()
+        world.radio = world.rig.stream("radio")
+        world.rig.clock.advance(1)
+        cam.put(gop(25, sound=False), 1001.0)
+        world.publish(world.radio, RADIO).put(sounds(9000), 1001.0)
+        await settled()
+        assert world.kinds() == {0, 1}
+        times = [packet.dts for packet in world.out.packets if packet.track == 1]
+        assert times == sorted(times)
+
+
+async def test_missing_streams_are_told() -> None:
+    world = World()
+    source = MixerSource("cam", "nowhere", MixerInputOptions(), world.context)
+    async with world.running(source):
+        world.publish(world.cam, VIDEO).put(gop(0, sound=False), 1000.0)
+        await settled()
+        assert "no stream `nowhere`" in str(world.failure)
