@@ -94,15 +94,21 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
-    def request(self, further: Mapping[str, str] | None = None, *, keep: bool = False) -> bytes:
-        """The bytes of a GET request; with ``keep`` the connection stays for others."""
+    def request(
+        self,
+        further: Mapping[str, str] | None = None,
+        *,
+        keep: bool = False,
+        method: str = "GET",
+    ) -> bytes:
+        """The bytes of a request up to its body; with ``keep`` the connection stays for others."""
         headers = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         headers |= further or {}
         if self.login:
             headers["Authorization"] = f"Basic {self.login}"
         given = {name.lower() for name in self.headers}
         fields = {name: text for name, text in headers.items() if name.lower() not in given}
-        lines = [f"GET {self.path} HTTP/1.1", f"Host: {self._authority}"]
+        lines = [f"{method} {self.path} HTTP/1.1", f"Host: {self._authority}"]
         lines.append(f"Connection: {'keep-alive' if keep else 'close'}")
         lines += [f"{name}: {text}" for name, text in (fields | dict(self.headers)).items()]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
