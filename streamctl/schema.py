@@ -10,9 +10,12 @@ a scrape of the metrics reads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from streamctl.hookstatus import HookCounters
 
 StreamState = Literal["stopped", "active", "degraded"]
 PushStateName = Literal["waiting", "starting", "active", "reconnecting", "failed", "done"]
@@ -479,3 +482,4 @@ class ServerCounters:
     refused: dict[tuple[str, str], int] = field(default_factory=dict)
     """Refused requests by protocol and reason, also those that name no stream."""
     streams: list[StreamCounters] = field(default_factory=list)
+    hooks: list[HookCounters] = field(default_factory=list)

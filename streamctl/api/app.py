@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from streamctl.api import config, events, health, inputs, streams
+from streamctl.api import config, events, health, hooks, inputs, streams
 from streamctl.api.guard import Access, Guard
 from streamctl.api.metrics import ServerCollector
 from streamctl.api.openapi import document
@@ -40,6 +40,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *config.OPERATIONS,
     *inputs.OPERATIONS,
     *events.OPERATIONS,
+    *hooks.OPERATIONS,
 )
 """Everything that ``/openapi.json`` describes besides itself and the page."""
 

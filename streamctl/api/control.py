@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from streamctl.hookstatus import HookStatus, HookTest
     from streamctl.schema import (
         ConfigDocument,
         ConfigReport,
@@ -98,12 +99,30 @@ class ConfigControl(Protocol):
         """
 
 
+class HookControl(Protocol):
+    """Who is told what happens."""
+
+    def status(self) -> list[HookStatus]:
+        """How each hook stands."""
+
+    async def test(self, name: str) -> HookTest:
+        """Deliver a test to a hook.
+
+        Raises:
+            NotFound: no hook has this name.
+        """
+
+
 class Control(Protocol):
     """A running server, as its operators see it."""
 
     @property
     def configuration(self) -> ConfigControl:
         """What it is configured to be, and how that changes."""
+
+    @property
+    def hooks(self) -> HookControl:
+        """Who is told what happens."""
 
     def streams(self, status: str | None = None) -> list[StreamStatus]:
         """Every stream, or those in one state."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from streamctl.api.control import Control
+    from streamctl.hookstatus import HookCounters
     from streamctl.schema import StreamCounters
 
 STREAM_METRICS = (
@@ -46,6 +47,13 @@ PUSH_METRICS = (
     ("connections", "counter", "Times the destination began to take media.", "connections"),
 )
 """The same after ``streamctl_push_``."""
+HOOK_METRICS = (
+    ("delivered", "counter", "Events delivered, or commands that went well.", "delivered"),
+    ("failed", "counter", "Attempts, or commands, that went wrong.", "failed"),
+    ("dropped", "counter", "Events lost because too many waited.", "dropped"),
+    ("queue", "gauge", "Events that wait.", "queue"),
+)
+"""The same after ``streamctl_hook_``."""
 PUSH_STATES = get_args(PushStateName)
 
 
@@ -114,6 +122,7 @@ class ServerCollector(Collector):
         yield refused
         yield from stream_families(counters.streams)
         yield from push_families(counters.streams)
+        yield from hook_families(counters.hooks)
 
 
 class Families(Collector):
@@ -183,6 +192,18 @@ def push_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
         for labels, push in labelled:
             value = float(getattr(push, attribute))
             metric.add_sample(sample_name(name, kind), labels, value)
+        yield metric
+
+
+def hook_families(hooks: Iterable[HookCounters]) -> Iterable[Metric]:
+    """The families that have one sample per hook."""
+    known = list(hooks)
+    for suffix, kind, summary, attribute in HOOK_METRICS:
+        name = f"streamctl_hook_{suffix}"
+        metric = Metric(name, summary, kind)
+        for hook in known:
+            value = float(getattr(hook, attribute))
+            metric.add_sample(sample_name(name, kind), {"hook": hook.name}, value)
         yield metric
 
 

@@ -25,6 +25,7 @@ PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 PATH_SUMMARIES = {
     "code": "the stream's code, with `/` written as `~` or `%2F`",
     "id": "the session's id",
+    "name": "the hook's name, with `/` written as `~` or `%2F`",
 }
 
 JSON = "application/json"

@@ -90,7 +90,11 @@ def short_hooks(stream: StreamConfig) -> tuple[CommandConfig, ...]:
     # Their names hold a dot, which those in the file can't.
     return tuple(
         CommandConfig.model_construct(
-            name=f"{stream.code}.{key}", command=command, events=(kind,), where=where
+            name=f"{stream.code}.{key}",
+            command=command,
+            events=(kind,),
+            streams=(stream.code,),
+            where=where,
         )
         for key, (kind, where) in SHORT.items()
         if (command := getattr(stream, key))

@@ -65,7 +65,8 @@ def changed(old: BaseModel, new: BaseModel) -> list[str]:
 
 def diff(old: Config, new: Config) -> Plan:
     """The smallest plan that leads from one configuration to the other."""
-    plan = Plan(server=[*section_steps(old, new), *listener_steps(old, new)])
+    server = [*section_steps(old, new), *listener_steps(old, new), *hook_steps(old, new)]
+    plan = Plan(server=server)
     for code in sorted({*old.streams, *new.streams}):
         # Mostly nothing differs, and there may be thousands.
         if old.streams.get(code) == new.streams.get(code):
@@ -124,6 +125,23 @@ def listener_steps(old: Config, new: Config) -> Iterable[ServerStep]:
                 reason="; ".join(reasons),
                 notices=notices if stay else "its publishers and viewers are disconnected",
             )
+
+
+def hook_steps(old: Config, new: Config) -> Iterable[ServerStep]:
+    """What happens to those who are told."""
+    was, will = ({hook.name: hook for hook in config.hooks} for config in (old, new))
+    for name in sorted({*was, *will}):
+        part, before, after = f"hooks.{name}", was.get(name), will.get(name)
+        if before is None:
+            yield ServerStep(part=part, action="open", reason="added")
+        elif after is None:
+            notices = "what waits for it is dropped"
+            yield ServerStep(part=part, action="close", reason="removed", notices=notices)
+        elif not alike(before, after):
+            notices = "what waits for it is dropped"
+            yield ServerStep(part=part, action="change", reason="of another kind", notices=notices)
+        elif keys := changed(before, after):
+            yield ServerStep(part=part, action="change", reason=f"changed: {', '.join(keys)}")
 
 
 def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -> PlanStep | None:

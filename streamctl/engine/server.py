@@ -22,6 +22,7 @@ from streamctl.engine.diff import EVERYBODY, diff
 from streamctl.engine.doors import Doors, Entrance
 from streamctl.engine.events import EventLog, rfc3339
 from streamctl.engine.gate import EngineGate
+from streamctl.engine.hooks import Hooks
 from streamctl.engine.looplag import LoopLag
 from streamctl.engine.memory import enforce, spare
 from streamctl.engine.proxies import Proxies
@@ -56,7 +57,7 @@ TICK_S = 1.0
 PAUSED_S = 2.0
 """A second that lasted this much longer was a pause of the process, not silence of its peers."""
 DRAIN_S = 2.0
-"""How long peers get to read what was already written to them at a shutdown."""
+"""How long peers get to read what was already written to them at a shutdown, and hooks, too."""
 
 
 class Server:
@@ -82,6 +83,7 @@ class Server:
             log.error("plugin not loaded: %s", line)
         limits = config.limits
         self.events_log = EventLog(self.clock)
+        self.hooks = Hooks(self.events_log)
         self.sessions_table = Sessions(
             self.clock, total=limits.sessions, per_ip=limits.sessions_per_ip
         )
@@ -320,6 +322,7 @@ class Server:
             sessions=dict(Counter((s.protocol, s.action.value) for s in table)),
             refused=dict(self.gate.refused),
             streams=[counters(stream) for _, stream in sorted(self.running.items())],
+            hooks=self.hooks.counters(),
         )
 
     def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
@@ -338,6 +341,7 @@ class Server:
 
     async def _start(self, tasks: TaskGroup) -> None:
         self._adopt(self.config)
+        self.hooks.begin(tasks)
         await self.doors.become(tasks, self._entrances(self.config))
         await self.reconciler.look()
         self.lag.start()
@@ -367,6 +371,7 @@ class Server:
         self.services.media_roots = config.server.media_roots
         self.services.http_scheme = "https" if config.http.tls_cert else "http"
         self.web.proxies = Proxies(config.http.trusted_proxies)
+        self.hooks.apply(config.hooks)
         for follower in self._followers:
             follower(config)
 
@@ -406,6 +411,7 @@ class Server:
         return {**self.runtime.configs, **self.config.streams}
 
     def _stream_changed(self, code: str) -> None:
+        self.hooks.adopt(code, self.running[code].config if code in self.running else None)
         self.web.forget()
         if code in self.running:
             self.gate.review(code)
@@ -440,9 +446,11 @@ class Server:
         await self.coordinator.stop_all("the server is shutting down")
         self.events_log.emit("server.stopping")
         self.events_log.close()
-        deadline = self.clock.now() + min(DRAIN_S, self.config.server.shutdown_s / 2)
+        patience_s = min(DRAIN_S, self.config.server.shutdown_s / 3)
+        deadline = self.clock.now() + patience_s
         while self.sessions_table.by_id and self.clock.now() < deadline:
             await self.clock.sleep(0.02)
+        await self.hooks.drain(patience_s)
 
     def _known(self) -> str:
         codes = ", ".join(sorted(self.config.streams)) or "none"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl.errors import ConfigError, Conflict, NotFound
+from streamctl.hookstatus import HookCounters, HookStatus, HookTest
 from streamctl.schema import (
     Cause,
     ConfigDocument,
@@ -110,6 +111,7 @@ class FakeControl:
         self.switched: list[tuple[str, int | None]] = []
         self.kicked: list[tuple[str, str]] = []
         self.configuration = FakeConfiguration(self)
+        self.hooks = FakeHooks()
         self.kept_events = [
             Event(id=number, type="stream.started", stream="news", time=TIME)
             for number in (1, 2, 3)
@@ -176,6 +178,7 @@ class FakeControl:
                 )
                 for code, one in self.all_streams.items()
             ],
+            hooks=[HookCounters("alarm", 7, 2, 1, 3)],
         )
 
     async def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
@@ -187,6 +190,25 @@ class FakeControl:
         await self.more_events.wait()
         yield Event(id=4, type="session.closed", stream="news", time=TIME, payload={"id": "s1"})
         await anyio.sleep_forever()
+
+
+class FakeHooks:
+    """Two hooks, one of them out of order."""
+
+    def status(self) -> list[HookStatus]:
+        return [
+            HookStatus(
+                name="alarm", kind="url", target="https://chat.example/***", state="failing",
+                error="connection refused", delivered=7, failed=2, dropped=1, queue=3,
+            ),
+            HookStatus(name="news.on_down", kind="command", target="notify", state="idle"),
+        ]  # fmt: skip
+
+    async def test(self, name: str) -> HookTest:
+        if name not in {one.name for one in self.status()}:
+            raise NotFound(f"no hook `{name}`")
+        ok = name != "alarm"
+        return HookTest(name=name, ok=ok, detail="exit code 0" if ok else "refused", duration_s=0.2)
 
 
 class FakeConfiguration:

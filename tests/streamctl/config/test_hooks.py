@@ -114,6 +114,7 @@ def test_keys_of_a_stream_are_short_for_hooks() -> None:
     )
     first, second = short_hooks(config.streams["news"])
     assert (first.name, first.command) == ("news.on_publish", ("say", "hello"))
+    assert first.streams == ("news",)
     assert (first.events, first.where) == (("session.opened",), {"action": "publish"})
     assert (second.name, second.command) == ("news.on_down", ("alarm", "down"))
     assert second.events == ("stream.off_air",)

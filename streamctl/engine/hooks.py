@@ -1,0 +1,294 @@
+"""Tells others what happens: each hook chooses events, queues them, and delivers them by itself.
+
+Choosing is all that is done in the turn of the loop in which something happens; no hook delays the
+engine or another hook. When the configuration changes, a hook that stays goes on; one that changes
+keeps its queue. Hooks that belong to a stream end their work when the stream is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from streamctl.config.eventtypes import TEST, chooser
+from streamctl.config.hooks import KINDS, short_hooks
+from streamctl.config.model import CommandConfig, EventFileConfig, WebhookConfig
+from streamctl.engine.commands import Commands, wanted
+from streamctl.engine.courier import Courier
+from streamctl.engine.eventfile import EventFile
+from streamctl.engine.hookqueue import HookQueue
+from streamctl.engine.webhook import Webhook
+from streamctl.errors import ConfigError, NotFound, StreamctlError
+from streamctl.hookstatus import HookCounters, HookStatus, HookTest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anyio.abc import TaskGroup
+
+    from streamctl.config.model import HookKeys, StreamConfig
+    from streamctl.engine.events import EventLog
+    from streamctl.schema import Event
+    from streamctl.sdk.context import Clock
+
+LOOK_S = 0.05
+"""How often it is looked whether a hook has finished that is to end."""
+
+log = logging.getLogger("streamctl.hooks")
+
+
+class Runner(Protocol):
+    """What delivers the events of a hook."""
+
+    queue: HookQueue
+    delivered: int
+    failed: int
+    error: str
+
+    @property
+    def target(self) -> str:
+        """Who is told, without secrets."""
+
+    @property
+    def running(self) -> int:
+        """Deliveries under way."""
+
+    def hear(self, event: Event) -> None:
+        """Take an event that was chosen; at once."""
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+
+    async def test(self, event: Event) -> str:
+        """Deliver one event beside the queue; how it went, in words.
+
+        Raises:
+            StreamctlError: it did not work.
+        """
+
+
+class Hook:
+    """One hook at work."""
+
+    def __init__(self, config: HookKeys, clock: Clock, before: Hook | None = None) -> None:
+        """``before`` is the hook of this name whose place it takes."""
+        self.config = config
+        self.before = before
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
+        same = before is not None and type(before.config) is type(config)
+        queue = before.runner.queue if before is not None and same else HookQueue()
+        self.runner: Runner = runner_of(config, queue, clock)
+        if before is not None and same:
+            self.runner.delivered = before.runner.delivered
+            self.runner.failed = before.runner.failed
+        during = config.during if isinstance(config, CommandConfig) else ""
+        self._chosen = wanted(during) if during else chooser(config.events)
+        self._streams: dict[str, bool] = {}
+
+    def hear(self, event: Event) -> None:
+        """Take the event if it is one of those that were asked for."""
+        if self._chosen(event.type) and self._of(event.stream) and self._says(event):
+            self.runner.hear(event)
+
+    async def run(self) -> None:
+        """Deliver until the scope is cancelled."""
+        try:
+            with self.scope:
+                if self.before is not None:
+                    await self.before.ended.wait()
+                    self.before = None
+                await self.runner.run()
+        except Exception:
+            log.exception("hook %s ended", self.config.name)
+        finally:
+            self.ended.set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do, or nothing that can be done now."""
+        pending = len(self.runner.queue) or self.runner.running
+        return not pending or (bool(self.runner.error) and not self.runner.running)
+
+    def _of(self, code: str) -> bool:
+        found = self._streams.get(code)
+        if found is None:
+            found = self._streams[code] = concerns(self.config, code)
+        return found
+
+    def _says(self, event: Event) -> bool:
+        where, payload = self.config.where, event.payload
+        return not where or all(str(payload.get(key)) == text for key, text in where.items())
+
+
+class Hooks:
+    """All hooks of a server: those of the configuration, and those of its streams."""
+
+    def __init__(self, events: EventLog) -> None:
+        self.events = events
+        self.by_name: dict[str, Hook] = {}
+        self._leaving: set[Hook] = set()
+        self._tasks: TaskGroup | None = None
+        events.listen(self._hear)
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """Run the hooks in ``tasks``."""
+        self._tasks = tasks
+        for hook in self.by_name.values():
+            tasks.start_soon(hook.run)
+
+    def apply(self, configs: Iterable[HookKeys]) -> None:
+        """Make the hooks that belong to no stream those of a configuration."""
+        self._become({config.name: config for config in configs}, owner="")
+
+    def adopt(self, code: str, stream: StreamConfig | None) -> None:
+        """Make the hooks of a stream those of its configuration; None = it is gone."""
+        configs = short_hooks(stream) if stream is not None else ()
+        self._become({config.name: config for config in configs}, owner=code)
+
+    def status(self) -> list[HookStatus]:
+        """How each hook stands."""
+        return [status(hook) for _, hook in sorted(self.by_name.items())]
+
+    def counters(self) -> list[HookCounters]:
+        """Plain numbers for a scrape."""
+        return [
+            HookCounters(
+                name=name,
+                delivered=hook.runner.delivered,
+                failed=hook.runner.failed,
+                dropped=hook.runner.queue.dropped,
+                queue=len(hook.runner.queue),
+            )
+            for name, hook in sorted(self.by_name.items())
+        ]
+
+    async def test(self, name: str) -> HookTest:
+        """Deliver a test to a hook, at once and whatever waits in its queue.
+
+        Raises:
+            NotFound: no hook has this name.
+        """
+        hook = self.by_name.get(name)
+        if hook is None:
+            names = ", ".join(sorted(self.by_name)) or "none"
+            raise NotFound(f"no hook `{name}`", hint=f"hooks: {names}")
+        event = self.events.made(TEST, "", 0, {"hook": name})
+        begun = self.events.clock.now()
+        try:
+            ok, detail = True, await hook.runner.test(event)
+        except (StreamctlError, OSError) as error:
+            ok, detail = False, str(error)
+        duration_s = round(self.events.clock.now() - begun, 3)
+        return HookTest(name=name, ok=ok, detail=detail, duration_s=duration_s)
+
+    async def drain(self, within_s: float) -> None:
+        """Wait until all was delivered that can be, but not for long."""
+        clock = self.events.clock
+        deadline = clock.now() + within_s
+        while clock.now() < deadline and not all(
+            hook.finished or self._lasts(hook) for hook in (*self.by_name.values(), *self._leaving)
+        ):
+            await clock.sleep(LOOK_S)
+
+    def _lasts(self, hook: Hook) -> bool:
+        """Whether a hook's work is only begun with, and ends when it is told to."""
+        during = isinstance(hook.config, CommandConfig) and hook.config.during
+        return bool(during) and not len(hook.runner.queue)
+
+    def _hear(self, event: Event) -> None:
+        for hook in self.by_name.values():
+            hook.hear(event)
+
+    def _become(self, wanted: dict[str, HookKeys], *, owner: str) -> None:
+        for name, hook in list(self.by_name.items()):
+            if owner_of(name) == owner and name not in wanted:
+                del self.by_name[name]
+                self._leave(hook, finish=bool(owner))
+        for name, config in wanted.items():
+            before = self.by_name.get(name)
+            if before is not None and before.config == config:
+                continue
+            try:
+                hook = Hook(config, self.events.clock, before)
+            except ConfigError as error:
+                log.error("hook %s: %s", name, error)
+                continue
+            self.by_name[name] = hook
+            if before is not None:
+                self._leave(before, finish=False)
+            if self._tasks is not None:
+                self._tasks.start_soon(hook.run)
+
+    def _leave(self, hook: Hook, *, finish: bool) -> None:
+        if self._tasks is None:
+            hook.ended.set()
+        elif finish and not hook.finished:
+            self._leaving.add(hook)
+            self._tasks.start_soon(self._finish, hook)
+        else:
+            hook.scope.cancel()
+
+    async def _finish(self, hook: Hook) -> None:
+        while not hook.finished:
+            await self.events.clock.sleep(LOOK_S)
+        hook.scope.cancel()
+        self._leaving.discard(hook)
+
+
+def owner_of(name: str) -> str:
+    """The code of the stream that a hook belongs to; empty = to none."""
+    return name.rpartition(".")[0]
+
+
+def runner_of(config: HookKeys, queue: HookQueue, clock: Clock) -> Runner:
+    """What delivers the events of a hook.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    if isinstance(config, WebhookConfig):
+        return Courier(config.name, Webhook(config), queue, clock)
+    if isinstance(config, EventFileConfig):
+        return Courier(config.name, EventFile(config), queue, clock)
+    if isinstance(config, CommandConfig):
+        return Commands(config, queue)
+    raise ConfigError(f"hook `{config.name}` does nothing")
+
+
+def concerns(config: HookKeys, code: str) -> bool:
+    """Whether a hook is told what happens to a stream; an empty code stands for no stream."""
+    if config.streams:
+        return any(fnmatchcase(code, pattern) for pattern in config.streams)
+    return not any(fnmatchcase(code, pattern) for pattern in config.except_streams)
+
+
+def kind_of(config: HookKeys) -> str:
+    """The key that says what a hook does."""
+    return next(kind for kind, model in KINDS.items() if isinstance(config, model))
+
+
+def status(hook: Hook) -> HookStatus:
+    """How a hook stands."""
+    work, config = hook.runner, hook.config
+    busy = work.running or len(work.queue)
+    return HookStatus.model_validate(
+        {
+            "name": config.name,
+            "kind": kind_of(config),
+            "target": work.target,
+            "state": "failing" if work.error else "delivering" if busy else "idle",
+            "error": work.error,
+            "events": config.events,
+            "streams": config.streams,
+            "except_streams": config.except_streams,
+            "delivered": work.delivered,
+            "failed": work.failed,
+            "dropped": work.queue.dropped,
+            "queue": len(work.queue),
+            "running": work.running,
+        }
+    )

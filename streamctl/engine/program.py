@@ -1,0 +1,153 @@
+"""Runs a program for an event: its environment, its input, its last words, and its end.
+
+Nothing of an event becomes part of the command, so nobody can have another one run by the name of
+a stream or of a player. The server's own environment may hold secrets; programs get the few
+variables that they need to run at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streamctl.engine import leash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anyio.abc import Process
+
+    from streamctl.schema import Event
+
+LEASH = Path(leash.__file__)
+GRACE_S = 2.0
+"""How long a program may take to end when it is told to."""
+REAP_S = 1.0
+"""A leash ends at once after that, unless the machine stands still."""
+KEPT = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"})
+"""Variables of the server that programs get; those that begin with ``LC_``, too."""
+VALUE_BYTES = 32_768
+"""The kernel refuses variables of 128 KiB; what is longer stands in the input alone."""
+WORDS_BYTES = 4096
+"""What is kept of what a program says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    words: str
+    """The last line that it said."""
+
+    def __str__(self) -> str:
+        said = f": {self.words}" if self.words else ""
+        return f"exit code {self.code}{said}"
+
+
+def environment(event: Event, further: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a program."""
+    found = {
+        name: text for name, text in os.environ.items() if name in KEPT or name.startswith("LC_")
+    }
+    found |= {
+        "STREAMCTL_EVENT": event.type,
+        "STREAMCTL_EVENT_ID": str(event.id),
+        "STREAMCTL_STREAM": event.stream,
+        "STREAMCTL_TIME": event.time,
+    }
+    for key, value in event.payload.items():
+        text = spelled(value)
+        if len(text.encode(errors="replace")) <= VALUE_BYTES:
+            found[f"STREAMCTL_{key.upper()}"] = text
+    return {**found, **further}
+
+
+def spelled(value: object) -> str:
+    """A value of a payload as a variable can hold it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.replace("\0", "")
+
+
+async def run(command: Sequence[str], event: Event, further: Mapping[str, str]) -> Ended:
+    """Run a program to its end; when cancelled, it is ended with all that it has started.
+
+    Raises:
+        OSError: the system can't start anything.
+    """
+    reading, holding = os.pipe()
+    try:
+        process = await anyio.open_process(
+            [sys.executable, "-I", "-S", str(LEASH), str(reading), str(GRACE_S), *command],
+            stderr=subprocess.STDOUT,
+            env=environment(event, further),
+            start_new_session=True,
+            pass_fds=(reading,),
+        )
+    except BaseException:
+        os.close(holding)
+        raise
+    finally:
+        os.close(reading)
+    tail, heard = bytearray(), anyio.Event()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed, process, event)
+            tasks.start_soon(listen, process, tail, heard)
+            code = await process.wait()
+            # One that left the group, and cannot be found any more, may hold the output open.
+            with anyio.move_on_after(REAP_S):
+                await heard.wait()
+            tasks.cancel_scope.cancel()
+    finally:
+        os.close(holding)
+        await reap(process)
+    return Ended(code, last_line(tail))
+
+
+async def feed(process: Process, event: Event) -> None:
+    """Give the event to a program that reads it."""
+    if process.stdin is None:
+        return
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        await process.stdin.send(event.model_dump_json().encode() + b"\n")
+    with suppress(OSError):
+        await process.stdin.aclose()
+
+
+async def listen(process: Process, tail: bytearray, heard: anyio.Event) -> None:
+    """Keep the end of what a program says."""
+    with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+        if process.stdout is not None:
+            async for data in process.stdout:
+                tail += data
+                del tail[:-WORDS_BYTES]
+    heard.set()
+
+
+async def reap(process: Process) -> None:
+    """Wait until a program has ended, which was told to."""
+    with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(GRACE_S + REAP_S):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    await stream.aclose()
+
+
+def last_line(tail: bytes | bytearray) -> str:
+    """The last line with something on it, as far as it can be shown."""
+    lines = [line.strip() for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    return "".join(one for one in lines[-1] if one.isprintable())[:200] if lines else ""

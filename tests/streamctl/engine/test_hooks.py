@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from streamctl.config.load import parse
+from streamctl.engine.events import EventLog
+from streamctl.engine.hooks import Hooks
+from streamctl.errors import NotFound
+from streamctl.net.clock import LoopClock
+from streamctl.registry import Registry
+from tests.support.webhooks import Receiver, receiving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from streamctl.config.model import Config
+
+pytestmark = pytest.mark.anyio
+
+REGISTRY = Registry()
+
+
+def config(text: str) -> Config:
+    return parse(text, "x.toml", REGISTRY, {})
+
+
+def webhook(receiver: Receiver, more: str = "") -> str:
+    return f'[[hooks]]\nname = "alarm"\nurl = "{receiver.url()}"\n{more}\n'
+
+
+class World:
+    def __init__(self, text: str = "") -> None:
+        self.log = EventLog(LoopClock())
+        self.hooks = Hooks(self.log)
+        self.apply(text)
+
+    def apply(self, text: str) -> None:
+        self.hooks.apply(config(text).hooks)
+
+    def status(self, name: str = "alarm") -> Any:
+        return next(one for one in self.hooks.status() if one.name == name)
+
+
+@asynccontextmanager
+async def working(world: World) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        world.hooks.begin(tasks)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def until(done: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not done():
+            await anyio.sleep(0.01)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+async def test_each_hook_chooses_what_it_is_told(tmp_path: Path) -> None:
+    tables = {
+        "all": "",
+        "inputs": 'events = ["input.*"]',
+        "some": 'streams = ["news", "region/*"]',
+        "others": 'except_streams = ["region/*"]',
+        "players": 'events = ["session.opened"]\nwhere = { action = "play" }',
+    }
+    world = World(
+        "".join(
+            f'[[hooks]]\nname = "{name}"\nfile = "{tmp_path}/{name}"\n{more}\n'
+            for name, more in tables.items()
+        )
+    )
+    async with working(world):
+        world.log.emit("input.failed", "news")
+        world.log.emit("session.opened", "region/a", action="play")
+        world.log.emit("session.opened", "sport", action="publish")
+        world.log.emit("config.changed")
+        await world.hooks.drain(5)
+    ids = {
+        name: [
+            json.loads(line)["id"] - world.log.before_first
+            for line in path.read_text().splitlines()
+        ]
+        for name in tables
+        if (path := tmp_path / name).exists()
+    }
+    assert ids == {
+        "all": [1, 2, 3, 4],
+        "inputs": [1],
+        "some": [1, 2],
+        "others": [1, 3, 4],
+        "players": [2],
+    }
+
+
+async def test_what_happened_before_they_ran_is_told_too(receiver: Receiver) -> None:
+    world = World(webhook(receiver))
+    world.log.emit("stream.started", "news")
+    async with working(world):
+        await until(lambda: len(receiver.calls) == 1)
+    assert receiver.told[0]["type"] == "stream.started"
+
+
+async def test_a_change_of_others_leaves_a_hook_as_it_is(receiver: Receiver) -> None:
+    world = World(webhook(receiver))
+    hook = world.hooks.by_name["alarm"]
+    world.apply(webhook(receiver) + '[[hooks]]\nname = "b"\nfile = "/dev/null"\n')
+    assert world.hooks.by_name["alarm"] is hook
+    world.apply(webhook(receiver))
+    assert world.hooks.by_name == {"alarm": hook}
+
+
+async def test_a_hook_that_changes_keeps_what_waits_and_what_was_counted(
+    receiver: Receiver,
+) -> None:
+    receiver.answers = [-1]
+    world = World(webhook(receiver))
+    async with working(world):
+        world.log.emit("stream.started", "news")
+        await until(lambda: len(receiver.calls) == 1)
+        world.log.emit("stream.stopped", "news")
+        world.apply(webhook(receiver, "timeout_s = 5"))
+        await until(lambda: world.status().delivered == 2)
+        assert [one["type"] for one in receiver.calls[-1].events] == [
+            "stream.started",
+            "stream.stopped",
+        ]
+        world.apply(webhook(receiver, "timeout_s = 6"))
+        assert world.status().delivered == 2
+
+
+async def test_a_hook_that_is_removed_is_told_nothing_more(receiver: Receiver) -> None:
+    world = World(webhook(receiver))
+    async with working(world):
+        world.apply("")
+        world.log.emit("stream.started", "news")
+        await anyio.wait_all_tasks_blocked()
+    assert receiver.calls == []
+    assert world.hooks.status() == []
+
+
+async def test_hooks_of_a_stream_finish_when_it_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    text = f"""
+    [streams.news]
+    inputs = ["publish:"]
+    on_unpublish = ["sh", "-c", "sleep 0.1; echo $STREAMCTL_SESSION $STREAMCTL_STREAM >> {path}"]
+    """
+    world = World()
+    stream = config(text).streams["news"]
+    async with working(world):
+        world.hooks.adopt("news", stream)
+        assert world.status("news.on_unpublish").target == "sh"
+        world.log.emit("session.closed", "other", action="publish", session="s1")
+        world.log.emit("session.closed", "news", action="play", session="s2")
+        world.log.emit("session.closed", "news", action="publish", session="s3")
+        world.hooks.adopt("news", None)
+        assert world.hooks.status() == []
+        await world.hooks.drain(10)
+    assert path.read_text() == "s3 news\n"
+
+
+async def test_a_test_is_delivered_to_one_alone(receiver: Receiver) -> None:
+    world = World(webhook(receiver, 'secret = "s1gn"\nevents = ["input.*"]'))
+    seen: list[str] = []
+    world.log.listen(lambda event: seen.append(event.type))
+    async with working(world):
+        found = await world.hooks.test("alarm")
+        assert (found.ok, found.detail) == (True, "answered 204")
+        receiver.answers = [503]
+        found = await world.hooks.test("alarm")
+        assert not found.ok
+        assert "answers 503" in found.detail
+        with pytest.raises(NotFound, match="no hook `x`"):
+            await world.hooks.test("x")
+    assert receiver.told[0]["type"] == "hook.test"
+    assert receiver.told[0]["payload"] == {"hook": "alarm"}
+    assert receiver.calls[0].signed_with("s1gn")
+    assert seen == []
+
+
+async def test_the_state_of_a_hook_is_told_without_its_secrets(receiver: Receiver) -> None:
+    receiver.answers = [500]
+    text = webhook(receiver, 'secret = "s3cr3t"').replace("/hook", "/s3cr3t")
+    world = World(text)
+    assert world.status().state == "idle"
+    async with working(world):
+        world.log.emit("stream.started", "news")
+        await until(lambda: world.status().state == "failing")
+        status = world.status()
+        assert (status.kind, status.failed, status.queue) == ("url", 1, 1)
+        assert "answers 500" in status.error
+        assert "s3cr3t" not in str(status)
+        [counters] = world.hooks.counters()
+        assert (counters.name, counters.failed, counters.queue) == ("alarm", 1, 1)
+
+
+async def test_a_shutdown_waits_for_those_who_answer_and_for_no_others(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.answers = [-1]
+    text = webhook(receiver) + f'[[hooks]]\nname = "b"\nfile = "{tmp_path}/b"\n'
+    world = World(text)
+    async with working(world):
+        world.log.emit("server.stopping")
+        await world.hooks.drain(0.3)
+        assert len((tmp_path / "b").read_text().splitlines()) == 1
