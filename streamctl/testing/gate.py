@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
-from streamctl.errors import ConfigError, MediaError, Unsupported
+from streamctl.errors import ConfigError, MediaError, NotFound, Unsupported
 from streamctl.sdk.session import Grant, Refusal, RefusalCode, Request, Session
 from streamctl.testing.clock import FakeClock
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamctl.media.packet import Format
-    from streamctl.sdk.context import AvWorker, Clock, Demuxer
+    from streamctl.sdk.context import AvWorker, Clock, Demuxer, Streams
     from streamctl.sdk.endpoints import Playback
-    from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.lane import Cursor, EpochWriter
 
-__all__ = ["BareContext", "ClosedGate"]
+__all__ = ["BareContext", "ClosedGate", "NoStreams"]
 
 
 class ClosedGate:
@@ -102,6 +102,26 @@ class NoChildren:
         raise MediaError(f"no child processes here to read `{path}`")
 
 
+class NoStreams:
+    """Implements :class:`streamctl.sdk.context.Streams` where there are none."""
+
+    async def ready(self, code: str) -> Format:
+        """There is no stream.
+
+        Raises:
+            NotFound: always.
+        """
+        raise NotFound(f"no stream `{code}` runs here")
+
+    def open(self, code: str, fmt: Format) -> Cursor:
+        """There is no stream.
+
+        Raises:
+            NotFound: always.
+        """
+        raise NotFound(f"no stream `{code}` runs here")
+
+
 class BareContext:
     """An implementation of :class:`streamctl.sdk.context.Context` without an engine."""
 
@@ -111,6 +131,7 @@ class BareContext:
         self.clock: Clock = FakeClock() if clock is None else clock
         self.log = logging.getLogger("streamctl.testing")
         self.avworker: AvWorker = NoChildren()
+        self.streams: Streams = NoStreams()
 
     def resolve_file(self, url: str) -> Path:
         """There are no media roots.

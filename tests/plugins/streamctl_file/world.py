@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from streamctl.errors import ConfigError, MediaError
 from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet, Track
 from streamctl.testing.clock import FakeClock
+from streamctl.testing.gate import NoStreams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from streamctl.sdk.context import AvWorker, Clock, Demuxer
+    from streamctl.sdk.context import AvWorker, Clock, Demuxer, Streams
 
 VIDEO = Track(0, Codec.H264, b"\1")
 AUDIO = Track(1, Codec.AAC, b"\x11\x90")
@@ -86,6 +87,7 @@ class MemoryContext:
         self.avworker: AvWorker = self.worker
         self.log = logging.getLogger("test")
         self.handshake_s = 10.0
+        self.streams: Streams = NoStreams()
 
     def resolve_file(self, url: str) -> Path:
         if "outside" in url:

@@ -10,6 +10,7 @@ from streamctl.errors import Unsupported
 from streamctl.media.packet import Chunk, Format, Init
 from streamctl.sdk.endpoints import HttpRequest
 from streamctl.testing.clock import FakeClock
+from streamctl.testing.gate import NoStreams
 from streamctl_hls.options import HlsOptions
 from streamctl_hls.output import HlsOutput
 from tests.plugins.streamctl_hls.chunks import AV
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamctl.media.packet import Item
-    from streamctl.sdk.context import AvWorker, Clock, Demuxer
+    from streamctl.sdk.context import AvWorker, Clock, Demuxer, Streams
     from streamctl.sdk.endpoints import Reply
     from streamctl.sdk.lane import Reader
 
@@ -95,6 +96,7 @@ class FakeContext:
         self.log = logging.getLogger("test")
         self.avworker: AvWorker = NoWorker()
         self.handshake_s = 10.0
+        self.streams: Streams = NoStreams()
 
     def resolve_file(self, url: str) -> Path:
         raise Unsupported("no files here")
