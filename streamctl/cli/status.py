@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from streamctl.schema import StreamList, StreamStatus, TransportStatus
 
 WATCH_S = 1.0
+SWITCHES = 5
+"""How many of the last switches are shown."""
 
 
 def status(
@@ -94,6 +96,10 @@ def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
     parts += [f"{cause.name}: {cause.detail} (since {cause.since})" for cause in found.causes]
     parts += [f"{name}: {text}" for name, text in found.media.notes.items()]
     parts += [fault for one in found.inputs if one.transport for fault in faults(one.transport)]
+    if len(found.inputs) > 1:
+        parts += ["", tables.inputs(found.inputs)]
+        if found.switches:
+            parts += ["", tables.switches(found.switches[:SWITCHES])]
     if found.media.tracks:
         parts += ["", tables.tracks(found.media.tracks)]
     if found.outputs:

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from streamctl.schema import PushStatus, SessionStatus, StreamStatus, TrackStatus
+    from streamctl.schema import (
+        InputStatus,
+        PushStatus,
+        SessionStatus,
+        StreamStatus,
+        SwitchStatus,
+        TrackStatus,
+    )
 
-STATE_STYLE = {"active": "green", "degraded": "yellow", "stopped": "dim"}
+STATE_STYLE = {"active": "green", "standby": "cyan", "degraded": "yellow", "stopped": "dim"}
 PUSH_STYLE = {"active": "green", "reconnecting": "yellow", "failed": "red", "waiting": "dim"}
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -80,6 +87,38 @@ def tracks(found: Iterable[TrackStatus]) -> Table:
     ]
     columns = ("TRACK", "MEDIA", "CODEC", "FORMAT", "FPS", "KBIT/S", "LANGUAGE")
     return table(columns, rows, right=("TRACK", "FPS", "KBIT/S"))
+
+
+def inputs(found: Iterable[InputStatus]) -> Table:
+    """One line per input, in order of priority."""
+    rows = [
+        (
+            f"{one.priority}{' on air' if one.on_air else ''}",
+            Text(one.status, style=STATE_STYLE.get(one.status, "")),
+            f"{one.url} {one.peer}".strip() + (" (slate)" if one.role == "slate" else ""),
+            kbps(one.bitrate_kbps),
+            f"{one.fps:.1f}" if one.fps else "",
+            f"{one.loss_pct:.1f}" if one.loss_pct else "",
+            one.complaint or one.last_error,
+        )
+        for one in found
+    ]
+    columns = ("INPUT", "STATE", "URL", "KBIT/S", "FPS", "LOSS %", "NOTE")
+    return table(columns, rows, right=("KBIT/S", "FPS", "LOSS %"), wrap=("URL", "NOTE"))
+
+
+def switches(found: Iterable[SwitchStatus]) -> Table:
+    """One line per change of what was on air, the newest first."""
+    rows = [
+        (
+            one.at,
+            f"{'-' if one.before < 0 else one.before} → {one.after}",
+            one.reason,
+            one.detail,
+        )
+        for one in found
+    ]
+    return table(("SWITCHED AT", "INPUT", "REASON", "NOTE"), rows, wrap=("NOTE",))
 
 
 def pushes(found: Iterable[PushStatus]) -> Table:

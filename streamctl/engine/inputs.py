@@ -112,6 +112,11 @@ class Inputs:
         )
 
     @property
+    def held_bytes(self) -> int:
+        """Media of those that are not on air."""
+        return sum(one.intake.held_bytes for one in self.by_number.values() if one.intake)
+
+    @property
     def finished(self) -> bool:
         """Whether all inputs came to their end."""
         return all(one.finished for one in self.order if not one.config.slate)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def held(stream: Stream) -> int:
-    """Bytes that the lanes of a stream and its outputs hold."""
-    lanes = sum(lane.bytes for lane in stream.graph.lanes())
+    """Bytes that the lanes of a stream, its inputs and its outputs hold."""
+    lanes = sum(lane.bytes for lane in stream.graph.lanes()) + stream.inputs.held_bytes
     return lanes + sum(holder.memory_bytes for holder in holders(stream))
 
 

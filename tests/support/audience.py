@@ -145,20 +145,22 @@ class Audience:
                 self.stack.enter_context(recorder)
             if self.hls is not None:
                 self.stack.enter_context(self.hls)
-            eventually(self.flowing, 25, "bytes for every viewer")
+            try:
+                eventually(lambda: not self.silent(), 25, "bytes for every viewer")
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {self.silent()}") from None
             self.stack = self.stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
-    def flowing(self) -> bool:
-        """Whether everybody receives."""
-        sizes = [path.stat().st_size if path.exists() else 0 for _, path in self.files.values()]
-        sizes += [len(recorder.data) for recorder in self.http.values()]
-        if self.hls is not None:
-            sizes.append(FLOWING_BYTES + 1 if self.hls.recording.bodies else 0)
-        return min(sizes) > FLOWING_BYTES
+    def silent(self) -> list[str]:
+        """Who has received nothing yet."""
+        sizes = {kind: size_of(path) for kind, (_, path) in self.files.items()}
+        sizes |= {kind: len(recorder.data) for kind, recorder in self.http.items()}
+        found = [kind for kind, size in sizes.items() if size <= FLOWING_BYTES]
+        return [*found, *(["hls"] if self.hls and not self.hls.recording.bodies else [])]
 
     def receiving(self, leaving: Collection[str] = ()) -> None:
         """Assert that nobody has been disconnected, but for those who may be."""
@@ -188,6 +190,11 @@ class Audience:
         if "http-ts" in kept:
             self.ts_report = inspect(kept["http-ts"].read_bytes())
         return kept
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file that may not be there yet."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def verdicts(kept: Mapping[str, Path]) -> dict[str, Verdict]:

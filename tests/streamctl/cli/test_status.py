@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from streamctl.cli import status
 from streamctl.cli.app import run
 from streamctl.errors import ConnectionFailed
-from streamctl.schema import Check, ElementaryStatus, InputStatus, TransportStatus
+from streamctl.schema import Check, ElementaryStatus, InputStatus, SwitchStatus, TransportStatus
 from tests.support.control import push, session, stream
 
 if TYPE_CHECKING:
@@ -39,6 +39,32 @@ def test_shows_one_stream(control: FakeControl, capsys: pytest.CaptureFixture[st
     assert "rtmp://127.0.0.1/live/region/a" in out
     line = next(line for line in out.splitlines() if line.startswith("s1"))
     assert " ".join(line.split()) == "s1 rtmp play 192.0.2.7:51234 0:12 7.0 MB 1.5 s 3"
+
+
+def test_shows_several_inputs_and_the_last_switches(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = InputStatus(
+        priority=0, url="publish:", kind="publish", status="degraded", complaint="5 % lost"
+    )
+    spare = InputStatus(
+        priority=1, url="rtsp://cam", kind="rtsp", status="active", on_air=True, fps=25.0
+    )
+    slate = InputStatus(
+        priority=2, url="file:s.mp4", kind="file", role="slate", status="standby", loss_pct=0.5
+    )
+    switches = [
+        SwitchStatus(at=f"T{number}", before=number - 1, after=number, reason="error", detail="x")
+        for number in range(7)
+    ]
+    control.all_streams["big"] = stream("big", inputs=[main, spare, slate], switches=switches)
+    assert run(["status", "big"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "0 degraded publish: 5 % lost" in lines
+    assert "1 on air active rtsp://cam 25.0" in lines
+    assert "2 standby file:s.mp4 (slate) 0.5" in lines
+    assert "T0 - → 0 error x" in lines
+    assert not any(line.startswith("T5") for line in lines)
 
 
 def test_names_what_is_wrong_with_an_input_of_mpegts(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,124 +17,12 @@ from streamctl.engine.choice import (
     State,
     Stop,
     SwitchTo,
-    cooldown_s,
-    select,
 )
-from streamctl.engine.failover import CALM_S, SWITCHES, Failover
+from streamctl.engine.failover import CALM_S, SWITCHES
 from streamctl.errors import NotFound, StreamctlError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.streamctl.engine.case import SLATE, Case, pulled, running, with_slate
 
 ERROR, TIMEOUT = Reason.ERROR, Reason.TIMEOUT
-SLATE = 9
-
-
-class Case:
-    """A machine with a clock that the test moves, and everything that it decided."""
-
-    def __init__(self, *specs: Spec, now: float = 100.0, **rules: Any) -> None:
-        self.now = now
-        self.machine = Failover(specs or pulled(2), Rules(**rules), now)
-        self.begun = self.tick()
-
-    def tick(self, seconds: float = 0.0) -> list[Decision]:
-        """Move on in small steps, as a stream would; what was decided meanwhile."""
-        out: list[Decision] = []
-        end = self.now + seconds
-        while True:
-            out += self.machine.tick(self.now)
-            if self.now >= end:
-                return out
-            self.now = min(end, self.now + 0.25)
-
-    def rap(self, number: int) -> list[Decision]:
-        return self.machine.rap(number, self.now)
-
-    def deliver(self, number: int, seconds: float) -> list[Decision]:
-        """An input goes on delivering, with a random-access point every second."""
-        return self.deliver_all([number], seconds)
-
-    def deliver_all(self, numbers: Sequence[int], seconds: float) -> list[Decision]:
-        out: list[Decision] = []
-        for _ in range(round(seconds)):
-            for number in numbers:
-                out += self.rap(number)
-            out += self.tick(1.0)
-        return out
-
-    def failed(self, number: int, error: str = "reset") -> list[Decision]:
-        return self.machine.failed(number, error, self.now)
-
-    def stopped(self, number: int) -> list[Decision]:
-        """An attempt that was told to end has ended."""
-        return self.machine.failed(number, "cancelled", self.now)
-
-    def states(self) -> str:
-        """First letters of the states."""
-        return "".join(self.machine.state(one)[0] for one in self.machine.inputs)
-
-    @property
-    def active(self) -> int | None:
-        return self.machine.active.spec.id if self.machine.active else None
-
-
-def pulled(count: int) -> tuple[Spec, ...]:
-    return tuple(Spec(number) for number in range(count))
-
-
-def with_slate(*specs: Spec) -> tuple[Spec, ...]:
-    return (*specs, Spec(SLATE, slate=True))
-
-
-def running(count: int = 2, **rules: Any) -> Case:
-    """The first input is on air."""
-    case = Case(*pulled(count), **rules)
-    case.rap(0)
-    assert case.active == 0
-    return case
-
-
-@pytest.mark.parametrize(
-    ("usable", "override", "chosen"),
-    [
-        ("111", None, 0),
-        ("011", None, 1),
-        ("001", None, 2),
-        ("000", None, None),
-        ("111", 2, 2),
-        ("110", 2, 0),
-        ("000", 1, None),
-    ],
-)
-def test_the_best_usable_input_is_chosen_and_a_usable_wish_before_it(
-    usable: str, override: int | None, chosen: int | None
-) -> None:
-    inputs = [Contender(Spec(number), ready=flag == "1") for number, flag in enumerate(usable)]
-    wished = None if override is None else inputs[override]
-    found = select(inputs, wished, usable=lambda one: one.sound)
-    assert (found.spec.id if found else None) == chosen
-
-
-@pytest.mark.parametrize(
-    ("failures", "covered", "permanent", "pause_s"),
-    [
-        (1, False, False, 1),
-        (2, False, False, 2),
-        (4, False, False, 8),
-        (5, False, False, 10),
-        (900, False, False, 10),
-        (1, True, False, 8),
-        (9, True, False, 8),
-        (1, False, True, 30),
-        (1, True, True, 30),
-    ],
-)
-def test_the_cooldown_grows_unless_another_input_covers(
-    failures: int, covered: bool, permanent: bool, pause_s: float
-) -> None:
-    one = Contender(Spec(0), failures=failures, permanent=permanent)
-    assert cooldown_s(one, Rules(), covered=covered) == pause_s
 
 
 def test_the_first_input_is_connected_to_and_goes_on_air() -> None:
