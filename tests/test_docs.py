@@ -103,6 +103,7 @@ async def test_the_example_plugin_delivers(example: Any) -> None:
         *("README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md", "docs/srt.md"),
         "docs/rtp.md",
         "docs/rtsp.md",
+        "docs/templates.md",
         "docs/udp.md",
     ],
 )

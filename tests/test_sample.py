@@ -57,6 +57,9 @@ def test_loads_with_every_inactive_line_active() -> None:
         "studio",
         "encoder",
         "big",
+        "cam/door",
+        "copied",
+        "mixed",
         "loop",
         "told",
     ]
@@ -91,7 +94,7 @@ def test_shows_defaults_where_it_says_so() -> None:
     for key in ("standby", "probe_after_s", "failback_after_s", "slate_after_s"):
         assert getattr(big, key) == StreamKeys.model_fields[key].default
     news = complete.streams["news"]
-    same = {"packet_timeout_s", "slow_viewer_timeout_s", "buffer_s", "buffer_bytes", "merge_ms"}
+    same = {"on_demand", "close_after_s", "packet_timeout_s", "slow_viewer_timeout_s", "buffer_s", "buffer_bytes", "merge_ms"}
     for key in same:
         assert getattr(news, key) == StreamKeys.model_fields[key].default
 
@@ -120,6 +123,7 @@ def keys() -> Iterator[tuple[str, str]]:
         for key in model.model_fields.keys() - {"options"}:
             yield name, key
     yield "input", "url"
+    yield "template", "prefix"
     yield "push", "url"
     yield "stream", "inputs"
 
