@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
-from contextlib import asynccontextmanager
+import time
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -55,8 +57,8 @@ async def working(world: World) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-async def until(done: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+async def until(done: Callable[[], bool], timeout_s: float = 10) -> None:
+    with anyio.fail_after(timeout_s):
         while not done():
             await anyio.sleep(0.01)
 
@@ -216,3 +218,53 @@ async def test_a_shutdown_waits_for_those_who_answer_and_for_no_others(
         world.log.emit("server.stopping")
         await world.hooks.drain(0.3)
         assert len((tmp_path / "b").read_text().splitlines()) == 1
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """The garbage of the tests is no matter of the loop; servers freeze their heap, too."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+async def longest_turn(turns: list[float], tick_s: float) -> None:
+    """Note how long the loop works between two looks at it; others on this machine don't count."""
+    before = time.thread_time()
+    while True:
+        await anyio.sleep(tick_s)
+        now = time.thread_time()
+        turns.append(now - before)
+        before = now
+
+
+@pytest.mark.usefixtures("frozen")
+async def test_ten_thousand_events_a_second_delay_nobody(tmp_path: Path) -> None:
+    """With servers that never answer, refuse for ever, and close; and a file that takes all."""
+    tables, servers = f'[[hooks]]\nname = "file"\nfile = "{tmp_path}/log"\n', []
+    turns: list[float] = []
+    with ExitStack() as stack:
+        for name, answer in (("mute", -1), ("sick", 500), ("rude", 0), ("good", 204)):
+            server = stack.enter_context(receiving())
+            server.answers = [answer] * 100_000 if name != "good" else []
+            servers.append(server)
+            tables += webhook(server, "timeout_s = 0.5").replace("alarm", name)
+        world = World(tables)
+        async with working(world), anyio.create_task_group() as tasks:
+            await world.hooks.test("good")
+            tasks.start_soon(longest_turn, turns, 0.005)
+            for _ in range(200):
+                for number in range(100):
+                    world.log.emit("session.opened", "news", session=f"{number}", action="play")
+                await anyio.sleep(0.01)
+            await until(lambda: world.status("file").delivered == 20_000, 30)
+            tasks.cancel_scope.cancel()
+    assert max(turns) < 0.05
+    for name in ("mute", "sick", "rude"):
+        found = world.status(name)
+        assert found.delivered == 0
+        assert found.dropped + found.queue + 100 * found.running == 20_000
+    good = [one["id"] for one in servers[-1].told[1:]]
+    assert good == sorted(good)
+    assert world.status("good").delivered + world.status("good").dropped >= 10_000
