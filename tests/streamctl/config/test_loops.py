@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import parse, read_document
+from streamctl.registry import Registry
 from tests.streamctl.config.plugins import registry
 
+if TYPE_CHECKING:
+    from streamctl.errors import ConfigError
+
+INSTALLED = Registry()
 LISTENER = '[listeners.rtmp]\naddress = ":1935"\n'
 
 
@@ -79,3 +86,44 @@ def test_a_document_of_the_api_may_not_close_a_loop() -> None:
     }
     with pytest.raises(ConfigErrors, match="makes a loop"):
         read_document("b", document, config, registry(), {})
+
+
+def made(code: str, *inputs: str, slate: str = "") -> str:
+    listed = ", ".join(f'"{one}"' for one in inputs)
+    return f'[streams."{code}"]\ninputs = [{listed}]\n' + (f'slate = "{slate}"\n' if slate else "")
+
+
+def faults(text: str) -> list[ConfigError]:
+    with pytest.raises(ConfigErrors) as caught:
+        parse(text, "x.toml", INSTALLED, {})
+    return list(caught.value.errors)
+
+
+def test_streams_may_be_made_of_others_that_may_be_missing() -> None:
+    text = made("a", "publish:") + made("b/c", "copy:a", "copy:missing") + made("d", "copy:b/c")
+    text += made("e", "mixer:a,b/c", slate="file:x.mp4")
+    assert len(parse(text, "x.toml", INSTALLED, {}).streams) == 4
+
+
+@pytest.mark.parametrize("url", ["copy:a", "copy://a/", "mixer:a,x", "mixer:x,a"])
+def test_no_stream_is_made_of_itself(url: str) -> None:
+    [fault] = faults(made("a", url))
+    assert "back into itself" in fault.message
+    assert fault.line == 2
+
+
+def test_a_loop_of_copies_and_mixes_is_printed() -> None:
+    text = made("a", "publish:", "copy:b") + made("b", "mixer:c/d,x") + made("c/d", "copy:a")
+    [fault] = faults(text)
+    assert "`a` → `c/d` → `b` → `a`" in fault.message
+
+
+def test_a_template_can_make_a_loop_too() -> None:
+    text = '[templates.t]\ninputs = ["copy:a"]\n[streams.a]\ntemplate = "t"\n'
+    assert any("back into itself" in fault.message for fault in faults(text))
+
+
+def test_a_mixer_is_the_only_input() -> None:
+    [fault] = faults(made("a", "mixer:b,c", "publish:"))
+    assert fault.message == "a `mixer` must be the only input"
+    assert fault.line == 2
