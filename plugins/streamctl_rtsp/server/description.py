@@ -5,10 +5,13 @@ Specifications: RFC 8866, RFC 2326 appendix C.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import Media
+from streamctl.errors import ProtocolError
+from streamctl.media.aac import AacConfig
+from streamctl.media.packet import Codec, Media
 from streamctl.media.rtp.formats import format_of
 from streamctl.media.sdp import MediaDescription, SessionDescription, origin, serialise
 from streamctl_rtsp.wire.control import TRACK
@@ -47,8 +50,20 @@ class Described:
             and self.format.clock_rate == other.format.clock_rate
             and self.format.channels == other.format.channels
             # Parameter sets of pictures come with them.
-            and (self.media == "video" or self.format.fmtp == other.format.fmtp)
+            and (self.media == "video" or parameters(self.format) == parameters(other.format))
         )
+
+
+def parameters(told: RtpFormat) -> dict[str, object]:
+    """What is told of a sound, however it is written.
+
+    Some sources end a configuration of AAC with the words that there is no extension.
+    """
+    found: dict[str, object] = dict(told.fmtp)
+    if told.codec is Codec.AAC and "config" in told.fmtp:
+        with suppress(ValueError, ProtocolError):
+            found["config"] = AacConfig.parse(bytes.fromhex(told.fmtp["config"]))
+    return found
 
 
 def described(init: Init) -> list[Described]:

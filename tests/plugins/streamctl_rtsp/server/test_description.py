@@ -55,3 +55,13 @@ def test_the_description_is_one(host: str, anywhere: str) -> None:
     video, audio = found.media
     assert (video.kind, video.control, video.bandwidth_kbps) == ("video", "trackID=0", 2500)
     assert (audio.kind, audio.control, audio.payload_types) == ("audio", "trackID=1", (97,))
+
+
+def test_a_sound_is_the_same_however_its_configuration_ends() -> None:
+    assert AUDIO.config
+    longer = replace(AUDIO, config=AUDIO.config[:2] + bytes.fromhex("56e500"))
+    shorter = replace(AUDIO, config=AUDIO.config[:2])
+    mono = replace(AUDIO, config=bytes.fromhex("1188"))
+    plain = described(Init(1, 1, (VIDEO, shorter)))
+    assert alike(plain, described(Init(1, 1, (VIDEO, longer))))
+    assert not alike(plain, described(Init(1, 1, (VIDEO, mono))))
