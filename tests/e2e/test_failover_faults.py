@@ -26,10 +26,10 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 
-MEDIA = Recipe(seconds=20, video_kbps=500, gop=25, bframes=2)
-SHORT = Recipe(seconds=6, video_kbps=500, gop=25, bframes=2)
+MEDIA = Recipe(seconds=20, video_kbps=500, gop=25)
+SHORT = Recipe(seconds=6, video_kbps=500, gop=25)
 SOUND = Recipe(seconds=30, video=False)
-TRANSPORT = Recipe(seconds=20, container="ts", video_kbps=500, gop=25, bframes=2)
+TRANSPORT = Recipe(seconds=20, container="ts", video_kbps=500, gop=25)
 TABLE = f"""
 inputs = ["udp://{HOST}:PORT", "publish:", "publish:"]
 standby = "hot"
@@ -37,7 +37,7 @@ standby = "hot"
 [streams.news.degrade]
 no_frames_s = 2
 """
-VIEWERS = ("rtmp", "http-ts", "hls")
+VIEWERS = ("rtmp", "rtsp", "http-ts", "hls")
 SILENCE_S = 2.0
 SLACK_S = 1.0
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 FLOWING_BYTES = 4000
 """A recording of this size has begun for certain."""
-KINDS = ("rtmp", "push", "srt", "http-ts", "http-flv", "hls")
+PUSHES = ("push", "push2")
+"""Destinations, by the names that the streams have there."""
+KINDS = ("rtmp", *PUSHES, "srt", "http-ts", "http-flv", "hls")
 ALL_LISTENERS = f"""
 [log]
 level = "info"
@@ -115,7 +117,7 @@ class Audience:
         self.ts_report: TsReport | None = None
         urls = {"rtmp": server.rtmp(code)}
         if nginx is not None:
-            urls["push"] = nginx.url()
+            urls |= {kind: nginx.url(kind) for kind in PUSHES}
         for kind, url in urls.items():
             if kind in kinds:
                 path = folder / f"{kind}.flv"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.audience import KINDS, Audience, Stage, verdicts
+from tests.support.audience import KINDS, PUSHES, Audience, Stage, verdicts
 from tests.support.hls import faults
 from tests.support.peers import HOST, ffmpeg, ffmpeg_publish, free_port
 from tests.support.process import eventually
@@ -111,8 +111,9 @@ class Rehearsal:
             if "push" in self.kinds:
                 self.nginx = Nginx(self.folder / "nginx")
                 self.stack.callback(self.nginx.kill)
-                text += f'[[streams.news.push]]\nname = "copy"\nurl = "{self.nginx.url()}"\n'
-                text += "retry_s = 0.5\n"
+                for name in PUSHES:
+                    text += f'[[streams.news.push]]\nname = "{name}"\n'
+                    text += f'url = "{self.nginx.url(name)}"\nretry_s = 0.5\n'
             server = Stage(self.folder, text + self.more, rtmp=self.rtmp, rtsp=self.rtsp)
             self.server = self.stack.enter_context(server)
             self.stack = self.stack.pop_all()
