@@ -8,6 +8,11 @@ _streamctl() {
     COMPREPLY=()
     case $command:$prev in
         config:--server) return ;;
+        events:--stream) return ;;
+        events:--type) return ;;
+        events:--since) return ;;
+        events:--server) return ;;
+        hooks:--server) return ;;
         ingest:--record) _streamctl_files; return ;;
         ingest:--name) return ;;
         ingest:--rtmp) return ;;
@@ -29,8 +34,10 @@ _streamctl() {
         tui:--server) return ;;
     esac
     case $command in
-        '') _streamctl_words $'config\ningest\nplugins\nprobe\npush\nreload\nserve\nstatus\nstream\nswitch\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
+        '') _streamctl_words $'config\nevents\nhooks\ningest\nplugins\nprobe\npush\nreload\nserve\nstatus\nstream\nswitch\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
         config) _streamctl_words $'--resolved\n--server\n--json\n-h\n--help'; _streamctl_words $'check\ndiff\nshow'; _streamctl_files; ;;
+        events) _streamctl_words $'--stream\n--type\n--since\n--follow\n--server\n--json\n-h\n--help'; ;;
+        hooks) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         ingest) _streamctl_words $'--serve\n--record\n--name\n--rtmp\n--http\n--force\n--max-mb\n--loop\n--duration\n--retries\n--json\n-h\n--help'; _streamctl_files; ;;
         plugins) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         probe) _streamctl_words $'--json\n--duration\n--timeout\n-h\n--help'; _streamctl_files; ;;

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic_core import PydanticUndefined
 
+from streamctl.config.eventtypes import EVENT_TYPES
 from streamctl.config.load import parse
 from streamctl.engine.services import converter_specs
+from streamctl.engine.webhook import signature
 from streamctl.media.codecs import TITLES
 from streamctl.registry import Registry
 from streamctl.sdk.url import StreamURL
@@ -36,6 +38,8 @@ ENVIRON = {
     "FIELD_PASSPHRASE": "ten letters",
     "PARTNER_PASSPHRASE": "ten letters",
     "ORIGIN_KEY": "x",
+    "STATISTICS_URL": "https://statistics.example/players",
+    "STATISTICS_SECRET": "x",
 }
 """What the examples read from the environment."""
 
@@ -101,6 +105,7 @@ async def test_the_example_plugin_delivers(example: Any) -> None:
     "document",
     [
         *("README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md", "docs/srt.md"),
+        "docs/events.md",
         "docs/rtp.md",
         "docs/rtsp.md",
         "docs/templates.md",
@@ -165,3 +170,25 @@ def test_the_table_of_codecs_is_true() -> None:
         [codec] = [codec for codec, name in TITLES.items() if name == title]
         said = {kind for kind, cell in zip(head[1:], cells, strict=True) if cell == "yes"}
         assert said == {kind for kind, fmt in outputs.items() if codec in specs[fmt].codecs}, title
+
+
+def test_the_table_of_events_is_true() -> None:
+    section = (
+        (ROOT / "docs/events.md").read_text().partition("\n## Types\n")[2].partition("\n## ")[0]
+    )
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in section.splitlines()
+        if line.startswith("| `")
+    ]
+    said = {kind.strip("`"): tuple(re.findall(r"`(\w+)`", keys)) for kind, keys, _ in rows}
+    assert len(said) == len(rows)
+    assert said == EVENT_TYPES
+
+
+def test_receivers_can_check_signatures_as_documented() -> None:
+    made: dict[str, Any] = {}
+    exec(blocks("docs/events.md", "python")[0], made)
+    header = signature(b"[]", "s3cr3t")
+    assert made["genuine"](b"[]", header, b"s3cr3t")
+    assert not made["genuine"](b"[1]", header, b"s3cr3t")

@@ -5,7 +5,14 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamctl.api.metrics import PUSH_METRICS, STREAM_METRICS, Families, ServerCollector
+from streamctl.api.metrics import (
+    HOOK_METRICS,
+    PUSH_METRICS,
+    STREAM_METRICS,
+    Families,
+    ServerCollector,
+)
+from streamctl.hookstatus import HookCounters
 from streamctl.schema import PushCounters, StreamCounters
 from tests.support.control import FakeControl
 
@@ -34,6 +41,10 @@ def test_the_exposition_parses_and_holds_the_counters() -> None:
     refused = frozenset({("protocol", "rtmp"), ("reason", "unauthorized")})
     assert read["streamctl_refused_total", refused] == 2
     assert read["streamctl_api_refused_total", frozenset({("status", "401")})] == 4
+    hook = frozenset({("hook", "alarm")})
+    assert read["streamctl_hook_delivered_total", hook] == 7
+    assert read["streamctl_hook_dropped_total", hook] == 1
+    assert read["streamctl_hook_queue", hook] == 3
     assert read["streamctl_loop_lag_seconds", frozenset()] == 0.004
     assert read["streamctl_copies_bytes", frozenset()] == 70_000
     assert read["streamctl_reload_refused", frozenset()] == 1
@@ -53,3 +64,5 @@ def test_every_counter_of_a_stream_is_shown() -> None:
     assert shown == set(StreamCounters.__dataclass_fields__) - {"code", "pushes"}
     shown = {attribute for *_, attribute in PUSH_METRICS}
     assert shown == set(PushCounters.__dataclass_fields__) - {"name", "state"}
+    shown = {attribute for *_, attribute in HOOK_METRICS}
+    assert shown == set(HookCounters.__dataclass_fields__) - {"name"}

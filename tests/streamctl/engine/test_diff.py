@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import pytest
 
 from streamctl.config.address import Address
+from streamctl.config.load import parse
 from streamctl.config.model import (
     ApiConfig,
     Config,
@@ -18,6 +19,7 @@ from streamctl.config.model import (
     StreamConfig,
 )
 from streamctl.engine.diff import UPDATED_KEYS, diff, input_changes, inputs_lost, stream_step
+from streamctl.registry import Registry
 from streamctl.sdk.plugin import Empty, Options
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import stream_config
@@ -303,3 +305,28 @@ def test_pushes_change_without_a_restart(new: list[PushConfig], reason: str, not
     assert (step.action, step.reason) == ("update", f"changed: {reason}")
     assert step.notices == notices
     assert "secret" not in str(step)
+
+
+HOOK = '[[hooks]]\nname = "alarm"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [
+        ("", 'file = "x"', ("open", "added", "nobody")),
+        ('file = "x"', "", ("close", "removed", "what waits for it is dropped")),
+        ('file = "x"', 'file = "y"\nevents = ["*"]', ("change", "changed: events, file", "nobody")),
+        (
+            'file = "x"',
+            'command = "x"',
+            ("change", "of another kind", "what waits for it is dropped"),
+        ),
+    ],
+)
+def test_hooks_are_known_by_name(old: str, new: str, step: tuple[str, str, str]) -> None:
+    registry = Registry()
+    before, after = (parse(HOOK + one if one else "", "x", registry, {}) for one in (old, new))
+    [found] = diff(before, after).server
+    assert (found.part, found.action, found.reason) == ("hooks.alarm", *step[:2])
+    assert (found.notices or "nobody") == step[2]
+    assert not diff(after, after).server
