@@ -93,6 +93,8 @@ def render(found: StreamStatus | StreamList, host: str) -> list[RenderableType]:
         table = tables.streams(found.streams) if found.streams else "no streams"
         return [*found.faults, *([""] if found.faults else []), table]
     parts: list[RenderableType] = [tables.streams([found])]
+    if found.runtime:
+        parts.append(f"made of template {found.template}, and in no file")
     parts += [f"{cause.name}: {cause.detail} (since {cause.since})" for cause in found.causes]
     parts += [f"{name}: {text}" for name, text in found.media.notes.items()]
     parts += [fault for one in found.inputs if one.transport for fault in faults(one.transport)]

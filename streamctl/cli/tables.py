@@ -51,7 +51,7 @@ def streams(found: Iterable[StreamStatus]) -> Table:
     rows = [
         (
             stream.id,
-            state(stream.status),
+            standing(stream),
             f"{stream.type} {stream.source_addr}".strip(),
             f"{stream.video_codec} {stream.resolution}".strip(),
             kbps(stream.bitrate),
@@ -175,6 +175,12 @@ def sessions(found: Iterable[SessionStatus]) -> Table:
 def state(name: str) -> Text:
     """A state, coloured for terminals."""
     return Text(name, style=STATE_STYLE.get(name, ""))
+
+
+def standing(stream: StreamStatus) -> Text:
+    """The state of a stream, and whether it is in no file."""
+    found = state(stream.status)
+    return found.append(" runtime", style="dim") if stream.runtime else found
 
 
 def causes(stream: StreamStatus) -> str:

@@ -49,7 +49,8 @@ def resolved(config: Config) -> Table:
     shown["streams"] = {}
     for code, stream in config.streams.items():
         table = plain(stream)
-        table.pop("code")
+        for key in ("code", "runtime"):
+            table.pop(key)
         table |= table.pop("outputs_options", {})
         table["inputs"] = [flat(one) for one in stream.inputs]
         table[PUSH] = [flat(one) for one in stream.push]

@@ -86,7 +86,7 @@ def test_viewers_call_what_is_pulled_and_leave_it(tmp_path: Path, media: MediaCa
         cam = f'[templates.cam]\nprefix = "cam/"\n{demand}inputs = ["{there.rtmp("{name}")}"]\n'
         own = f'[streams.own]\n{demand}inputs = ["{there.rtmp("front")}"]\n'
         with (
-            Streamctl(tmp_path, cam + own) as server,
+            Streamctl(tmp_path, cam + own, head=HEAD) as server,
             ffmpeg_publish(media(RECIPE).path, there.rtmp("front")),
         ):
             there.wait_on_air("front")
@@ -99,6 +99,13 @@ def test_viewers_call_what_is_pulled_and_leave_it(tmp_path: Path, media: MediaCa
             for code in ("cam/front", "own"):
                 wait_idle(server, code)
             eventually(lambda: there.stream("front")["stats"]["viewers"] == 0, 10, "left")
+            over_rtsp = tmp_path / "rtsp.ts"
+            rtsp = f"rtsp://{HOST}:{server.port('rtsp')}/cam/front"
+            with ffmpeg_record(rtsp, over_rtsp) as recording:
+                eventually(lambda: media_time(over_rtsp) > 3, 30, "RTSP")
+                recording.stop(2)
+            assert judge(over_rtsp).decode_errors == []
+            wait_idle(server, "cam/front")
             hls = tmp_path / "hls.ts"
             with ffmpeg_record(server.http("/cam/front/index.m3u8"), hls) as recording:
                 eventually(lambda: media_time(hls) > 3, 30, "HLS")

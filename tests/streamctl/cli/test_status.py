@@ -41,6 +41,16 @@ def test_shows_one_stream(control: FakeControl, capsys: pytest.CaptureFixture[st
     assert " ".join(line.split()) == "s1 rtmp play 192.0.2.7:51234 0:12 7.0 MB 1.5 s 3"
 
 
+def test_marks_streams_that_are_in_no_file(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.all_streams["cam/a"] = stream("cam/a", runtime=True, template="cam")
+    assert run(["status", "cam/a"]) == 0
+    out = capsys.readouterr().out
+    assert "active runtime" in out
+    assert "made of template cam, and in no file" in out
+
+
 def test_shows_several_inputs_and_the_last_switches(
     control: FakeControl, capsys: pytest.CaptureFixture[str]
 ) -> None:
