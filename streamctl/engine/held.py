@@ -175,6 +175,8 @@ class HeldTransport:
         """Tables from before what is held."""
         self._point: int | None = None
         """The packet to begin at."""
+        self._point_at = 0.0
+        """When it came."""
 
     @property
     def ready(self) -> bool:
@@ -223,7 +225,7 @@ class HeldTransport:
                 self.frames += event.kind is not Kind.AUDIO
                 if event.rap:
                     self.keys += 1
-                    self._point = event.packet
+                    self._mark(event.packet, now)
                     found = True
         program = self.index.program
         if program is not None and not self.prober.done:
@@ -264,12 +266,16 @@ class HeldTransport:
         rows = ArrayBatch(packets).pids != lead.pid
         return np.frombuffer(packets, ROW).compress(rows).tobytes()
 
+    def _mark(self, point: int, now: float) -> None:
+        """Begin at a packet from now on; it may have come in an earlier piece."""
+        held = (piece.now for piece in reversed(self._pieces) if piece.start <= point)
+        self._point, self._point_at = point, next(held, now)
+
     def _bound(self, now: float) -> None:
         """Let go of what lies too far before the point, or too far back while there is none."""
-        pieces, point = self._pieces, self._point
-        if point is not None:
-            now = next((piece.now for piece in pieces if piece.end > point), now)
-        while len(pieces) > 1 and pieces[0].now < now - EARLY_S:
+        pieces = self._pieces
+        oldest = (now if self._point is None else self._point_at) - EARLY_S
+        while len(pieces) > 1 and pieces[0].now < oldest:
             self._drop(pieces.popleft())
         if self._bytes > HELD_BYTES:
             while pieces:
