@@ -130,6 +130,8 @@ class Hooks:
     def __init__(self, events: EventLog) -> None:
         self.events = events
         self.by_name: dict[str, Hook] = {}
+        self._by_owner: dict[str, dict[str, Hook]] = {"": {}}
+        """The same by the code of the stream that they belong to; empty = to none."""
         self._leaving: set[Hook] = set()
         self._tasks: TaskGroup | None = None
         events.listen(self._hear)
@@ -200,16 +202,19 @@ class Hooks:
         return bool(during) and not len(hook.runner.queue)
 
     def _hear(self, event: Event) -> None:
-        for hook in self.by_name.values():
+        for hook in self._by_owner[""].values():
             hook.hear(event)
+        if event.stream in self._by_owner and event.stream:
+            for hook in self._by_owner[event.stream].values():
+                hook.hear(event)
 
     def _become(self, wanted: dict[str, HookKeys], *, owner: str) -> None:
-        for name, hook in list(self.by_name.items()):
-            if owner_of(name) == owner and name not in wanted:
-                del self.by_name[name]
-                self._leave(hook, finish=bool(owner))
+        owned = self._by_owner.setdefault(owner, {})
+        for name in [name for name in owned if name not in wanted]:
+            del self.by_name[name]
+            self._leave(owned.pop(name), finish=bool(owner))
         for name, config in wanted.items():
-            before = self.by_name.get(name)
+            before = owned.get(name)
             if before is not None and before.config == config:
                 continue
             try:
@@ -217,11 +222,13 @@ class Hooks:
             except ConfigError as error:
                 log.error("hook %s: %s", name, error)
                 continue
-            self.by_name[name] = hook
+            self.by_name[name] = owned[name] = hook
             if before is not None:
                 self._leave(before, finish=False)
             if self._tasks is not None:
                 self._tasks.start_soon(hook.run)
+        if owner and not owned:
+            del self._by_owner[owner]
 
     def _leave(self, hook: Hook, *, finish: bool) -> None:
         if self._tasks is None:
@@ -237,11 +244,6 @@ class Hooks:
             await self.events.clock.sleep(LOOK_S)
         hook.scope.cancel()
         self._leaving.discard(hook)
-
-
-def owner_of(name: str) -> str:
-    """The code of the stream that a hook belongs to; empty = to none."""
-    return name.rpartition(".")[0]
 
 
 def runner_of(config: HookKeys, queue: HookQueue, clock: Clock) -> Runner:
