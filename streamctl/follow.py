@@ -33,15 +33,23 @@ def query(streams: Sequence[str], types: Sequence[str], *, live: bool) -> Query:
     return found if live else [*found, ("follow", "0")]
 
 
-def follow(client: Client, asked: Query, since: int | None) -> Iterator[Event]:
-    """Events until the server, or the connection to it, ends.
+class Place:
+    """Where a follower is."""
+
+    def __init__(self, since: int | None) -> None:
+        self.since = since
+        """The id of the event that it had last; None = it begins with what happens next."""
+
+
+def follow(client: Client, asked: Query, place: Place) -> Iterator[Event]:
+    """Events until the server, or the connection to it, ends; they move the place.
 
     Raises:
         ConnectionFailed: the server can't be reached, or wants a token.
         StreamctlError: it refuses what is asked.
         RemoteProtocolError: it is not streamctl.
     """
-    after = [] if since is None else [("since", str(since))]
+    after = [] if place.since is None else [("since", str(place.since))]
     path = f"{client.prefix}{PATH}?{urlencode([*asked, *after])}"
     client.timeout_s, before = SILENCE_S, client.timeout_s
     connection = client.connection()
@@ -52,11 +60,10 @@ def follow(client: Client, asked: Query, since: int | None) -> Iterator[Event]:
     try:
         answer = opened(client, connection, path, headers)
         with suppress(OSError, http.client.HTTPException):
-            for data in blocks(lines(answer)):
-                try:
-                    yield Event.model_validate_json(data)
-                except ValidationError:
-                    raise client.stranger() from None
+            for number, data in blocks(lines(answer)):
+                place.since = place.since if number is None else number
+                if data:
+                    yield read(client, data)
     finally:
         connection.close()
 
@@ -91,12 +98,29 @@ def lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
         yield line.rstrip(b"\r\n")
 
 
-def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The data of each event."""
+def read(client: Client, data: bytes) -> Event:
+    """One event.
+
+    Raises:
+        RemoteProtocolError: it is none.
+    """
+    try:
+        return Event.model_validate_json(data)
+    except ValidationError:
+        raise client.stranger() from None
+
+
+def blocks(lines: Iterable[bytes]) -> Iterator[tuple[int | None, bytes]]:
+    """The id and the data of each block; without data it tells the place alone."""
     data: list[bytes] = []
+    number: int | None = None
     for line in lines:
-        if line.startswith(b"data:"):
-            data.append(line.removeprefix(b"data:").removeprefix(b" "))
-        elif not line and data:
-            yield b"\n".join(data)
-            data = []
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"id" and value.isdigit():
+            number = int(value)
+        elif not line and (data or number is not None):
+            yield number, b"\n".join(data)
+            data, number = [], None

@@ -168,6 +168,9 @@ class Control(Protocol):
     def counters(self) -> ServerCounters:
         """Plain numbers for a scrape."""
 
+    def newest_event(self) -> int:
+        """The id of what happened last."""
+
     def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
         """Events as they happen, first those kept since the event ``after``.
 

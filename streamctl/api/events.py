@@ -56,10 +56,14 @@ class OpenStreams:
 class EventStream(Response):
     """An endless response that ends when the client leaves or the server stops."""
 
-    def __init__(self, events: AsyncIterator[Event], streams: OpenStreams) -> None:
+    def __init__(
+        self, events: AsyncIterator[Event], streams: OpenStreams, after: int | None = None
+    ) -> None:
+        """``after`` is the id before the first event, for clients that lose the connection."""
         super().__init__(headers={"x-accel-buffering": "no"}, media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self.events = events
+        self.after = after
         self.streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +97,8 @@ class EventStream(Response):
     async def pump(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what happens."""
         try:
-            await write(f"retry: {RETRY_MS}\n\n".encode())
+            start = "" if self.after is None else f"id: {self.after}\n"
+            await write(f"retry: {RETRY_MS}\n{start}\n".encode())
             async for event in self.events:
                 await write(encode(event))
         finally:
@@ -173,9 +178,10 @@ async def events(request: Request) -> Response:
         raise HTTPException(503, f"at most {MAX_STREAMS} event streams may be open")
     if request.method == "HEAD":
         return Response(media_type=MEDIA_TYPE)
-    if after is None and not live:
-        after = 0
-    return EventStream(only(control(request).events(after, live=live), wants), streams)
+    server = control(request)
+    if after is None:
+        after = server.newest_event() if live else 0
+    return EventStream(only(server.events(after, live=live), wants), streams, after)
 
 
 OPERATIONS = (

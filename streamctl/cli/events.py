@@ -65,13 +65,13 @@ def followed(
     from streamctl.cli import diagnostics
     from streamctl.errors import ConnectionFailed
 
-    asked = follow.query(streams, types, live=live)
+    asked, place = follow.query(streams, types, live=live), follow.Place(since)
     connected = told = False
     pause_s = RETRY_S
     while True:
         try:
-            for event in follow.follow(client, asked, since):
-                connected, told, pause_s, since = True, False, RETRY_S, event.id
+            for event in follow.follow(client, asked, place):
+                connected, told, pause_s = True, False, RETRY_S
                 yield event
             connected = True
         except ConnectionFailed as error:

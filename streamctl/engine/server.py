@@ -325,6 +325,10 @@ class Server:
             hooks=self.hooks.counters(),
         )
 
+    def newest_event(self) -> int:
+        """The id of what happened last."""
+        return self.events_log.last_id
+
     def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
         """Events as they happen, first those kept since the event ``after``."""
         return self.events_log.follow(after, live=live)

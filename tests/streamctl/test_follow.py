@@ -9,7 +9,7 @@ import pytest
 
 from streamctl.client import Client
 from streamctl.errors import ConnectionFailed, RemoteProtocolError, StreamctlError
-from streamctl.follow import blocks, follow, query
+from streamctl.follow import Place, blocks, follow, query
 from streamctl.schema import Event
 
 if TYPE_CHECKING:
@@ -43,7 +43,12 @@ def told(number: int) -> bytes:
 
 def test_data_of_several_lines_is_put_together() -> None:
     lines = [b"retry: 1", b"", b": hello", b"data: a", b"data:b", b"", b"data: c"]
-    assert list(blocks(lines)) == [b"a\nb"]
+    assert list(blocks(lines)) == [(None, b"a\nb")]
+
+
+def test_a_place_is_told_without_an_event() -> None:
+    lines = [b"retry: 1", b"id: 7", b"", b"id: x", b"data: a", b"", b": b", b""]
+    assert list(blocks(lines)) == [(7, b""), (None, b"a")]
 
 
 def test_events_are_read_until_the_connection_ends() -> None:
@@ -51,7 +56,9 @@ def test_events_are_read_until_the_connection_ends() -> None:
         client,
         requests,
     ):
-        found = list(follow(client, query(["a/b"], ["input.*"], live=True), 7))
+        place = Place(7)
+        found = list(follow(client, query(["a/b"], ["input.*"], live=True), place))
+    assert place.since == 2
     assert [event.id for event in found] == [1, 2]
     [request] = requests
     assert request.startswith(b"GET /x/api/v1/events?stream=a%2Fb&type=input.%2A&since=7 HTTP/1.1")
@@ -77,9 +84,9 @@ def test_events_are_read_until_the_connection_ends() -> None:
 )
 def test_anything_else_is_an_error(answer: bytes, error: type[Exception]) -> None:
     with answering(answer) as (client, _), pytest.raises(error):
-        list(follow(client, [], None))
+        list(follow(client, [], Place(None)))
 
 
 def test_nobody_there_is_an_error() -> None:
     with pytest.raises(ConnectionFailed):
-        list(follow(Client("http://127.0.0.1:1"), [], None))
+        list(follow(Client("http://127.0.0.1:1"), [], Place(None)))

@@ -181,6 +181,9 @@ class FakeControl:
             hooks=[HookCounters("alarm", 7, 2, 1, 3)],
         )
 
+    def newest_event(self) -> int:
+        return self.kept_events[-1].id
+
     async def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
         for event in self.kept_events:
             if after is not None and event.id > after:

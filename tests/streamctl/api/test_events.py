@@ -123,10 +123,16 @@ def test_a_head_request_does_not_wait_for_events(client: AppClient) -> None:
     assert response.headers["content-type"].startswith("text/event-stream")
 
 
+def test_a_client_is_told_first_where_it_begins(client: AppClient) -> None:
+    """Lest it loses what happens until it comes again, before it was told anything."""
+    text = client.get("/api/v1/events?follow=0&since=2").text
+    assert text.startswith("retry: 2000\nid: 2\n\nid: 3\n")
+
+
 def asked(client: AppClient, query: str) -> list[int]:
     response = client.get(f"/api/v1/events?follow=0&{query}")
     assert response.status_code == 200
-    lines = response.text.split("\n")
+    lines = response.text.partition("\n\n")[2].split("\n")
     return [int(line.removeprefix("id: ")) for line in lines if line.startswith("id: ")]
 
 
