@@ -126,7 +126,7 @@ class RuntimeStreams:
             raise StreamctlError(refusal.message)
         stream = self.coordinator.launch(config)
         self.configs[code] = config
-        stream.services.events.emit("stream.created", code)
+        stream.services.events.emit("stream.runtime_created", code, template=config.template)
         self._idle[code] = self.clock.now()
         log.info("stream %s: made of template %s for %s", code, config.template, request.ip)
         return stream
@@ -144,7 +144,7 @@ class RuntimeStreams:
                 del self.configs[code]
                 self._idle.pop(code, None)
                 await self.coordinator.stop(code, f"nobody published for {IDLE_S:.0f} s")
-                self.coordinator.services.events.emit("stream.deleted", code)
+                self.coordinator.services.events.emit("stream.runtime_expired", code)
         for code in self._idle.keys() - self.configs.keys():
             del self._idle[code]
 

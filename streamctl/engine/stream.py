@@ -296,6 +296,7 @@ class Stream:
         self.services.events.emit(
             "input.connected",
             self.code,
+            input=self.inputs.order.index(live) if live in self.inputs.order else -1,
             epoch=init.epoch,
             tracks=[t.codec.value for t in init.tracks],
         )

@@ -120,6 +120,8 @@ def check_order(kept: list[dict[str, Any]]) -> None:
     for first, second in PAIRS:
         assert found.index(first) < found.index(second), (first, second, found)
     assert kept[-1]["type"] == "server.stopping"
+    [connected] = [one for one in kept if one["type"] == "input.connected"]
+    assert connected["payload"]["input"] == 0
 
 
 def test_a_reload_changes_hooks_and_a_killed_server_leaves_no_program(tmp_path: Path) -> None:

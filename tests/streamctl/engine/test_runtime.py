@@ -159,8 +159,8 @@ async def test_streams_without_publisher_are_reaped_with_their_viewers() -> None
         assert "stage/one" not in server.running
         assert viewer.reason == "nobody published for 30 s"
         told = [event.type for event in server.events_log.history if event.stream == "stage/one"]
-        assert "stream.created" in told
-        assert told[-1] == "stream.deleted"
+        assert "stream.runtime_created" in told
+        assert told[-1] == "stream.runtime_expired"
         await server.reconciler.look()
         assert "stage/one" not in server.running
 
