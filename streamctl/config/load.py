@@ -18,7 +18,7 @@ from streamctl.config.environ import override
 from streamctl.config.faults import ConfigErrors, Fault, dotted, unknown_key
 from streamctl.config.hooks import read_hooks
 from streamctl.config.lines import line_of, scan
-from streamctl.config.loops import check_loops
+from streamctl.config.loops import check_loops, linked
 from streamctl.config.model import (
     ApiConfig,
     Config,
@@ -148,8 +148,19 @@ def read_runtime(code: str, template: Template, config: Config, registry: Regist
     Raises:
         ConfigErrors: the template makes no stream of this code.
     """
-    document = runtime_document(template, config.defaults)
-    stream = read_document(code, document, config, registry)
+    reading = Reading(registry, os.environ)
+    own = runtime_document(template, config.defaults)
+    stream = read_stream(code, own, Bases(config.defaults, config.templates), reading)
+    live = {code, code.removeprefix("live/"), f"live/{code}"}
+    check_shadows({code, *(live & config.streams.keys())}, reading)
+    if stream is not None:
+        # Peers may ask for many codes: what can't close a loop is not looked for one.
+        whole = config.model_copy(update={"streams": {**config.streams, code: stream}})
+        if linked(stream, whole, reading):
+            check_loops(whole, reading)
+        check_files([stream], config.server.media_roots, reading)
+    if stream is None or reading.faults:
+        raise ConfigErrors(Source("", {}, {}).errors(reading.faults))
     return stream.model_copy(update={"runtime": True})
 
 

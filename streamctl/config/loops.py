@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from streamctl.config.lines import Path
-    from streamctl.config.model import Config, InputConfig
+    from streamctl.config.model import Config, InputConfig, StreamConfig
     from streamctl.config.stream import Reading
     from streamctl.sdk.url import StreamURL
 
@@ -50,6 +50,13 @@ def edges(config: Config, reading: Reading) -> Iterator[tuple[str, str, Path]]:
             where = ("slate",) if entry.slate else ("inputs", number)
             for source in sources(entry, config, reading):
                 yield source, code, ("streams", code, *where)
+
+
+def linked(stream: StreamConfig, config: Config, reading: Reading) -> bool:
+    """Whether a stream feeds or is fed by others of this server."""
+    outs = (own_code(push.url, config, reading) for push in stream.push)
+    ins = (code for entry in stream.inputs for code in sources(entry, config, reading))
+    return any(code is not None for code in (*outs, *ins))
 
 
 def sources(entry: InputConfig, config: Config, reading: Reading) -> Iterator[str]:

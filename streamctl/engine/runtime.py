@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from streamctl.config.code import fault as code_fault
 from streamctl.config.load import read_runtime
 from streamctl.config.model import PublishKeys
 from streamctl.engine.logins import knows_key
@@ -77,7 +78,7 @@ class RuntimeStreams:
         path = path.strip("/")
         for code in dict.fromkeys((path, path.removeprefix("live/"))):
             template = template_of(code, self.config)
-            if template is None:
+            if template is None or code_fault(code):
                 continue
             stream = self._lookup(code, template)
             if stream is not None and offers(stream, action):

@@ -208,6 +208,8 @@ def ingest_state(stream: Stream) -> IngestState:
         return "closed"
     if stream.on_air():
         return "active"
+    if cause.IDLE in stream.causes:
+        return "paused"
     if cause.INPUT_FAILED in stream.causes:
         return "error"
     return "connecting"

@@ -74,6 +74,21 @@ def test_a_stream_under_a_prefix_comes_to_be_by_its_template() -> None:
     assert stream.read_key is not None
 
 
+def test_a_stream_that_comes_by_itself_closes_no_loop() -> None:
+    loop = '[listeners.rtmp]\naddress = ":1935"\n[templates.t]\nprefix = "t/"\n'
+    loop += '[[templates.t.push]]\nname = "p"\nurl = "rtmp://127.0.0.1/{code}"\n'
+    config = read(f'{loop}[streams."t/other"]\ninputs = ["publish:"]\n')
+    with pytest.raises(ConfigErrors, match="back into itself"):
+        read_runtime("t/x", config.templates["t"], config, registry())
+
+
+def test_a_path_that_would_mean_two_streams_makes_none() -> None:
+    config = read('[templates.t]\nprefix = "t/"\n[streams."live/t/a"]\ninputs = ["publish:"]\n')
+    assert read_runtime("t/b", config.templates["t"], config, registry()).runtime
+    with pytest.raises(ConfigErrors, match="would mean"):
+        read_runtime("t/a", config.templates["t"], config, registry())
+
+
 def test_without_inputs_a_template_waits_for_publishers() -> None:
     assert runtime("up/x", '[templates.up]\nprefix = "up/"').inputs[0].publish
 

@@ -41,7 +41,8 @@ async def test_a_stream_that_nobody_wants_is_idle_and_sound() -> None:
     assert stream.demand.sleeping
     assert set(stream.causes.active) == {cause.IDLE}
     assert not stream.causes
-    assert stream_status(stream).status == "active"
+    status = stream_status(stream)
+    assert (status.status, status.ingest_status) == ("active", "paused")
     assert stream.inputs.machine.tick(stream.clock.now()) == []
 
 
