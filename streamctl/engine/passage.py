@@ -411,11 +411,11 @@ class Passage:
                 return None
             self._open(run, unit.row, strand)
         offset = self.clock.place(strand.pid, unit.dts, unit.now, leads=leads)
-        step = self.clock.lines[strand.pid].step
-        self.timeline.passed(unit.pts + step + offset, unit.dts + offset, video=False)
+        line = self.clock.lines[strand.pid]
+        self.timeline.passed(unit.pts + line.longest + offset, unit.dts + offset, video=False)
         strand.units += 1
         if entry is not None:
-            self._cut(unit, offset, step, entry, 0)
+            self._cut(unit, offset, line.step, entry, 0)
         return offset
 
     def _data(self, run: Run, unit: Unit, strand: Strand) -> int | None:

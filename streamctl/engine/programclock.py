@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from streamctl.engine.timeline import BOTH_VALID_S, JUMP
 from streamctl.media.packet import TIMESCALE
 
+FORGETS = 8
+"""Units after which a long one hardly counts any more."""
+
 
 @dataclass(slots=True)
 class Line:
@@ -28,6 +31,9 @@ class Line:
     """The furthest that it has ever been ahead of its arrival, in ticks."""
     step: int = 0
     """Last plausible distance, 90 kHz."""
+    longest: int = 0
+    """The longest one of late: a unit of sound holds now more frames, now fewer, and what follows
+    another input's must not overlap the last."""
 
     def jumps(self, time: int, now: float) -> bool:
         """Whether a time is a jump: back always, forward only if it outruns the clock."""
@@ -53,6 +59,7 @@ class Line:
         step = time - self.source
         if 0 < step < JUMP:
             self.step = step
+            self.longest = max(step, self.longest - (self.longest - step) // FORGETS)
         self.source = time
         self.arrival = now
         return self.offset

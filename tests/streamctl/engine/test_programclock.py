@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.engine.programclock import ProgramClock
+from streamctl.engine.programclock import FORGETS, ProgramClock, new_line
 from streamctl.media.packet import TIMESCALE
 
 S = TIMESCALE
@@ -137,3 +137,17 @@ def test_data_takes_the_offset_that_puts_it_nearer_and_moves_nothing() -> None:
     assert clock.near(1001 * S, 0.1, S) == clock.offset
     assert clock.near(round(0.5 * S), 5.0, S) == clock.offset
     assert clock.jumps == 1
+
+
+def test_the_longest_of_late_distances_fades() -> None:
+    line = new_line(0, 0, 0.0)
+    at = 0
+    for step in (1000, 3000, 1000):
+        at += step
+        line.move(at, 0.0)
+    assert line.step == 1000
+    assert 2500 <= line.longest < 3000
+    for _ in range(60):
+        at += 1000
+        line.move(at, 0.0)
+    assert line.longest <= 1000 + FORGETS
