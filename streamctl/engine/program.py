@@ -11,19 +11,19 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from streamctl.engine import leash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from anyio.abc import Process
 
     from streamctl.schema import Event
 
@@ -36,6 +36,7 @@ KEPT = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDI
 """Variables of the server that programs get; those that begin with ``LC_``, too."""
 VALUE_BYTES = 32_768
 """The kernel refuses variables of 128 KiB; what is longer stands in the input alone."""
+READ_BYTES = 65_536
 WORDS_BYTES = 4096
 """What is kept of what a program says."""
 
@@ -83,68 +84,88 @@ async def run(command: Sequence[str], event: Event, further: Mapping[str, str]) 
     Raises:
         OSError: the system can't start anything.
     """
+    with ExitStack() as files:
+        kept, theirs = os.pipe()
+        files.callback(os.close, kept)
+        os.set_blocking(kept, False)
+        try:
+            process, leash_end = await start(command, environment(event, further), event, theirs)
+        finally:
+            os.close(theirs)
+        ended = os.pidfd_open(process.pid)
+        files.callback(os.close, ended)
+        tail, heard = bytearray(), anyio.Event()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen, kept, tail, heard)
+                await anyio.wait_readable(ended)
+                # One that left the group, and can't be found any more, may hold the output open.
+                with anyio.move_on_after(REAP_S):
+                    await heard.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            os.close(leash_end)
+            code = await reap(process, ended)
+    return Ended(code, last_line(tail))
+
+
+async def start(
+    command: Sequence[str], variables: Mapping[str, str], event: Event, output: int
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A program that has begun, and what ends it when it is closed."""
     reading, holding = os.pipe()
+    words = [sys.executable, "-I", "-S", str(LEASH), str(reading), str(GRACE_S), *command]
     try:
-        process = await anyio.open_process(
-            [sys.executable, "-I", "-S", str(LEASH), str(reading), str(GRACE_S), *command],
-            stderr=subprocess.STDOUT,
-            env=environment(event, further),
-            start_new_session=True,
-            pass_fds=(reading,),
-        )
+        # In a thread: uvloop would fork, which takes the longer the more media is held.
+        begin = partial(begun, words, variables, event, output, reading)
+        return await to_thread.run_sync(begin), holding
     except BaseException:
         os.close(holding)
         raise
     finally:
         os.close(reading)
-    tail, heard = bytearray(), anyio.Event()
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(feed, process, event)
-            tasks.start_soon(listen, process, tail, heard)
-            code = await process.wait()
-            # One that left the group, and cannot be found any more, may hold the output open.
-            with anyio.move_on_after(REAP_S):
-                await heard.wait()
-            tasks.cancel_scope.cancel()
-    finally:
-        os.close(holding)
-        await reap(process)
-    return Ended(code, last_line(tail))
 
 
-async def feed(process: Process, event: Event) -> None:
-    """Give the event to a program that reads it."""
-    if process.stdin is None:
-        return
-    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        await process.stdin.send(event.model_dump_json().encode() + b"\n")
-    with suppress(OSError):
-        await process.stdin.aclose()
+def begun(
+    words: Sequence[str], variables: Mapping[str, str], event: Event, output: int, passed: int
+) -> subprocess.Popen[bytes]:
+    """Start a process that reads the event; blocks."""
+    # In memory: a disk may be full, or slow.
+    with os.fdopen(os.memfd_create("event", os.MFD_CLOEXEC), "w+b") as told:
+        told.write(event.model_dump_json().encode() + b"\n")
+        told.seek(0)
+        return subprocess.Popen(
+            words,
+            stdin=told,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=variables,
+            start_new_session=True,
+            pass_fds=(passed,),
+        )
 
 
-async def listen(process: Process, tail: bytearray, heard: anyio.Event) -> None:
+async def listen(output: int, tail: bytearray, heard: anyio.Event) -> None:
     """Keep the end of what a program says."""
-    with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-        if process.stdout is not None:
-            async for data in process.stdout:
-                tail += data
-                del tail[:-WORDS_BYTES]
+    while True:
+        await anyio.wait_readable(output)
+        data = os.read(output, READ_BYTES)
+        if not data:
+            break
+        tail += data
+        del tail[:-WORDS_BYTES]
     heard.set()
 
 
-async def reap(process: Process) -> None:
-    """Wait until a program has ended, which was told to."""
+async def reap(process: subprocess.Popen[bytes], ended: int) -> int:
+    """The exit code of a program that was told to end."""
     with anyio.CancelScope(shield=True):
         with anyio.move_on_after(GRACE_S + REAP_S):
-            await process.wait()
-        if process.returncode is None:
+            await anyio.wait_readable(ended)
+        while process.poll() is None:
             process.kill()
-            await process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    await stream.aclose()
+            await anyio.wait_readable(ended)
+    return int(process.returncode)
 
 
 def last_line(tail: bytes | bytearray) -> str:
