@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Bridge(Generic[Thing]):
         """``deliver`` is called in the loop with what was put since, in order, some at a time."""
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
+        # A thread's own context does not know that a loop runs, which libraries go by.
+        self._context = copy_context()
         self._lock = threading.Lock()
         self._waiting: list[Thing] = []
         self._called = False
@@ -50,7 +53,7 @@ class Bridge(Generic[Thing]):
                 return
             self._called = True
         with suppress(RuntimeError):  # The loop was closed meanwhile.
-            self._loop.call_soon_threadsafe(self._take)
+            self._loop.call_soon_threadsafe(self._take, context=self._context)
 
     def _take(self) -> None:
         with self._lock:
@@ -68,7 +71,7 @@ class Bridge(Generic[Thing]):
                 self._waiting[:0] = things[done:]
                 again = self._called = bool(self._waiting)
             if again:
-                self._loop.call_soon(self._take)
+                self._loop.call_soon(self._take, context=self._context)
 
 
 async def ended(thread: threading.Thread) -> None:

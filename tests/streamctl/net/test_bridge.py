@@ -30,6 +30,17 @@ async def test_what_collects_comes_in_one_turn_and_in_order() -> None:
     assert bridge.waiting == 0
 
 
+async def test_what_comes_is_taken_where_the_bridge_was_made() -> None:
+    scopes: list[anyio.CancelScope] = []
+    bridge = Bridge[int](lambda things: scopes.append(anyio.CancelScope()))
+    thread = threading.Thread(target=bridge.put, args=([1, 2],))
+    thread.start()
+    thread.join()
+    await anyio.sleep(0)
+    await anyio.sleep(0)
+    assert len(scopes) == 1
+
+
 async def test_nothing_wakes_nobody() -> None:
     calls: list[list[int]] = []
     Bridge(calls.append).put([])
