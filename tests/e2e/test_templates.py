@@ -20,6 +20,8 @@ from tests.support.peers import (
 )
 from tests.support.process import eventually
 from tests.support.recorded import assert_clean, record_rtmp, wait_media
+from tests.support.srt import HEAD as SRT
+from tests.support.srt import SrtServer
 from tests.support.ts import whole_units
 from tests.support.upstream import media_time
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(120)]
 
 RECIPE = Recipe(seconds=60, video_kbps=600, bframes=0, gop=25)
+TS = Recipe(seconds=30, container="ts", video_kbps=600, bframes=0, gop=25)
 HEAD = f'{CONFIG}[listeners.rtsp]\naddress = "{HOST}:0"\n'
 STAGE = '[templates.stage]\nprefix = "stage/"\npublish_key = "k"\n'
 
@@ -37,6 +40,11 @@ def status_of(server: Streamctl, code: str, method: str = "GET") -> tuple[int, s
     """What the API says of a stream."""
     status, answer = server.ask(f"/api/v1/streams/{code.replace('/', '~')}", method)
     return status, str(answer)
+
+
+def codes(server: Streamctl) -> list[str]:
+    """The streams that there are."""
+    return [stream["id"] for stream in server.ask("/api/v1/streams")[1]["streams"]]
 
 
 def wait_idle(server: Streamctl, code: str) -> None:
@@ -76,6 +84,24 @@ def test_a_publisher_makes_its_stream(tmp_path: Path, media: MediaCache) -> None
             assert answer[0] == 409
             assert "template `stage`" in answer[1]
     assert "stage/a" not in server.config.read_text()
+
+
+@pytest.mark.needs("srt-live-transmit")
+def test_publishers_of_srt_and_rtp_make_streams_too(tmp_path: Path, media: MediaCache) -> None:
+    path = str(media(TS).path)
+    head = f'{SRT}[listeners.rtp]\naddress = "{HOST}:0"\nstream = "stage/{{ssrc}}"\n'
+    open_stage = '[templates.stage]\nprefix = "stage/"\n'
+    with SrtServer(tmp_path, open_stage, head=head) as server:
+        rtp = f"rtp://{HOST}:{server.port('rtp')}"
+        with (
+            ffmpeg("-re", "-i", path, "-c", "copy", "-f", "mpegts", server.srt("publish:stage/s")),
+            ffmpeg("-re", "-i", path, "-c", "copy", "-f", "rtp_mpegts", rtp),
+        ):
+            eventually(lambda: len(codes(server)) == 2, 20, "two streams")
+            for code in codes(server):
+                server.wait_on_air(code)
+                assert server.stream(code)["runtime"]
+                assert_clean(judge(record(server, f"/{code}/mpegts")), code)
 
 
 def test_viewers_call_what_is_pulled_and_leave_it(tmp_path: Path, media: MediaCache) -> None:
