@@ -7,7 +7,7 @@ import pytest
 from streamctl.config.hooks import reach, refuse_reach, short_hooks
 from streamctl.config.load import parse
 from streamctl.config.model import CommandConfig, EventFileConfig, WebhookConfig
-from streamctl.config.show import hidden, resolved, secret_names
+from streamctl.config.show import hidden, resolved, restored, secret_names
 from streamctl.errors import ConfigError
 from streamctl.registry import Registry
 
@@ -104,6 +104,7 @@ def test_no_secret_of_a_hook_is_shown() -> None:
     for text in shown:
         assert not [word for word in ("s3cr3t", "also", "s1gn", "t0k3n") if word in text], text
     assert 'secret = "env:SIGNING"' in shown[2]
+    assert restored(shown[2], HOOKS, secret_names(REGISTRY)) == HOOKS
 
 
 def test_keys_of_a_stream_are_short_for_hooks() -> None:
