@@ -148,7 +148,7 @@ class Audience:
             if self.hls is not None:
                 self.stack.enter_context(self.hls)
             try:
-                eventually(lambda: not self.silent(), 25, "bytes for every viewer")
+                eventually(lambda: not self.silent(), 40, "bytes for every viewer")
             except AssertionError as error:
                 raise AssertionError(f"{error}: {self.silent()}") from None
             self.stack = self.stack.pop_all()

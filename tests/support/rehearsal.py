@@ -157,7 +157,7 @@ class Rehearsal:
         connection.close()
         assert answer.status == 200, said
 
-    def act(self, name: str, after: int, *, at: float | None = None, timeout_s: float = 25) -> None:
+    def act(self, name: str, after: int, *, at: float | None = None, timeout_s: float = 40) -> None:
         """Wait until that input is on air, and note it; ``at`` is when that became necessary."""
         began = time.time() if at is None else at
         self.server.wait_input(after, timeout_s)
@@ -190,7 +190,7 @@ class Rehearsal:
         """Wait until an input is in a state."""
         eventually(
             lambda: self.server.inputs()[priority]["status"] == state,
-            20,
+            40,
             f"input {priority} is {state}",
         )
 
