@@ -164,9 +164,13 @@ async def only(
     events: AsyncIterator[Event], wants: Callable[[Event], bool]
 ) -> AsyncIterator[Event]:
     """Those events that are wanted."""
-    async for event in events:
-        if wants(event):
-            yield event
+    try:
+        async for event in events:
+            if wants(event):
+                yield event
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
 
 
 async def events(request: Request) -> Response:
