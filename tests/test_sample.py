@@ -94,7 +94,15 @@ def test_shows_defaults_where_it_says_so() -> None:
     for key in ("standby", "probe_after_s", "failback_after_s", "slate_after_s"):
         assert getattr(big, key) == StreamKeys.model_fields[key].default
     news = complete.streams["news"]
-    same = {"on_demand", "close_after_s", "packet_timeout_s", "slow_viewer_timeout_s", "buffer_s", "buffer_bytes", "merge_ms"}
+    same = {
+        "on_demand",
+        "close_after_s",
+        "packet_timeout_s",
+        "slow_viewer_timeout_s",
+        "buffer_s",
+        "buffer_bytes",
+        "merge_ms",
+    }
     for key in same:
         assert getattr(news, key) == StreamKeys.model_fields[key].default
 

@@ -106,8 +106,8 @@ def test_a_mix_keeps_pictures_and_sound_together(tmp_path: Path, media: MediaCac
             *("-map", "0:a", "-c", "copy", "-f", "flv", server.rtmp("radio")),
         ):
             server.wait_on_air()
-            ts = record_ts(server, 6)
-            flv = record_rtmp(server.rtmp(), tmp_path / "m.flv", 4)
+            ts = record_ts(server, 4)
+            flv = record_rtmp(server.rtmp(), tmp_path / "m.flv", 3)
             [source] = server.stream()["inputs"]
             assert source["status"] == "active"
             assert server.stream("cam")["stats"]["viewers"] == 0
