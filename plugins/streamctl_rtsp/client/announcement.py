@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed
 from streamctl.media.codecs import TITLES
+from streamctl.media.rtp.announced import Described, alike, described
 from streamctl_rtsp.client.dialogue import SDP, check, location_of, methods_of
-from streamctl_rtsp.server.description import Described, alike, describe, described
+from streamctl_rtsp.server.description import describe
 from streamctl_rtsp.wire.control import TRACK, resolve
 from streamctl_rtsp.wire.message import Method, Status, phrase
 from streamctl_rtsp.wire.offer import OfferedTrack

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import NotReady
 from streamctl.media.packet import TIMESCALE, Boundary, Init, InitChange, Packet, Skipped
 from streamctl_rtsp.client.keep_alive import period
-from streamctl_rtsp.client.publication import Publication, SentTrack
+from streamctl.media.rtp.publication import Publication, SentTrack
 from streamctl_rtsp.wire.message import Method
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from streamctl_rtsp.wire.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamctl.media.rtp.announced import Described
     from streamctl.sdk.lane import Wire
-    from streamctl_rtsp.server.description import Described
     from streamctl_rtsp.server.multicast import Group
     from streamctl_rtsp.server.viewer import Viewer
     from streamctl_rtsp.wire.frames import Shared

@@ -18,8 +18,8 @@ from streamctl_rtsp.wire.frames import spans
 
 if TYPE_CHECKING:
     from streamctl.media.packet import Init
+    from streamctl.media.rtp.announced import Described
     from streamctl.sdk.lane import Cursor
-    from streamctl_rtsp.server.description import Described
 
 NTP_SECOND = 1 << 32
 

@@ -11,8 +11,9 @@ import anyio
 
 from streamctl.errors import NotReady
 from streamctl.media.packet import Boundary, Format, InitChange
+from streamctl.media.rtp.announced import alike, described
 from streamctl_rtsp.server.delivery import Inside, OverUdp, ToGroup
-from streamctl_rtsp.server.description import alike, describe, described
+from streamctl_rtsp.server.description import describe
 from streamctl_rtsp.server.reply import Declined, ok
 from streamctl_rtsp.server.reports import Landing, Reporter, landing
 from streamctl_rtsp.wire.control import TRACK, resolve
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamctl.media.packet import Item
+    from streamctl.media.rtp.announced import Described
     from streamctl.sdk.session import Grant, Session
     from streamctl_rtsp.server.delivery import Delivery
-    from streamctl_rtsp.server.description import Described
     from streamctl_rtsp.server.session import RtspSession
     from streamctl_rtsp.wire.control import Target
     from streamctl_rtsp.wire.message import Response

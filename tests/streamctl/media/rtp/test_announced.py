@@ -1,0 +1,45 @@
+"""What receivers are told of tracks, and which others they can play."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from streamctl.media.packet import Codec, Init, Track
+from streamctl.media.rtp.announced import alike, described
+from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, avcc
+
+
+def init(*tracks: Track) -> Init:
+    return Init(1, 1, tracks)
+
+
+def test_pictures_come_first_whatever_their_source() -> None:
+    one = described(init(VIDEO, AUDIO))
+    other = described(init(replace(AUDIO, id=0), replace(VIDEO, id=1)))
+    assert [(track.index, track.id, track.media) for track in other] == [
+        (0, 1, "video"),
+        (1, 0, "audio"),
+    ]
+    assert alike(one, other)
+
+
+def test_tracks_without_a_configuration_are_not_described() -> None:
+    assert described(init(Track(0, Codec.H264), Track(1, Codec.DATA, b""))) == []
+
+
+@pytest.mark.parametrize(
+    ("tracks", "same"),
+    [
+        ((replace(VIDEO, config=avcc(b"\x68\xeb\xe3\xcb\x22\xc1")), AUDIO), True),
+        ((VIDEO,), False),
+        ((VIDEO, replace(AUDIO, sample_rate=44_100)), False),
+        ((VIDEO, replace(AUDIO, config=bytes.fromhex("1188"))), False),
+        ((AUDIO, AUDIO), False),
+    ],
+)
+def test_who_knows_some_tracks_can_play_others_that_are_alike(
+    tracks: tuple[Track, ...], same: bool
+) -> None:
+    assert alike(described(init(VIDEO, AUDIO)), described(init(*tracks))) is same
