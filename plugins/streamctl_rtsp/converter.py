@@ -187,12 +187,10 @@ class RtpConverter:
         sent = self._sent.get(packet.track)
         if sent is None:
             return
-        join = b""
         time = packet.dts
         shown = packet.track == self._video
         rap = packet.kind is KEY and shown if self._video >= 0 else self._audio_rap(time)
-        if rap:
-            join = self._reports(packet.pts)
+        join = self._reports(packet.pts) if rap else b""
         first = sent.sequence
         try:
             data = sent.frames(packet)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from streamctl.net.burst import Burst
 from streamctl_rtsp.wire.frames import Shared, spans
 from streamctl_rtsp.wire.spread import STEP_S, Spread
+from streamctl_rtsp.wire.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FULL_BYTES = 98_304
 """So much may wait of what a player catches up with: 8 ms at 100 Mbit/s."""
+HEADER_BYTES = 12
+"""Of a packet, before its payload."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Of live media: the largest pictures there are, and some more."""
 
@@ -155,6 +158,18 @@ class UdpWire:
             self.full = False
             self.serve()
         return bool(self._queue)
+
+    def waiting(self, track: int) -> Tally:
+        """What of a track has not left."""
+        wanted = self.outlets.get(2 * track)
+        packets = octets = 0
+        at = self._at
+        for outlet, burst in self._queue:
+            if outlet is wanted:
+                packets += burst.count - at
+                octets += sum(burst.sizes[at:])
+            at = 0
+        return Tally(packets, octets - packets * HEADER_BYTES)
 
     def unsent(self) -> int:
         """Bytes that have not left."""

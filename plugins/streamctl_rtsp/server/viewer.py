@@ -23,7 +23,7 @@ from streamctl_rtsp.wire.message import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamctl.media.packet import Item
+    from streamctl.media.packet import Init, Item
     from streamctl.media.rtp.announced import Described
     from streamctl.sdk.session import Grant, Session
     from streamctl_rtsp.server.delivery import Delivery
@@ -51,10 +51,11 @@ class Viewer:
         self.grant = grant
         self.session: Session = session
         self.playback = peer.port.gate.play(grant, session, Format.RTP)
+        self.reporter = Reporter(self.playback, session, self.ctx.clock)
         self.tracks: list[Described] = []
         """What the client is told of; empty = it is not known yet."""
         if self.playback.init is not None:
-            self.tracks = described(self.playback.init)
+            self._learn(self.playback.init)
         self.delivery: Delivery | None = None
         self.heard = 0.0
         """When the client last reported by another way than its connection."""
@@ -62,7 +63,6 @@ class Viewer:
         self.over = False
         self._waits_to_join = False
         """The wire was full when the client began."""
-        self._reporter: Reporter | None = None
 
     @property
     def flowing(self) -> bool:
@@ -81,6 +81,8 @@ class Viewer:
 
     async def wait(self) -> bool:
         """Wait until the tracks are known, but not for ever; whether they are."""
+        if self.playback.absent:
+            return False
         cursor = self.playback.cursor
         with anyio.CancelScope() as scope:
             timer = self.ctx.clock.call_later(WAIT_S, scope.cancel)
@@ -127,7 +129,6 @@ class Viewer:
         if found is not None:
             if not alike(self.tracks, described(found.init)):
                 raise Declined(Status.NOT_ACCEPTABLE, "the stream goes on with other tracks")
-            self._reporter = Reporter(self.tracks, found, self.ctx.clock.now())
             info = [self._info(track, found) for track in sorted(self.delivery.tracks)]
         fields = [("Range", "npt=0.000-")]
         if info:
@@ -165,12 +166,8 @@ class Viewer:
         """Tell the client how the clocks of its tracks stand."""
         if not self.playing or self.delivery is None or (self.inside and self.peer.full):
             return
-        if self._reporter is None:
-            return
         for track in sorted(self.delivery.tracks):
-            data = self._reporter.report(track, now)
-            if data:
-                self.delivery.report(track, data)
+            self.delivery.report(track)
 
     def paused(self) -> None:
         """The wire is full."""
@@ -200,7 +197,11 @@ class Viewer:
         """Learn the tracks from what a lane begins with."""
         for item in items:
             if isinstance(item, (Boundary, InitChange)):
-                self.tracks = described(item.init)
+                self._learn(item.init)
+
+    def _learn(self, init: Init) -> None:
+        self.tracks = described(init)
+        self.reporter.know(self.tracks)
 
     def _track(self, target: Target) -> Described:
         """The track that a URL names.
@@ -244,6 +245,6 @@ class Viewer:
         report = found.reports.get(track)
         return RtpInfo(
             resolve(self.target.base, f"{TRACK}{track}"),
-            found.sequences.get(track),
+            report.packets & 0xFFFF if report is not None else None,
             report.timestamp if report is not None else None,
         )
