@@ -88,13 +88,14 @@ class Rig:
         self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session)
         return wire, session
 
-    def video(self, *, gop: int = 25, size: int = 0, flags: int = 0) -> bytes:
+    def video(self, *, gop: int = 25, size: int = 0, flags: int = 0, units: int = 0) -> bytes:
         rap = self.number % gop == 0
         start = self.number * FRAME
         data = (f"K{self.number}," if rap else f"P{self.number},").encode() + bytes(size)
         join = b"J," if rap else b"S," if flags & Flag.LEADING else b""
         lead, data = data[:1], data[1:]
-        self.lane.append([Chunk(data, start, start + FRAME, rap, True, 1, join, flags, lead)])
+        end = start + FRAME
+        self.lane.append([Chunk(data, start, end, rap, True, 1, join, flags, lead, units)])
         self.number += 1
         return data
 
@@ -301,6 +302,52 @@ def test_a_viewer_that_is_too_far_behind_lands_on_a_picture_and_is_counted() -> 
     assert session.skipped_time > 0
     assert wire.bytes.startswith(b"J,K0,P1,J,K100,P101,")
     assert wire.bytes.endswith(b"P120,")
+
+
+def test_units_of_what_was_written_add_up_for_each_viewer() -> None:
+    rig = Rig()
+    wire, session = rig.viewer()
+    rig.video(units=1)
+    rig.video(units=10)
+    rig.lane.append([Chunk(b"a,", 0, 0, rap=False, flush=False, epoch=1, units=100)])
+    assert rig.fanout.units(session) == 11, "sound waits for the next picture"
+    rig.video(units=1000)
+    _, late = rig.viewer()
+    assert rig.fanout.units(session) == rig.fanout.units(late) == 1111
+    wire.full = True
+    rig.video(units=10_000)
+    for _ in range(120):
+        rig.video(units=100_000)
+    assert rig.fanout.units(session) == 11_111
+    rig.fanout.tick(rig.clock.now())
+    wire.full = False
+    rig.fanout.serve(session)
+    assert session.skips == 1
+    assert rig.fanout.units(session) == 11_111 + 24 * 100_000, "not what was skipped"
+    rig.fanout.remove(session)
+    assert rig.fanout.units(session) == 0
+
+
+def test_a_viewer_may_be_greeted_wherever_it_lands() -> None:
+    rig = Rig()
+    wire, session = FakeWire(), Session("s", "x", Action.PLAY, "x", "::1", 1, "", 0.0, print)
+    wire.on_full = lambda: rig.fanout.park(session)
+    met: list[tuple[bytes, int]] = []
+
+    def greet(chunk: Chunk) -> bytes:
+        met.append((chunk.join, rig.fanout.units(session)))
+        return b"hello,"
+
+    rig.fanout.add(LaneCursor(rig.lane, lambda: None), wire, session, greet)
+    rig.video(units=1)
+    wire.full = True
+    for _ in range(120):
+        rig.video(units=1)
+    rig.fanout.tick(rig.clock.now())
+    wire.full = False
+    rig.fanout.serve(session)
+    assert wire.bytes.startswith(b"hello,K0,P1,hello,K100,P101,")
+    assert met == [(b"J,", 0), (b"J,", 2)]
 
 
 def test_a_viewer_that_fell_off_the_tail_lands_on_a_picture() -> None:
