@@ -11,7 +11,8 @@ STEP_S = 0.002
 """The time between two wake-ups."""
 LEAST = 8
 """Packets of one wake-up: fewer would be more wake-ups than packets are worth."""
-PACKET_BYTES = 1400
+FIRST_BYTES = LEAST * 1400
+"""What leaves at once of what a receiver catches up with."""
 CATCH_UP = 2.0
 """Times the media's rate."""
 UNKNOWN_RATE = 1_000_000.0
@@ -27,11 +28,13 @@ class Spread:
 
     def __init__(self, interval_s: float = 0.04) -> None:
         self.waiting = 0
+        self.waiting_bytes = 0
         self.rate = 0.0
         """Bytes per second while the receiver catches up; 0 = it does not."""
         self._interval_s = interval_s
         self._share = LEAST
         self._credit = 0.0
+        """Bytes that may leave while the receiver catches up."""
         self._put_at: float | None = None
         self._taken_at = 0.0
 
@@ -39,11 +42,11 @@ class Spread:
         """What follows is from before: the media's rate is so much."""
         if not self.rate:
             self._taken_at = now
-            self._credit = LEAST
+            self._credit = FIRST_BYTES
         self.rate = (rate or UNKNOWN_RATE) * CATCH_UP
 
-    def put(self, packets: int, now: float) -> None:
-        """So many more packets wait."""
+    def put(self, packets: int, size: int, now: float) -> None:
+        """So many more packets wait, which have so many bytes."""
         if not self.rate:
             if self._put_at is not None:
                 gap = min(max(now - self._put_at, SHORTEST_S), LONGEST_S)
@@ -53,21 +56,24 @@ class Spread:
             share = -(-(self.waiting + packets) // int(steps))
             self._share = max(share, LEAST, self._share if self.waiting else 0)
         self.waiting += packets
+        self.waiting_bytes += size
 
     def due(self, now: float) -> int:
         """How many may leave now."""
-        if not self.rate:
+        if not self.rate or not self.waiting:
             return min(self._share, self.waiting)
-        self._credit += (now - self._taken_at) * self.rate / PACKET_BYTES
+        self._credit += (now - self._taken_at) * self.rate
         self._taken_at = now
-        ready = min(int(self._credit), self.waiting)
+        # By their own size: those of a stream of few bits are small, too.
+        ready = min(int(self._credit * self.waiting / self.waiting_bytes), self.waiting)
         return ready if ready >= min(LEAST, self.waiting) else 0
 
-    def left(self, packets: int) -> None:
-        """So many have left."""
+    def left(self, packets: int, size: int) -> None:
+        """So many have left, which had so many bytes."""
         self.waiting -= packets
+        self.waiting_bytes -= size
         if self.rate:
-            self._credit -= packets
+            self._credit -= size
             if not self.waiting:
                 self.rate = 0.0
                 self._put_at = None
