@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamctl.errors import Unsupported
+from streamctl.media.codecs import TITLES
 from streamctl.media.packet import Media
 from streamctl.media.rtp.formats import format_of
 
@@ -67,3 +69,17 @@ def alike(tracks: Sequence[Described], others: Sequence[Described]) -> bool:
     return len(tracks) == len(others) and all(
         one.same(other) for one, other in zip(tracks, others, strict=True)
     )
+
+
+def left_out(init: Init, told: Sequence[Described]) -> str:
+    """Names of the tracks of a stream that are not among those that are sent; empty = none.
+
+    Raises:
+        Unsupported: nothing of what the stream shows is sent.
+    """
+    sent = {one.id for one in told}
+    shown = [track for track in init.tracks if track.media is Media.VIDEO] or init.tracks
+    if shown and not any(track.id in sent for track in shown):
+        raise Unsupported(f"RTP can't carry {TITLES[shown[0].codec]}")
+    missing = [track for track in init.tracks if track.id not in sent]
+    return ", ".join(TITLES.get(track.codec, str(track.codec)) for track in missing)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from streamctl.errors import Unsupported
 from streamctl.media.packet import Codec, Init, Track
-from streamctl.media.rtp.announced import alike, described
+from streamctl.media.rtp.announced import alike, described, left_out
 from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, avcc
 
 
@@ -43,3 +44,18 @@ def test_who_knows_some_tracks_can_play_others_that_are_alike(
     tracks: tuple[Track, ...], same: bool
 ) -> None:
     assert alike(described(init(VIDEO, AUDIO)), described(init(*tracks))) is same
+
+
+def test_what_is_left_out_is_named() -> None:
+    flac = Track(2, Codec.FLAC, bytes(34), sample_rate=48_000, channels=2)
+    stream = init(VIDEO, AUDIO, flac)
+    assert left_out(stream, described(stream)) == "FLAC"
+    assert left_out(init(VIDEO, AUDIO), described(init(VIDEO, AUDIO))) == ""
+
+
+@pytest.mark.parametrize(
+    "tracks", [(Track(0, Codec.MPEG2, b""), AUDIO), (replace(AUDIO, codec=Codec.FLAC),)]
+)
+def test_a_stream_of_which_nothing_would_be_seen_is_refused(tracks: tuple[Track, ...]) -> None:
+    with pytest.raises(Unsupported, match="RTP can't carry"):
+        left_out(init(*tracks), described(init(*tracks)))
