@@ -5,7 +5,7 @@ WORKERS ?= 3
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test test-links interop bench-rtmp bench-http bench-ingest generate lock
+.PHONY: help lint check test test-links interop bench-rtmp bench-rtsp bench-http bench-ingest generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,9 @@ interop: ## real publishers x outputs x players x media, writes docs/interop.md;
 
 bench-rtmp: ## CPU per Gbit against nginx-rtmp; BENCH="--runs 1 --only 50" for a quick look
 	$(PYTHON) tests/bench/bench_rtmp.py $(BENCH)
+
+bench-rtsp: ## RTSP viewers against RTMP viewers; over UDP what is lost, and how it is paced
+	$(PYTHON) tests/bench/bench_rtsp.py $(BENCH)
 
 bench-http: ## segments and playlists against nginx, HTTP-TS against RTMP viewers
 	$(PYTHON) tests/bench/bench_http.py $(BENCH)
