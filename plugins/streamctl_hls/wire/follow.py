@@ -4,7 +4,7 @@ Segments come by their sequence numbers, each once; parts of the newest one come
 server offers them. Numbers that begin anew, and segments that were gone before they could be
 fetched, are told as breaks. When to load again is told too, fetching is left to others.
 
-Specification: RFC 8216bis, sections 6.2.1, 6.3.3, 6.3.4 and 6.2.5.2.
+Specification: RFC 8216bis, sections 4.4.2.2, 6.2.1, 6.3.3, 6.3.4 and 6.2.5.2.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 START_TARGETS = 3
 """How far from the end of a live playlist fetching begins, in target durations (6.3.3)."""
+ROUNDING_S = 0.001
+"""What sums of durations may be wrong by."""
 REMEMBERED = 64
 """Addresses of segments, by which an old playlist is told from one that begins anew."""
 STALE_LOADS = 3
@@ -62,6 +64,10 @@ class Follower:
         """How many parts of it were taken."""
         self.lost = 0
         """Segments that were gone before they could be taken."""
+        self.start_s: float | None = None
+        """Where playlists are begun that don't tell themselves."""
+        self.behind_s = 0.0
+        """How far behind the end of a live playlist its server wanted us to begin."""
         self._seen: OrderedDict[int, str] = OrderedDict()
         self._stale = 0
         self._broken = self._missed = ""
@@ -145,14 +151,24 @@ class Follower:
         )
 
     def _start(self, playlist: MediaPlaylist) -> None:
-        """Choose where to begin: at the first segment, or some way from the end of a live list."""
+        """Choose where to begin: at the first segment, or some way from the end of a live list.
+
+        ``EXT-X-START`` may lead anywhere in a list that has ended, and further back in a live one
+        (4.4.2.2); from the beginning of that it is not counted, as each attempt would repeat it.
+        """
         segments = playlist.segments
+        start_s = playlist.start_s if playlist.start_s is not None else self.start_s or 0.0
         self.next, self.part = playlist.sequence, 0
-        if playlist.ended or not segments:
+        if not segments:
             return
+        if playlist.ended:
+            length_s = sum(each.duration_s for each in segments) if start_s < 0 else 0.0
+            self.next = begun(segments, start_s + length_s)
+            return
+        self.behind_s = max(0.0, -start_s)
         if playlist.part_target_s and segments[-1].key is None and self._start_low(playlist):
             return
-        left_s = max(START_TARGETS * playlist.target_s, playlist.hold_back_s)
+        left_s = max(START_TARGETS * playlist.target_s, playlist.hold_back_s, self.behind_s)
         for segment in reversed(segments):
             if segment.at is None:
                 continue
@@ -163,7 +179,8 @@ class Follower:
 
     def _start_low(self, playlist: MediaPlaylist) -> bool:
         """Begin with an independent part near the end; whether there is one."""
-        left_s = playlist.part_hold_back_s or START_TARGETS * playlist.part_target_s
+        hold_s = playlist.part_hold_back_s or START_TARGETS * playlist.part_target_s
+        left_s = max(hold_s, self.behind_s)
         for segment in reversed(playlist.segments):
             if not segment.parts:
                 return False
@@ -207,6 +224,16 @@ class Follower:
                 self._seen[segment.sequence] = name_of(segment.at.url)
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def begun(segments: Sequence[Segment], at_s: float) -> int:
+    """The number of the segment that is played at a time; the nearest if there is none."""
+    end_s = 0.0
+    for segment in segments:
+        end_s += segment.duration_s
+        if end_s > at_s + ROUNDING_S:
+            return segment.sequence
+    return segments[-1].sequence
 
 
 def name_of(url: str) -> str:

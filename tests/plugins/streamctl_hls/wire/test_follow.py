@@ -64,6 +64,37 @@ def test_playlists_that_have_ended_begin_at_their_beginning() -> None:
     assert numbers(Follower().take(playlist(10, 15, ended=True))) == [10, 11, 12, 13, 14]
 
 
+@pytest.mark.parametrize(
+    ("start_s", "first"),
+    [(0.0, 0), (3.9, 1), (4.0, 2), (999.0, 9), (-1.0, 9), (-4.0, 8), (-5.0, 7), (-999.0, 0)],
+)
+def test_a_playlist_that_has_ended_begins_where_it_says(start_s: float, first: int) -> None:
+    assert Follower().take(playlist(0, 10, ended=True, start_s=start_s))[0].sequence == first
+
+
+@pytest.mark.parametrize(
+    ("start_s", "first"), [(-1.0, 17), (-8.0, 16), (-9.0, 15), (-999.0, 10), (0.0, 17), (4.0, 17)]
+)
+def test_a_live_playlist_begins_no_nearer_to_its_end_than_usual(start_s: float, first: int) -> None:
+    follower = Follower()
+    assert follower.take(playlist(10, 20, start_s=start_s))[0].sequence == first
+    assert follower.behind_s == max(0.0, -start_s)
+
+
+def test_the_multivariant_playlist_tells_where_to_begin_unless_the_other_does() -> None:
+    follower = Follower()
+    follower.start_s = -8.0
+    assert follower.take(playlist(10, 20))[0].sequence == 16
+    follower = Follower()
+    follower.start_s = -8.0
+    assert follower.take(playlist(10, 20, start_s=-12.0))[0].sequence == 14
+
+
+def test_parts_begin_further_back_where_that_is_wanted() -> None:
+    assert numbers(Follower().take(low(10, 20, 2, start_s=-2.5)))[0] == 19
+    assert numbers(Follower().take(low(10, 20, 2, start_s=-0.5)))[0] == (19, 2)
+
+
 def test_an_empty_playlist_begins_with_what_comes() -> None:
     follower = Follower()
     assert follower.take(playlist(4, 4)) == []
