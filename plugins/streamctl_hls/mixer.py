@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamctl.media.packet import Track
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.transport import TransportOptions
     from streamctl_hls.feed import Feed
     from streamctl_hls.wire.playlist import Rendition
 
@@ -44,12 +45,20 @@ class Mixer:
     """Plays feeds into an epoch."""
 
     def __init__(
-        self, feeds: Sequence[Feed], sounds: Sequence[Rendition], out: EpochWriter, ctx: Context
+        self,
+        feeds: Sequence[Feed],
+        sounds: Sequence[Rendition],
+        out: EpochWriter,
+        ctx: Context,
+        chosen: TransportOptions | None = None,
     ) -> None:
         self.out = out
         self.clock = ctx.clock
         self.pacer = LivePacer()
+        self.put_at = ctx.clock.now()
+        """When something was written last."""
         self.main = Strand(feeds[0], media=SILENT if sounds else EVERYTHING, rendition=None)
+        self.main.chosen = chosen
         self.strands = [self.main]
         for feed, rendition in zip(feeds[1:], sounds, strict=True):
             self.strands.append(Strand(feed, media=SOUND, rendition=rendition))
@@ -137,6 +146,7 @@ class Mixer:
 
     def _put(self, ready: list[Packet], now: float) -> None:
         if ready:
+            self.put_at = now
             self.out.put(ready.copy(), now)
             ready.clear()
 
