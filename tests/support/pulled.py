@@ -138,7 +138,7 @@ PULLED = (
         protocol="http-flv",
     ),
     Publisher(
-        "gst-rtsp-server",
+        "GStreamer RTSP server",
         GSTREAMER,
         lambda: gstreamer_version("rtspclientsink"),
         with_gst_rtsp_server,
