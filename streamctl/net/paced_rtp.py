@@ -1,7 +1,8 @@
-"""Sends what a stream gives as RTP over UDP, at the pace of its media.
+"""Sends what a stream gives as RTP, at the pace of its media.
 
-There may be nobody who could ask for what was before, so it begins with a random-access point that
-is new, not with one that would leave the receivers behind for as long as the push lasts.
+Receivers that take when a packet comes for when it is shown can't tell the times of what comes in a
+burst, over TCP as little as over UDP. So nothing leaves in one, and a push begins with a
+random-access point that is new, not with one that would leave the receivers behind for long.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl.errors import NotReady, StreamctlError
-from streamctl.media.packet import TIMESCALE, Packet, Skipped
+from streamctl.media.packet import TIMESCALE, Kind, Packet, Skipped
 from streamctl.media.rtp.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from streamctl.media.packet import Init, Item
     from streamctl.media.rtp.publication import Datagram, Publication
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
 
 FRESH = TIMESCALE
 """A random-access point this old is not begun with."""
+PATIENCE_S = 10.0
+"""How long a new one is waited for: some streams have none for minutes."""
 STEP_S = 0.002
 """What is due within it leaves together."""
 LOOK_S = 0.02
 """How long what has just come may wait, if it is due before what is waited for."""
 AHEAD_S = 2.0
 """What is planned at most; the rest waits in the lane, which is shared and bounded."""
+KEY = Kind.KEY
+"""Looking a member up in its enum costs as much as a call."""
 EVERYTHING = 1 << 62
-"""What a lane holds at first must be seen whole, to tell how old it is."""
+"""Of what the lane holds at first, all is taken."""
 
 
 class PacedRtp:
@@ -42,12 +47,14 @@ class PacedRtp:
         publication: Publication,
         send: Callable[[Sequence[Datagram]], None],
         clock: Clock,
+        writable: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """``send`` gives datagrams to the kernel."""
+        """``send`` takes datagrams without waiting; ``writable`` returns when it takes more."""
         self.publication = publication
         self.schedule = Schedule()
         self.clock = clock
         self._give = send
+        self._writable = writable
         self._more = anyio.Event()
         """Set when the reader has brought something, or has ended."""
         self._ended = False
@@ -83,24 +90,18 @@ class PacedRtp:
     async def _read(self, cursor: Cursor) -> None:
         """Bring what the lane gets, as long as not too much is planned."""
         clock, schedule, publication = self.clock, self.schedule, self.publication
-        self._begin(cursor)
+        self._take(self._again(cursor), cursor)
         while not publication.stale:
             surplus = schedule.ahead(clock.now()) - AHEAD_S
             if surplus > 0:
                 await clock.sleep(surplus)
+            if self._writable is not None:
+                await self._writable()
             try:
                 await cursor.wait()
             except NotReady:
                 break
             self._take(cursor.take(), cursor)
-
-    def _begin(self, cursor: Cursor) -> None:
-        """Take what the lane holds behind its newest random-access point, unless it is history."""
-        items = self._again(cursor)
-        times = [item.dts for item in items if isinstance(item, Packet)]
-        if times and times[-1] - times[0] > FRESH:
-            items = [item for item in items if not isinstance(item, Packet)]
-        self._take(items, cursor)
 
     def _again(self, cursor: Cursor) -> list[Item]:
         """Go to the newest random-access point; before it there may be other tracks."""
@@ -131,6 +132,8 @@ class PacedRtp:
             ready = schedule.take(now + STEP_S / 2)
             if ready:
                 self._give(ready)
+                if self._writable is not None:
+                    await self._writable()
             due = schedule.next_due()
             if due is not None:
                 await clock.sleep(min(max(STEP_S, due - now), LOOK_S))
@@ -142,6 +145,20 @@ class PacedRtp:
 
 
 async def landed(cursor: Cursor) -> Init | None:
+    """Move to a random-access point that is new, if one comes in time; None = there is none."""
+    init = await joined(cursor)
+    times = [item.dts for item in cursor.take(EVERYTHING) if isinstance(item, Packet)]
+    if init is not None and times and times[-1] - times[0] > FRESH:
+        with anyio.move_on_after(PATIENCE_S):
+            while not any(isinstance(item, Packet) and item.kind is KEY for item in cursor.take()):
+                try:
+                    await cursor.wait()
+                except NotReady:
+                    break
+    return await joined(cursor)
+
+
+async def joined(cursor: Cursor) -> Init | None:
     """Move to the newest random-access point, or the first that comes; None = there is none."""
     while True:
         try:

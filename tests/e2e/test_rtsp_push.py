@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,9 @@ pytestmark = [
 RECIPE = Recipe(seconds=60, video_kbps=500, gop=25)
 """Without B-frames: the recorders of both servers lose the order of pictures otherwise."""
 WITH_B_FRAMES = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)
+LONG_GROUPS = Recipe(seconds=60, video_kbps=500, gop=100)
+LATE_S = 0.7
+"""A push that begins so long after a key picture begins with it."""
 SECONDS = 5.0
 
 
@@ -133,6 +137,22 @@ def test_gst_rtsp_server_takes_a_push(
             reaches(server, "active")
             whole(written(out))
             assert LOGIN[1] not in server.output
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_what_has_collected_is_no_burst(tmp_path: Path, media: MediaCache, transport: str) -> None:
+    """GStreamer tells the times of pictures by when they come, and can't after a burst."""
+    out = tmp_path / "x.mkv"
+    with (
+        gst_rtsp_server(Wanted(recording(out), record=True)) as (_, port),
+        Streamctl(tmp_path, stream_toml()) as server,
+        ffmpeg_publish(media(LONG_GROUPS).path, server.rtmp()),
+    ):
+        server.wait_on_air()
+        time.sleep(LATE_S)
+        url = f"rtsp://127.0.0.1:{port}/live/x"
+        server.rewrite(stream_toml() + push_toml(url, f'transport = "{transport}"'))
+        whole(written(out))
 
 
 def test_a_server_that_only_plays_is_said(tmp_path: Path, media: MediaCache) -> None:

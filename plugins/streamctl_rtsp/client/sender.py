@@ -1,11 +1,10 @@
-"""Sends the media of a push: inside the connection as fast as it is taken, over UDP evenly."""
+"""Sends the media of a push, inside the connection or over UDP, as it is played."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.errors import NotReady
-from streamctl.media.packet import Init, Skipped
+from streamctl.media.packet import Init
 from streamctl.media.rtp.publication import Publication
 from streamctl.net.paced_rtp import PacedRtp
 from streamctl_rtsp.client.keep_alive import period
@@ -14,7 +13,6 @@ from streamctl_rtsp.wire.message import Method
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamctl.media.packet import Item
     from streamctl.media.rtp.publication import Datagram
     from streamctl.sdk.context import Context, Timer
     from streamctl.sdk.lane import Cursor
@@ -56,44 +54,21 @@ class Sender:
         """
         if self.carriage.kind == "udp":
             return await PacedRtp(self.publication, self._send, self.clock).run(cursor)
-        while not self.publication.stale:
-            if cursor.at_head():
-                try:
-                    await cursor.wait()
-                except NotReady:
-                    return True
-            items = cursor.take()
-            if any(isinstance(item, Skipped) for item in items):
-                items = self._again(cursor)
-            await self._write(items)
-        return False
+        paced = PacedRtp(self.publication, self._write, self.clock, self.client.writable)
+        return await paced.run(cursor)
 
     def stop(self) -> None:
         """Give no more signs of life."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _again(self, cursor: Cursor) -> list[Item]:
-        """Go on at the newest random-access point; before it there may be other tracks."""
-        try:
-            self.publication.use(cursor.join())
-        except NotReady:
-            return []
-        self.publication.landed = True
-        return cursor.take()
-
-    async def _write(self, items: Sequence[Item]) -> None:
+    def _write(self, datagrams: Sequence[Datagram]) -> None:
         """Send inside the connection."""
+        channel = self.carriage.channel
         parts: list[bytes] = []
-        channel, publication = self.carriage.channel, self.publication
-        for item in items:
-            packet = publication.unit(item)
-            if packet is not None:
-                for track, control, data in publication.pack(packet):
-                    parts += framed(channel(track, control=control), data)
-        if parts:
-            self.client.write_frames(b"".join(parts))
-            await self.client.writable()
+        for track, control, data in datagrams:
+            parts += framed(channel(track, control=control), data)
+        self.client.write_frames(b"".join(parts))
 
     def _send(self, datagrams: Sequence[Datagram]) -> None:
         """Send over UDP."""

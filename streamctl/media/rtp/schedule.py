@@ -31,7 +31,7 @@ SPARE_S = 0.02
 HURRY = 0.05
 """The part of its time by which a unit may come earlier than it is played: receivers that follow
 the sender's clock by arrival take it for drift."""
-JUMP_S = 10.0
+JUMP_S = 30.0
 """Nothing waits longer for its time: the times have jumped."""
 
 

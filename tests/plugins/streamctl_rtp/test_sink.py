@@ -16,6 +16,7 @@ from streamctl.media import sdp
 from streamctl.media.packet import Boundary, Codec, Format, Init, Kind, Packet, Track
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import parse
+from streamctl.net import paced_rtp
 from streamctl.net.clock import LoopClock
 from streamctl.sdk.endpoints import Measured
 from streamctl.sdk.url import StreamURL
@@ -227,14 +228,38 @@ async def test_other_tracks_are_described_anew(tmp_path: Path) -> None:
         assert push.error is None
 
 
-async def test_history_is_not_sent(tmp_path: Path) -> None:
+async def test_a_push_waits_for_a_new_picture(tmp_path: Path) -> None:
     source = lane()
     source.append([picture(number) for number in range(2, 60)])
     async with pushing(source, tmp_path) as (push, ports):
-        await ports.until(lambda: push.connections)
-        source.append([picture(60), picture(61, key=True, size=40), picture(62)])
+        await anyio.wait_all_tasks_blocked()
+        source.append([picture(60)])
+        await anyio.wait_all_tasks_blocked()
+        assert push.connections == 0
+        source.append([picture(61, key=True, size=40), picture(62)])
         await ports.until(lambda: len(ports.found[0]) >= 4)
         assert len(parse(ports.found[0][2]).payload) == 36
+
+
+async def test_an_old_picture_is_better_than_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paced_rtp, "PATIENCE_S", 0.05)
+    source = lane()
+    source.append([picture(number, size=30) for number in range(2, 60)])
+    async with pushing(source, tmp_path) as (push, ports):
+        await ports.until(lambda: len(ports.found[0]) >= 6)
+        assert [len(parse(data).payload) for data in ports.found[0][2:6]] == [16, 16, 26, 26]
+        assert push.connections == 1
+
+
+async def test_a_stream_that_ends_before_its_first_picture_is_the_end(tmp_path: Path) -> None:
+    source = Lane(Format.PACKETS, Bounds(10, 100_000_000), broke)
+    async with pushing(source, tmp_path) as (push, ports):
+        await anyio.wait_all_tasks_blocked()
+        source.finish()
+        await ports.until(lambda: push.ended)
+        assert (push.error, push.connections) == (None, 0)
 
 
 async def test_what_was_skipped_is_not_sent(tmp_path: Path) -> None:
