@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.certificates import self_signed
+from tests.support.doors import Doors
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import (
-    HOST,
     HttpRecorder,
     closed_by_peer,
     connect,
@@ -29,7 +27,7 @@ from tests.support.peers import (
     stream_toml,
 )
 from tests.support.process import Process, eventually
-from tests.support.srt import HEAD, RECEIVERS, SENDERS, SrtServer, bare_call
+from tests.support.srt import RECEIVERS, SENDERS, bare_call
 from tests.support.tools import tool
 
 if TYPE_CHECKING:
@@ -57,29 +55,6 @@ FILE = ("filesink", "buffer-mode=2")
 COPY = ("-map", "0:v", "-c", "copy", "-flush_packets", "1", "-f", "mpegts", "-y")
 
 
-class Server(SrtServer):
-    """A server with every door."""
-
-    def __init__(self, folder: Path, streams: str, *, limits: str = "") -> None:
-        pair = self_signed(folder)
-        head = f'{HEAD}\n[listeners.rtsp]\naddress = "{HOST}:0"\n[listeners.rtmps]\n'
-        head += f'address = "{HOST}:0"\ntls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
-        super().__init__(folder, streams, head=f"{head}\n[limits]\n{limits}\n")
-
-    def rtsp(self, path: str, login: str = "") -> str:
-        """The RTSP URL of a path."""
-        return f"rtsp://{login}{HOST}:{self.port('rtsp')}/{path}"
-
-    def rtmps(self, path: str) -> str:
-        """The RTMPS URL of a path."""
-        return f"rtmps://{HOST}:{self.port('rtmps')}/{path}"
-
-    def page(self, path: str) -> tuple[int, str]:
-        """Status and text of a page of the control port."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.port('api')}{path}", timeout=5) as page:
-            return page.status, page.read().decode()
-
-
 def rtsp_publish(path: Path, url: str) -> Process:
     """FFmpeg publishes a file over RTSP."""
     return ffmpeg("-re", "-i", str(path), *RTSP_OUT, url)
@@ -92,7 +67,7 @@ def rtsp_gst_publish(path: Path, url: str) -> Process:
     return gst(*f"{head} ! identity sync=true ! {sink}".split())
 
 
-Publish = Callable[[Server, Path, Path, str, str], Process]
+Publish = Callable[[Doors, Path, Path, str, str], Process]
 PUBLISHERS: dict[str, Publish] = {
     "rtmp by ffmpeg": lambda server, mp4, ts, user, word: ffmpeg_publish(
         mp4, server.rtmp("locked", f"?user={user}&pass={word}")
@@ -122,15 +97,15 @@ PUBLISHERS: dict[str, Publish] = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     streams = stream_toml("locked", *KEYS, USERS) + stream_toml("open", *KEYS, USERS)
-    with Server(tmp_path_factory.mktemp("server"), streams, limits="guesses_per_ip = 999") as one:
+    with Doors(tmp_path_factory.mktemp("server"), streams, limits="guesses_per_ip = 999") as one:
         yield one
 
 
 @pytest.mark.parametrize("name", PUBLISHERS)
 def test_publishers_are_known_by_name_and_password(
-    server: Server, media: MediaCache, name: str
+    server: Doors, media: MediaCache, name: str
 ) -> None:
     mp4, ts = media(RECIPE).path, media(TS_RECIPE).path
     start = PUBLISHERS[name]
@@ -176,7 +151,7 @@ LOGINS = {
 
 
 @pytest.fixture(scope="module")
-def on_air(server: Server, media: MediaCache) -> Iterator[Server]:
+def on_air(server: Doors, media: MediaCache) -> Iterator[Doors]:
     with ffmpeg_publish(media(RECIPE).path, server.rtmp("open", "?key=in"), loop=True):
         server.wait_on_air("open")
         eventually(
@@ -187,7 +162,7 @@ def on_air(server: Server, media: MediaCache) -> Iterator[Server]:
 
 @pytest.mark.parametrize("suffix", ["/mpegts", "/flv", "/index.m3u8", ""])
 @pytest.mark.parametrize("login", LOGINS)
-def test_viewers_over_http_log_in(on_air: Server, login: str, suffix: str) -> None:
+def test_viewers_over_http_log_in(on_air: Doors, login: str, suffix: str) -> None:
     options, query, expected = LOGINS[login]
     status, head = curl(on_air.http(f"/open{suffix}{query}"), *options)
     assert status == expected
@@ -212,7 +187,7 @@ def copied(url: str, *options: str) -> Callable[[Path], Process]:
     return lambda out: ffmpeg(*options, "-i", url, *COPY, str(out))
 
 
-Play = Callable[[Server, str, str], Callable[[Path], Process]]
+Play = Callable[[Doors, str, str], Callable[[Path], Process]]
 PLAYERS: dict[str, Play] = {
     "rtmp by ffmpeg": lambda server, user, word: copied(
         server.rtmp("open", f"?user={user}&pass={word}")
@@ -250,7 +225,7 @@ PLAYERS: dict[str, Play] = {
 
 
 @pytest.mark.parametrize("name", PLAYERS)
-def test_players_are_known_by_name_and_password(on_air: Server, tmp_path: Path, name: str) -> None:
+def test_players_are_known_by_name_and_password(on_air: Doors, tmp_path: Path, name: str) -> None:
     play = PLAYERS[name]
     assert not recorded(play(on_air, "bob", "bob-in"), tmp_path / "wrong.ts")
     assert recorded(play(on_air, "bob", "bob-out"), tmp_path / "bob.ts")
@@ -262,7 +237,7 @@ def test_a_changed_key_disconnects_those_who_do_not_know_it(
 ) -> None:
     streams = stream_toml("locked", *KEYS, USERS)
     with (
-        Server(tmp_path, streams) as server,
+        Doors(tmp_path, streams) as server,
         ffmpeg_publish(media(RECIPE).path, server.rtmp("locked", "?key=in")) as publisher,
         ExitStack() as stack,
     ):
@@ -322,7 +297,7 @@ HALF_OPEN = {
 
 def test_who_does_not_begin_is_closed_in_time(tmp_path: Path, media: MediaCache) -> None:
     with (
-        Server(tmp_path, stream_toml("open"), limits="handshake_s = 2") as server,
+        Doors(tmp_path, stream_toml("open"), limits="handshake_s = 2") as server,
         ExitStack() as stack,
     ):
         peers = []
@@ -345,7 +320,7 @@ def test_too_many_of_one_address_are_refused_in_the_words_of_the_protocol(
     tmp_path: Path,
 ) -> None:
     with (
-        Server(tmp_path, stream_toml("open"), limits="sessions_per_ip = 2") as server,
+        Doors(tmp_path, stream_toml("open"), limits="sessions_per_ip = 2") as server,
         connect(server.port("rtmp")) as first,
         connect(server.port("rtsp")) as second,
     ):
@@ -367,7 +342,7 @@ def test_too_many_of_one_address_are_refused_in_the_words_of_the_protocol(
 
 def test_guessing_is_slow_at_every_door(tmp_path: Path, media: MediaCache) -> None:
     streams = stream_toml("locked", *KEYS) + stream_toml("open")
-    with Server(tmp_path, streams, limits="guesses_per_ip = 6") as server:
+    with Doors(tmp_path, streams, limits="guesses_per_ip = 6") as server:
         url = server.http("/locked/index.m3u8")
         for _ in range(9):
             assert curl(f"{url}?key=old")[0] == 401
