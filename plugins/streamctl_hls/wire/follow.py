@@ -10,7 +10,7 @@ Specification: RFC 8216bis, sections 4.4.2.2, 6.2.1, 6.3.3, 6.3.4 and 6.2.5.2.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -69,11 +69,14 @@ class Follower:
         self.behind_s = 0.0
         """How far behind the end of a live playlist its server wanted us to begin."""
         self._seen: OrderedDict[int, str] = OrderedDict()
+        self._shift = 0
+        """By how much the numbers of the server are too low, since they did not go on."""
         self._stale = 0
         self._broken = self._missed = ""
 
     def take(self, playlist: MediaPlaylist) -> list[Piece]:
         """What is new in a playlist."""
+        playlist = self._renumbered(playlist)
         if self.next is None:
             self._start(playlist)
         elif self._stands_back(playlist):
@@ -94,6 +97,7 @@ class Follower:
         """Begin anew with the next playlist; ``reason`` is told with its first piece."""
         self.next, self.part = None, 0
         self._broken = reason
+        self._shift = 0
         self._seen.clear()
 
     def resume(self, sequence: int, reason: str) -> None:
@@ -107,7 +111,7 @@ class Follower:
         # The path stays as it is, whatever it looks like.
         parts = urlsplit(url)
         pairs = [each for each in parts.query.split("&") if each and "_HLS_" not in each]
-        pairs.append(f"_HLS_msn={self.next}")
+        pairs.append(f"_HLS_msn={self.next - self._shift}")
         if playlist.part_target_s:
             pairs.append(f"_HLS_part={self.part}")
         return urlunsplit(parts._replace(query="&".join(pairs)))
@@ -192,6 +196,28 @@ class Follower:
                     return True
         return False
 
+    def _renumbered(self, playlist: MediaPlaylist) -> MediaPlaylist:
+        """A playlist with numbers that go on, though its server leaves them as they are.
+
+        ffmpeg does so in live lists of a single file: each segment moves to the number of the one
+        before.
+        """
+        playlist = moved(playlist, self._shift)
+        step = self._step(playlist) if self._differs(playlist) else 0
+        self._shift += step
+        return moved(playlist, step)
+
+    def _step(self, playlist: MediaPlaylist) -> int:
+        """By how much the newest known segment is listed too low; 0 = it is not listed."""
+        places = {
+            name_of(each.at): each.sequence for each in playlist.segments if each.at is not None
+        }
+        for sequence in reversed(self._seen):
+            place = places.get(self._seen[sequence])
+            if place is not None:
+                return max(0, sequence - place)
+        return 0
+
     def _stands_back(self, playlist: MediaPlaylist) -> bool:
         """Whether a playlist is an old one; one that begins anew makes us begin anew."""
         assert self.next is not None
@@ -210,7 +236,7 @@ class Follower:
         """Whether the newest segment that is listed by a known number is another one."""
         for segment in reversed(playlist.segments):
             if segment.at is not None and segment.sequence in self._seen:
-                return self._seen[segment.sequence] != name_of(segment.at.url)
+                return self._seen[segment.sequence] != name_of(segment.at)
         return False
 
     def _miss(self, count: int, following: int) -> None:
@@ -221,7 +247,7 @@ class Follower:
     def _remember(self, segments: Sequence[Segment]) -> None:
         for segment in segments:
             if segment.at is not None:
-                self._seen[segment.sequence] = name_of(segment.at.url)
+                self._seen[segment.sequence] = name_of(segment.at)
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
@@ -236,6 +262,15 @@ def begun(segments: Sequence[Segment], at_s: float) -> int:
     return segments[-1].sequence
 
 
-def name_of(url: str) -> str:
+def moved(playlist: MediaPlaylist, step: int) -> MediaPlaylist:
+    """A playlist with higher numbers."""
+    if not step:
+        return playlist
+    segments = tuple(replace(each, sequence=each.sequence + step) for each in playlist.segments)
+    return replace(playlist, sequence=playlist.sequence + step, segments=segments)
+
+
+def name_of(at: Resource) -> str:
     """What tells segments apart: folders and queries may hold keys that change."""
-    return urlsplit(url).path.rpartition("/")[2]
+    name = urlsplit(at.url).path.rpartition("/")[2]
+    return f"{name}@{at.span.start}" if at.span else name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamctl_hls.wire.follow import BEGUN_ANEW, STALE_LOADS, TAGGED, Follower, Piece
-from streamctl_hls.wire.playlist import Key, MediaPlaylist, Part, Resource, Segment
+from streamctl_hls.wire.playlist import Key, MediaPlaylist, Part, Resource, Segment, Span
 
 KEY = Key("AES-128", "k", None)
 
@@ -153,6 +153,31 @@ def test_numbers_that_begin_anew_with_the_same_names_are_followed_when_they_stay
         assert follower.take(playlist(0, 2)) == []
     assert numbers(follower.take(playlist(0, 3))) == [0, 1, 2]
     assert numbers(follower.take(playlist(0, 4))) == [3]
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_numbers_that_never_change_go_on(single: bool) -> None:
+    """As ffmpeg lists the ranges of a single file, live."""
+
+    def still(first: int) -> MediaPlaylist:
+        segments = []
+        for place in range(8):
+            number = first + place
+            span = Span(number * 100, 100)
+            at = Resource("http://h/all.ts", span) if single else Resource(f"http://h/s{number}")
+            segments.append(segment(place, at=at))
+        return playlist(0, 8, segments=tuple(segments))
+
+    follower = Follower()
+    assert numbers(follower.take(still(0))) == [5, 6, 7]
+    taken = [piece for first in (0, 1, 3, 3, 4) for piece in follower.take(still(first))]
+    assert numbers(taken) == [8, 9, 10, 11]
+    assert [piece.broken + piece.missed for piece in taken] == [""] * 4
+    ends = [piece.at.span.start if piece.at and piece.at.span else 0 for piece in taken]
+    assert ends == ([800, 900, 1000, 1100] if single else [0] * 4)
+    assert follower.wanted("u", playlist(0, 8, blocking=True)) == "u?_HLS_msn=8"
+    # What is known is gone by now.
+    assert follower.take(still(30)) == []
 
 
 def test_a_loop_begins_anew_with_its_reason() -> None:
