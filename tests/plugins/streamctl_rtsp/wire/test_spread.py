@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl_rtsp.wire.spread import LEAST, STEP_S, Spread
+from streamctl_rtsp.wire.spread import LEAST, MOST, STEP_S, Spread
 
 SIZE = 1400
 
@@ -30,7 +30,7 @@ def test_a_picture_leaves_within_half_of_its_time(packets: int) -> None:
         assert sum(sent) == packets
         assert end - number * 0.04 <= 0.02 + STEP_S
         assert all(count >= min(LEAST, packets) for count in sent[:-1])
-    assert max(sent) <= max(LEAST, packets // 10 + 1)
+    assert max(sent) < packets // 10 + 2 * LEAST
 
 
 def test_pictures_that_are_closer_leave_faster() -> None:
@@ -48,7 +48,19 @@ def test_what_is_left_of_a_picture_does_not_slow_down_the_next() -> None:
     due = spread.due(0.0)
     spread.left(due, due * SIZE)
     spread.put(1, SIZE, 0.001)
-    assert spread.due(0.002) >= 9
+    assert spread.due(0.002) >= 8
+
+
+def test_a_late_wake_up_sends_what_was_due_but_never_a_flood() -> None:
+    spread = Spread()
+    spread.put(200, 200 * SIZE, 0.0)
+    sent = []
+    for now in (0.0, 0.006, 0.012, 0.019):
+        sent.append(spread.due(now))
+        spread.left(sent[-1], sent[-1] * SIZE)
+    assert sent == [16, 64, 56, 64]
+    spread.put(200, 200 * SIZE, 0.04)
+    assert spread.due(0.09) == MOST
 
 
 @pytest.mark.parametrize("size", [160, 500, SIZE])
