@@ -37,7 +37,7 @@ def window(server: Process, client: Process, seconds: float) -> tuple[float, dic
     before = cpu_seconds(server.pid)
     client.wait_line("^end", seconds + 30)
     used = cpu_seconds(server.pid) - before
-    return used, json.loads(client.wait_line(r"^\{", 10).string)
+    return used, json.loads(client.wait_line(r"^\{", 60).string)
 
 
 def machine() -> str:

@@ -3,8 +3,8 @@
 ``python rtsp_load.py tcp PORT WARMUP_S SECONDS PROBES NAME:COUNT…`` is ``rtmp_load.py play`` over
 RTSP. ``… udp …`` receives over UDP, reads nothing but the head of each packet and the time at which
 the kernel got it, and tells what is missing and how the packets of a picture were spread.
-Receivers are read every few milliseconds, many packets a call, into buffers of FFmpeg's size; as
-the kernel takes the times, that costs the measure nothing.
+Receivers are read every few milliseconds, many packets a call; as the kernel takes the times, that
+costs the measure nothing.
 """
 
 # ruff: noqa: T201 (lines on stdout are what the harness reads)
@@ -26,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from streamctl.net.datagrams import Message, Piece, libc
-from streamctl.net.udp_socket import kernel_drops
+from streamctl.net.udp_socket import kernel_drops, set_receive_buffer
 from tests.bench.rtmp_load import CONNECT_GAP_S, Players, count_of
 from tests.bench.rtsp_wire import Dialogue, open_inside
 
@@ -43,7 +43,8 @@ CONTROL = np.dtype(
 PACKET = np.dtype([("at_ns", "i8"), ("stamp", "i8"), ("sequence", "u2"), ("size", "u2")])
 SO_TIMESTAMPNS = 35
 BATCH = 128
-BUFFER_BYTES = 384 * 1024
+BUFFER_BYTES = 2 * 1024 * 1024
+"""All players stand still when this process does, so they have more room than players have."""
 REST_S = 0.004
 BURST_NS = 1_000_000
 LARGE = 16
@@ -89,23 +90,23 @@ class Track:
 
     def __init__(self) -> None:
         self.socket = bound()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        set_receive_buffer(self.socket, BUFFER_BYTES)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.reports = bound()
         """Nobody reads them: there are few."""
         self.media = ""
         self.found: list[Any] = []
-        self.first = 0
-        """What was found before is of the warm-up."""
+        self.warm = 0
+        """How much of it came in the warm-up."""
 
     @property
     def ports(self) -> str:
         """As SETUP wants them."""
         return "-".join(str(each.getsockname()[1]) for each in (self.socket, self.reports))
 
-    def packets(self, *, since: int = 0) -> Any:
-        """What has come in all, or since it was noted."""
-        return np.concatenate([np.empty(0, PACKET), *self.found[since:]])
+    def packets(self) -> Any:
+        """What has come in all."""
+        return np.concatenate([np.empty(0, PACKET), *self.found])
 
 
 class Receivers:
@@ -153,7 +154,7 @@ class Receivers:
     def report(self, seconds: float) -> None:
         """Measure for that long; ``begin`` and ``end`` around it, then a JSON line."""
         for track in self.tracks.values():
-            track.first = len(track.found)
+            track.warm = sum(map(len, track.found))
         print("begin", flush=True)
         started, busy = time.monotonic(), time.process_time()
         self.run(seconds)
@@ -164,18 +165,21 @@ class Receivers:
 
     def figures(self, elapsed: float) -> dict[str, Any]:
         """What has been lost since the beginning, and what the window was like."""
-        every = list(self.tracks.values())
         # At once: nobody reads from now on.
-        drops = sum(kernel_drops(track.socket) for track in every)
+        drops = sum(kernel_drops(track.socket) for track in self.tracks.values())
         bits, bursts, spreads = [], [], [np.empty(0)]
+        packets = lost = 0
         for _, tracks in self.players:
-            here = [track.packets(since=track.first) for track in tracks]
+            found = [track.packets() for track in tracks]
+            packets += sum(map(len, found))
+            lost += sum(missing(each["sequence"]) for each in found)
+            here = [each[track.warm :] for track, each in zip(tracks, found, strict=True)]
             both = np.concatenate(here)
             bits.append(int(both["size"].sum(dtype=np.int64)) * 8 / elapsed)
             bursts.append(largest_burst(np.sort(both["at_ns"])))
             spreads += [
-                spread_ms(packets)
-                for track, packets in zip(tracks, here, strict=True)
+                spread_ms(each)
+                for track, each in zip(tracks, here, strict=True)
                 if track.media == "video"
             ]
         spread = np.concatenate(spreads)
@@ -185,8 +189,8 @@ class Receivers:
             "gbit": sum(bits) * elapsed / 1e9,
             "mbps_mean": sum(bits) / len(bits) / 1e6,
             "mbps_min": min(bits) / 1e6,
-            "packets": sum(len(track.packets()) for track in every),
-            "missing": sum(missing(track.packets()["sequence"]) for track in every),
+            "packets": packets,
+            "missing": lost,
             "drops": drops,
             "burst": max(bursts),
             "large_pictures": len(spread),
