@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from streamctl.net.tcp import serve_tcp
 from streamctl_rtmp.session import RtmpSession
+from streamctl_rtmp.wire.asking import Asker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +20,18 @@ if TYPE_CHECKING:
 class RtmpListener:
     """Implements :class:`streamctl.sdk.endpoints.Listener`."""
 
-    def __init__(self, address: Address, ctx: Context, tls: ServerTls | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        ctx: Context,
+        tls: ServerTls | None = None,
+        *,
+        ask_user: bool = False,
+    ) -> None:
         self.address = address
         self.ctx = ctx
         self.tls = tls
+        self.asker = Asker(secrets.token_bytes) if ask_user else None
 
     async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
         """Accept until cancelled.
@@ -32,7 +42,7 @@ class RtmpListener:
         """
         await serve_tcp(
             self.address,
-            lambda: RtmpSession(gate, self.ctx),
+            lambda: RtmpSession(gate, self.ctx, self.asker),
             ready=ready,
             tls=self.tls,
             key="[listeners.rtmps] address" if self.tls else "[listeners.rtmp] address",

@@ -7,7 +7,14 @@ from pathlib import Path
 from streamctl.sdk.plugin import Options
 
 
-class TlsListenerOptions(Options):
+class ListenerOptions(Options):
+    """Keys of ``[listeners.rtmp]`` beside ``address``."""
+
+    ask_user: bool = False
+    """Ask publishers that say no key in the application for their user and password."""
+
+
+class TlsListenerOptions(ListenerOptions):
     """Keys of ``[listeners.rtmps]`` beside ``address``."""
 
     tls_cert: Path

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -126,6 +127,41 @@ def test_publishers_are_known_by_name_and_password(
             server.wait_on_air("locked")
             publisher.stop(signal.SIGINT, 4)
         server.wait_off_air("locked")
+
+
+def ours(path: Path, url: str) -> Process:
+    """Our own command pushes a file."""
+    return Process([sys.executable, "-m", "streamctl", "push", str(path), url, "--retries", "0"])
+
+
+ASKED: dict[str, Callable[[Path, str], Process]] = {
+    "ffmpeg": ffmpeg_publish,
+    "GStreamer": gst_publish,
+    "streamctl push": ours,
+}
+
+
+def test_publishers_of_rtmp_are_asked_for_their_user(tmp_path: Path, media: MediaCache) -> None:
+    streams = stream_toml("locked", *KEYS, USERS) + stream_toml("open")
+    mp4 = media(RECIPE).path
+    with Doors(tmp_path, streams, rtmp="ask_user = true") as server:
+        url = server.rtmp("locked")
+        for start in ASKED.values():
+            for login in ("ann:ann-ni@", "bob:bob-out@", ""):
+                with start(mp4, url.replace("://", f"://{login}")) as refused:
+                    assert refused.wait(30) != 0
+                    assert server.stream("locked")["ingest_status"] != "active"
+            for login in ("ann:ann-in@", "x:in@"):
+                with start(mp4, url.replace("://", f"://{login}")) as publisher:
+                    server.wait_on_air("locked")
+                    publisher.stop(signal.SIGINT, 4)
+                server.wait_off_air("locked")
+        with ffmpeg_publish(mp4, url.replace("/live/", "/live?key=in/")):
+            server.wait_on_air("locked")
+            assert recorded(copied(server.rtmp("locked", "?key=out")), tmp_path / "out.ts")
+        with ffmpeg_publish(mp4, server.rtmp("open").replace("://", "://any:body@")):
+            server.wait_on_air("open")
+        assert "ann-in" not in server.output + str(server.stream("locked"))
 
 
 def curl(url: str, *options: str) -> tuple[int, bytes]:
