@@ -83,7 +83,10 @@ class Mixer:
         while self._goes_on(horizon):
             now = self.clock.now()
             horizon = self._horizon(now)
-            await self._fill(horizon + AHEAD)
+            await self._fill(None if self._ended is not None else horizon + AHEAD)
+            if self._ended is not None and self._head is not None:
+                # Where times go on behind the break is known by now.
+                continue
             self._play(horizon, now)
             await self.clock.sleep(STEP_S)
 
@@ -112,11 +115,16 @@ class Mixer:
                     break
                 await checkpoint()
 
+    @property
+    def _head(self) -> Packet | None:
+        """What the main rendition plays next."""
+        return next((item for item in self.main.queue if isinstance(item, Packet)), None)
+
     def _horizon(self, now: float) -> int:
         """The time up to which all is due."""
         pacer = self.pacer
         pacer.hurry = self.main.feed.crowded
-        head = next((item for item in self.main.queue if isinstance(item, Packet)), None)
+        head = self._head
         if head is not None:
             media_s = head.dts / TIMESCALE
             if self._ended is not None:
