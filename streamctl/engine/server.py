@@ -128,6 +128,8 @@ class Server:
                     await self._shut_down()
             except StreamctlError as error:
                 self._failure = error
+                for code in list(self.running):
+                    await self._stop_stream(code, "the server could not start")
             tasks.cancel_scope.cancel()
         self.lag.stop()
         if self._failure is not None:
@@ -301,6 +303,10 @@ class Server:
     async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         config = self.config
         self.gate.disabled = disabled(config)
+        streams = [stream for stream in config.streams.values() if not stream.disabled]
+        # Who comes as soon as a port is open, as encoders do after a restart, finds all of them.
+        for stream in streams:
+            self._make_stream(stream)
         for name, listener in config.listeners.items():
             plugin, _ = self.registry.listener(name)
             await self.doors.listen(tasks, self.gate, plugin, listener, name=name)
@@ -308,9 +314,8 @@ class Server:
             await self.doors.open(tasks, "http", self._serve_http)
         for kind, service in self._extra.items():
             await self.doors.open(tasks, kind, service)
-        for stream in config.streams.values():
-            if not stream.disabled:
-                self._start_stream(stream)
+        for stream in streams:
+            self._run_soon(stream.code)
         self.lag.start()
         tasks.start_soon(self._tick)
 
@@ -331,13 +336,20 @@ class Server:
         )
 
     def _start_stream(self, config: StreamConfig) -> None:
-        assert self._tasks is not None
+        self._make_stream(config)
+        self._run_soon(config.code)
+
+    def _make_stream(self, config: StreamConfig) -> None:
         stream = Stream(config, self.services)
         self.running[config.code] = stream
         self.web.forget()
         stream.start()
+
+    def _run_soon(self, code: str) -> None:
+        assert self._tasks is not None
+        stream = self.running[code]
         # Made here, so that a stream can be stopped before its task has run.
-        scope = self._scopes[config.code] = anyio.CancelScope()
+        scope = self._scopes[code] = anyio.CancelScope()
         self._tasks.start_soon(self._run_stream, stream, scope)
 
     async def _run_stream(self, stream: Stream, scope: anyio.CancelScope) -> None:
