@@ -104,6 +104,27 @@ async def test_counts_go_on_after_a_pause_and_a_skip(world: RtspWorld) -> None:
         assert got.reports[-1][1].packets > 20
 
 
+async def test_who_joins_later_is_told_later(world: RtspWorld) -> None:
+    world.on_air()
+    async with listening(world) as port:
+        client, got = Client(port), Received()
+        await client.ask("DESCRIBE")
+        await client.ask("SETUP", f"{URL}/trackID=0", Transport=TCP.format(0, 1))
+        world.lane.clear()
+        assert (await client.ask("PLAY")).headers.get("RTP-Info") == ""
+        world.clock.advance(1)
+        client.read()
+        assert client.frames == []
+        world.show(*group_of_pictures(5))
+        client.read()
+        got.take(client.frames)
+        assert [one.packets for _, one in got.reports] == [0]
+        world.clock.advance(5)
+        client.read()
+        got.take(client.frames)
+        assert got.reports[-1][1].packets == got.packets[0] > 0
+
+
 async def test_an_answer_to_play_tells_the_next_packet_of_each_track(world: RtspWorld) -> None:
     world.on_air()
     world.show(*group_of_pictures(5))
