@@ -165,16 +165,16 @@ class Feed:
             if not self.low_latency:
                 playlist = whole_segments(playlist)
             self.playlist = playlist
-            pieces = self.follower.take(playlist)
-            if pieces:
-                self._news = loaded_at
-            for piece in pieces:
-                if self._retires(piece):
-                    return
-                await self._fetch(piece)
-                self._weigh(piece, place)
+            news = False
+            while pieces := self.follower.take(playlist):
+                news, self._news = True, self.clock.now()
+                for piece in pieces:
+                    if self._retires(piece):
+                        return
+                    await self._fetch(piece)
+                    self._weigh(piece, place)
             if playlist.ended:
-                if not self.loop or not pieces:
+                if not self.loop or not news:
                     return
                 self.follower.restart(LOOPED)
                 continue
@@ -182,7 +182,7 @@ class Feed:
                 raise ConnectionFailed(
                     f"`{self.loader.shown(place)}` brings nothing new for {self.stall_s:.0f} s"
                 )
-            await self._rest(playlist, loaded_at, news=bool(pieces))
+            await self._rest(playlist, loaded_at, news=news)
 
     async def _newest(self, place: str) -> tuple[MediaPlaylist, str]:
         """The playlist as it is now, and where it came from."""

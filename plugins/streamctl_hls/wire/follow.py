@@ -25,6 +25,8 @@ ROUNDING_S = 0.001
 """What sums of durations may be wrong by."""
 REMEMBERED = 64
 """Addresses of segments, by which an old playlist is told from one that begins anew."""
+MOST_TAKEN = 1000
+"""Segments at a time, which take a few milliseconds; long recordings have some ten thousand."""
 STALE_LOADS = 3
 """A cache may give an old playlist once or twice; when it stays, the numbers began anew."""
 TAGGED = "the playlist tells a discontinuity"
@@ -75,7 +77,7 @@ class Follower:
         self._broken = self._missed = ""
 
     def take(self, playlist: MediaPlaylist) -> list[Piece]:
-        """What is new in a playlist."""
+        """What is new in a playlist; not all at once if that is very much."""
         playlist = self._renumbered(playlist)
         if self.next is None:
             self._start(playlist)
@@ -86,7 +88,8 @@ class Follower:
             self._miss(playlist.sequence - self.next, playlist.sequence)
         self._remember(playlist.segments[-REMEMBERED:])
         out: list[Piece] = []
-        for segment in playlist.segments[self.next - playlist.sequence :]:
+        begin = self.next - playlist.sequence
+        for segment in playlist.segments[begin : begin + MOST_TAKEN]:
             if segment.at is not None:
                 out += self._whole(segment)
             else:
