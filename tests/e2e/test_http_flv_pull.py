@@ -32,8 +32,8 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-RECIPE = Recipe(seconds=60, video_kbps=1000, bframes=2, gop=25)
-HEVC = Recipe(seconds=60, video_kbps=1000, gop=25, video_codec="hevc")
+RECIPE = Recipe(seconds=30, video_kbps=1000, bframes=2, gop=25)
+HEVC = Recipe(seconds=30, video_kbps=1000, gop=25, video_codec="hevc")
 
 
 def pull_toml(url: str, *lines: str) -> str:
@@ -46,7 +46,7 @@ def source(server: Streamctl) -> dict[str, Any]:
     return found
 
 
-def record(server: Streamctl, seconds: float = 5.0) -> bytes:
+def record(server: Streamctl, seconds: float = 4.0) -> bytes:
     with HttpRecorder(server.http("/news/mpegts")) as recorder:
         time.sleep(seconds)
         return whole_units(recorder.stop())
