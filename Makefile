@@ -22,8 +22,8 @@ check: lint ## lint, then the tests that need no other program; under two minute
 test: lint ## lint, then all tests, real servers and clients included
 	$(PYTEST) -m "not interop and not bench"
 
-test-links: ## SRT over bad links as long as is claimed: five minutes each way
-	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py
+test-links: ## as long as is claimed: SRT over bad links, five minutes each way, and RTP at 50 Mbit/s
+	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py tests/e2e/test_rtp_rate.py
 
 interop: ## real publishers x outputs x players x media, writes docs/interop.md; INTEROP=--full for all
 	$(PYTHON) -m tests.interop $(INTEROP)
