@@ -23,6 +23,8 @@ from streamctl.testing.clock import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamctl.sdk.lane import Greeting
+
 FRAME = TIMESCALE // 25
 INIT = Init(1, 1, (Track(0, Codec.H264, b"c"),))
 
@@ -79,13 +81,13 @@ class Rig:
         self.number = 0
         self.closed: list[str] = []
 
-    def viewer(self) -> tuple[FakeWire, Session]:
+    def viewer(self, greet: Greeting | None = None) -> tuple[FakeWire, Session]:
         wire = FakeWire()
         session = Session(
             f"s{id(wire)}", "rtmp", Action.PLAY, "x", "::1", 1, "", 0.0, self.closed.append
         )
         wire.on_full = lambda: self.fanout.park(session)
-        self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session)
+        self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session, greet)
         return wire, session
 
     def video(self, *, gop: int = 25, size: int = 0, flags: int = 0, units: int = 0) -> bytes:
@@ -289,65 +291,27 @@ def test_parking_again_while_catching_up_stops_there() -> None:
 
 def test_a_viewer_that_is_too_far_behind_lands_on_a_picture_and_is_counted() -> None:
     rig = Rig()
-    wire, session = rig.viewer()
-    rig.video()
+    units: list[int] = []
+
+    def greet(chunk: Chunk) -> bytes:
+        units.append(rig.fanout.units(session))
+        return b"hello," + chunk.join
+
+    wire, session = rig.viewer(greet)
+    rig.video(units=1)
     wire.full = True
     for _ in range(120):
-        rig.video()
+        rig.video(units=100)
     rig.fanout.tick(rig.clock.now())
     wire.full = False
     rig.fanout.serve(session)
     assert session.skips == 1
     assert session.skipped_items > 0
     assert session.skipped_time > 0
-    assert wire.bytes.startswith(b"J,K0,P1,J,K100,P101,")
+    assert wire.bytes.startswith(b"hello,J,K0,P1,hello,J,K100,P101,")
     assert wire.bytes.endswith(b"P120,")
-
-
-def test_units_of_what_was_written_add_up_for_each_viewer() -> None:
-    rig = Rig()
-    wire, session = rig.viewer()
-    rig.video(units=1)
-    rig.video(units=10)
-    rig.lane.append([Chunk(b"a,", 0, 0, rap=False, flush=False, epoch=1, units=100)])
-    assert rig.fanout.units(session) == 11, "sound waits for the next picture"
     rig.video(units=1000)
-    _, late = rig.viewer()
-    assert rig.fanout.units(session) == rig.fanout.units(late) == 1111
-    wire.full = True
-    rig.video(units=10_000)
-    for _ in range(120):
-        rig.video(units=100_000)
-    assert rig.fanout.units(session) == 11_111
-    rig.fanout.tick(rig.clock.now())
-    wire.full = False
-    rig.fanout.serve(session)
-    assert session.skips == 1
-    assert rig.fanout.units(session) == 11_111 + 24 * 100_000, "not what was skipped"
-    rig.fanout.remove(session)
-    assert rig.fanout.units(session) == 0
-
-
-def test_a_viewer_may_be_greeted_wherever_it_lands() -> None:
-    rig = Rig()
-    wire, session = FakeWire(), Session("s", "x", Action.PLAY, "x", "::1", 1, "", 0.0, print)
-    wire.on_full = lambda: rig.fanout.park(session)
-    met: list[tuple[bytes, int]] = []
-
-    def greet(chunk: Chunk) -> bytes:
-        met.append((chunk.join, rig.fanout.units(session)))
-        return b"hello,"
-
-    rig.fanout.add(LaneCursor(rig.lane, lambda: None), wire, session, greet)
-    rig.video(units=1)
-    wire.full = True
-    for _ in range(120):
-        rig.video(units=1)
-    rig.fanout.tick(rig.clock.now())
-    wire.full = False
-    rig.fanout.serve(session)
-    assert wire.bytes.startswith(b"hello,K0,P1,hello,K100,P101,")
-    assert met == [(b"J,", 0), (b"J,", 2)]
+    assert [*units, rig.fanout.units(session)] == [0, 101, 101 + 21 * 100 + 1000]
 
 
 def test_a_viewer_that_fell_off_the_tail_lands_on_a_picture() -> None:

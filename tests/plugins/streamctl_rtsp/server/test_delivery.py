@@ -234,11 +234,11 @@ async def test_players_share_a_group(world: RtspWorld) -> None:
         assert list(world.fanout.viewers) == [group.session]
         outlet = group.ways[0].outlet
         assert outlet is not None
-        told: list[bytes] = []
-        outlet.report = told.append
+        reports: list[bytes] = []
+        outlet.report = reports.append
         await clients[1].ask("PAUSE")
         await clients[1].ask("PLAY")
-        report = rtcp.parse(told[0])[0]
+        report = rtcp.parse(reports[0])[0]
         assert isinstance(report, rtcp.SenderReport), "who comes later is told at once"
         assert report.packets > 0
         world.clock.advance(6)
