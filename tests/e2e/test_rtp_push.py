@@ -99,13 +99,13 @@ def test_gstreamer_takes_the_packets(tmp_path: Path, media: MediaCache) -> None:
 
 
 def test_we_take_what_the_command_sends(tmp_path: Path, media: MediaCache) -> None:
-    """Reports put both clocks together, and the farewell ends the input's run."""
+    """Reports put both clocks together."""
     port = two_pairs()
     url = f"rtp://{HOST}:{port}?sdp=file:{tmp_path}/x.sdp"
     path = media(WITH_B_FRAMES).path
     toml = '[streams.news]\n[[streams.news.inputs]]\nurl = "rtp://"\nsdp = "file:x.sdp"\n'
     command = [sys.executable, "-m", "streamctl", "push", str(path), url]
-    with Process(command, cwd=tmp_path) as sender:
+    with Process(command, cwd=tmp_path):
         eventually((tmp_path / "x.sdp").exists, 20, "the description")
         with Streamctl(tmp_path, toml) as server:
             server.wait_on_air()
@@ -115,5 +115,3 @@ def test_we_take_what_the_command_sends(tmp_path: Path, media: MediaCache) -> No
             whole(verdict, "h264", "aac")
             assert verdict.video_gaps == []
             assert verdict.worst_offset_ms < 2
-            sender.stop()
-            server.wait_off_air()
