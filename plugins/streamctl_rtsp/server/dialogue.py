@@ -201,7 +201,7 @@ class Dialogue:
             await self._tracks_of(viewer)
             return self._described(target, viewer)
 
-        return self._described(target, viewer) if viewer.tracks else later
+        return self._described(target, viewer) if viewer.ready else later
 
     def _described(self, target: Target, viewer: Viewer) -> Response:
         base = target.base if target.base.endswith("/") else f"{target.base}/"

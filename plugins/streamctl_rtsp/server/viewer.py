@@ -11,7 +11,7 @@ import anyio
 
 from streamctl.errors import NotReady
 from streamctl.media.packet import Boundary, Format, InitChange
-from streamctl.media.rtp.announced import alike, described
+from streamctl.media.rtp.announced import alike, described, unknown
 from streamctl_rtsp.server.delivery import Inside, OverUdp, ToGroup
 from streamctl_rtsp.server.description import describe
 from streamctl_rtsp.server.reply import Declined, ok
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 WAIT_S = 5.0
 """How long a client waits for the tracks of a stream that has just begun."""
+LATE_S = 2.0
+"""How long it waits for one of them when others are known; broadcast sends sound a second late."""
 
 
 class Viewer:
@@ -54,6 +56,8 @@ class Viewer:
         self.reporter = Reporter(self.playback, session, self.ctx.clock)
         self.tracks: list[Described] = []
         """What the client is told of; empty = it is not known yet."""
+        self.partial = False
+        """A track has yet to tell its configuration."""
         if self.playback.init is not None:
             self._learn(self.playback.init)
         self.delivery: Delivery | None = None
@@ -63,6 +67,11 @@ class Viewer:
         self.over = False
         self._waits_to_join = False
         """The wire was full when the client began."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether all tracks are known."""
+        return bool(self.tracks) and not self.partial
 
     @property
     def flowing(self) -> bool:
@@ -85,9 +94,10 @@ class Viewer:
             return False
         cursor = self.playback.cursor
         with anyio.CancelScope() as scope:
-            timer = self.ctx.clock.call_later(WAIT_S, scope.cancel)
+            limit = LATE_S if self.tracks else WAIT_S
+            timer = self.ctx.clock.call_later(limit, scope.cancel)
             try:
-                while not self.tracks and not self.over:
+                while not self.ready and not self.over:
                     await cursor.wait()
                     self._look(cursor.take())
             except NotReady:
@@ -201,6 +211,7 @@ class Viewer:
 
     def _learn(self, init: Init) -> None:
         self.tracks = described(init)
+        self.partial = unknown(init)
         self.reporter.know(self.tracks)
 
     def _track(self, target: Target) -> Described:

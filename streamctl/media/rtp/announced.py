@@ -12,6 +12,7 @@ from streamctl.errors import Unsupported
 from streamctl.media.codecs import TITLES
 from streamctl.media.packet import Media
 from streamctl.media.rtp.formats import format_of
+from streamctl.media.rtp.payloads import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,14 @@ def described(init: Init) -> list[Described]:
         if rtp is not None:
             found.append(Described(index, track.id, rtp, track.media.value, track.bitrate))
     return found
+
+
+def unknown(init: Init) -> bool:
+    """Whether a track has yet to tell its configuration, as sound does that comes late."""
+    return any(
+        track.codec in CODECS and not track.config and format_of(track, FIRST_TYPE) is None
+        for track in init.tracks
+    )
 
 
 def alike(tracks: Sequence[Described], others: Sequence[Described]) -> bool:

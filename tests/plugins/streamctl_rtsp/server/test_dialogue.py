@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.errors import NotCarried, RemoteProtocolError, StreamctlError
-from streamctl.media.packet import Kind
+from streamctl.media.packet import Codec, Kind, Track
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import header, parse
 from streamctl_rtsp.server.session import MAX_PIPELINED
@@ -365,6 +365,29 @@ async def test_a_player_waits_for_what_has_just_begun(world: RtspWorld) -> None:
         world.on_air()
         await client.until(lambda: client.responses)
         assert client.responses[0].status == 200
+
+
+async def test_a_player_waits_for_sound_that_comes_late(world: RtspWorld) -> None:
+    world.on_air(VIDEO, Track(1, Codec.AAC))
+    async with listening(world) as port:
+        client = Client(port)
+        client.session.received(client.say("DESCRIBE"))
+        await client.until(lambda: world.lane.waiters)
+        world.on_air(VIDEO, AUDIO)
+        await client.until(lambda: client.responses)
+        assert b"m=audio" in client.responses[0].body
+
+
+async def test_a_player_goes_without_sound_that_does_not_come(world: RtspWorld) -> None:
+    world.on_air(VIDEO, Track(1, Codec.AAC))
+    async with listening(world) as port:
+        client = Client(port)
+        client.session.received(client.say("DESCRIBE"))
+        await client.until(lambda: world.lane.waiters)
+        world.clock.advance(2)
+        await client.until(lambda: client.responses)
+        assert client.responses[0].status == 200
+        assert b"m=audio" not in client.responses[0].body
 
 
 async def test_what_does_not_begin_is_not_found(world: RtspWorld) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from streamctl.errors import Unsupported
 from streamctl.media.packet import Codec, Init, Track
-from streamctl.media.rtp.announced import alike, described, left_out
+from streamctl.media.rtp.announced import alike, described, left_out, unknown
 from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, avcc
 
 
@@ -28,6 +28,11 @@ def test_pictures_come_first_whatever_their_source() -> None:
 
 def test_tracks_without_a_configuration_are_not_described() -> None:
     assert described(init(Track(0, Codec.H264), Track(1, Codec.DATA, b""))) == []
+
+
+def test_tracks_that_have_yet_to_tell_their_configuration_are_unknown() -> None:
+    assert unknown(init(VIDEO, Track(1, Codec.AAC)))
+    assert not unknown(init(VIDEO, AUDIO, Track(2, Codec.DATA, b""), Track(3, Codec.FLAC)))
 
 
 @pytest.mark.parametrize(
