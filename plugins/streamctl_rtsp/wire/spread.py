@@ -12,9 +12,9 @@ STEP_S = 0.002
 """The time between two wake-ups."""
 LEAST = 8
 """Packets of one wake-up: fewer would be more wake-ups than packets are worth."""
-MOST = 64
-"""Packets of one wake-up that comes late: the smallest receive buffers hold some ninety. It is more
-where pictures are so large that the share of two wake-ups is."""
+MOST = 32
+"""Packets of one wake-up that comes late: a third of what the smallest receive buffers hold. It is
+more where pictures are so large that the share of two wake-ups is."""
 FIRST_BYTES = LEAST * 1400
 """What leaves at once of what a receiver catches up with."""
 CATCH_UP = 2.0
