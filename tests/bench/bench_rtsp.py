@@ -61,7 +61,10 @@ class Row:
 
 
 REFERENCE = "rtmp-200"
-ROWS = {row.name: row for row in (Row("rtmp", 200), Row("tcp", 200, 1.3), Row("udp", 100))}
+ROWS = {
+    row.name: row
+    for row in (Row("rtmp", 200), Row("tcp", 200, 1.3), Row("udp", 10), Row("udp", 100))
+}
 
 
 @dataclass(frozen=True)
