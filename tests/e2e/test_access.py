@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 from tests.support.doors import Doors
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import (
+    HOST,
     HttpRecorder,
     closed_by_peer,
     connect,
@@ -28,8 +30,10 @@ from tests.support.peers import (
     stream_toml,
 )
 from tests.support.process import Process, eventually
+from tests.support.rtp import port_pairs
 from tests.support.srt import RECEIVERS, SENDERS, bare_call
 from tests.support.tools import tool
+from tests.support.udp import SENDERS as TS_SENDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +94,9 @@ PUBLISHERS: dict[str, Publish] = {
     ),
     "rtsp by ffmpeg": lambda server, mp4, ts, user, word: rtsp_publish(
         mp4, server.rtsp("locked", f"{user}:{word}@" if word else "")
+    ),
+    "rtsps by ffmpeg": lambda server, mp4, ts, user, word: rtsp_publish(
+        mp4, server.rtsps("locked", f"{user}:{word}@" if word else "")
     ),
     "rtsp by GStreamer": lambda server, mp4, ts, user, word: rtsp_gst_publish(
         mp4, server.rtsp("locked", f"{user}:{word}@" if word else "")
@@ -228,6 +235,12 @@ PLAYERS: dict[str, Play] = {
     "rtmp by ffmpeg": lambda server, user, word: copied(
         server.rtmp("open", f"?user={user}&pass={word}")
     ),
+    "rtmps by ffmpeg": lambda server, user, word: copied(
+        server.rtmps(f"live/open?user={user}&pass={word}")
+    ),
+    "rtsps by ffmpeg": lambda server, user, word: copied(
+        server.rtsps("open", f"{user}:{word}@"), "-rtsp_transport", "tcp"
+    ),
     "hls by ffmpeg": lambda server, user, word: copied(
         server.http("/open/index.m3u8").replace("://", f"://{user}:{word}@")
     ),
@@ -317,6 +330,9 @@ def test_a_changed_key_disconnects_those_who_do_not_know_it(
         server.wait_off_air("locked")
 
 
+NO_CHECK = ssl.create_default_context()
+NO_CHECK.check_hostname = False
+NO_CHECK.verify_mode = ssl.CERT_NONE
 HALF_OPEN = {
     ("rtmp", b""): "silence",
     ("rtmp", b"\x03" + bytes(1536) + bytes(1536)): "no connect",
@@ -326,6 +342,8 @@ HALF_OPEN = {
     ("rtsp", b"OPTIONS rtsp://x/open RTSP/1.0\r\nCSeq: 1\r\n\r\n"): "no SETUP",
     ("rtsp", b"DESCRIBE rtsp://x/open RT"): "half a request",
     ("rtsp", b"GET /open HTTP/1.1\r\nx-sessioncookie: 1\r\n\r\n"): "half a tunnel",
+    ("rtsps", b""): "no TLS",
+    ("rtsps", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"): "half of a hello",
     ("http", b""): "silence",
     ("http", b"GET /open HTTP/1.1\r\nHo"): "half a request",
 }
@@ -352,11 +370,18 @@ def test_who_does_not_begin_is_closed_in_time(tmp_path: Path, media: MediaCache)
     assert "Traceback" not in server.output
 
 
-def test_too_many_of_one_address_are_refused_in_the_words_of_the_protocol(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("sessions_per_ip = 2", "2 connections at most"),
+        ("sessions = 2", "the server takes 2 connections at most"),
+    ],
+)
+def test_too_many_are_refused_in_the_words_of_the_protocol(
+    tmp_path: Path, limit: str, said: str
 ) -> None:
     with (
-        Doors(tmp_path, stream_toml("open"), limits="sessions_per_ip = 2") as server,
+        Doors(tmp_path, stream_toml("open"), limits=limit) as server,
         connect(server.port("rtmp")) as first,
         connect(server.port("rtsp")) as second,
     ):
@@ -364,9 +389,12 @@ def test_too_many_of_one_address_are_refused_in_the_words_of_the_protocol(
         for kind in ("rtmp", "rtsp"):
             with connect(server.port(kind)) as late:
                 assert closed_by_peer(late, 5), kind
-        with SENDERS[3].start(Path("/dev/null"), server.srt("publish:open")) as late:
-            server.wait_line("srt: refused .*2 connections at most")
-            late.stop()
+        for kind in ("rtmps", "rtsps"):
+            with connect(server.port(kind)) as bare, NO_CHECK.wrap_socket(bare) as over_tls:
+                assert closed_by_peer(over_tls, 5), kind
+        with SENDERS[3].start(Path("/dev/null"), server.srt("publish:open")) as sender:
+            server.wait_line(f"srt: refused .*{said}")
+            sender.stop()
         first.close()
         second.close()
         eventually(lambda: curl(server.http("/open/index.m3u8"))[0] != 503, 5, "room")
@@ -374,6 +402,59 @@ def test_too_many_of_one_address_are_refused_in_the_words_of_the_protocol(
         assert status == 200
         for kind in ("rtmp", "rtsp", "http", "srt"):
             assert re.search(rf'streamctl_refused_total{{.*"{kind}".*"limit"', metrics), kind
+
+
+def test_addresses_are_judged_at_every_door(tmp_path: Path, media: MediaCache) -> None:
+    streams = stream_toml("far", 'publish_from = ["10.0.0.0/8"]', 'read_from = ["10.0.0.0/8"]')
+    mp4, ts = media(RECIPE).path, media(TS_RECIPE).path
+    over_tcp = ("-rtsp_transport", "tcp")
+    with Doors(tmp_path, streams) as server, ExitStack() as stack:
+        peers = (
+            ffmpeg_publish(mp4, server.rtmp("far")),
+            ffmpeg_publish(mp4, server.rtmps("live/far")),
+            rtsp_publish(mp4, server.rtsp("far")),
+            rtsp_publish(mp4, server.rtsps("far")),
+            SENDERS[0].start(ts, server.srt("publish:far")),
+            copied(server.rtmp("far"))(tmp_path / "0.ts"),
+            copied(server.rtmps("live/far"))(tmp_path / "1.ts"),
+            copied(server.rtsp("far"), *over_tcp)(tmp_path / "2.ts"),
+            copied(server.rtsps("far"), *over_tcp)(tmp_path / "3.ts"),
+            copied(server.srt("read:far"))(tmp_path / "4.ts"),
+        )
+        for peer in peers:
+            stack.enter_context(peer)
+        for peer in peers:
+            assert peer.wait(30) != 0, peer.describe()
+        for suffix in ("/index.m3u8", ".ts", ".flv", ""):
+            assert curl(server.http(f"/far{suffix}"))[0] == 403
+        for action in ("publish", "play"):
+            for kind in ("rtmp", "rtsp", "srt"):
+                server.wait_line(f"{kind}: refused {HOST}: {HOST} may not {action} this stream")
+
+
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [
+        ('publish_key = "in"', "missing key for publish"),
+        (USERS, "missing login for publish"),
+        ('publish_from = ["10.0.0.0/8"]', f"{HOST} may not publish this stream"),
+        ("", ""),
+    ],
+)
+def test_senders_of_rtp_have_nothing_to_log_in_with(
+    tmp_path: Path, media: MediaCache, lock: str, said: str
+) -> None:
+    [port] = port_pairs(1)
+    text = f'[listeners.rtp]\naddress = "{HOST}:{port}"\nstream = "rtp/{{ip}}"\n'
+    text += f'[streams."rtp/127-0-0-1"]\ninputs = ["publish:"]\n{lock}\n'
+    with Doors(tmp_path, text) as server:
+        server.port("rtp")
+        with TS_SENDERS["ffmpeg, RTP"](media(TS_RECIPE).path, HOST, port) as sender:
+            if said:
+                server.wait_line(f"rtp: refused {HOST}: {said}")
+            else:
+                server.wait_on_air("rtp/127-0-0-1")
+            assert sender.running(), sender.output
 
 
 def test_guessing_is_slow_at_every_door(tmp_path: Path, media: MediaCache) -> None:
