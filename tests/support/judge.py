@@ -68,8 +68,9 @@ class Verdict:
     disorder: list[float] = field(default_factory=list)
     """Decode times, in seconds, that are not past the one before in their stream (in FLV, whose
     clock is too coarse, before the one before)."""
-    video_gaps: list[float] = field(default_factory=list)
-    """Distances of neighbouring pictures that are over one and a half frames, seconds."""
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """When a picture is shown that comes over one and a half frames after the one before, and how
+    long after, seconds."""
     holes: list[tuple[float, float]] = field(default_factory=list)
     """When a frame of sound begins that does not follow the one before, and how long the hole is
     (positive) or the overlap (negative), seconds."""
@@ -80,6 +81,11 @@ class Verdict:
     def dts_disorder(self) -> int:
         """Packets whose decode time is not in order."""
         return len(self.disorder)
+
+    @property
+    def video_gaps(self) -> list[float]:
+        """Distances of neighbouring pictures that are over one and a half frames, seconds."""
+        return [length for _, length in self.pauses]
 
     @property
     def audio_gaps(self) -> list[float]:
@@ -236,8 +242,10 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
         limit = 1.5 * (median(steps) or 1.0) + AUDIO_SLACK_S
         readable = len(verdict.numbers) == len(times)
         last = run_ends(verdict.numbers if readable else list(range(len(times))))
-        verdict.video_gaps = [
-            step for place, step in enumerate(steps) if step > limit and place not in last
+        verdict.pauses = [
+            (times[place + 1], step)
+            for place, step in enumerate(steps)
+            if step > limit and place not in last
         ]
         verdict.video_s = times[-1] - times[0] + median(steps)
     for (start, length), (after, _) in pairwise(evidence.audio):

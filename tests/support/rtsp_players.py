@@ -97,22 +97,25 @@ def as_sent(verdict: Verdict, wanted: Wanted) -> Verdict:
     """A verdict with the codecs that were sent, if as much was recorded, and without first times.
 
     FFmpeg gives the first unit of a track no time where it parses units anew, as pictures and MP3.
-    GStreamer may read the first reports after the media, and then moves a track.
+    GStreamer may read the first reports after the media, and then moves a track. Samples of sound
+    are not those of another decoder, so there is nothing to look up in footage.
     """
     kinds = [codec == DECODED[0] for codec in verdict.codecs]
     sent = [codec in PICTURES for codec in wanted.codecs]
     codecs = wanted.codecs if sorted(kinds) == sorted(sent) else verdict.codecs
-    begin = min([*verdict.times[:1], *(at for at, _ in verdict.sound_prints[:1])], default=0.0)
-    begin += SETTLED_S
+    prints = [*verdict.picture_prints[:1], *verdict.sound_prints[:1]]
+    begin = min((at for at, _ in prints), default=0.0) + SETTLED_S
     kept = [pair for pair in zip(verdict.numbers, verdict.times, strict=True) if pair[1] >= begin]
-    numbers, times = [pair[0] for pair in kept], [pair[1] for pair in kept]
     return replace(
         verdict,
         codecs=codecs,
-        numbers=numbers,
-        times=times,
+        numbers=[number for number, _ in kept],
+        times=[at for _, at in kept],
+        picture_prints=[one for one in verdict.picture_prints if one[0] >= begin],
+        sound_prints=[],
         disorder=[at for at in verdict.disorder if at >= begin],
-        holes=[(at, length) for at, length in verdict.holes if at >= begin],
+        pauses=[one for one in verdict.pauses if one[0] >= begin],
+        holes=[one for one in verdict.holes if one[0] >= begin],
     )
 
 
