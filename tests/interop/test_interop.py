@@ -43,7 +43,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> list[C
         absent = [player.name for player in one.players if not player.version()]
         if absent or not one.publisher.version():
             missing(f"a program of {one.publisher.name}, {', '.join(absent)}")
-    return Matrix(tmp_path_factory.mktemp("interop"), media, publications).run(at_once=2)
+    return Matrix(tmp_path_factory.mktemp("interop"), media, publications).run(at_once=4)
 
 
 def test_every_player_sees_what_was_published_or_is_refused_with_a_reason(
