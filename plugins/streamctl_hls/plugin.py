@@ -8,7 +8,7 @@ from streamctl.media.packet import Format
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_hls.options import HlsOptions
 from streamctl_hls.output import HlsOutput
-from streamctl_hls.pull import HlsSource
+from streamctl_hls.pull import HlsSource, Marks
 from streamctl_hls.pull_options import HlsInputOptions
 
 if TYPE_CHECKING:
@@ -30,13 +30,16 @@ class HlsPlugin(ProtocolPlugin):
     InputOptions: ClassVar[type[BaseModel]] = HlsInputOptions
     OutputOptions: ClassVar[type[BaseModel]] = HlsOptions
 
+    def __init__(self) -> None:
+        self.marks = Marks()
+
     def source(self, url: StreamURL, options: HlsInputOptions, ctx: Context) -> Source:
         """A source that fetches a stream from another server.
 
         Raises:
             ConfigError: the URL leads to no server, or a header can't be sent.
         """
-        return HlsSource(url, options, ctx)
+        return HlsSource(url, options, ctx, self.marks)
 
     def http_output(self, view: StreamView, options: HlsOptions, ctx: Context) -> HttpOutput:
         return HlsOutput(view, options, ctx)

@@ -7,9 +7,11 @@ the next best one; a server that is gone is the engine's matter.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
     from streamctl_hls.pull_options import HlsInputOptions
+    from streamctl_hls.wire.follow import Mark
     from streamctl_hls.wire.playlist import Rendition
 
 QUIET_S = 1.0
 """Waiting for the next segment is worth saying after this."""
 FIRST_S = 90.0
 """What the first segment of a variant may take: a playlist, a key, and one that is slow."""
+MARKS = 256
+"""Playlists whose end is known; more are not pulled by one server."""
 OTHER_VARIANT = "another variant is fetched"
 
 
@@ -57,11 +62,40 @@ class Choice:
     """There is one that asks less of the line."""
 
 
+class Marks:
+    """How far live playlists were played, for the next attempt to go on from there.
+
+    Without that, each attempt at a playlist that has come to a halt would play its end again.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Mark] = OrderedDict()
+
+    def __getitem__(self, url: str) -> Mark | None:
+        """The mark of a playlist, if it was ever played."""
+        return self._known.get(plain(url))
+
+    def note(self, url: str, mark: Mark) -> None:
+        """An attempt has come so far."""
+        self._known[plain(url)] = mark
+        self._known.move_to_end(plain(url))
+        while len(self._known) > MARKS:
+            self._known.popitem(last=False)
+
+
+def plain(url: str) -> str:
+    """What tells playlists apart: queries may hold keys that change."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
 class HlsSource:
     """Implements :class:`streamctl.sdk.endpoints.Source`."""
 
-    def __init__(self, url: StreamURL, options: HlsInputOptions, ctx: Context) -> None:
-        """Read the URL.
+    def __init__(
+        self, url: StreamURL, options: HlsInputOptions, ctx: Context, marks: Marks
+    ) -> None:
+        """Read the URL; ``marks`` are shared by all attempts.
 
         Raises:
             ConfigError: the URL leads to no server, or a header can't be sent.
@@ -69,12 +103,13 @@ class HlsSource:
         self.url = url
         self.options = options
         self.ctx = ctx
+        self.marks = marks
         # The kind may stand before the scheme, `hls+https://`.
-        plain = url.raw.strip().partition("://")[2].partition("#")[0]
+        place = url.raw.strip().partition("://")[2].partition("#")[0]
         headers = {name: text.get_secret_value() for name, text in options.headers.items()}
         if options.user_agent:
             headers["User-Agent"] = options.user_agent
-        self.target = Target.of(f"{url.scheme}://{plain}", headers)
+        self.target = Target.of(f"{url.scheme}://{place}", headers)
         self.choice: Choice | None = None
         """What is fetched now."""
         self.feeds: list[Feed] = []
@@ -202,10 +237,19 @@ class HlsSource:
                 await self._drain(choice, out)
             except StreamctlError as error:
                 failure = error
+            finally:
+                self._mark()
             tasks.cancel_scope.cancel()
         failure = failure or self.feeds[0].failure
         if failure is not None:
             raise failure
+
+    def _mark(self) -> None:
+        """Note how far the playlists were played."""
+        for feed in self.feeds:
+            mark = feed.follower.mark
+            if mark is not None:
+                self.marks.note(feed.url, mark)
 
     async def _reconsider(self, better: Sequence[Variant], loader: Loader) -> None:
         """End what is played once a better variant is there again."""
@@ -226,6 +270,7 @@ class HlsSource:
         feed.low_latency = self.options.low_latency
         feed.loop = self.options.loop
         feed.follower.start_s = choice.start_s
+        feed.follower.former = self.marks[url]
         return feed
 
     async def _drain(self, choice: Choice, out: EpochWriter) -> None:

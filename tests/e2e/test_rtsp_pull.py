@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,6 +51,10 @@ def source(server: Streamctl, code: str = "news") -> dict[str, Any]:
     return found
 
 
+def lasts(path: Path, seconds: float) -> bool:
+    return media_time(path) > seconds
+
+
 def record(server: Streamctl, folder: Path, *codes: str, seconds: float = 4.0) -> list[Verdict]:
     """What viewers of pulled streams get, all at once."""
     paths = [folder / f"{code}.flv" for code in codes]
@@ -58,7 +63,7 @@ def record(server: Streamctl, folder: Path, *codes: str, seconds: float = 4.0) -
             server.wait_on_air(code)
             stack.enter_context(ffmpeg_record(server.rtmp(code), path))
         for path in paths:
-            eventually(lambda path=path: media_time(path) > seconds, 30, f"{seconds} s of media")
+            eventually(partial(lasts, path, seconds), 30, f"{seconds} s of media")
     return [judge(path) for path in paths]
 
 

@@ -56,10 +56,22 @@ class Piece:
         return f"segment {self.sequence}" + (f", part {self.part}" if self.part >= 0 else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a playlist was taken."""
+
+    name: str
+    """The last segment that was taken whole."""
+    part: int = 0
+    """How many parts of the one after it were."""
+
+
 class Follower:
     """Follows one media playlist."""
 
     def __init__(self) -> None:
+        self.former: Mark | None = None
+        """How far somebody else had come, who was cut off: a live playlist is not begun before."""
         self.next: int | None = None
         """The segment that is wanted next; None = nothing was seen yet."""
         self.part = 0
@@ -95,6 +107,12 @@ class Follower:
             else:
                 out += self._partial(segment)
         return out
+
+    @property
+    def mark(self) -> Mark | None:
+        """How far the playlist was taken; None = not even one segment."""
+        name = self._seen.get(self.next - 1) if self.next is not None else None
+        return Mark(name, self.part) if name is not None else None
 
     def restart(self, reason: str) -> None:
         """Begin anew with the next playlist; ``reason`` is told with its first piece."""
@@ -158,6 +176,19 @@ class Follower:
         )
 
     def _start(self, playlist: MediaPlaylist) -> None:
+        """Choose where to begin, never before what was played already."""
+        self._choose(playlist)
+        former, self.former = self.former, None
+        if former is None or playlist.ended:
+            return
+        for segment in reversed(playlist.segments):
+            if segment.at is not None and name_of(segment.at) == former.name:
+                assert self.next is not None
+                place = segment.sequence + 1, former.part
+                self.next, self.part = max((self.next, self.part), place)
+                return
+
+    def _choose(self, playlist: MediaPlaylist) -> None:
         """Choose where to begin: at the first segment, or some way from the end of a live list.
 
         ``EXT-X-START`` may lead anywhere in a list that has ended, and further back in a live one

@@ -258,3 +258,23 @@ async def watch(found: HlsSource, told: list[str]) -> None:
         if not told or told[-1] != found.waiting:
             told.append(found.waiting)
         await anyio.sleep(0.02)
+
+
+async def test_an_attempt_goes_on_where_the_one_before_stopped() -> None:
+    lines = listed("0.ts", "1.ts")
+    first, again = Writer(), Writer()
+    async with visited(Site({**FILES, "/x.m3u8": playlist(*lines, ended=False)})) as site:
+        attempt, another = source(site.url("/x.m3u8?token=1")), source(site.url("/x.m3u8?token=2"))
+        another.marks = attempt.marks
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(attempt.run, first)
+            await until(lambda: any(b"GET /1.ts " in request for request in site.requests))
+            tasks.cancel_scope.cancel()
+        seen = len(site.requests)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(another.run, again)
+            await until(lambda: len(site.requests) > seen)
+            site.answers["/x.m3u8"] = playlist(*lines, *listed("2.ts", "3.ts"))
+            await until(lambda: any(b"GET /3.ts " in request for request in site.requests))
+            tasks.cancel_scope.cancel()
+        assert [r.split()[1] for r in site.requests[seen:] if b".ts " in r] == [b"/2.ts", b"/3.ts"]

@@ -247,3 +247,31 @@ def test_a_server_that_can_wait_is_asked_for_what_is_not_there_yet() -> None:
     whole = playlist(0, 5, blocking=True)
     assert follower.wanted("http://h/x.m3u8", whole) == "http://h/x.m3u8?_HLS_msn=5"
     assert follower.wanted("http://h/x.m3u8", playlist(0, 5)) == "http://h/x.m3u8"
+
+
+def test_who_was_cut_off_goes_on_where_he_was() -> None:
+    first = Follower()
+    first.take(playlist(10, 20))
+    halted, short, long = Follower(), Follower(), Follower()
+    halted.former = short.former = long.former = first.mark
+    assert not halted.take(playlist(10, 20))
+    assert numbers(halted.take(playlist(11, 21))) == [20]
+    assert numbers(short.take(playlist(11, 21))) == [20]
+    assert numbers(long.take(playlist(20, 30))) == [27, 28, 29]
+
+
+def test_parts_that_were_played_are_not_begun_with_again() -> None:
+    first = Follower()
+    first.take(low(10, 14, 2))
+    assert first.mark is not None
+    again = Follower()
+    again.former = first.mark
+    assert not again.take(low(10, 14, 2))
+    assert numbers(again.take(low(10, 14, 4))) == [(14, 2), (14, 3)]
+
+
+def test_a_playlist_that_has_ended_is_played_from_its_beginning_again() -> None:
+    first, again = Follower(), Follower()
+    first.take(playlist(0, 3, ended=True))
+    again.former = first.mark
+    assert numbers(again.take(playlist(0, 3, ended=True))) == [0, 1, 2]
