@@ -185,10 +185,6 @@ class Matrix:
             # Footage may have longer groups of pictures than players wait for a first segment.
             with suppress(AssertionError):
                 eventually(lambda: not refusal(urls["hls"]), LIMIT_S, "a playlist")
-        if medium.broadcast is not None:
-            # RTSP tells those who come before the sound of pictures alone.
-            with suppress(AssertionError):
-                eventually(lambda: tells(server, code, medium.codecs), LIMIT_S, "all tracks")
         watches: list[tuple[Player, Watch]] = []
         cells = []
         for number, player in enumerate(players):
@@ -211,12 +207,6 @@ class Matrix:
                 reason = why(server, code, player.output, urls)
                 cells.append(weigh_refusal(publication, player, seen, reason))
         return cells
-
-
-def tells(server: Server, code: str, codecs: Sequence[str]) -> bool:
-    """Whether the server knows all tracks of a stream."""
-    known = {track["codec"] for track in server.stream(code)["media"]["tracks"]}
-    return known.issuperset(codecs)
 
 
 def wait_for(watches: Sequence[Watch], timeout_s: float) -> None:
