@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from streamctl.media.packet import Format
+from streamctl.net.http_target import Target
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_hls.options import HlsOptions
 from streamctl_hls.output import HlsOutput
@@ -32,6 +33,14 @@ class HlsPlugin(ProtocolPlugin):
 
     def __init__(self) -> None:
         self.marks = Marks()
+
+    def check_input(self, url: StreamURL, options: HlsInputOptions) -> None:
+        """Refuse URLs that lead to no server, and headers that can't be sent.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        Target.of_input(url, options.headers)
 
     def source(self, url: StreamURL, options: HlsInputOptions, ctx: Context) -> Source:
         """A source that fetches a stream from another server.

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
-from anyio import to_thread
+from pydantic import SecretStr
 
 from streamctl.errors import ConnectionFailed, StaleEpoch, StreamctlError
 from streamctl.net.http_session import HttpSession
 from streamctl.net.http_target import Target
-from streamctl.net.tls import client_context
+from streamctl.net.tls import client_trust
 from streamctl_hls.feed import Feed
 from streamctl_hls.loader import Loader
 from streamctl_hls.mixer import Mixer
@@ -29,7 +29,6 @@ from streamctl_hls.wire.choose import Cooling, Limits, ranked, sounds
 from streamctl_hls.wire.playlist import MediaPlaylist, Multivariant, Variant
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping, Sequence
 
     from streamctl.sdk.context import Context
@@ -104,12 +103,10 @@ class HlsSource:
         self.options = options
         self.ctx = ctx
         self.marks = marks
-        # The kind may stand before the scheme, `hls+https://`.
-        place = url.raw.strip().partition("://")[2].partition("#")[0]
-        headers = {name: text.get_secret_value() for name, text in options.headers.items()}
+        headers = dict(options.headers)
         if options.user_agent:
-            headers["User-Agent"] = options.user_agent
-        self.target = Target.of(f"{url.scheme}://{place}", headers)
+            headers["User-Agent"] = SecretStr(options.user_agent)
+        self.target = Target.of_input(url, headers)
         self.choice: Choice | None = None
         """What is fetched now."""
         self.feeds: list[Feed] = []
@@ -172,7 +169,8 @@ class HlsSource:
         """
         options, ctx = self.options, self.ctx
         options.choose(out)
-        session = HttpSession(ctx.clock, self._trust, ctx.handshake_s)
+        trust = partial(client_trust, options.tls_ca, verify=not options.tls_insecure)
+        session = HttpSession(ctx.clock, trust, ctx.handshake_s)
         try:
             loader = Loader(session, self.target, ctx.clock)
             found, place = await loader.playlist(self.target.url, first=True)
@@ -306,10 +304,3 @@ class HlsSource:
                 return
             else:
                 await feed.changed.wait()
-
-    async def _trust(self) -> ssl.SSLContext:
-        """Whom a connection over TLS trusts; the system's authorities take a while to read."""
-        options = self.options
-        return await to_thread.run_sync(
-            partial(client_context, options.tls_ca, verify=not options.tls_insecure)
-        )

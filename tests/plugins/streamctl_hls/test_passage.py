@@ -32,7 +32,7 @@ WINDOW = 6
 URL = "http://origin/live.m3u8"
 DAY = 50_000
 """Segments of 27.8 hours, in which the clock of MPEG-TS wraps."""
-WHILE = 500
+WHILE = 300
 TURNS = 6
 """Of the event loop, until everybody waits for the clock."""
 PACKETS = 4
