@@ -278,9 +278,12 @@ def why(server: Server, code: str, output: str, urls: dict[str, str]) -> str:
     match output:
         case "srt":
             words = refusal(urls["http-ts"]).partition(": ")[2]
-            return (
-                words if words and re.search(rf"srt \S+: {re.escape(words)}", server.output) else ""
-            )
+            line = re.compile(rf"srt \S+: {re.escape(words)}")
+            with suppress(AssertionError):
+                # A player may be slow to come.
+                eventually(lambda: words and line.search(server.output), LIMIT_S)
+                return words
+            return ""
         case "udp":
             said: str = server.stream(code)["media"]["notes"].get("mpegts", "")
             return said
