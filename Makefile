@@ -1,11 +1,11 @@
 PYTHON ?= .venv/bin/python
 PYTEST = $(PYTHON) -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Tests with real servers mostly wait for media to play: more of them than cores at a time, and first.
-WORKERS ?= 3
+WORKERS ?= 4
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help lint check test test-links failover interop bench-rtmp bench-http bench-ingest generate lock
+.PHONY: help lint check test test-links failover interop bench-rtmp bench-rtsp bench-http bench-ingest generate lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,8 +22,8 @@ check: lint ## lint, then the tests that need no other program; under two minute
 test: lint ## lint, then all tests, real servers and clients included
 	$(PYTEST) -m "not interop and not bench"
 
-test-links: ## SRT over bad links as long as is claimed: five minutes each way
-	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py
+test-links: ## as long as is claimed: SRT over bad links, five minutes each way, and RTP at 50 Mbit/s
+	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py tests/e2e/test_rtp_rate.py
 
 failover: ## rehearse failover before real players, print what was measured; FAILOVER=slate for some
 	$(PYTHON) -m tests.failover $(FAILOVER)
@@ -33,6 +33,9 @@ interop: ## real publishers x outputs x players x media, writes docs/interop.md;
 
 bench-rtmp: ## CPU per Gbit against nginx-rtmp; BENCH="--runs 1 --only 50" for a quick look
 	$(PYTHON) tests/bench/bench_rtmp.py $(BENCH)
+
+bench-rtsp: ## RTSP viewers against RTMP viewers; over UDP what is lost, and how it is paced
+	$(PYTHON) tests/bench/bench_rtsp.py $(BENCH)
 
 bench-http: ## segments and playlists against nginx, HTTP-TS against RTMP viewers
 	$(PYTHON) tests/bench/bench_http.py $(BENCH)

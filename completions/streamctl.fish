@@ -36,7 +36,7 @@ complete -c streamctl -n '__fish_seen_subcommand_from ingest' -l retries -x -d '
 complete -c streamctl -n '__fish_seen_subcommand_from ingest' -l json -d 'Print JSON instead of text'
 complete -c streamctl -n '__fish_seen_subcommand_from ingest' -s h -l help -d 'Show this message and exit'
 complete -c streamctl -n '__fish_seen_subcommand_from ingest' -F
-complete -c streamctl -n __fish_use_subcommand -a plugins -d 'List the installed protocol plugins'
+complete -c streamctl -n __fish_use_subcommand -a plugins -d 'List the installed protocol plugins: what they can do, and what they lack'
 complete -c streamctl -n '__fish_seen_subcommand_from plugins' -l server -x -d 'Control API of the server to ask; default http://127.0.0.1:9997'
 complete -c streamctl -n '__fish_seen_subcommand_from plugins' -l json -d 'Print JSON instead of text'
 complete -c streamctl -n '__fish_seen_subcommand_from plugins' -s h -l help -d 'Show this message and exit'

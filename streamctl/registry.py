@@ -10,10 +10,12 @@ Entry points: https://packaging.python.org/en/latest/specifications/entry-points
 from __future__ import annotations
 
 import difflib
+from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ConfigError, UnknownScheme
+from streamctl.sdk.url import forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,7 +144,7 @@ class Registry:
 
     def status(self, kind: str) -> PluginStatus:
         """One installed plugin, working or broken."""
-        from streamctl.schema import PluginStatus
+        from streamctl.schema import PluginStatus, RequirementStatus
 
         entry = self.catalog.entries[kind][0]
         status = PluginStatus(
@@ -160,8 +162,13 @@ class Registry:
         return status.model_copy(
             update={
                 "summary": plugin.summary,
-                "capabilities": [(cap.name or "").lower() for cap in plugin.caps],
+                "capabilities": abilities(plugin),
                 "schemes": list(plugin.schemes),
+                "urls": forms(kind, plugin.schemes),
+                "ports": dict(plugin.ports),
+                "requirements": [
+                    RequirementStatus(**asdict(each)) for each in plugin.requirements()
+                ],
             }
         )
 
@@ -191,6 +198,22 @@ class Registry:
             f"did you mean `{near[0]}`? installed: {listing}" if near else f"installed: {listing}"
         )
         return UnknownScheme(f"no plugin for `{kind}`", hint=hint)
+
+
+def abilities(plugin: ProtocolPlugin) -> list[str]:
+    """What users can do with a kind, in the words of the commands."""
+    from streamctl.sdk.plugin import Cap
+
+    listens = Cap.LISTEN in plugin.caps
+    able = {
+        "pull": Cap.PULL in plugin.caps,
+        "probe": Cap.PULL in plugin.caps,
+        "push": Cap.PUSH in plugin.caps,
+        "publish": listens,
+        "play": listens and plugin.play_format is not None,
+        "http": Cap.HTTP in plugin.caps,
+    }
+    return [name for name, can in able.items() if can]
 
 
 def distribution(entry: EntryPoint) -> str:

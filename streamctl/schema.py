@@ -350,13 +350,27 @@ class ConfigReport(BaseModel):
     faults: list[ConfigFault] = Field(default_factory=list)
 
 
+class RequirementStatus(BaseModel):
+    """Something beside Python packages that a plugin can't work without."""
+
+    name: str
+    version: str = Field("", description="what was found; empty = nothing that can be used")
+    error: str = Field("", description="why it can't be used; empty when it can")
+    hint: str = Field("", description="what to do about that")
+
+
 class PluginStatus(BaseModel):
     """One installed protocol plugin."""
 
     kind: str
     summary: str
-    capabilities: list[str]
+    capabilities: list[str] = Field(
+        description="of pull, probe, push, publish, play (the last two at a listener) and http"
+    )
     schemes: list[str]
+    urls: list[str] = Field([], description="how URLs of the kind begin or end")
+    ports: dict[str, int] = Field({}, description="default ports by scheme")
+    requirements: list[RequirementStatus] = []
     distribution: str = ""
     version: str = ""
     error: str = Field("", description="why it can't be used; empty when it can")

@@ -42,6 +42,10 @@ PART_SLACK_S = 0.5
 """The same for parts, in seconds."""
 MAX_FAILED = 3
 """Segments in a row that can't be fetched, until the feed is given up."""
+SLOW = 1.25
+"""How much longer than it plays a segment takes that comes slowly; some come as they are made."""
+MAX_SLOW = 3
+"""Segments in a row that come slowly with nothing in front, until a smaller variant is fetched."""
 LOOPED = "the playlist begins again"
 
 
@@ -80,8 +84,10 @@ class Feed:
         self.skipped = 0
         """Segments and parts that could not be fetched."""
         self.buffered_s = 0.0
-        self.starving_since: float | None = None
-        """When everything had been taken."""
+        self.choosy = False
+        """Something smaller could be fetched: what comes slower than it plays is given up."""
+        self.retired = False
+        """Something better is fetched from the next segment on."""
         self.changed = anyio.Event()
         """Set, and replaced, when there is more to take or never will be."""
         self._waiting: deque[Loaded] = deque()
@@ -89,6 +95,9 @@ class Feed:
         self._taken = anyio.Event()
         self._failed = 0
         self._failed_from = 0
+        self._ended_at: int | None = None
+        self._slow = 0
+        """Segments in a row that came slower than they play."""
         self._preloaded: tuple[Resource | None, bytes] = None, b""
         self._news = clock.now()
 
@@ -117,13 +126,13 @@ class Feed:
     @property
     def position(self) -> int | None:
         """The segment that somebody else would have to go on with; None = the beginning."""
-        return self._failed_from if self._failed else self.follower.next
+        if self._failed:
+            return self._failed_from
+        return self.follower.next if self._ended_at is None else self._ended_at
 
     def take(self) -> Loaded | None:
         """What comes next; None = not yet, or never."""
         if not self._waiting:
-            if self.starving_since is None:
-                self.starving_since = self.clock.now()
             return None
         loaded = self._waiting.popleft()
         self._bytes -= len(loaded.data)
@@ -141,32 +150,31 @@ class Feed:
         playlist = self.playlist
         if playlist is None or playlist.ended:
             return False
+        behind_s = self.follower.behind_s
         if playlist.part_target_s:
-            most_s = 2 * (playlist.part_hold_back_s or START_TARGETS * playlist.part_target_s)
-            return self.buffered_s > most_s + PART_SLACK_S
-        most_s = max(START_TARGETS * playlist.target_s, playlist.hold_back_s)
+            hold_s = playlist.part_hold_back_s or START_TARGETS * playlist.part_target_s
+            return self.buffered_s > max(2 * hold_s, behind_s) + PART_SLACK_S
+        most_s = max(START_TARGETS * playlist.target_s, playlist.hold_back_s, behind_s)
         return self.buffered_s > most_s + SLACK_TARGETS * playlist.target_s
 
     async def _follow(self) -> None:
         place = self.url
         while True:
-            if self.first is not None:
-                playlist, self.first = self.first, None
-            elif self.playlist is None:
-                playlist, place = await self._load(place)
-            else:
-                playlist = await self._reload(place, self.playlist)
+            playlist, place = await self._newest(place)
             loaded_at = self.clock.now()
             if not self.low_latency:
                 playlist = whole_segments(playlist)
             self.playlist = playlist
-            pieces = self.follower.take(playlist)
-            if pieces:
-                self._news = loaded_at
-            for piece in pieces:
-                await self._fetch(piece)
+            news = False
+            while pieces := self.follower.take(playlist):
+                news, self._news = True, self.clock.now()
+                for piece in pieces:
+                    if self._retires(piece):
+                        return
+                    await self._fetch(piece)
+                    self._weigh(piece, place)
             if playlist.ended:
-                if not self.loop or not pieces:
+                if not self.loop or not news:
                     return
                 self.follower.restart(LOOPED)
                 continue
@@ -174,7 +182,16 @@ class Feed:
                 raise ConnectionFailed(
                     f"`{self.loader.shown(place)}` brings nothing new for {self.stall_s:.0f} s"
                 )
-            await self._rest(playlist, loaded_at, news=bool(pieces))
+            await self._rest(playlist, loaded_at, news=news)
+
+    async def _newest(self, place: str) -> tuple[MediaPlaylist, str]:
+        """The playlist as it is now, and where it came from."""
+        if self.first is not None:
+            first, self.first = self.first, None
+            return first, place
+        if self.playlist is None:
+            return await self._load(place)
+        return await self._reload(place, self.playlist), place
 
     async def _load(self, url: str) -> tuple[MediaPlaylist, str]:
         blocked_s = STALL_TARGETS * self.target_s
@@ -228,6 +245,7 @@ class Feed:
             self._news = self.clock.now()
         data = section = b""
         if piece.at is not None:
+            hungry, since = not self._waiting, self.clock.now()
             try:
                 if piece.map is not None:
                     section = await self.loader.map(piece.map, piece.sequence)
@@ -236,10 +254,12 @@ class Feed:
                 self.fetched += 1
             except StreamctlError as error:
                 self._left_out(piece, error)
+            if hungry and piece.part < 0:
+                slow = self.clock.now() - since > SLOW * piece.duration_s
+                self._slow = self._slow + 1 if slow else 0
         self._waiting.append(Loaded(piece, data, section))
         self._bytes += len(data)
         self.buffered_s += piece.duration_s
-        self.starving_since = None
         self._notify()
 
     async def _media(self, piece: Piece) -> bytes:
@@ -249,6 +269,23 @@ class Feed:
             self._preloaded = None, b""
             return data
         return await self.loader.piece(piece)
+
+    def _retires(self, piece: Piece) -> bool:
+        """Whether somebody else goes on with a segment."""
+        if not self.retired or piece.part > 0:
+            return False
+        self._ended_at = piece.sequence
+        return True
+
+    def _weigh(self, piece: Piece, place: str) -> None:
+        """Give up what comes slowly while something smaller is there.
+
+        Raises:
+            ConnectionFailed: it does.
+        """
+        if self.choosy and self._slow >= MAX_SLOW:
+            self._ended_at = piece.sequence + 1
+            raise ConnectionFailed(f"`{self.loader.shown(place)}` comes slower than it plays")
 
     def _left_out(self, piece: Piece, error: StreamctlError) -> None:
         """Go on without a segment, unless it is one of many."""

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anyio import to_thread
 
-from streamctl.errors import ConnectionFailed, MediaError, ProtocolError, StreamctlError
+from streamctl.errors import (
+    ConnectionFailed,
+    MediaError,
+    ProtocolError,
+    RemoteProtocolError,
+    StreamctlError,
+)
 from streamctl.net.http_client import Refused
 from streamctl.net.http_session import Wish
 from streamctl_hls.crypt import METHOD, decrypted, vector
 from streamctl_hls.wire.playlist import MAX_BYTES, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from streamctl.net.http_session import Answer, HttpSession
     from streamctl.net.http_target import Target
@@ -55,6 +61,8 @@ class Loader:
         self.home = home
         """The configured address, whose login and headers other addresses there get too."""
         self.clock = clock
+        self.variables: Mapping[str, str] | None = None
+        """What playlists may import from the multivariant one; None = there is none."""
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._maps: OrderedDict[Map, bytes] = OrderedDict()
 
@@ -74,8 +82,8 @@ class Loader:
             place = answer.target.url
             try:
                 if len(answer.body) < THREAD_BYTES:
-                    return parse(answer.body, place), place
-                return await to_thread.run_sync(parse, answer.body, place), place
+                    return parse(answer.body, place, self.variables), place
+                return await to_thread.run_sync(parse, answer.body, place, self.variables), place
             except ProtocolError as error:
                 raise type(error)(f"`{answer.target.shown}`: {error}") from None
 
@@ -98,7 +106,7 @@ class Loader:
         async def attempt() -> bytes:
             secret = await self._secret(piece.key)
             data = await self._resource(at, MAX_SEGMENT_BYTES)
-            return await plain(data, secret, piece.key, piece.sequence)
+            return await self._plain(data, secret, piece.key, piece.sequence)
 
         return await self._tried(attempt, SEGMENT_TRIES)
 
@@ -121,7 +129,7 @@ class Loader:
             async def attempt() -> bytes:
                 secret = await self._secret(section.key)
                 data = await self._resource(section.at, MAX_MAP_BYTES)
-                return await plain(data, secret, section.key, sequence)
+                return await self._plain(data, secret, section.key, sequence)
 
             self._maps[section] = await self._tried(attempt, SEGMENT_TRIES)
             if len(self._maps) > KEPT_MAPS:
@@ -145,6 +153,17 @@ class Loader:
             if len(self._keys) > KEPT_KEYS:
                 self._keys.popitem(last=False)
         return self._keys[key.url]
+
+    async def _plain(self, data: bytes, secret: bytes, key: Key | None, sequence: int) -> bytes:
+        """Bytes as they were before they were encrypted."""
+        if key is None:
+            return data
+        try:
+            return await to_thread.run_sync(decrypted, data, secret, vector(key.iv, sequence))
+        except RemoteProtocolError:
+            # There may be another one behind the same address by now.
+            self._keys.pop(key.url, None)
+            raise
 
     async def _resource(self, at: Resource, most: int) -> bytes:
         span = (at.span.start, at.span.length) if at.span else None
@@ -174,13 +193,6 @@ class Loader:
             await self.clock.sleep(pause_s)
             pause_s *= 2
         raise AssertionError("unreachable")
-
-
-async def plain(data: bytes, secret: bytes, key: Key | None, sequence: int) -> bytes:
-    """Bytes as they were before they were encrypted."""
-    if key is None:
-        return data
-    return await to_thread.run_sync(decrypted, data, secret, vector(key.iv, sequence))
 
 
 def gone(error: StreamctlError) -> bool:

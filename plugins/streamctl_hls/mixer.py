@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamctl.media.packet import Track
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
+    from streamctl.sdk.transport import TransportOptions
     from streamctl_hls.feed import Feed
     from streamctl_hls.wire.playlist import Rendition
 
@@ -44,12 +45,20 @@ class Mixer:
     """Plays feeds into an epoch."""
 
     def __init__(
-        self, feeds: Sequence[Feed], sounds: Sequence[Rendition], out: EpochWriter, ctx: Context
+        self,
+        feeds: Sequence[Feed],
+        sounds: Sequence[Rendition],
+        out: EpochWriter,
+        ctx: Context,
+        chosen: TransportOptions | None = None,
     ) -> None:
         self.out = out
         self.clock = ctx.clock
         self.pacer = LivePacer()
+        self.put_at = ctx.clock.now()
+        """When something was written last."""
         self.main = Strand(feeds[0], media=SILENT if sounds else EVERYTHING, rendition=None)
+        self.main.chosen = chosen
         self.strands = [self.main]
         for feed, rendition in zip(feeds[1:], sounds, strict=True):
             self.strands.append(Strand(feed, media=SOUND, rendition=rendition))
@@ -74,7 +83,10 @@ class Mixer:
         while self._goes_on(horizon):
             now = self.clock.now()
             horizon = self._horizon(now)
-            await self._fill(horizon + AHEAD)
+            await self._fill(None if self._ended is not None else horizon + AHEAD)
+            if self._ended is not None and self._head is not None:
+                # Where times go on behind the break is known by now.
+                continue
             self._play(horizon, now)
             await self.clock.sleep(STEP_S)
 
@@ -103,11 +115,16 @@ class Mixer:
                     break
                 await checkpoint()
 
+    @property
+    def _head(self) -> Packet | None:
+        """What the main rendition plays next."""
+        return next((item for item in self.main.queue if isinstance(item, Packet)), None)
+
     def _horizon(self, now: float) -> int:
         """The time up to which all is due."""
         pacer = self.pacer
         pacer.hurry = self.main.feed.crowded
-        head = next((item for item in self.main.queue if isinstance(item, Packet)), None)
+        head = self._head
         if head is not None:
             media_s = head.dts / TIMESCALE
             if self._ended is not None:
@@ -137,6 +154,7 @@ class Mixer:
 
     def _put(self, ready: list[Packet], now: float) -> None:
         if ready:
+            self.put_at = now
             self.out.put(ready.copy(), now)
             ready.clear()
 

@@ -29,6 +29,8 @@ class Passage:
         self.pacer = LivePacer()
         self.position_s = 0.0
         """Media time played."""
+        self.put_at = clock.now()
+        """When something was written last."""
         self._segmenter = Segmenter()
         self._aligner = Aligner()
         self._counters = Counters()
@@ -97,5 +99,6 @@ class Passage:
 
     def _send(self, ready: list[memoryview], now: float) -> None:
         if ready:
+            self.put_at = now
             self.out.put_ts(ready[0] if len(ready) == 1 else b"".join(ready), now)
             ready.clear()

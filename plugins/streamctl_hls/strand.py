@@ -14,6 +14,7 @@ from streamctl_hls.unpack import open_unpacker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamctl.sdk.transport import TransportOptions
     from streamctl_hls.feed import Feed, Loaded
     from streamctl_hls.unpack import Found, Unpacker
     from streamctl_hls.wire.playlist import Rendition
@@ -39,6 +40,8 @@ class Strand:
         """What is wanted of it."""
         self.rendition = rendition
         """None = the main one."""
+        self.chosen: TransportOptions | None = None
+        """Program and streams that are taken out of MPEG-TS; None = all of the first program."""
         self.queue: deque[Packet | tuple[Track, ...] | Break] = deque()
         self.newest: int | None = None
         """The latest decoding time that was taken apart."""
@@ -112,7 +115,7 @@ class Strand:
         self._damage, self._damaged_run = str(error), self._damaged_run + 1
         shown = self.feed.loader.shown(self.feed.url)
         if self._damaged_run >= MAX_DAMAGED:
-            raise MediaError(f"the segments of `{shown}` are damaged: {error}")
+            raise MediaError(f"nothing of the segments of `{shown}` can be read: {error}")
         self.feed.log.warning("%s: a segment is damaged: %s", shown, error)
         self._open = iter(())
 
@@ -128,7 +131,7 @@ class Strand:
             return
         if self._unpacker is None:
             self._kind = sniff(loaded)
-            self._unpacker = open_unpacker(self._kind, anchor)
+            self._unpacker = open_unpacker(self._kind, anchor, self.chosen)
         self._open = self._unpacker.feed(loaded)
 
     def _append(self, found: list[Found]) -> None:

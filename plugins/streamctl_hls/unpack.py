@@ -21,6 +21,7 @@ from streamctl_hls.sniff import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamctl.sdk.transport import TransportOptions
     from streamctl_hls.feed import Loaded
 
 Found = Packet | tuple[Track, ...]
@@ -54,9 +55,9 @@ class Unpacker(Protocol):
 class TsUnpacker:
     """MPEG-TS."""
 
-    def __init__(self, anchor: int | None = None) -> None:
+    def __init__(self, anchor: int | None = None, chosen: TransportOptions | None = None) -> None:
         self._aligner = Aligner()
-        self._demuxer = TsDemuxer()
+        self._demuxer = TsDemuxer(chosen.program or None, chosen.pids) if chosen else TsDemuxer()
         if anchor is not None:
             self._demuxer.anchor(anchor)
 
@@ -74,6 +75,10 @@ class TsUnpacker:
             ]
         if self._demuxer.scrambled:
             raise MediaError("the segments are scrambled", permanent=True)
+        if not self._demuxer.tracks:
+            # Every segment begins with its tables (RFC 8216bis, section 3.1.1).
+            reason = self._demuxer.programs.reason or "the streams that are wanted are not there"
+            raise RemoteProtocolError(reason)
 
     def flush(self) -> list[Found]:
         rest = self._demuxer.feed(self._aligner.finish()) + self._demuxer.flush()
@@ -153,8 +158,19 @@ def split_tag(data: bytes) -> tuple[int | None, bytes]:
     return clock, data
 
 
-def open_unpacker(kind: Kind, anchor: int | None) -> Unpacker:
-    """Takes segments of a format apart; their times begin near the anchor, if they can wrap."""
+def open_unpacker(
+    kind: Kind, anchor: int | None, chosen: TransportOptions | None = None
+) -> Unpacker:
+    """Takes segments of a format apart; their times begin near the anchor, if they can wrap.
+
+    Raises:
+        MediaError: something was chosen that this format does not have.
+    """
+    if chosen is not None and kind is not Kind.TS:
+        raise MediaError(
+            f"`program` and `pids` choose from MPEG-TS, and the segments are {kind.value}",
+            permanent=True,
+        )
     if kind is Kind.FMP4:
         return Fmp4Unpacker()
-    return TsUnpacker(anchor) if kind is Kind.TS else SoundSegments(anchor)
+    return TsUnpacker(anchor, chosen) if kind is Kind.TS else SoundSegments(anchor)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from streamctl.media.flv_packer import CODECS
 from streamctl.media.packet import Format
+from streamctl.net.http_target import Target
 from streamctl.sdk.endpoints import Bytes, Live
 from streamctl.sdk.plugin import Cap, ConverterSpec, ProtocolPlugin
 from streamctl_http_flv.options import HttpFlvInputOptions
@@ -39,6 +40,14 @@ class HttpFlvPlugin(ProtocolPlugin):
     play_format: ClassVar[Format | None] = Format.FLV
     url_template: ClassVar[str] = "http://{host}:{port}/{code}.flv"
     InputOptions: ClassVar[type[BaseModel]] = HttpFlvInputOptions
+
+    def check_input(self, url: StreamURL, options: HttpFlvInputOptions) -> None:
+        """Refuse URLs that lead to no server, and headers that can't be sent.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        Target.of_input(url, options.headers)
 
     def source(self, url: StreamURL, options: HttpFlvInputOptions, ctx: Context) -> Source:
         """A source that fetches a stream from another server.

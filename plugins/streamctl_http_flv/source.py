@@ -9,29 +9,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from streamctl.errors import MediaError
 from streamctl.media.flv_ingest import Ingest
 from streamctl.media.flv_packer import TagType
 from streamctl.net.http_client import Fetcher
 from streamctl.net.http_target import Target
-from streamctl.net.tls import client_context
+from streamctl.net.tls import client_trust
 from streamctl_http_flv.reader import FlvReader, script
 
 if TYPE_CHECKING:
-    import ssl
-
     from streamctl.net.http_answer import Head
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
     from streamctl_http_flv.options import HttpFlvInputOptions
 
-FILE_MARKS = ("accept-ranges", "etag", "last-modified")
-"""Headers that a server has for files, and not for what it makes as it goes."""
-NO_MEDIA = ("text/html", "text/xml", "application/json", "application/xml", "image/")
-"""What errors and pages come as. Servers call FLV all kinds of things."""
 SCRIPT = TagType.SCRIPT
 """Looking a member up in its enum costs as much as a call."""
 
@@ -51,10 +43,7 @@ class HttpFlvSource:
         self.url = url
         self.options = options
         self.ctx = ctx
-        # The kind may stand before the scheme, `http-flv+https://`.
-        plain = url.raw.strip().partition("://")[2]
-        headers = {name: text.get_secret_value() for name, text in options.headers.items()}
-        self.target = Target.of(f"{url.scheme}://{plain}", headers)
+        self.target = Target.of_input(url, options.headers)
 
     async def run(self, out: EpochWriter) -> None:
         """Fetch into the epoch until the stream or the connection ends.
@@ -67,20 +56,14 @@ class HttpFlvSource:
             ConfigError: `tls_ca` can't be used.
             StaleEpoch: the epoch has ended.
         """
-        ctx = self.ctx
+        options, ctx = self.options, self.ctx
         taker = Taker(out, ctx)
-        fetcher = Fetcher(ctx.clock, self._trust, ctx.handshake_s)
+        trust = partial(client_trust, options.tls_ca, verify=not options.tls_insecure)
+        fetcher = Fetcher(ctx.clock, trust, ctx.handshake_s)
         async with fetcher.fetching(self.target, self._judge, taker.take) as fetch:
             await fetch.ended.wait()
         if fetch.failure is not None:
             raise fetch.failure
-
-    async def _trust(self) -> ssl.SSLContext:
-        """Whom a connection over TLS trusts; the system's authorities take a while to read."""
-        options = self.options
-        return await to_thread.run_sync(
-            partial(client_context, options.tls_ca, verify=not options.tls_insecure)
-        )
 
     def _judge(self, head: Head) -> None:
         """Refuse what is certainly no live FLV.
@@ -88,13 +71,13 @@ class HttpFlvSource:
         Raises:
             MediaError: why.
         """
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = head.media_type
         shown = f"`{self.url.redacted}`"
-        if kind.startswith(NO_MEDIA) or "mpegurl" in kind:
+        if head.shows_no_media or "mpegurl" in kind:
             raise MediaError(f"{shown} is no FLV: `{kind}`", permanent=True)
-        if "content-length" in head.headers and any(mark in head.headers for mark in FILE_MARKS):
+        if head.file_bytes:
             raise MediaError(
-                f"{shown} is a file of {head.headers['content-length']} bytes, not a live stream",
+                f"{shown} is a file of {head.file_bytes} bytes, not a live stream",
                 hint="download it and play it with `file:PATH`",
                 permanent=True,
             )

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from streamctl.media.packet import Format
+from streamctl.net.http_target import Target
 from streamctl.sdk.endpoints import Bytes, Live
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl_http_ts.options import HttpTsInputOptions
-from streamctl_http_ts.source import HttpTsSource, target
+from streamctl_http_ts.source import HttpTsSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ class HttpTsPlugin(ProtocolPlugin):
         Raises:
             ConfigError: it is such.
         """
-        target(url, options)
+        Target.of_input(url, options.headers)
 
     def source(self, url: StreamURL, options: HttpTsInputOptions, ctx: Context) -> Source:
         """A source that fetches a stream from another server.

@@ -9,27 +9,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from streamctl.errors import MediaError
 from streamctl.net.http_client import Fetcher
 from streamctl.net.http_target import Target
-from streamctl.net.tls import client_context
+from streamctl.net.tls import client_trust
 
 if TYPE_CHECKING:
-    import ssl
-
     from streamctl.net.http_answer import Head
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
     from streamctl_http_ts.options import HttpTsInputOptions
 
-FILE_MARKS = ("accept-ranges", "etag", "last-modified")
-"""Headers that a server has for files, and not for what it makes as it goes."""
 PLAYLISTS = ("mpegurl", "dash+xml")
-NO_MEDIA = ("text/html", "text/xml", "application/json", "application/xml", "image/")
-"""What errors and pages come as. Servers that don't know ``.ts`` call it all kinds of things."""
 
 
 class HttpTsSource:
@@ -47,7 +39,7 @@ class HttpTsSource:
         self.url = url
         self.options = options
         self.ctx = ctx
-        self.target = target(url, options)
+        self.target = Target.of_input(url, options.headers)
 
     async def run(self, out: EpochWriter) -> None:
         """Fetch into the epoch until the stream or the connection ends.
@@ -62,7 +54,8 @@ class HttpTsSource:
         options, ctx = self.options, self.ctx
         options.choose(out)
         put, now = out.put_ts, ctx.clock.now
-        fetcher = Fetcher(ctx.clock, self._trust, ctx.handshake_s)
+        trust = partial(client_trust, options.tls_ca, verify=not options.tls_insecure)
+        fetcher = Fetcher(ctx.clock, trust, ctx.handshake_s)
         async with fetcher.fetching(
             self.target, self._judge, lambda data: put(data, now())
         ) as fetch:
@@ -70,20 +63,13 @@ class HttpTsSource:
         if fetch.failure is not None:
             raise fetch.failure
 
-    async def _trust(self) -> ssl.SSLContext:
-        """Whom a connection over TLS trusts; the system's authorities take a while to read."""
-        options = self.options
-        return await to_thread.run_sync(
-            partial(client_context, options.tls_ca, verify=not options.tls_insecure)
-        )
-
     def _judge(self, head: Head) -> None:
         """Refuse what is certainly no live MPEG-TS.
 
         Raises:
             MediaError: why.
         """
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = head.media_type
         shown = f"`{self.url.redacted}`"
         if any(mark in kind for mark in PLAYLISTS):
             raise MediaError(
@@ -91,7 +77,7 @@ class HttpTsSource:
                 hint="force its kind, such as `hls+https://…`",
                 permanent=True,
             )
-        if kind.startswith(NO_MEDIA):
+        if head.shows_no_media:
             raise MediaError(f"{shown} is no MPEG-TS: `{kind}`", permanent=True)
         encoding = head.headers.get("content-encoding", "identity").strip().lower()
         if encoding != "identity":
@@ -100,21 +86,9 @@ class HttpTsSource:
                 hint="have the server, or what stands before it, leave MPEG-TS as it is",
                 permanent=True,
             )
-        if "content-length" in head.headers and any(mark in head.headers for mark in FILE_MARKS):
+        if head.file_bytes:
             raise MediaError(
-                f"{shown} is a file of {head.headers['content-length']} bytes, not a live stream",
+                f"{shown} is a file of {head.file_bytes} bytes, not a live stream",
                 hint="download it and play it with `file:PATH`",
                 permanent=True,
             )
-
-
-def target(url: StreamURL, options: HttpTsInputOptions) -> Target:
-    """Where a URL leads, and what is said there.
-
-    Raises:
-        ConfigError: to no server, or a header can't be sent.
-    """
-    # The kind may stand before the scheme, `http-ts+https://`.
-    plain = url.raw.strip().partition("://")[2]
-    headers = {name: text.get_secret_value() for name, text in options.headers.items()}
-    return Target.of(f"{url.scheme}://{plain}", headers)

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import secrets
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import to_thread
 
 from streamctl.errors import ConnectionFailed, StreamctlError
 from streamctl.net.tcp import connect_tcp
-from streamctl.net.tls import client_context
+from streamctl.net.tls import client_trust
 from streamctl_rtmp.address import Server
 from streamctl_rtmp.scrub import scrub
 from streamctl_rtmp.wire.auth import Login, LoginRefused, next_query
@@ -27,7 +25,6 @@ from streamctl_rtmp.wire.enhanced import Capability, capabilities
 from streamctl_rtmp.wire.events import Connected, Refused, Started, StreamEnded
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from streamctl.sdk.context import Context
@@ -210,7 +207,9 @@ async def reached(
         ConnectionFailed: not reachable.
         ConfigError: `tls_ca` can't be used.
     """
-    tls = await trust(options) if server.secure else None
+    tls = None
+    if server.secure:
+        tls = await client_trust(options.tls_ca, verify=not options.tls_insecure)
     await connect_tcp(server.host, server.port, client, tls=tls, timeout_s=ctx.handshake_s)
     silence = ConnectionFailed(f"`{url.redacted}` gave no answer within {ctx.handshake_s:g} s")
     deadline = ctx.clock.call_later(ctx.handshake_s, lambda: client.fail(silence))
@@ -242,14 +241,3 @@ def next_server(server: Server, refused: Refused, url: StreamURL) -> Server | No
     except LoginRefused as error:
         raise ConnectionFailed(f"`{url.redacted}` refuses: {error}") from None
     return server.asking(query) if query else None
-
-
-async def trust(options: ClientOptions) -> ssl.SSLContext:
-    """Whom a connection over TLS trusts; the system's authorities take a while to read.
-
-    Raises:
-        ConfigError: `tls_ca` can't be used.
-    """
-    return await to_thread.run_sync(
-        partial(client_context, options.tls_ca, verify=not options.tls_insecure)
-    )

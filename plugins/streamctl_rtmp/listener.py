@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from streamctl.net.tcp import TcpServer
 from streamctl_rtmp.session import RtmpSession
+from streamctl_rtmp.wire.asking import Asker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +20,19 @@ if TYPE_CHECKING:
 class RtmpListener:
     """Implements :class:`streamctl.sdk.endpoints.Listener` and ``Retirable``."""
 
-    def __init__(self, address: Address, ctx: Context, tls: ServerTls | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        ctx: Context,
+        tls: ServerTls | None = None,
+        *,
+        ask_user: bool = False,
+    ) -> None:
         self.address = address
         self.ctx = ctx
         self.tls = tls
         self._server: TcpServer | None = None
+        self.asker = Asker(secrets.token_bytes) if ask_user else None
 
     async def serve(self, gate: Gate, *, ready: Callable[[Address], None]) -> None:
         """Accept until cancelled, or retired and left by all.
@@ -33,7 +43,7 @@ class RtmpListener:
         """
         self._server = TcpServer(
             self.address,
-            lambda: RtmpSession(gate, self.ctx),
+            lambda: RtmpSession(gate, self.ctx, self.asker),
             tls=self.tls,
             key="[listeners.rtmps] address" if self.tls else "[listeners.rtmp] address",
         )

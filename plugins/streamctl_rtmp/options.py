@@ -9,15 +9,16 @@ from streamctl.sdk.plugin import Options
 
 
 class ListenerOptions(Options):
-    """``[listeners.rtmp]`` has no keys beside ``address``."""
+    """Keys of ``[listeners.rtmp]`` beside ``address``."""
 
     keeps_peers: ClassVar[bool] = True
+    ask_user: bool = False
+    """Ask publishers that say no key in the application for their user and password."""
 
 
-class TlsListenerOptions(Options):
+class TlsListenerOptions(ListenerOptions):
     """Keys of ``[listeners.rtmps]`` beside ``address``."""
 
-    keeps_peers: ClassVar[bool] = True
     tls_cert: Path
     """Certificate chain in PEM; loaded again when the file changes."""
     tls_key: Path

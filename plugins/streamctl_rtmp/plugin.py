@@ -49,14 +49,14 @@ class RtmpPlugin(ProtocolPlugin):
     def sink(self, url: StreamURL, options: keys.ClientOptions, ctx: Context) -> Sink:
         return RtmpSink(url, options, ctx)
 
-    def listener(self, address: Address, options: BaseModel, ctx: Context) -> Listener:
+    def listener(self, address: Address, options: keys.ListenerOptions, ctx: Context) -> Listener:
         tls = None
         if isinstance(options, keys.TlsListenerOptions):
             setting = f"listeners.{TLS_LISTENER}"
             tls = ServerTls(
                 options.tls_cert, options.tls_key, setting=setting, handshake_s=ctx.handshake_s
             )
-        return RtmpListener(address, ctx, tls)
+        return RtmpListener(address, ctx, tls, ask_user=options.ask_user)
 
     def converters(self) -> Sequence[ConverterSpec]:
         multitrack = partial(RtmpConverter, multitrack=True)

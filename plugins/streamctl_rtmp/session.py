@@ -18,9 +18,10 @@ from streamctl.media.packet import Format
 from streamctl.sdk.session import Action, Refusal, Request
 from streamctl_rtmp.address import Location
 from streamctl_rtmp.pace import ReadPace
-from streamctl_rtmp.wire import enhanced
+from streamctl_rtmp.wire import asking, enhanced
 from streamctl_rtmp.wire.events import (
     Connected,
+    ConnectRefused,
     DataReceived,
     PauseRequested,
     PlayRequested,
@@ -31,10 +32,13 @@ from streamctl_rtmp.wire.messages import Message
 from streamctl_rtmp.wire.server import ServerConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamctl.sdk.context import Context, Timer
     from streamctl.sdk.endpoints import Address, Gate, Playback
     from streamctl.sdk.lane import Wire
     from streamctl.sdk.session import Grant, Session
+    from streamctl_rtmp.wire.asking import Asker
     from streamctl_rtmp.wire.events import Event
 
 PROTOCOL = "rtmp"
@@ -51,10 +55,11 @@ class RtmpSession:
 
     wire: Wire
 
-    def __init__(self, gate: Gate, ctx: Context) -> None:
+    def __init__(self, gate: Gate, ctx: Context, asker: Asker | None = None) -> None:
         self.gate = gate
         self.ctx = ctx
-        self.connection = ServerConnection(secrets.token_bytes)
+        self.asker = asker
+        self.connection = ServerConnection(secrets.token_bytes, self._ask if asker else None)
         self.remote: Address = ("", 0)
         self.hello = Connected(app="")
         self.session: Session | None = None
@@ -130,10 +135,17 @@ class RtmpSession:
             self._admitted = False
             self.gate.release(PROTOCOL, self.remote[0])
 
+    def _ask(self, properties: Mapping[str, object]) -> str:
+        assert self.asker is not None
+        return self.asker.refusal(properties, self.remote[0], self.ctx.clock.wall())
+
     def _handle(self, event: Event) -> None:
         match event:
             case Connected():
                 self.hello = event
+            case ConnectRefused():
+                self._reply()
+                self.wire.close("asked for its user")
             case PublishRequested() | PlayRequested():
                 # A request that was taken back in the same read needs no answer any more.
                 if event is self.connection.pending:
@@ -162,6 +174,7 @@ class RtmpSession:
                 key=location.key,
                 user=location.user,
                 password=location.password,
+                proof=asking.proof(self.hello.app) if self.asker else None,
                 query=location.query,
                 user_agent=self.hello.user_agent,
             )

@@ -6,6 +6,9 @@ Grammar::
     rtp://:PORT | rtp://@:PORT           every address of this machine
     rtp://HOST | rtp://:                 with a description that names the ports
     rtp://                               at the listener, by ``ssrc`` and ``from``
+
+A destination is ``rtp://HOST:PORT``: the first track goes there, its reports to the next port, and
+the second track to the one behind that.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from streamctl.sdk.url import StreamURL
     from streamctl_rtp.options import RtpInputOptions
 
+DESTINATION_HINT = "write `rtp://HOST:PORT`; a second track goes to PORT + 2"
+LAST_PORT = 65_534
+"""The reports of a track go to the next one."""
 HINT = "write `rtp://:PORT`, `rtp://GROUP:PORT`, or `rtp://` with `ssrc` or `from`"
 
 
@@ -54,6 +60,25 @@ def place(url: StreamURL, options: RtpInputOptions) -> Place:
         raise ConfigError(f"no port in `{url.redacted}`", hint=HINT)
     check_source(url, options.source)
     return Place((url.host, url.port), shared=False)
+
+
+def destination(url: StreamURL) -> Address:
+    """Host and port that the first track is sent to.
+
+    Raises:
+        ConfigError: the URL is not one address.
+    """
+    if url.path.strip("/") or url.user or url.password:
+        raise ConfigError(f"`{url.redacted}` is not one address", hint=DESTINATION_HINT)
+    if not url.host or not url.port:
+        missing = "port" if url.host else "host"
+        raise ConfigError(f"no {missing} in `{url.redacted}`", hint=DESTINATION_HINT)
+    if url.port > LAST_PORT:
+        raise ConfigError(
+            f"no port is left behind that of `{url.redacted}`, where the reports go",
+            hint=DESTINATION_HINT,
+        )
+    return url.host, url.port
 
 
 def check_source(url: StreamURL, source: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address, Gate
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.session import Session
+    from streamctl_rtp.losses import Losses
     from streamctl_rtp.peers import Peers
     from streamctl_rtp.switchboard import Inlet
     from streamctl_rtp.wire.intake import Intake
@@ -124,15 +125,19 @@ class Publication:
         self.session = session
         self.writer = writer
         self.intake = intake
+        self.losses: Losses | None = None
+        """Of the listener."""
 
     def count(self, size: int) -> None:
         """Bytes have come."""
         self.session.bytes_in += size
 
     def measure(self) -> Mapping[str, object]:
-        """What was counted of each track."""
-        receiver = self.intake.receiver
-        return {"tracks": receiver.measure()} if receiver is not None else {}
+        """What was counted of each track, and where datagrams were lost."""
+        found: dict[str, object] = {"strange_packets": self.intake.strange}
+        if self.intake.receiver is not None:
+            found["tracks"] = self.intake.receiver.measure()
+        return found | (self.losses.measure() if self.losses is not None else {})
 
     def end(self, error: Exception | None) -> None:
         """Close the session."""

@@ -23,6 +23,7 @@ from streamctl.net.udp_named import address_of, receiving_named
 from streamctl.net.udp_socket import Reception
 from streamctl.sdk.session import Refusal
 from streamctl_rtp.group import Group, Publication, Waiting, publish
+from streamctl_rtp.losses import Losses
 from streamctl_rtp.peers import Peers
 from streamctl_rtp.wire.intake import Intake
 
@@ -95,6 +96,7 @@ class RtpListener:
             reports = hall.reports = await stack.enter_async_context(
                 receiving_named(Reception((host, following)), hall.take_reports)
             )
+            hall.losses.watch((media,), buffer)
             ready((host, media.port))
             self.switchboard.listeners += 1
             try:
@@ -119,6 +121,7 @@ class Hall:
         self.switchboard = switchboard
         self.media: Receiver | None = None
         self.reports: Receiver | None = None
+        self.losses = Losses("rtp", ctx)
         self.invalid = 0
         """Datagrams that were neither RTP nor RTCP."""
         self.groups: dict[bytes, Group] = {}
@@ -168,6 +171,7 @@ class Hall:
         if self.switchboard.changes != self._changes:
             self._changes = self.switchboard.changes
             self._refused.clear()
+        self.losses.look(now)
         silent = [key for key, at in self.heard.items() if now - at > self.options.timeout_s]
         for key in silent:
             self._forget(key)
@@ -243,6 +247,7 @@ class Hall:
         if inlet is not None:
             group = self._by_target.get(inlet)
             if group is None:
+                inlet.losses = self.losses
                 group = self._by_target[inlet] = Group(Waiting(inlet))
             return group
         if not self.options.stream:
@@ -269,6 +274,7 @@ class Hall:
         found = publish(self.gate, stream, sender, intake, kick)
         if isinstance(found, Refusal):
             return found.message
+        found.losses = self.losses
         group = self._by_target[stream] = Group(found)
         return group
 

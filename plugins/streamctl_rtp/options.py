@@ -51,6 +51,13 @@ def network(value: Any) -> Any:
     return ip_network(value)
 
 
+def a_file(text: str) -> str:
+    """The URL of a file: descriptions are long."""
+    if text and not text.startswith("file:"):
+        raise ValueError("write `file:PATH`")
+    return text
+
+
 def shown(networks: tuple[IPv4Network | IPv6Network, ...]) -> list[str]:
     """Networks as texts."""
     return [str(one) for one in networks]
@@ -84,13 +91,7 @@ class RtpInputOptions(TransportOptions):
     receive_buffer_bytes: BufferBytes = 16 * MEBIBYTE
     """What the kernel is asked to hold: seconds of media, if the system allows it."""
 
-    @field_validator("sdp")
-    @classmethod
-    def a_file(cls, text: str) -> str:
-        """Nothing but a file: descriptions are long."""
-        if text and not text.startswith("file:"):
-            raise ValueError("write `file:PATH`")
-        return text
+    _a_file = field_validator("sdp")(a_file)
 
     @field_validator("source")
     @classmethod
@@ -99,6 +100,21 @@ class RtpInputOptions(TransportOptions):
         if text:
             ip_address(text)
         return text
+
+
+class RtpPushOptions(Options):
+    """Keys beside ``url`` of a destination."""
+
+    sdp: str = ""
+    """File that the session description is written to, as ``file:PATH``; empty = none."""
+    interface: str = ""
+    """Name or address of the interface to send by; empty = as the routes say."""
+    ttl: int = Field(0, ge=0, le=255)
+    """How many routers may pass the datagrams on; 0 = 16 for multicast, else the system's value."""
+    loopback: bool = True
+    """Let receivers on this machine have multicast, too."""
+
+    _a_file = field_validator("sdp")(a_file)
 
 
 class RtpListenerOptions(Options):
@@ -140,6 +156,23 @@ DIALECT = Dialect(
     foreign=frozenset({"connect", "dscp", "pkt_size", "reuse", "timeout", "ttl"}),
     tuning=frozenset({"receive_buffer_bytes"}),
 )
+
+
+PUSH = Dialect(
+    words={"iface": "interface", "localaddr": "interface", "miface": "interface"},
+    foreign=frozenset({"buffer_size", "connect", "dscp", "pkt_size", "reuse", "timeout"}),
+)
+
+
+def of_push(
+    url: StreamURL, options: RtpPushOptions, warn: Callable[[str], None] = unheard
+) -> RtpPushOptions:
+    """The options of a destination with those in its URL.
+
+    Raises:
+        ConfigError: the query can't be understood, or the table contradicts it.
+    """
+    return with_query(options, url, PUSH, warn=warn)
 
 
 def of_input(

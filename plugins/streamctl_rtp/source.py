@@ -11,6 +11,7 @@ from streamctl.net.udp import failure
 from streamctl.net.udp_socket import Reception
 from streamctl_rtp import description
 from streamctl_rtp.address import place
+from streamctl_rtp.losses import Losses
 from streamctl_rtp.options import of_input
 from streamctl_rtp.port import Port, opened
 from streamctl_rtp.switchboard import Inlet
@@ -19,7 +20,6 @@ from streamctl_rtp.wire.intake import Intake
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from streamctl.net.udp import Receiver
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import EpochWriter
     from streamctl.sdk.url import StreamURL
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 TICK_S = 0.05
 """How long a packet that is missing may be waited for beyond its time."""
-LOOK_S = 10.0
-"""Losses are told this often, if there are new ones."""
 
 
 class RtpSource:
@@ -53,9 +51,8 @@ class RtpSource:
         self.place = place(url, self.options)
         self.switchboard = switchboard
         self.intake: Intake | None = None
-        self.receivers: Sequence[Receiver] = ()
+        self.losses = Losses(url.redacted, ctx)
         self._inlet: Inlet | None = None
-        self._told = 0
 
     @property
     def waiting(self) -> str:
@@ -98,11 +95,8 @@ class RtpSource:
             found["unknown_payload_types"] = sorted(intake.unknown)
         if intake.receiver is not None:
             found["tracks"] = intake.receiver.measure()
-        if self.receivers:
-            found["datagrams"] = sum(one.datagrams for one in self.receivers)
-            found["kernel_drops"] = sum(one.kernel_drops for one in self.receivers)
-            found["overruns"] = sum(one.overruns for one in self.receivers)
-        return found
+        listener = self._inlet.losses if self._inlet is not None else None
+        return found | (listener or self.losses).measure()
 
     def _intake(self, described: Sequence[Described]) -> Intake:
         self.intake = Intake(secrets.randbits(32), self.options.reorder_ms / 1000, described)
@@ -135,8 +129,7 @@ class RtpSource:
             (host, 0), options.interface, options.source, options.receive_buffer_bytes
         )
         async with opened(list(ports.values()), reception, ctx) as receivers:
-            self.receivers = receivers
-            self._check_buffer(receivers)
+            self.losses.watch(receivers, options.receive_buffer_bytes)
             by_track = {track: ports[number] for track, number in enumerate(tracks)}
             lone = ports[tracks[0]]
             try:
@@ -153,17 +146,14 @@ class RtpSource:
     ) -> None:
         """Do what is to be done again and again, until a port can't be received on any more."""
         clock = self.ctx.clock
-        look_at = clock.now() + LOOK_S
-        while not any(receiver.ended.is_set() for receiver in self.receivers):
+        while not any(receiver.ended.is_set() for receiver in self.losses.receivers):
             await clock.sleep(TICK_S)
             now = clock.now()
             intake.poll(now)
             deliver(now)
             for track, data in intake.reports(now):
                 port_of(track).answer(data)
-            if now >= look_at:
-                look_at = now + LOOK_S
-                self._tell_losses(self.receivers)
+            self.losses.look(now)
 
     def _say_farewell(self, port: Port) -> None:
         """Tell the sender that nobody receives any more."""
@@ -171,25 +161,3 @@ class RtpSource:
         if self.intake.receiver is not None:
             for _, data in self.intake.receiver.farewells():
                 port.answer(data)
-
-    def _check_buffer(self, receivers: Sequence[Receiver]) -> None:
-        """Warn of a receive buffer that is smaller than what was asked for."""
-        wanted = self.options.receive_buffer_bytes
-        smallest = min(one.buffer_bytes for one in receivers)
-        if smallest < wanted:
-            self.ctx.log.warning(
-                "%s: the kernel gives a receive buffer of %d of %d bytes; "
-                "raise `net.core.rmem_max`, or grant CAP_NET_ADMIN",
-                *(self.url.redacted, smallest, wanted),
-            )
-
-    def _tell_losses(self, receivers: Sequence[Receiver]) -> None:
-        """Warn of datagrams that were dropped on this machine since the last time."""
-        kernel = sum(one.kernel_drops for one in receivers)
-        ours = sum(one.overruns for one in receivers)
-        if kernel + ours > self._told:
-            self.ctx.log.warning(
-                "%s: %d datagrams dropped on this machine: %d by the kernel, %d by us",
-                *(self.url.redacted, kernel + ours, kernel, ours),
-            )
-        self._told = kernel + ours

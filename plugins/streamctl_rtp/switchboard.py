@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from streamctl.sdk.lane import EpochWriter
+    from streamctl_rtp.losses import Losses
     from streamctl_rtp.wire.intake import Intake
 
 
@@ -27,6 +28,8 @@ class Inlet:
     error: Exception | None = None
     came: bool = False
     """Somebody has sent something."""
+    losses: Losses | None = None
+    """Of the listener that feeds it."""
 
     def fits(self, ssrc: int, ip: str) -> bool:
         """Whether a source is one of those that the input waits for."""

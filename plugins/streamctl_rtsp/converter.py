@@ -4,6 +4,8 @@ A track has one SSRC, one numbering and one clock for the life of the lane, what
 Its packets are frames of the channel that is twice its number in the description, its reports of
 the next one.
 Whoever joins gets reports of all tracks first, which tell what their clocks showed at one moment.
+In the lane their count of packets is the number of the next packet, with its cycles: what a viewer
+has been sent, only who sends it knows (:mod:`streamctl_rtsp.server.reports`).
 
 Specifications: RFC 3550 sections 5.1 and 6.4.1, RFC 2326 section 10.12.
 """
@@ -17,18 +19,19 @@ from typing import TYPE_CHECKING
 from streamctl.errors import ProtocolError
 from streamctl.media.packet import TIMESCALE, Boundary, Chunk, InitChange, Kind, Packet, Rejoin
 from streamctl.media.rtp import rtcp
+from streamctl.media.rtp.announced import alike, described
 from streamctl.media.rtp.payloads import packetiser
 from streamctl.media.timestamps import rescale
-from streamctl_rtsp.server.description import alike, described
-from streamctl_rtsp.wire.frames import frame
+from streamctl_rtsp.wire.frames import HEAD_BYTES, frame
+from streamctl_rtsp.wire.tally import packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streamctl.media.packet import Init, Item
+    from streamctl.media.rtp.announced import Described
     from streamctl.media.rtp.formats import RtpFormat
     from streamctl.media.rtp.packetise import Packetiser
-    from streamctl_rtsp.server.description import Described
 
     Random = Callable[[int], int]
     """That many random bits."""
@@ -40,6 +43,7 @@ AUDIO_RAP_SPACING = TIMESCALE // 2
 HEAD = Struct("!BBHBBHII")
 """The heads of a frame and of the packet in it."""
 HEADER_BYTES = 12
+OVERHEAD_BYTES = HEAD_BYTES + HEADER_BYTES
 DOLLAR, VERSION, MARKER = 0x24, 0x80, 0x80
 ROUNDING = 1
 """Ticks that a sound may lie beside the end of the one before, as times of the lane are rounded."""
@@ -55,6 +59,7 @@ class SentTrack:
         "channel",
         "expected",
         "format",
+        "number",
         "packetiser",
         "picture",
         "rate",
@@ -63,9 +68,11 @@ class SentTrack:
     )
 
     def __init__(self, number: int, random: Random) -> None:
+        self.number = number
         self.channel = 2 * number
         self.ssrc = random(32)
         self.sequence = random(16)
+        """The next packet's, with its cycles."""
         self.base = random(32)
         self.packetiser: Packetiser
         self.format: RtpFormat
@@ -97,7 +104,7 @@ class SentTrack:
             self.ssrc,
             self.channel,
         )
-        self.sequence = (sequence + len(payloads)) & 0xFFFF
+        self.sequence = sequence + len(payloads)
         last = len(payloads) - 1 if self.packetiser.marks else -1
         parts: list[bytes] = []
         for at, payload in enumerate(payloads):
@@ -117,8 +124,8 @@ class SentTrack:
         return b"".join(parts)
 
     def report(self, time: int, ntp: int) -> bytes:
-        """The frame of a report that ``time`` was ``ntp``; nothing has been sent by then."""
-        told = rtcp.SenderReport(self.ssrc, ntp, self.timestamp(time), 0, 0)
+        """The frame of a report that ``time`` was ``ntp``, with the number of the next packet."""
+        told = rtcp.SenderReport(self.ssrc, ntp, self.timestamp(time), self.sequence, 0)
         data = rtcp.serialise([told, rtcp.Description(self.ssrc, NAME)])
         return frame(self.channel + 1, data)
 
@@ -180,17 +187,21 @@ class RtpConverter:
         sent = self._sent.get(packet.track)
         if sent is None:
             return
+        time = packet.dts
+        shown = packet.track == self._video
+        rap = packet.kind is KEY and shown if self._video >= 0 else self._audio_rap(time)
+        join = self._reports(packet.pts) if rap else b""
+        first = sent.sequence
         try:
             data = sent.frames(packet)
         except ProtocolError:
             # A unit that its codec's packets can't carry: the next one may be better.
             return
-        time = packet.dts
-        shown = packet.track == self._video
-        rap = packet.kind is KEY and shown if self._video >= 0 else self._audio_rap(time)
-        join = self._reports(packet.pts) if rap else b""
         flush = shown or self._video < 0
-        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join, packet.flags))
+        packets = sent.sequence - first
+        units = packed(sent.number, packets, len(data) - packets * OVERHEAD_BYTES)
+        flags = packet.flags
+        out.append(Chunk(data, time, time, rap, flush, packet.epoch, join, flags, b"", units))
 
     def _reports(self, time: int) -> bytes:
         """What tells a joiner how the clocks of all tracks stand."""

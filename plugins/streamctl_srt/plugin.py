@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from streamctl.errors import MissingLibrary
 from streamctl.media.packet import Format
-from streamctl.sdk.plugin import Cap, ProtocolPlugin
+from streamctl.sdk.plugin import Cap, ProtocolPlugin, Requirement
 from streamctl_srt import options as keys
+from streamctl_srt.library import load, shown
 from streamctl_srt.link import PORT
 from streamctl_srt.port import SrtListener
 from streamctl_srt.query import check_destination, mode
@@ -16,7 +18,7 @@ from streamctl_srt.sink import SrtSink
 from streamctl_srt.source import SrtSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -71,3 +73,9 @@ class SrtPlugin(ProtocolPlugin):
 
     def listener(self, address: Address, options: keys.ListenerOptions, ctx: Context) -> Listener:
         return SrtListener(address, options, ctx, self.runtime)
+
+    def requirements(self) -> Sequence[Requirement]:
+        try:
+            return (Requirement("libsrt", shown(load().version)),)
+        except MissingLibrary as error:
+            return (Requirement("libsrt", error=error.message, hint=error.hint),)

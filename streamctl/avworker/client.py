@@ -33,10 +33,8 @@ STALL_TIMEOUT_S = 30.0
 """Longest wait for the next packets of an open file."""
 NETWORK_DURATION_S = 10.0
 """Media that a probe reads of a live source: five groups of pictures of a usual encoder."""
-PROBED_SCHEMES = frozenset(
-    {"file", "http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "udp", "tcp"}
-)
-"""What libav opens here."""
+PROBED_SCHEMES = frozenset({"file", "http", "https", "rtmp", "rtmps", "tcp"})
+"""What libav opens here: protocols whose options and checks it has as we do."""
 
 
 class RunningDemuxer:
@@ -217,8 +215,6 @@ def checked_url(text: str, scheme: str) -> str:
     Raises:
         MediaError: libav has no protocol for its scheme.
     """
-    if scheme == "srt":
-        raise MediaError("`srt` can't be probed: libav is built without it", permanent=True)
     if scheme not in PROBED_SCHEMES:
         known = ", ".join(sorted(PROBED_SCHEMES))
         raise MediaError(f"`{scheme}` can't be probed", hint=f"one of {known}", permanent=True)

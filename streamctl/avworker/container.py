@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FILE_FORMATS = "mov,mpegts,flv,live_flv,matroska,ogg,ivf,mp3,aac,flac,ac3,eac3"
 PROBED_FORMATS = FILE_FORMATS + ",hls,dash,avi,asf,wav,h264,hevc,obu,mpeg,mpegvideo"
 """A probe also says what is in files that can't go on air."""
-NETWORK_PROTOCOLS = "http,https,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,rtsp,httpproxy,crypto,data"
+NETWORK_PROTOCOLS = "http,https,tls,tcp,rtmp,rtmps,rtmpt,httpproxy,crypto,data"
 LEGACY = int(av.__version__.partition(".")[0]) < 19
 METADATA: dict[str, Any] = {"metadata_errors": "replace"} if LEGACY else {}
 """Broadcast metadata is rarely UTF-8; later releases never fail on it and lost the option."""
@@ -73,8 +73,6 @@ def open_url(url: str, shown: str, timeout_s: float) -> InputContainer:
         MediaError: reached, but not media.
     """
     options = {"protocol_whitelist": NETWORK_PROTOCOLS, **tls_options()}
-    if url.startswith("rtsp"):
-        options["rtsp_transport"] = "tcp"
     try:
         container: InputContainer = av.open(
             url, options=options, timeout=(timeout_s, timeout_s), **METADATA

@@ -6,13 +6,13 @@ report says what there is and the findings say what to change.
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
 from av.video.stream import VideoStream
 
 from streamctl.avworker.container import codec_name, context_of, open_file, open_url, quiet
+from streamctl.avworker.figures import kbps, level_of, start_offset_ms
 from streamctl.avworker.findings import judge
 from streamctl.avworker.measure import SkewMeter, TrackMeter, VideoMeter
 from streamctl.avworker.report import (
@@ -40,13 +40,6 @@ if TYPE_CHECKING:
 OPEN_SHARE = 0.25
 """Share of the time-out that libav may take to connect, and again to find the tracks."""
 WRAP_BITS = 33
-LEVELS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
-    (re.compile(r"avc[13]\.....(..)"), lambda text: f"{int(text, 16) / 10:.1f}"),
-    (re.compile(r"h[ve][vc]1\..*\.[LH](\d+)"), lambda text: f"{int(text) / 30:.1f}"),
-    (re.compile(r"av01\.\d\.([012]\d)"), lambda text: f"{2 + int(text) // 4}.{int(text) % 4}"),
-    (re.compile(r"vp09\.\d\d\.(\d\d)"), lambda text: f"{int(text) / 10:.1f}"),
-)
-"""Where names have the level, and how it is meant there."""
 HDR = {16: "pq", 18: "hlg"}
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
 MEASURED = frozenset({"video", "audio"})
@@ -197,27 +190,3 @@ def audio_report(reader: Reader) -> AudioReport | None:
     if reader.stream.type != "audio":
         return None
     return AudioReport(sample_rate=reader.track.sample_rate, channels=reader.track.channels)
-
-
-def level_of(name: str) -> str:
-    """The level that an RFC 6381 name tells, in its usual spelling."""
-    for pattern, level in LEVELS:
-        if found := pattern.match(name):
-            return level(found[1])
-    return ""
-
-
-def start_offset_ms(tracks: list[TrackReport]) -> float | None:
-    """First audio minus first video timestamp; None unless both exist."""
-    first = {}
-    for track in reversed(tracks):
-        if track.timestamps.first_pts_s is not None:
-            first[track.media] = track.timestamps.first_pts_s
-    if "audio" not in first or "video" not in first:
-        return None
-    return round((first["audio"] - first["video"]) * 1000, 1)
-
-
-def kbps(size: int, span_s: float) -> float:
-    """Kilobits per second."""
-    return round(size * 8 / span_s / 1000, 1) if span_s > 0 else 0.0

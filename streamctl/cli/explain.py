@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
-from anyio import to_thread
 
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.engine.services import PluginContext
 from streamctl.errors import ConnectionFailed, StreamctlError
 from streamctl.net.clock import LoopClock
 from streamctl.net.tcp import connect_tcp
-from streamctl.net.tls import client_context
+from streamctl.net.tls import client_trust
 from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
 
@@ -119,7 +118,7 @@ async def distrust(target: str, timeout_s: float) -> ConnectionFailed | None:
         return None
     if parts.scheme != "https" or not host:
         return None
-    trusted = await to_thread.run_sync(client_context)
+    trusted = await client_trust()
     try:
         await connect_tcp(host, port, Visitor(), tls=trusted, timeout_s=timeout_s)
     except ConnectionFailed as error:

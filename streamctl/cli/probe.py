@@ -44,7 +44,7 @@ def probe(
     import anyio
 
     from streamctl.avworker.client import AvWorkerClient
-    from streamctl.cli import location
+    from streamctl.cli import location, sampling
     from streamctl.cli.explain import refusal
     from streamctl.cli.output import print_json, print_text
     from streamctl.errors import ConnectionFailed
@@ -56,6 +56,8 @@ def probe(
     registry.load_all()
 
     async def probing() -> ProbeReport:
+        if (found := sampling.sampled(registry, target)) is not None:
+            return await sampling.measure(*found, duration_s=duration, timeout_s=timeout)
         try:
             return await AvWorkerClient().probe(
                 target, duration_s=duration or None, timeout_s=timeout

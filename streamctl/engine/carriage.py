@@ -50,9 +50,11 @@ def refusal(
     if sealed:
         instead = f"use {listed(through)}" if through else "no output of this stream can"
         return f"{FORMAT_TITLES[target]} can't carry a scrambled program: {instead}"
-    if not tracks:
+    # Data may be known before what it belongs to.
+    shown = [track for track in tracks if track.media is not Media.DATA]
+    if not shown:
         return ""
-    wanted = [track for track in tracks if track.media is Media.VIDEO] or tracks
+    wanted = [track for track in shown if track.media is Media.VIDEO] or shown
     if any(track.codec in spec.codecs for track in wanted):
         return ""
     codec = wanted[0].codec

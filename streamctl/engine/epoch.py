@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CONFIG_WAIT_S = 3.0
 """Announced tracks without a configuration are waited for this long after the first one."""
+DATA_WAIT_S = 10.0
+"""Sound and pictures that a program promises are waited for this long while only data comes."""
 QUEUE_PACKETS = 3000
 """Packets held while configurations are missing; more than 3 s of any stream worth having."""
 QUEUE_BYTES = 33_554_432
@@ -89,6 +91,8 @@ class Epoch:
         self._queued = 0
         self._queued_bytes = 0
         self._timer: Timer | None = None
+        self._due = 0.0
+        """When the timer goes off."""
         self._splice: Splice | None = None
         self._clock: EpochClock | None = None
         """Set once every track has started: packets need nothing but the clock then."""
@@ -117,11 +121,23 @@ class Epoch:
             self._change()
         elif self._announced and all(t.config is not None for t in self._announced.values()):
             self._open()
-        elif self._timer is None and (
-            self.transport is not None
-            or any(t.config is not None for t in self._announced.values())
-        ):
-            self._timer = self.host.clock.call_later(CONFIG_WAIT_S, self._open)
+        else:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """Limit the wait for tracks that are not known yet."""
+        shown = [t for t in self._announced.values() if t.media is not Media.DATA]
+        known = any(track.config is not None for track in shown)
+        if self.transport is None and not known:
+            return
+        wait_s = CONFIG_WAIT_S if known or not shown else DATA_WAIT_S
+        due = self.host.clock.now() + wait_s
+        if self._timer is not None:
+            if due >= self._due:
+                return
+            self._timer.cancel()
+        self._due = due
+        self._timer = self.host.clock.call_later(wait_s, self._open)
 
     def put(self, packets: list[Packet], now: float) -> None:
         """Write access units in decode order."""

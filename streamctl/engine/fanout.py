@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from streamctl.engine.lane import Lane, LaneCursor
     from streamctl.sdk.context import Clock, Timer
-    from streamctl.sdk.lane import Cursor, Wire
+    from streamctl.sdk.lane import Cursor, Greeting, Wire
     from streamctl.sdk.session import Session
 
 PIECE_BYTES = 262_144
@@ -50,6 +50,7 @@ class Viewer:
     session: Session
     wire: Wire
     cursor: LaneCursor
+    greet: Greeting | None = None
     joined: bool = False
     """Whether the first picture has been written."""
     landed: bool = False
@@ -60,6 +61,10 @@ class Viewer:
     parked: bool = False
     group_bytes: int = 0
     """The group's byte counter when the viewer entered it."""
+    units: int = 0
+    """Of all chunks that were written to it outside the group, and in the group before."""
+    group_units: int = 0
+    """The group's when the viewer entered it."""
     waits_since: float | None = None
     """When it was first seen waiting for a picture that did not come with what came."""
     slow_since: float | None = None
@@ -79,11 +84,13 @@ class LaneFanOut:
         self.viewers: dict[Session, Viewer] = {}
         self.sent_bytes = 0
         """Bytes that each viewer of the head group has been sent since the lane began."""
+        self.sent_units = 0
         self.position = lane.head
         """Index up to which the head group has been sent."""
         self.earliest = 0
         """Nobody joins before this index: what lies there is over."""
         self._pending: list[bytes] = []
+        self._pending_units = 0
         self._writes: list[Callable[[bytes], None]] = []
         self._stale = False
         self._timer: Timer | None = None
@@ -98,9 +105,11 @@ class LaneFanOut:
         self._leads = False
         """The newest random-access point is open, and pictures that lead it may still come."""
 
-    def add(self, cursor: Cursor, wire: Wire, session: Session) -> None:
+    def add(
+        self, cursor: Cursor, wire: Wire, session: Session, greet: Greeting | None = None
+    ) -> None:
         """Join the viewer now, or at the first random-access point to come."""
-        viewer = Viewer(session, wire, cursor)  # type: ignore[arg-type] # the engine's own cursor comes back
+        viewer = Viewer(session, wire, cursor, greet)  # type: ignore[arg-type] # the engine's own cursor comes back
         self.viewers[session] = viewer
         self._waiting += 1
         self._try_join(viewer)
@@ -138,6 +147,7 @@ class LaneFanOut:
                 if item.lead:
                     pending.append(item.lead)
                 pending.append(item.data)
+                self._pending_units += item.units
                 flush = flush or item.flush
                 if item.rap or self._leads:
                     self._watch(item)
@@ -182,8 +192,10 @@ class LaneFanOut:
             if self._writes:
                 data = pending[0] if len(pending) == 1 else b"".join(pending)
                 self.sent_bytes += len(data)
+                self.sent_units += self._pending_units
                 for write in self._writes:
                     write(data)
+            self._pending_units = 0
         if self.merge_s:
             self._flushed_at = self.clock.now()
         if self._waiting:
@@ -234,6 +246,13 @@ class LaneFanOut:
         rate = self.bytes_per_second()
         session.lag = behind / TIMESCALE + (viewer.wire.unsent() / rate if rate else 0.0)
 
+    def units(self, session: Session) -> int:
+        """The units of all chunks that were written to the viewer."""
+        viewer = self.viewers.get(session)
+        if viewer is None:
+            return 0
+        return viewer.units + (self.sent_units - viewer.group_units if viewer.at_head else 0)
+
     def bytes_per_second(self) -> float:
         """Average rate of what the lane holds; 0 = unknown."""
         seconds = self.lane.seconds
@@ -247,6 +266,7 @@ class LaneFanOut:
     def reset(self) -> None:
         """The lane was cleared: everybody waits for the next random-access point."""
         self._pending.clear()
+        self._pending_units = 0
         self._leads = self._held = False
         self.position = self.lane.head
         for viewer in self.viewers.values():
@@ -319,10 +339,14 @@ class LaneFanOut:
         if chunk.rap:
             landed, viewer.landed = viewer.landed, False
             viewer.fresh = landed
-            join = chunk.join if landed else b""
+            join = b""
+            if landed:
+                join = viewer.greet(chunk) if viewer.greet else chunk.join
+            viewer.units += chunk.units
             return join, chunk.lead, chunk.data
         if chunk.flags & LEADING and viewer.fresh:
             return (chunk.join,)
+        viewer.units += chunk.units
         return chunk.lead, chunk.data
 
     def _skip(self, viewer: Viewer) -> None:
@@ -348,12 +372,14 @@ class LaneFanOut:
         viewer.at_head = True
         viewer.fresh = False
         viewer.group_bytes = self.sent_bytes
+        viewer.group_units = self.sent_units
         viewer.slow_since = None
         self._stale = True
 
     def _leave_head(self, viewer: Viewer) -> None:
         if viewer.at_head:
             viewer.session.bytes_out += self.sent_bytes - viewer.group_bytes
+            viewer.units += self.sent_units - viewer.group_units
             viewer.at_head = False
             viewer.cursor.position = self.position
             viewer.cursor.time = self.lane.newest

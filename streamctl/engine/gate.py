@@ -172,7 +172,7 @@ class EngineGate:
         fanout = graph.fanout(fmt)
         cursor = graph.cursor(fmt)
         init = None if graph.off_air else graph.lane(fmt).init
-        return Playback(init=init, cursor=cursor, fanout=fanout)
+        return Playback(init=init, cursor=cursor, fanout=fanout, absent=stream.absent)
 
     def close(self, session: Session, reason: str) -> None:
         """End the session and whatever it held; may be called twice."""

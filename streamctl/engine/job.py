@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from streamctl.registry import Registry
     from streamctl.schema import StreamStatus
     from streamctl.sdk.context import Clock
+    from streamctl.sdk.plugin import ProtocolPlugin
 
 CODE = "job"
+PUBLISH = "publish"
 TICK_S = 1.0
 PEERS = 10_000
 """Viewers of a job that serves its source; as many as a server takes."""
@@ -107,9 +109,7 @@ class Job:
         self.options = options or JobOptions()
         self.clock: Clock = clock or LoopClock()
         url = StreamURL.parse(source)
-        plugin = registry.load(url.kind)
-        if Cap.PULL not in plugin.caps:
-            raise Unsupported(f"`{url.redacted}` can't be a source", hint="name a file or a URL")
+        plugin = puller(registry, url)
         plugins = {kind: registry.load(kind) for kind in registry.names()}
         sessions = Sessions(self.clock, total=PEERS, per_ip=PEERS)
         services = Services(
@@ -231,6 +231,24 @@ class Job:
         while True:
             await self.clock.sleep(TICK_S)
             self.stream.tick(self.clock.now())
+
+
+def puller(registry: Registry, url: StreamURL) -> ProtocolPlugin:
+    """The plugin that pulls a source.
+
+    Raises:
+        UnknownScheme: none is installed.
+        Unsupported: it is no source of one-shot work.
+    """
+    if url.scheme == PUBLISH:
+        raise Unsupported(
+            f"`{url.redacted}` can't be a source: commands have no listener for publishers",
+            hint="use `streamctl serve`, or let one call: `srt://:PORT?mode=listener`",
+        )
+    plugin = registry.load(url.kind)
+    if Cap.PULL not in plugin.caps:
+        raise Unsupported(f"`{url.redacted}` can't be a source", hint="name a file or a URL")
+    return plugin
 
 
 def destination(text: str, number: int) -> StreamURL:

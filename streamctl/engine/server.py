@@ -151,6 +151,7 @@ class Server:
                     await self._shut_down()
             except StreamctlError as error:
                 self._failure = error
+                await self.coordinator.stop_all("the server could not go on")
             tasks.cancel_scope.cancel()
         self.lag.stop()
         if self._failure is not None:
@@ -346,8 +347,9 @@ class Server:
     async def _start(self, tasks: TaskGroup) -> None:
         self._adopt(self.config)
         self.hooks.begin(tasks)
-        await self.doors.become(tasks, self._entrances(self.config))
+        # Who comes as soon as a port is open, as encoders do after a restart, finds all streams.
         await self.reconciler.look()
+        await self.doors.become(tasks, self._entrances(self.config))
         self.lag.start()
         self.events_log.emit("server.started", version=__version__)
         tasks.start_soon(self._tick)

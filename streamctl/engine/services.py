@@ -66,6 +66,14 @@ class PluginContext:
             raise ConfigError(f"can't read `{path}`: {error.strerror}") from None
         return path
 
+    def place_file(self, url: str) -> Path:
+        """The path of a ``file:`` URL that is to be written, checked against the media roots.
+
+        Raises:
+            ConfigError: outside every media root.
+        """
+        return located(StreamURL.parse(url).path, self.media_roots)
+
 
 @dataclass(slots=True)
 class Services:

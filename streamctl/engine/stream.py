@@ -258,6 +258,13 @@ class Stream:
         """Whether an epoch is writing."""
         return self.epoch is not None and self.epoch.on_air
 
+    @property
+    def absent(self) -> str:
+        """Why nothing is about to come; empty = an epoch is there, on air or not yet."""
+        if self.epoch is not None:
+            return ""
+        return "nobody publishes it" if self.takes_publisher else "its input is not there"
+
     def refusal(self, fmt: Format) -> str:
         """Why viewers of that format are refused now; empty = they are not."""
         return self.graph.refusal(fmt) if self.on_air() else ""

@@ -177,6 +177,8 @@ class Chunk:
     """``Flag.OPEN_GOP`` and ``Flag.LEADING`` of the access unit."""
     lead: bytes = b""
     """Bytes that stand before ``data``, apart so that it can be the packet's own object."""
+    units: int = 0
+    """What else its converter counts: added up for each viewer that the chunk is sent to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ SLICE_BYTES = 4096
 """A head is read in pieces of this size, so that an endless one is noticed in time."""
 LENGTHS = frozenset({"content-length", "transfer-encoding"})
 """Headers that tell where a body ends."""
+NO_MEDIA = ("text/html", "text/xml", "application/json", "application/xml", "image/")
+"""What pages and errors come as. Media is called all kinds of things by servers."""
+FILE_MARKS = ("accept-ranges", "etag", "last-modified")
+"""Headers that a server has for files, and not for what it makes as it goes."""
 FINAL = 200
 """Responses below this status are followed by another."""
 
@@ -37,6 +41,22 @@ class Head:
     version: str
     cookies: tuple[str, ...] = ()
     """Every ``Set-Cookie``, as it stands."""
+
+    @property
+    def media_type(self) -> str:
+        """What the body is said to be; empty = nothing is said."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def shows_no_media(self) -> bool:
+        """Whether it is a page, or a message of an error."""
+        return self.media_type.startswith(NO_MEDIA)
+
+    @property
+    def file_bytes(self) -> str:
+        """The size of the file that comes; empty = it is made as it goes, or nothing tells."""
+        marked = any(mark in self.headers for mark in FILE_MARKS)
+        return self.headers.get("content-length", "") if marked else ""
 
 
 class ResponseReader:

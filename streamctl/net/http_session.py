@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from streamctl.errors import ConnectionFailed, RemoteProtocolError, StreamctlError
 from streamctl.net.http_answer import ResponseReader
@@ -34,6 +35,8 @@ IDLE_LINES = 4
 """Connections that are kept for one server: pictures, sound and a playlist for each."""
 PACKED_RATIO = 100
 """Text shrinks to a tenth, to a hundredth when it repeats itself; more is an attack."""
+THREAD_BYTES = 16_384
+"""What is packed and larger may become a hundred times as much, and is unpacked in a thread."""
 PARTIAL = 206
 
 
@@ -181,13 +184,13 @@ class HttpSession:
             self._keep(target, line)
             location = head.headers.get("location")
             if head.status not in REDIRECTS or not location:
-                return Answer(target, head, self._judged(wish, target, head, body))
+                return Answer(target, head, await self._judged(wish, target, head, body))
             target = target.redirected(location)
             if target.url in seen or len(seen) > MAX_REDIRECTS:
                 raise ConnectionFailed(f"`{target.shown}` sends us in a circle", permanent=True)
             seen.add(target.url)
 
-    def _judged(self, wish: Wish, target: Target, head: Head, body: bytes) -> bytes:
+    async def _judged(self, wish: Wish, target: Target, head: Head, body: bytes) -> bytes:
         """The body that was wanted."""
         shown = f"`{target.shown}`"
         if wish.span is not None and head.status == PARTIAL:
@@ -200,7 +203,9 @@ class HttpSession:
             if len(body) < start + length:
                 raise RemoteProtocolError(f"{shown} has no bytes {start} to {start + length}")
             return body[start : start + length]
-        return unpacked(head, body, wish.most, shown)
+        if len(body) < THREAD_BYTES or "content-encoding" not in head.headers:
+            return unpacked(head, body, wish.most, shown)
+        return await to_thread.run_sync(unpacked, head, body, wish.most, shown)
 
     async def _asked(self, wish: Wish, target: Target) -> Line:
         """A connection with a whole response."""

@@ -19,6 +19,10 @@ from streamctl.sdk.url import masked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import SecretStr
+
+    from streamctl.sdk.url import StreamURL
+
 PORTS = {"http": 80, "https": 443}
 AGENT = f"streamctl/{__version__}"
 SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -45,6 +49,17 @@ class Target:
     """Further headers of the request."""
     login: str = ""
     """User and password, as ``Basic`` encodes them (RFC 7617)."""
+
+    @classmethod
+    def of_input(cls, url: StreamURL, headers: Mapping[str, SecretStr]) -> Target:
+        """Where the URL of an input leads; its kind may stand before the scheme.
+
+        Raises:
+            ConfigError: it leads to no HTTP server, or a header can't be sent.
+        """
+        place = url.raw.strip().partition("://")[2].partition("#")[0]
+        told = {name: text.get_secret_value() for name, text in headers.items()}
+        return cls.of(f"{url.scheme}://{place}", told)
 
     @classmethod
     def of(cls, url: str, headers: Mapping[str, str] | None = None) -> Target:

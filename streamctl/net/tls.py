@@ -11,6 +11,7 @@ import logging
 import os
 import ssl
 import stat
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -169,6 +170,11 @@ class PasswordNeeded(Exception):
 def refuse_password() -> str:
     """Called by OpenSSL, which would ask on the terminal otherwise."""
     raise PasswordNeeded
+
+
+async def client_trust(ca: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """The same as :func:`client_context`, beside the loop: there are many authorities to read."""
+    return await to_thread.run_sync(partial(client_context, ca, verify=verify))
 
 
 def client_context(ca: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:

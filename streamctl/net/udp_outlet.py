@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from streamctl.errors import ConnectionFailed
 from streamctl.net.address import show
+from streamctl.net.burst import SOL_UDP, UDP_SEGMENT, UNCUT
 from streamctl.net.failure import connect_failed
 from streamctl.net.udp import receiving
 from streamctl.net.udp_pair import ATTEMPTS, even_port, packed, unpacking
@@ -40,19 +41,33 @@ class UdpOutlet:
         self.refused = 0
         """How often the receiver said that nobody listens there."""
         self._fd = media.fileno()
+        self._cut = cuts(media)
+        """Whether the kernel cuts messages into datagrams on the way to the receiver."""
         self.ports = (int(media.getsockname()[1]), int(media.getsockname()[1]) + 1)
         """What is sent from, and where reports may come to."""
 
     def send(self, burst: Burst, first: int, count: int) -> int:
         """Send some datagrams of a burst; how many have left, or are lost for good."""
         try:
-            return burst.send(self._fd, first, count)
-        except OSError:
-            # The error is an earlier datagram's: a receiver that is gone, or not there yet.
-            self.refused += 1
+            return burst.send(self._fd, first, count, cut=self._cut)
+        except OSError as error:
+            if error.errno in UNCUT:
+                self._cut = False
+            else:
+                # It is an earlier datagram's: a receiver that is gone, or not there yet.
+                self.refused += 1
             with suppress(OSError):
-                return burst.send(self._fd, first, count)
+                return burst.send(self._fd, first, count, cut=self._cut)
             return count
+
+
+def cuts(found: socket.socket) -> bool:
+    """Whether the kernel can cut what a socket sends into datagrams: Linux since 4.18."""
+    try:
+        found.getsockopt(SOL_UDP, UDP_SEGMENT)
+    except OSError:
+        return False
+    return True
 
 
 @asynccontextmanager

@@ -154,3 +154,10 @@ class Context(Protocol):
         Raises:
             ConfigError: outside every media root, or not a readable file.
         """
+
+    def place_file(self, url: str) -> Path:
+        """The path of a ``file:`` URL that is to be written, checked against the media roots.
+
+        Raises:
+            ConfigError: outside every media root.
+        """

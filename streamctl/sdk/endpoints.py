@@ -86,6 +86,8 @@ class Playback:
     """The track set if the stream is on air already."""
     cursor: Cursor
     fanout: FanOut
+    absent: str = ""
+    """Why nothing is about to come; empty = the stream is on air, or is being opened."""
 
 
 class Gate(Protocol):

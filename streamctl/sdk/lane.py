@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from streamctl.media.packet import Init, Item, Packet, Skipped, Track
+    from streamctl.media.packet import Chunk, Init, Item, Packet, Skipped, Track
     from streamctl.sdk.session import Session
+
+    Greeting = Callable[[Chunk], bytes]
+    """What a viewer gets before the chunk that it lands at."""
 
 
 class Wire(Protocol):
@@ -87,8 +90,14 @@ class FanOut(Protocol):
     viewer whose wire is full is parked and served from the ring when its wire drains.
     """
 
-    def add(self, cursor: Cursor, wire: Wire, session: Session) -> None:
-        """Join the viewer now, or at the first random-access point to come."""
+    def add(
+        self, cursor: Cursor, wire: Wire, session: Session, greet: Greeting | None = None
+    ) -> None:
+        """Join the viewer now, or at the first random-access point to come.
+
+        ``greet`` makes what this viewer gets first there, and wherever it lands after a skip; by
+        default it is the chunk's ``join``.
+        """
 
     def remove(self, session: Session) -> None:
         """Forget the viewer; unknown sessions are ignored."""
@@ -98,6 +107,9 @@ class FanOut(Protocol):
 
     def serve(self, session: Session) -> None:
         """Go on writing to the viewer (its wire called ``resumed``)."""
+
+    def units(self, session: Session) -> int:
+        """The units of all chunks that were written to the viewer; 0 = it is unknown."""
 
     def bytes_per_second(self) -> float:
         """Average rate of what the lane holds; 0 = unknown."""

@@ -72,6 +72,19 @@ class ConverterSpec:
     factory: Callable[[], Converter]
 
 
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Something beside Python packages that a plugin can't work without."""
+
+    name: str
+    version: str = ""
+    """What was found; empty = nothing that can be used."""
+    error: str = ""
+    """Why it can't be used."""
+    hint: str = ""
+    """What to do about that."""
+
+
 class ProtocolPlugin(ABC):
     """One protocol kind: what its URLs, listeners and outputs are."""
 
@@ -161,6 +174,10 @@ class ProtocolPlugin(ABC):
             Unsupported: the kind is not served over HTTP.
         """
         raise Unsupported(f"`{self.kind}` is not served over HTTP")
+
+    def requirements(self) -> Sequence[Requirement]:
+        """What else has to be installed, found or not; looked for when this is called."""
+        return ()
 
     def converters(self) -> Sequence[ConverterSpec]:
         """The converters that the kind brings along."""

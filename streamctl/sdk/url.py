@@ -20,13 +20,19 @@ import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from streamctl.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z][A-Za-z0-9]*)?):")
 KIND_OF_SCHEME = {"rtmps": "rtmp", "rtsps": "rtsp"}
 KIND_OF_SUFFIX = {".m3u8": "hls", ".m3u": "hls", ".ts": "http-ts", ".flv": "http-flv"}
+TS_PATH = "/mpegts"
+"""Ends paths of MPEG-TS that have no suffix."""
 SECRET_QUERY = frozenset(
     {"key", "pass", "passphrase", "password", "passwd", "pwd", "loginpas", "token", "secret"}
     | {"streamid", "stream_id", "srt_streamid", "access_token", "apikey", "api_key", "auth", "jwt"}
@@ -185,13 +191,23 @@ def masked(text: str) -> str:
     return SECRET.sub(r"\1***", USER.sub("//***@", LOGIN.sub(r"\1***@", text)))
 
 
+def forms(kind: str, schemes: Iterable[str]) -> list[str]:
+    """How URLs of a kind are written: those of its schemes, or ``http(s)`` ones."""
+    if schemes:
+        return [f"{scheme}:" if scheme in OPAQUE else f"{scheme}://" for scheme in schemes]
+    found = [f"http(s)://…{suffix}" for suffix, known in KIND_OF_SUFFIX.items() if known == kind]
+    if kind == KIND_OF_SUFFIX[".ts"]:
+        found.append(f"http(s)://…{TS_PATH}")
+    return [*found, f"{kind}+http(s)://…"]
+
+
 def http_kind(path: str, text: str) -> str:
     """The kind of an ``http(s)`` URL by its path.
 
     Raises:
         ConfigError: the path tells nothing.
     """
-    if path.rstrip("/").endswith("/mpegts"):
+    if path.rstrip("/").endswith(TS_PATH):
         return "http-ts"
     kind = KIND_OF_SUFFIX.get(PurePosixPath(path.lower()).suffix)
     if kind is None:

@@ -140,3 +140,11 @@ class BareContext:
             ConfigError: always.
         """
         raise ConfigError(f"outside every media root: `{url}`")
+
+    def place_file(self, url: str) -> Path:
+        """There are no media roots.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"outside every media root: `{url}`")

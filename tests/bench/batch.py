@@ -1,4 +1,4 @@
-"""What every batch of measurements has: two cores, the machine's name, and a report."""
+"""What every batch of measurements has: two cores, a window, the machine's name, and a report."""
 
 # ruff: noqa: T201 (the table on stdout is the result)
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.process import Process
+from tests.support.process import Process, cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +29,15 @@ def load(script: Path, *arguments: object) -> Process:
     """A load tool on the core that the server has not."""
     tool = [sys.executable, "-u", str(script), *map(str, arguments)]
     return Process(["taskset", "-c", LOAD_CORE, *tool])
+
+
+def window(server: Process, client: Process, seconds: float) -> tuple[float, dict[str, Any]]:
+    """CPU seconds of the server between the load's ``begin`` and ``end``, and its report."""
+    client.wait_line("^begin", 90)
+    before = cpu_seconds(server.pid)
+    client.wait_line("^end", seconds + 30)
+    used = cpu_seconds(server.pid) - before
+    return used, json.loads(client.wait_line(r"^\{", 60).string)
 
 
 def machine() -> str:

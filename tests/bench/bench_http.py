@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.batch import LOAD_CORE, load, machine, pin
+from tests.bench.batch import LOAD_CORE, load, machine, pin, window
 from tests.bench.bench_rtmp import DELIVERED, MEDIA, WARMUP_S
 from tests.bench.bench_rtmp import LOAD as RTMP_LOAD
 from tests.support.media import MediaCache
 from tests.support.peers import CONFIG, HOST, Streamctl, accepts, free_port, stream_toml
-from tests.support.process import Process, cpu_seconds, eventually
+from tests.support.process import Process, eventually
 from tests.support.tools import tool
 
 if TYPE_CHECKING:
@@ -146,15 +146,6 @@ def timed(server: Process, seconds: float, *arguments: object) -> tuple[float, d
     tool_argv = [sys.executable, "-u", str(LOAD), *map(str, arguments)]
     with Process(["taskset", "-c", LOAD_CORE, *tool_argv]) as client:
         return window(server, client, seconds)
-
-
-def window(server: Process, client: Process, seconds: float) -> tuple[float, dict[str, Any]]:
-    """CPU seconds of the server between the load's ``begin`` and ``end``, and its report."""
-    client.wait_line("^begin", 90)
-    before = cpu_seconds(server.pid)
-    client.wait_line("^end", seconds + 30)
-    used = cpu_seconds(server.pid) - before
-    return used, json.loads(client.wait_line(r"^\{", 10).string)
 
 
 def ask_both(names: Iterable[str], media: Path, seconds: float) -> Iterator[Run]:

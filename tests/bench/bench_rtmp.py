@@ -12,7 +12,6 @@ all threads and children of the server during the measured window. A run that de
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -25,13 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.batch import LOAD_CORE, load, pin, report
+from tests.bench.batch import LOAD_CORE, load, pin, report, window
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import CONFIG, Streamctl, nginx_rtmp, stream_toml
-from tests.support.process import Process, cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tests.support.process import Process
 
 MEDIA = Recipe(
     seconds=20,
@@ -124,11 +124,7 @@ def measure(server: str, scenario: Scenario, media: Path, seconds: float) -> Run
             publisher.wait_line("publishing", 30)
             shares = [f"{code}:{scenario.viewers}" for code in scenario.codes]
             with load(LOAD, "play", port, WARMUP_S, seconds, PROBES, *shares) as players:
-                players.wait_line("^begin", 60)
-                before = cpu_seconds(process.pid)
-                players.wait_line("^end", seconds + 30)
-                used = cpu_seconds(process.pid) - before
-                heard = json.loads(players.wait_line(r"^\{", 10).string)
+                used, heard = window(process, players, seconds)
     finally:
         process.stop()
         shutil.rmtree(folder)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import signal
-import socket
-import subprocess
-import time
-import urllib.request
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,22 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.certificates import self_signed
+from tests.support.doors import ENOUGH_BYTES, Doors, copied, curl, recorded, rtsp_publish
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import (
-    HOST,
     HttpRecorder,
-    closed_by_peer,
-    connect,
-    ffmpeg,
     ffmpeg_publish,
     gst,
     gst_publish,
     stream_toml,
 )
 from tests.support.process import Process, eventually
-from tests.support.srt import HEAD, RECEIVERS, SENDERS, SrtServer, bare_call
-from tests.support.tools import tool
+from tests.support.srt import RECEIVERS, SENDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,38 +42,7 @@ USERS = f"""users = [
   {{ name = "eve", password = "{SUM_OF_EVE}", publish = true, read = true }},
 ]"""
 KEYS = ('publish_key = "in"', 'read_key = "out"')
-ENOUGH_BYTES = 40_000
-RTSP_OUT = ("-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp")
 FILE = ("filesink", "buffer-mode=2")
-COPY = ("-map", "0:v", "-c", "copy", "-flush_packets", "1", "-f", "mpegts", "-y")
-
-
-class Server(SrtServer):
-    """A server with every door."""
-
-    def __init__(self, folder: Path, streams: str, *, limits: str = "") -> None:
-        pair = self_signed(folder)
-        head = f'{HEAD}\n[listeners.rtsp]\naddress = "{HOST}:0"\n[listeners.rtmps]\n'
-        head += f'address = "{HOST}:0"\ntls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
-        super().__init__(folder, streams, head=f"{head}\n[limits]\n{limits}\n")
-
-    def rtsp(self, path: str, login: str = "") -> str:
-        """The RTSP URL of a path."""
-        return f"rtsp://{login}{HOST}:{self.port('rtsp')}/{path}"
-
-    def rtmps(self, path: str) -> str:
-        """The RTMPS URL of a path."""
-        return f"rtmps://{HOST}:{self.port('rtmps')}/{path}"
-
-    def page(self, path: str) -> tuple[int, str]:
-        """Status and text of a page of the control port."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.port('api')}{path}", timeout=5) as page:
-            return page.status, page.read().decode()
-
-
-def rtsp_publish(path: Path, url: str) -> Process:
-    """FFmpeg publishes a file over RTSP."""
-    return ffmpeg("-re", "-i", str(path), *RTSP_OUT, url)
 
 
 def rtsp_gst_publish(path: Path, url: str) -> Process:
@@ -92,7 +52,7 @@ def rtsp_gst_publish(path: Path, url: str) -> Process:
     return gst(*f"{head} ! identity sync=true ! {sink}".split())
 
 
-Publish = Callable[[Server, Path, Path, str, str], Process]
+Publish = Callable[[Doors, Path, Path, str, str], Process]
 PUBLISHERS: dict[str, Publish] = {
     "rtmp by ffmpeg": lambda server, mp4, ts, user, word: ffmpeg_publish(
         mp4, server.rtmp("locked", f"?user={user}&pass={word}")
@@ -115,6 +75,9 @@ PUBLISHERS: dict[str, Publish] = {
     "rtsp by ffmpeg": lambda server, mp4, ts, user, word: rtsp_publish(
         mp4, server.rtsp("locked", f"{user}:{word}@" if word else "")
     ),
+    "rtsps by ffmpeg": lambda server, mp4, ts, user, word: rtsp_publish(
+        mp4, server.rtsps("locked", f"{user}:{word}@" if word else "")
+    ),
     "rtsp by GStreamer": lambda server, mp4, ts, user, word: rtsp_gst_publish(
         mp4, server.rtsp("locked", f"{user}:{word}@" if word else "")
     ),
@@ -122,15 +85,15 @@ PUBLISHERS: dict[str, Publish] = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     streams = stream_toml("locked", *KEYS, USERS) + stream_toml("open", *KEYS, USERS)
-    with Server(tmp_path_factory.mktemp("server"), streams, limits="guesses_per_ip = 999") as one:
+    with Doors(tmp_path_factory.mktemp("server"), streams, limits="guesses_per_ip = 999") as one:
         yield one
 
 
 @pytest.mark.parametrize("name", PUBLISHERS)
 def test_publishers_are_known_by_name_and_password(
-    server: Server, media: MediaCache, name: str
+    server: Doors, media: MediaCache, name: str
 ) -> None:
     mp4, ts = media(RECIPE).path, media(TS_RECIPE).path
     start = PUBLISHERS[name]
@@ -153,11 +116,39 @@ def test_publishers_are_known_by_name_and_password(
         server.wait_off_air("locked")
 
 
-def curl(url: str, *options: str) -> tuple[int, bytes]:
-    """Status and headers of what curl gets within two seconds."""
-    argv = [tool("curl"), "-sS", "-m", "2", "-o", "/dev/null", "-D", "-", *options, url]
-    found = subprocess.run(argv, capture_output=True, check=False).stdout
-    return int(found.split()[1]), found
+def ours(path: Path, url: str) -> Process:
+    """Our own command pushes a file."""
+    return Process([sys.executable, "-m", "streamctl", "push", str(path), url, "--retries", "0"])
+
+
+ASKED: dict[str, Callable[[Path, str], Process]] = {
+    "ffmpeg": ffmpeg_publish,
+    "GStreamer": gst_publish,
+    "streamctl push": ours,
+}
+
+
+def test_publishers_of_rtmp_are_asked_for_their_user(tmp_path: Path, media: MediaCache) -> None:
+    streams = stream_toml("locked", *KEYS, USERS) + stream_toml("open")
+    mp4 = media(RECIPE).path
+    with Doors(tmp_path, streams, rtmp="ask_user = true") as server:
+        url = server.rtmp("locked")
+        for start in ASKED.values():
+            for login in ("ann:ann-ni@", "bob:bob-out@", ""):
+                with start(mp4, url.replace("://", f"://{login}")) as refused:
+                    assert refused.wait(30) != 0
+                    assert server.stream("locked")["ingest_status"] != "active"
+            for login in ("ann:ann-in@", "x:in@"):
+                with start(mp4, url.replace("://", f"://{login}")) as publisher:
+                    server.wait_on_air("locked")
+                    publisher.stop(signal.SIGINT, 4)
+                server.wait_off_air("locked")
+        with ffmpeg_publish(mp4, url.replace("/live/", "/live?key=in/")):
+            server.wait_on_air("locked")
+            assert recorded(copied(server.rtmp("locked", "?key=out")), tmp_path / "out.ts")
+        with ffmpeg_publish(mp4, server.rtmp("open").replace("://", "://any:body@")):
+            server.wait_on_air("open")
+        assert "ann-in" not in server.output + str(server.stream("locked"))
 
 
 LOGINS = {
@@ -176,7 +167,7 @@ LOGINS = {
 
 
 @pytest.fixture(scope="module")
-def on_air(server: Server, media: MediaCache) -> Iterator[Server]:
+def on_air(server: Doors, media: MediaCache) -> Iterator[Doors]:
     with ffmpeg_publish(media(RECIPE).path, server.rtmp("open", "?key=in"), loop=True):
         server.wait_on_air("open")
         eventually(
@@ -187,35 +178,23 @@ def on_air(server: Server, media: MediaCache) -> Iterator[Server]:
 
 @pytest.mark.parametrize("suffix", ["/mpegts", "/flv", "/index.m3u8", ""])
 @pytest.mark.parametrize("login", LOGINS)
-def test_viewers_over_http_log_in(on_air: Server, login: str, suffix: str) -> None:
+def test_viewers_over_http_log_in(on_air: Doors, login: str, suffix: str) -> None:
     options, query, expected = LOGINS[login]
     status, head = curl(on_air.http(f"/open{suffix}{query}"), *options)
     assert status == expected
     assert (b'WWW-Authenticate: Basic realm="streamctl"' in head) is (expected == 401)
 
 
-def recorded(start: Callable[[Path], Process], out: Path) -> bool:
-    """Whether a player gets media, or is sent away."""
-    with start(out) as player:
-        eventually(
-            lambda: not player.running() or (out.exists() and out.stat().st_size > ENOUGH_BYTES),
-            30,
-            "media, or the end",
-        )
-        got = out.exists() and out.stat().st_size > ENOUGH_BYTES
-        player.stop(signal.SIGINT, 3)
-    return got
-
-
-def copied(url: str, *options: str) -> Callable[[Path], Process]:
-    """FFmpeg copies what a URL plays."""
-    return lambda out: ffmpeg(*options, "-i", url, *COPY, str(out))
-
-
-Play = Callable[[Server, str, str], Callable[[Path], Process]]
+Play = Callable[[Doors, str, str], Callable[[Path], Process]]
 PLAYERS: dict[str, Play] = {
     "rtmp by ffmpeg": lambda server, user, word: copied(
         server.rtmp("open", f"?user={user}&pass={word}")
+    ),
+    "rtmps by ffmpeg": lambda server, user, word: copied(
+        server.rtmps(f"live/open?user={user}&pass={word}")
+    ),
+    "rtsps by ffmpeg": lambda server, user, word: copied(
+        server.rtsps("open", f"{user}:{word}@"), "-rtsp_transport", "tcp"
     ),
     "hls by ffmpeg": lambda server, user, word: copied(
         server.http("/open/index.m3u8").replace("://", f"://{user}:{word}@")
@@ -250,7 +229,7 @@ PLAYERS: dict[str, Play] = {
 
 
 @pytest.mark.parametrize("name", PLAYERS)
-def test_players_are_known_by_name_and_password(on_air: Server, tmp_path: Path, name: str) -> None:
+def test_players_are_known_by_name_and_password(on_air: Doors, tmp_path: Path, name: str) -> None:
     play = PLAYERS[name]
     assert not recorded(play(on_air, "bob", "bob-in"), tmp_path / "wrong.ts")
     assert recorded(play(on_air, "bob", "bob-out"), tmp_path / "bob.ts")
@@ -262,7 +241,7 @@ def test_a_changed_key_disconnects_those_who_do_not_know_it(
 ) -> None:
     streams = stream_toml("locked", *KEYS, USERS)
     with (
-        Server(tmp_path, streams) as server,
+        Doors(tmp_path, streams) as server,
         ffmpeg_publish(media(RECIPE).path, server.rtmp("locked", "?key=in")) as publisher,
         ExitStack() as stack,
     ):
@@ -304,85 +283,3 @@ def test_a_changed_key_disconnects_those_who_do_not_know_it(
         server.rewrite(stream_toml("locked", 'publish_key = "anew"', 'read_key = "new"'))
         assert publisher.wait(15) != 0
         server.wait_off_air("locked")
-
-
-HALF_OPEN = {
-    ("rtmp", b""): "silence",
-    ("rtmp", b"\x03" + bytes(1536) + bytes(1536)): "no connect",
-    ("rtmps", b""): "no TLS",
-    ("rtmps", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"): "half of a hello",
-    ("rtsp", b""): "silence",
-    ("rtsp", b"OPTIONS rtsp://x/open RTSP/1.0\r\nCSeq: 1\r\n\r\n"): "no SETUP",
-    ("rtsp", b"DESCRIBE rtsp://x/open RT"): "half a request",
-    ("rtsp", b"GET /open HTTP/1.1\r\nx-sessioncookie: 1\r\n\r\n"): "half a tunnel",
-    ("http", b""): "silence",
-    ("http", b"GET /open HTTP/1.1\r\nHo"): "half a request",
-}
-
-
-def test_who_does_not_begin_is_closed_in_time(tmp_path: Path, media: MediaCache) -> None:
-    with (
-        Server(tmp_path, stream_toml("open"), limits="handshake_s = 2") as server,
-        ExitStack() as stack,
-    ):
-        peers = []
-        for (kind, data), name in HALF_OPEN.items():
-            peer = stack.enter_context(connect(server.port(kind)))
-            peer.sendall(data)
-            peers.append((peer, f"{kind}: {name}"))
-        caller = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        assert bare_call(caller, server.port("srt"), "publish:open")
-        start = time.monotonic()
-        for peer, name in peers:
-            assert closed_by_peer(peer, max(0.1, start + 6 - time.monotonic())), name
-        eventually(lambda: not server.sessions("open"), 12, "the caller is forgotten")
-        with ffmpeg_publish(media(RECIPE).path, server.rtmp("open")):
-            server.wait_on_air("open")
-    assert "Traceback" not in server.output
-
-
-def test_too_many_of_one_address_are_refused_in_the_words_of_the_protocol(
-    tmp_path: Path,
-) -> None:
-    with (
-        Server(tmp_path, stream_toml("open"), limits="sessions_per_ip = 2") as server,
-        connect(server.port("rtmp")) as first,
-        connect(server.port("rtsp")) as second,
-    ):
-        eventually(lambda: curl(server.http("/open/index.m3u8"))[0] == 503, 5, "the limit")
-        for kind in ("rtmp", "rtsp"):
-            with connect(server.port(kind)) as late:
-                assert closed_by_peer(late, 5), kind
-        with SENDERS[3].start(Path("/dev/null"), server.srt("publish:open")) as late:
-            server.wait_line("srt: refused .*2 connections at most")
-            late.stop()
-        first.close()
-        second.close()
-        eventually(lambda: curl(server.http("/open/index.m3u8"))[0] != 503, 5, "room")
-        status, metrics = server.page("/metrics")
-        assert status == 200
-        for kind in ("rtmp", "rtsp", "http", "srt"):
-            assert re.search(rf'streamctl_refused_total{{.*"{kind}".*"limit"', metrics), kind
-
-
-def test_guessing_is_slow_at_every_door(tmp_path: Path, media: MediaCache) -> None:
-    streams = stream_toml("locked", *KEYS) + stream_toml("open")
-    with Server(tmp_path, streams, limits="guesses_per_ip = 6") as server:
-        url = server.http("/locked/index.m3u8")
-        for _ in range(9):
-            assert curl(f"{url}?key=old")[0] == 401
-        for word in ("a", "b"):
-            assert curl(f"{url}?key={word}")[0] == 401
-        for start in (
-            copied(server.rtmp("locked", "?key=c")),
-            copied(server.srt("read:locked?key=d")),
-            copied(server.rtsp("locked", "x:e@"), "-rtsp_transport", "tcp"),
-        ):
-            assert not recorded(start, tmp_path / "out.ts")
-        assert curl(f"{url}?key=out")[0] == 503
-        assert curl(url)[0] == 401
-        with ffmpeg_publish(media(RECIPE).path, server.rtmp("locked", "?key=in")) as publisher:
-            assert publisher.wait(15) != 0
-        assert "too many wrong logins" in publisher.output
-        with ffmpeg_publish(media(RECIPE).path, server.rtmp("open", "?key=x")):
-            server.wait_on_air("open")

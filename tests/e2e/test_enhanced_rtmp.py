@@ -111,7 +111,7 @@ def test_an_output_that_can_not_carry_the_picture_says_which_can(
         for path in ("/news/mpegts", "/news/index.m3u8"):
             status, text = get(server.http(path))
             assert status == 406
-            assert "MPEG-TS can't carry VP9 video: use http-flv or rtmp" in text
+            assert "MPEG-TS can't carry VP9 video: use http-flv, rtmp or rtsp" in text
         assert "VP9" in str(server.stream()["media"]["notes"])
 
 

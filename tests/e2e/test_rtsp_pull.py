@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,17 +46,25 @@ def pull_toml(url: str, *lines: str, code: str = "news") -> str:
     return "\n".join([f"[streams.{code}]", *keys, ""])
 
 
-def source(server: Streamctl) -> dict[str, Any]:
-    found: dict[str, Any] = server.stream()["inputs"][0]
+def source(server: Streamctl, code: str = "news") -> dict[str, Any]:
+    found: dict[str, Any] = server.stream(code)["inputs"][0]
     return found
 
 
-def record(server: Streamctl, path: Path, seconds: float = 4.0) -> Verdict:
-    """What a viewer of the pulled stream gets."""
-    with ffmpeg_record(server.rtmp(), path) as recording:
-        eventually(lambda: media_time(path) > seconds, 30, f"{seconds} s of media")
-        recording.stop(2)
-    return judge(path)
+def lasts(path: Path, seconds: float) -> bool:
+    return media_time(path) > seconds
+
+
+def record(server: Streamctl, folder: Path, *codes: str, seconds: float = 4.0) -> list[Verdict]:
+    """What viewers of pulled streams get, all at once."""
+    paths = [folder / f"{code}.flv" for code in codes]
+    with ExitStack() as stack:
+        for code, path in zip(codes, paths, strict=True):
+            server.wait_on_air(code)
+            stack.enter_context(ffmpeg_record(server.rtmp(code), path))
+        for path in paths:
+            eventually(partial(lasts, path, seconds), 30, f"{seconds} s of media")
+    return [judge(path) for path in paths]
 
 
 def clean(verdict: Verdict) -> None:
@@ -81,18 +90,19 @@ def upstream(tmp_path: Path, media: MediaCache, *lines: str) -> Iterator[Streamc
         yield there
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp", "multicast", "http"])
-def test_our_own_server_is_pulled(tmp_path: Path, media: MediaCache, transport: str) -> None:
+def test_our_own_server_is_pulled(tmp_path: Path, media: MediaCache) -> None:
     port = free_port() & ~1
     groups = ('multicast = "239.0.113.0/24"', f"multicast_port = {port}", 'interface = "lo"')
+    ways = ("tcp", "udp", "multicast", "http")
     with upstream(tmp_path, media, *groups) as there:
         url = f"rtsp://{HOST}:{there.port('rtsp')}/live/x"
-        keys = (f'transport = "{transport}"', 'interface = "lo"')
-        with Streamctl(tmp_path, pull_toml(url, *keys)) as server:
-            server.wait_on_air()
-            verdict = record(server, tmp_path / "x.flv")
-            clean(verdict)
-            assert verdict.worst_offset_ms < 2
+        lo = 'interface = "lo"'
+        toml = "".join(pull_toml(url, f'transport = "{way}"', lo, code=way) for way in ways)
+        with Streamctl(tmp_path, toml) as server:
+            for way, verdict in zip(ways, record(server, tmp_path, *ways), strict=True):
+                clean(verdict)
+                assert verdict.worst_offset_ms < 2
+                assert source(server, way)["link"]["transport"] == way.replace("http", "tcp")
 
 
 @pytest.mark.needs("openssl")
@@ -106,35 +116,35 @@ def test_a_server_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache) ->
             eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
-            clean(record(server, tmp_path / "x.flv"))
+            clean(*record(server, tmp_path, "news"))
             server.rewrite(pull_toml(url, "tls_insecure = true"))
             server.wait_on_air()
 
 
-@pytest.mark.parametrize("transport", ["auto", "tcp", "udp"])
-def test_gst_rtsp_server_is_pulled(tmp_path: Path, media: MediaCache, transport: str) -> None:
+def test_gst_rtsp_server_is_pulled(tmp_path: Path, media: MediaCache) -> None:
+    """By login and without, over what is asked for, and over what the server has."""
     launch = playing(media(RECIPE).path)
-    key = f'transport = "{transport}"'
-    with gst_rtsp_server(Wanted(launch)) as (_, port):
-        url = f"rtsp://127.0.0.1:{port}/x"
-        with Streamctl(tmp_path, pull_toml(url, key)) as server:
-            server.wait_on_air()
-            clean(record(server, tmp_path / "x.flv"))
-            link = source(server)["link"]
-            assert link["transport"] == transport.replace("auto", "tcp")
-            assert [track["lost"] for track in link["tracks"]] == [0, 0]
-            assert server.stream()["causes"] == []
-
-
-@pytest.mark.parametrize("auth", ["basic", "digest"])
-def test_a_login_at_gst_rtsp_server_is_used(tmp_path: Path, media: MediaCache, auth: str) -> None:
-    launch = playing(media(RECIPE).path)
-    with gst_rtsp_server(Wanted(launch, auth=auth)) as (_, port):
-        url = f"rtsp://{':'.join(LOGIN)}@127.0.0.1:{port}/x"
-        with Streamctl(tmp_path, pull_toml(url)) as server:
-            server.wait_on_air()
-            clean(record(server, tmp_path / "x.flv"))
-            assert LOGIN[1] not in server.output + str(server.stream())
+    user = ":".join(LOGIN)
+    with (
+        gst_rtsp_server(Wanted(launch, auth="basic")) as (_, first),
+        gst_rtsp_server(Wanted(launch, auth="digest")) as (_, second),
+        gst_rtsp_server(Wanted(launch, transports=("UDP",))) as (_, third),
+    ):
+        toml = (
+            pull_toml(f"rtsp://{user}@{HOST}:{first}/x", code="tcp"),
+            pull_toml(f"rtsp://{user}@{HOST}:{second}/x", 'transport = "udp"', code="udp"),
+            pull_toml(f"rtsp://{HOST}:{third}/x", code="only"),
+        )
+        with Streamctl(tmp_path, "".join(toml)) as server:
+            for verdict in record(server, tmp_path, "tcp", "udp", "only"):
+                clean(verdict)
+            links = {code: source(server, code)["link"] for code in ("tcp", "udp", "only")}
+            causes = [server.stream(code)["causes"] for code in links]
+            seen = server.output + str([server.stream(code) for code in links])
+    assert [link["transport"] for link in links.values()] == ["tcp", "udp", "udp"]
+    assert [track["lost"] for link in links.values() for track in link["tracks"]] == [0] * 6
+    assert causes == [[], [], []]
+    assert LOGIN[1] not in seen
 
 
 def test_a_wrong_login_at_gst_rtsp_server_is_said(tmp_path: Path, media: MediaCache) -> None:
@@ -145,17 +155,6 @@ def test_a_wrong_login_at_gst_rtsp_server_is_said(tmp_path: Path, media: MediaCa
     ):
         eventually(lambda: "refuses the login" in source(server)["last_error"], 15, "why")
         assert "wr0ng" not in server.output + str(server.stream())
-
-
-def test_gst_rtsp_server_that_takes_udp_only_is_pulled(tmp_path: Path, media: MediaCache) -> None:
-    launch = playing(media(RECIPE).path)
-    with (
-        gst_rtsp_server(Wanted(launch, transports=("UDP",))) as (_, port),
-        Streamctl(tmp_path, pull_toml(f"rtsp://127.0.0.1:{port}/x")) as server,
-    ):
-        server.wait_on_air()
-        clean(record(server, tmp_path / "x.flv"))
-        assert source(server)["link"]["transport"] == "udp"
 
 
 def test_a_camera_that_restarts_is_found_again(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """What is tried: media, who publishes each, who plays each, and what each output can carry.
 
 The array is pairwise: each medium is sent by one publisher of each kind that can send it, those of
-a kind taking turns; and its players are dealt out to its publishers like cards, to whom has met
-their output least. So each player plays each medium, each kind of publisher sends each medium, and
-each publisher meets each output. With ``full`` every publisher sends every medium, and every player
-watches.
+a kind taking turns, and by each program that can; and its players are dealt out to its publishers
+like cards, to whom has met their output least. So each player plays each medium, each kind of
+publisher and each program sends each medium, and each publisher meets each output. With ``full``
+every publisher sends every medium, and every player watches.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ CARRIED = {
 }
 """What each output can carry: other video is refused, other audio left out."""
 VIDEO = frozenset({"h264", "hevc", "av1", "vp9"})
-SILENT = frozenset({"srt", "udp"})
-"""Outputs that can't tell a player why they have nothing for it."""
 KINDS = (RTMP_PUBLISHERS, TS_PUBLISHERS, RTSP_PUBLISHERS, PULLED)
 """Publishers of a kind take turns."""
 PUBLISHERS = tuple(publisher for kind in KINDS for publisher in kind)
+PROGRAMS = ("ffmpeg", "current ffmpeg", "GStreamer", "srt-live-transmit", "streamctl")
+"""How the names of publishers begin that send every medium they can, one way or another."""
 PLAYERS = tuple(
     sorted(
         (*RECORDERS, *SCREENS, *PAGES, *TS_PLAYERS, *RTSP_PLAYERS),
@@ -160,38 +160,97 @@ def deal(
     full: bool = False,
 ) -> list[Publication]:
     """The publications, with the players of each."""
+    dealer = Dealer(media, kinds)
     publications = []
-    sent: Counter[Publisher] = Counter()
-    met: Counter[tuple[Publisher, str]] = Counter()
-    played: Counter[tuple[int, Player]] = Counter()
-    chances = Counter(
-        one for kind in kinds for one in kind for medium in media if sends(one, medium)
-    )
     for medium in media:
+        able = [one for one in dealer.kind_of if sends(one, medium)]
         viewers = tuple(one for one in players if plays(one, medium))
-        able = [[one for one in kind if sends(one, medium)] for kind in kinds]
         if full:
-            publications += [Publication(one, medium, viewers) for kind in able for one in kind]
-            continue
-        senders = {
-            number: min(kind, key=lambda one: (sent[one], chances[one]))
-            for number, kind in enumerate(able)
-            if kind
-        }
-        sent.update(senders.values())
-        hands: dict[int, list[Player]] = {number: [] for number in senders}
-        for player in viewers:
-            _, kind = min(
-                ((met[one, player.output], played[number, player], len(hands[number])), number)
-                for number, one in senders.items()
-            )
-            met[senders[kind], player.output] += 1
-            played[kind, player] += 1
-            hands[kind].append(player)
-        publications += [
-            Publication(one, medium, tuple(hands[number])) for number, one in senders.items()
-        ]
+            publications += [Publication(one, medium, viewers) for one in able]
+        else:
+            hands = dealer.hands(dealer.senders(able), viewers)
+            publications += [Publication(one, medium, tuple(hands[one])) for one in hands]
     return publications
+
+
+class Dealer:
+    """Deals media to publishers, and players to those; remembers whom each of them has met."""
+
+    def __init__(self, media: Sequence[Medium], kinds: Sequence[Sequence[Publisher]]) -> None:
+        self.kind_of = {one: number for number, kind in enumerate(kinds) for one in kind}
+        self.chances = Counter(one for one in self.kind_of for each in media if sends(one, each))
+        """How many media a publisher can send."""
+        self.sent: Counter[Publisher] = Counter()
+        self.met: Counter[tuple[Publisher, str]] = Counter()
+        """Players of an output."""
+        self.played: Counter[tuple[int, Player]] = Counter()
+        """Publications by a kind of publisher."""
+
+    def senders(self, able: Sequence[Publisher]) -> list[Publisher]:
+        """Who sends a medium, of those who can.
+
+        One of each kind, of those whose turn it is one whose program does not send it yet; then one
+        of each program that is left.
+        """
+        turns = sorted(able, key=lambda one: (self.sent[one], self.chances[one]))
+        found: list[Publisher] = []
+        seen: set[str] = set()
+        for kind in sorted({self.kind_of[one] for one in able}):
+            ours = [one for one in turns if self.kind_of[one] == kind]
+            found.append(min(ours, key=lambda one: (self.sent[one], program(one) in seen)))
+            seen.add(program(found[-1]))
+        for name in PROGRAMS:
+            if name not in seen:
+                found += [one for one in turns if program(one) == name][:1]
+        self.sent.update(found)
+        return found
+
+    def hands(
+        self, senders: Sequence[Publisher], viewers: Sequence[Player]
+    ) -> dict[Publisher, list[Player]]:
+        """The players of a medium, dealt to its senders."""
+        hands: dict[Publisher, list[Player]] = {one: [] for one in senders}
+
+        def claim(one: Publisher, player: Player) -> tuple[int, ...]:
+            """The least has the best claim: those who would not meet the output otherwise."""
+            met = self.met[one, player.output]
+            chances = 0 if met else self.chances[one]
+            played = self.played[self.kind_of[one], player]
+            return bool(met), chances, bool(played), met, played, len(hands[one])
+
+        for player in viewers:
+            sender = min(senders, key=lambda one: claim(one, player))
+            self.note(sender, player, 1)
+            hands[sender].append(player)
+        for one in senders:
+            if not hands[one]:
+                self.beg(one, hands)
+        return hands
+
+    def beg(self, poor: Publisher, hands: dict[Publisher, list[Player]]) -> None:
+        """Get a player from another sender, of the same kind if possible, who misses it least."""
+        giver, player = max(
+            ((one, player) for one, hand in hands.items() if len(hand) > 1 for player in hand),
+            key=lambda card: (
+                self.kind_of[card[0]] == self.kind_of[poor],
+                self.met[card[0], card[1].output],
+                len(hands[card[0]]),
+            ),
+        )
+        hands[giver].remove(player)
+        hands[poor].append(player)
+        self.note(giver, player, -1)
+        self.note(poor, player, 1)
+
+    def note(self, sender: Publisher, player: Player, count: int) -> None:
+        """Remember that they meet, or that they don't."""
+        self.met[sender, player.output] += count
+        self.played[self.kind_of[sender], player] += count
+
+
+def program(publisher: Publisher) -> str:
+    """The program that a publisher is; nothing for those who only take their turn."""
+    return next((name for name in PROGRAMS if publisher.name.startswith(name)), "")
 
 
 def sends(publisher: Publisher, medium: Medium) -> bool:
@@ -202,7 +261,4 @@ def sends(publisher: Publisher, medium: Medium) -> bool:
 
 def plays(player: Player, medium: Medium) -> bool:
     """Whether a player takes part: it knows the codecs, or the output has to refuse them."""
-    carried = medium.carried(player.output)
-    if not carried:
-        return player.output not in SILENT
-    return player.codecs.issuperset(carried)
+    return player.codecs.issuperset(medium.carried(player.output))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -203,7 +204,8 @@ class Matrix:
             if medium.carried(player.output):
                 cells.append(weigh_seen(publication, player, seen))
             else:
-                cells.append(weigh_refusal(publication, player, seen, refusal(urls[player.output])))
+                reason = why(server, code, player.output, urls)
+                cells.append(weigh_refusal(publication, player, seen, reason))
         return cells
 
 
@@ -266,6 +268,27 @@ def addresses(server: Server, code: str) -> dict[str, str]:
         port = server.port(parts.scheme)
         found[output["kind"]] = f"{parts.scheme}://{HOST}:{port}{parts.path}"
     return found | {"rtsp udp": found["rtsp"]}
+
+
+def why(server: Server, code: str, output: str, urls: dict[str, str]) -> str:
+    """Why an output refuses its viewers; nothing when it does not.
+
+    SRT and UDP have no words for it: the server's log and the stream's status do.
+    """
+    match output:
+        case "srt":
+            words = refusal(urls["http-ts"]).partition(": ")[2]
+            line = re.compile(rf"srt \S+: {re.escape(words)}")
+            with suppress(AssertionError):
+                # A player may be slow to come.
+                eventually(lambda: words and line.search(server.output), LIMIT_S)
+                return words
+            return ""
+        case "udp":
+            said: str = server.stream(code)["media"]["notes"].get("mpegts", "")
+            return said
+        case _:
+            return refusal(urls[output])
 
 
 def refusal(url: str) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from streamctl.errors import ConfigError, UnknownScheme
-from streamctl.registry import COMMANDS, PROTOCOLS, Catalog, Registry
-from streamctl.sdk.plugin import Cap, Empty, Options, ProtocolPlugin
+from streamctl.media.packet import Format
+from streamctl.registry import COMMANDS, PROTOCOLS, Catalog, Registry, abilities
+from streamctl.sdk.plugin import Cap, Empty, Options, ProtocolPlugin, Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,12 @@ class Good(ProtocolPlugin):
     kind = "good"
     summary = "A good one"
     schemes: ClassVar[tuple[str, ...]] = ("good", "goods")
+    ports: ClassVar[Mapping[str, int]] = {"good": 7}
     caps = Cap.PULL | Cap.HTTP
     listeners: ClassVar[Mapping[str, type[BaseModel]]] = {"goods": Secure}
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        return (Requirement("libgood", "1.2"),)
 
 
 class Future(ProtocolPlugin):
@@ -124,10 +129,30 @@ def test_statuses_tell_what_works_and_what_does_not() -> None:
         Registry([entry("good"), entry("failing")]).statuses(), key=lambda one: one.error
     )
     assert good.kind == "good"
-    assert good.capabilities == ["pull", "http"]
+    assert good.capabilities == ["pull", "probe", "http"]
     assert good.schemes == ["good", "goods"]
+    assert (good.urls, good.ports) == (["good://", "goods://"], {"good": 7})
+    assert [(need.name, need.version) for need in good.requirements] == [("libgood", "1.2")]
     assert (failing.kind, failing.capabilities) == ("failing", [])
     assert "no library" in failing.error
+
+
+@pytest.mark.parametrize(
+    ("caps", "viewers", "expected"),
+    [
+        (Cap.NONE, None, []),
+        (Cap.PULL | Cap.CONVERT, None, ["pull", "probe"]),
+        (Cap.PUSH | Cap.LISTEN, None, ["push", "publish"]),
+        (Cap.LISTEN, Format.MPEGTS, ["publish", "play"]),
+        (Cap.HTTP, Format.MPEGTS, ["http"]),
+    ],
+)
+def test_capabilities_are_told_in_the_words_of_users(
+    caps: Cap, viewers: Format | None, expected: list[str]
+) -> None:
+    plugin = Good()
+    plugin.caps, plugin.play_format = caps, viewers  # type: ignore[misc]
+    assert abilities(plugin) == expected
 
 
 def test_finds_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ class FakeControl:
 
     def plugins(self) -> list[PluginStatus]:
         return [
-            PluginStatus(kind="rtmp", summary="RTMP", capabilities=["LISTEN"], schemes=["rtmp"])
+            PluginStatus(kind="rtmp", summary="RTMP", capabilities=["publish"], schemes=["rtmp"])
         ]
 
     def counters(self) -> ServerCounters:

@@ -28,6 +28,7 @@ http {{
     root {folder}/www;
     location /moved/ {{ rewrite ^/moved/(.*)$ /$1 redirect; }}
     location /closed/ {{ return 403; }}
+    location /circle/ {{ rewrite ^/circle/(.*)$ /circle/x$1 redirect; }}
   }}
 }}
 """
@@ -87,13 +88,16 @@ def live(media: Path, site: Origin, name: str, *options: str, segment_s: float =
     )
 
 
-def live_groups(media: Path, site: Origin, name: str, kind: str = "mpegts") -> Process:
+def live_groups(
+    media: Path, site: Origin, name: str, kind: str = "mpegts", segment_s: float = 2.0
+) -> Process:
     """The same with two variants, and sound in a playlist of its own."""
     folder = site.www / name
     folder.mkdir(exist_ok=True)
     return ffmpeg(
         *("-re", "-i", str(media), "-map", "0:v", "-map", "0:v", "-map", "0:a", "-c", "copy"),
-        *("-f", "hls", "-hls_time", "2", "-hls_list_size", "8", "-hls_segment_type", kind),
+        *("-f", "hls", "-hls_time", str(segment_s), "-hls_list_size", "8"),
+        *("-hls_segment_type", kind),
         *("-b:v:0", "1000k", "-b:v:1", "500k", "-b:a", "96k"),
         "-var_stream_map",
         "v:0,agroup:s,name:high v:1,agroup:s,name:low a:0,agroup:s,language:eng,default:yes,name:s",
@@ -112,12 +116,12 @@ def vod(media: Path, site: Origin, name: str, *options: str) -> None:
         assert writing.wait() == 0
 
 
-def segmented(media: Path, site: Origin, name: str) -> None:
+def segmented(media: Path, site: Origin, name: str, segment_s: float = 2.0) -> None:
     """The same as another muxer of ffmpeg makes it: counters begin anew in each segment."""
     folder = site.www / name
     folder.mkdir(exist_ok=True)
     with ffmpeg(
-        *("-i", str(media), "-c", "copy", "-f", "segment", "-segment_time", "2"),
+        *("-i", str(media), "-c", "copy", "-f", "segment", "-segment_time", str(segment_s)),
         *("-segment_format", "mpegts", "-segment_list", str(folder / "index.m3u8")),
         str(folder / "s%d.ts"),
     ) as writing:

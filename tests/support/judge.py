@@ -65,15 +65,32 @@ class Verdict:
     """Time and checksum of each decoded frame of sound."""
     starts_with_key: bool = False
     decode_errors: list[str] = field(default_factory=list)
-    dts_disorder: int = 0
-    """Packets whose decode time is not past the one before in their stream (in FLV, whose clock
-    is too coarse, before the one before)."""
-    video_gaps: list[float] = field(default_factory=list)
-    """Distances of neighbouring pictures that are over one and a half frames, seconds."""
-    audio_gaps: list[float] = field(default_factory=list)
-    """Holes (positive) and overlaps (negative) between neighbouring audio frames, seconds."""
+    disorder: list[float] = field(default_factory=list)
+    """Decode times, in seconds, that are not past the one before in their stream (in FLV, whose
+    clock is too coarse, before the one before)."""
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """When a picture is shown that comes over one and a half frames after the one before, and how
+    long after, seconds."""
+    holes: list[tuple[float, float]] = field(default_factory=list)
+    """When a frame of sound begins that does not follow the one before, and how long the hole is
+    (positive) or the overlap (negative), seconds."""
     offsets_ms: list[float] = field(default_factory=list)
     """Beep minus flash of each second: positive = the sound is late."""
+
+    @property
+    def dts_disorder(self) -> int:
+        """Packets whose decode time is not in order."""
+        return len(self.disorder)
+
+    @property
+    def video_gaps(self) -> list[float]:
+        """Distances of neighbouring pictures that are over one and a half frames, seconds."""
+        return [length for _, length in self.pauses]
+
+    @property
+    def audio_gaps(self) -> list[float]:
+        """Holes (positive) and overlaps (negative) between neighbouring audio frames, seconds."""
+        return [length for _, length in self.holes]
 
     @property
     def offset_ms(self) -> float:
@@ -141,7 +158,8 @@ def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> N
                 if packet.dts is not None:
                     index = packet.stream.index
                     before = last_dts.get(index, packet.dts - 1)
-                    verdict.dts_disorder += packet.dts - before < least
+                    if packet.dts - before < least:
+                        verdict.disorder.append(float(packet.dts * packet.time_base))
                     last_dts[index] = packet.dts
                     if packet.stream.type == "video" and not seen_video:
                         seen_video, verdict.starts_with_key = True, packet.is_keyframe
@@ -224,14 +242,16 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
         limit = 1.5 * (median(steps) or 1.0) + AUDIO_SLACK_S
         readable = len(verdict.numbers) == len(times)
         last = run_ends(verdict.numbers if readable else list(range(len(times))))
-        verdict.video_gaps = [
-            step for place, step in enumerate(steps) if step > limit and place not in last
+        verdict.pauses = [
+            (times[place + 1], step)
+            for place, step in enumerate(steps)
+            if step > limit and place not in last
         ]
         verdict.video_s = times[-1] - times[0] + median(steps)
     for (start, length), (after, _) in pairwise(evidence.audio):
         hole = after - start - length
         if abs(hole) > AUDIO_SLACK_S:
-            verdict.audio_gaps.append(hole)
+            verdict.holes.append((after, hole))
     ends = [*times, *(start for start, _ in evidence.audio)]
     verdict.duration_s = max(ends) - min(ends) if ends else 0.0
 

@@ -78,7 +78,7 @@ def hls(form: str, *, program: Callable[[], str]) -> Callable[[Path, Sequence[st
         host, port = where(url)
         folder = scratch()
         head = ["sh", "-c", HLS_SCRIPT.format(ready=READY), "hls", program(), str(folder)]
-        options = [*FFMPEG, "-i", str(path), "-c", "copy", "-f", "hls", "-hls_time", "1"]
+        options = [*FFMPEG, "-i", str(path), "-c", "copy", "-sn", "-f", "hls", "-hls_time", "1"]
         options += ["-hls_list_size", "8", "-hls_segment_type", form, "-strict", "experimental"]
         return Site([*head, host, str(port), sys.executable, *options], folder)
 
@@ -138,7 +138,7 @@ PULLED = (
         protocol="http-flv",
     ),
     Publisher(
-        "gst-rtsp-server",
+        "GStreamer RTSP server",
         GSTREAMER,
         lambda: gstreamer_version("rtspclientsink"),
         with_gst_rtsp_server,

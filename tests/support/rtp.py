@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
-from tests.support.peers import HOST, ffmpeg, gst
-from tests.support.process import Process
+from tests.support.judge import judge
+from tests.support.peers import HOST, HttpRecorder, ffmpeg, gst
+from tests.support.process import Process, eventually
 from tests.support.rtsp_servers import PYTHON
 from tests.support.tools import missing, tool
+from tests.support.ts import whole_units
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.judge import Verdict
+    from tests.support.peers import Streamctl
 
 ANNEXB = ("-bsf:v", "h264_mp4toannexb")
 """Parameter sets stand before each key picture, not in the description alone."""
@@ -99,3 +105,31 @@ def asked_encoder(port: int) -> Process:
     except (OSError, subprocess.CalledProcessError):
         missing("GStreamer with its bindings for Python")
     return Process([PYTHON, "-c", ENCODER, HOST, str(port)])
+
+
+def input_toml(url: str, *lines: str) -> str:
+    """A stream with one input."""
+    keys = [f'url = "{url}"', *lines]
+    return "\n".join(["[streams.news]", "[[streams.news.inputs]]", *keys, ""])
+
+
+def described(sdp: Path) -> None:
+    """Wait for the whole description."""
+    eventually(lambda: "config=" in sdp.read_text(), 10, "a session description")
+
+
+def viewed(server: Streamctl, seconds: float = 5.0) -> Verdict:
+    """What a viewer of MPEG-TS over HTTP gets."""
+    with HttpRecorder(server.http("/news/mpegts")) as recorder:
+        time.sleep(seconds)
+        return judge(whole_units(recorder.stop()))
+
+
+def assert_whole(verdict: Verdict, *codecs: str, offset_ms: float = 40) -> None:
+    """Everything came, and sound and picture together."""
+    assert sorted(verdict.codecs) == sorted(codecs or ("h264", "aac"))
+    assert verdict.decode_errors == []
+    assert verdict.dts_disorder == 0
+    assert verdict.missing == verdict.repeated == 0
+    assert verdict.video_gaps == []
+    assert verdict.worst_offset_ms < offset_ms

@@ -7,7 +7,6 @@ with a session description or without one.
 from __future__ import annotations
 
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from tests.support.clients import (
     own_version,
 )
 from tests.support.process import Process
-from tests.support.publishers import FFMPEG, Publisher
+from tests.support.publishers import FFMPEG, Publisher, with_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,11 +135,6 @@ def where(url: str) -> tuple[str, int]:
     assert parts.hostname is not None
     assert parts.port is not None
     return parts.hostname, parts.port
-
-
-def with_push(path: Path, codecs: Sequence[str], url: str) -> Process:
-    """Publishing with our own command."""
-    return Process([sys.executable, "-m", "streamctl", "push", f"file:{path}", url])
 
 
 def debian() -> str:

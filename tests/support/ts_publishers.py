@@ -15,10 +15,11 @@ from tests.support.clients import (
     ffmpeg_version,
     first_match,
     gstreamer_version,
+    own_version,
     vlc_version,
 )
 from tests.support.process import Process
-from tests.support.publishers import FFMPEG, Publisher
+from tests.support.publishers import FFMPEG, Publisher, with_push
 from tests.support.srt import SENDERS
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ VERSIONS = {
 }
 TS_PUBLISHERS = (
     *(srt(program, VERSIONS[program.name]) for program in SENDERS),
+    Publisher("streamctl push, SRT", TS, own_version, with_push, "ts", protocol="srt"),
     Publisher(
         "ffmpeg, UDP",
         TS,

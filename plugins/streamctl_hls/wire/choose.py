@@ -1,4 +1,4 @@
-"""Which variant is fetched, and which sound goes with it: functions of values.
+"""Which variant is fetched, and which sound goes with it: functions of values; no clock.
 
 The best variant that the options allow comes first; those that can't be read, or hold no picture
 where others do, come last. Specification: RFC 8216bis, section 4.4.6.
@@ -18,6 +18,10 @@ PICTURES = ("avc1", "avc3", "hvc1", "hev1", "av01", "vp09")
 """RFC 6381 names of codecs that can be read."""
 UNREADABLE = ("dvh1", "dvhe", "dva1", "dvav", "vvc1", "vvi1", "mp4v", "vp08")
 """And of some that can't, or only together with another layer."""
+COOL_S = 60.0
+"""How long a variant that failed is left alone; doubled each time that it fails again."""
+LAST_COOL_S = 3600.0
+"""And no longer; who has done well for so long begins anew."""
 MAX_RENDITIONS = 8
 """Sound that is fetched at once; each is a playlist to follow."""
 
@@ -30,6 +34,29 @@ class Limits:
     """0 = anything."""
     height: int = 0
     """The greatest height that is wanted; 0 = any."""
+
+
+class Cooling:
+    """Which variants have failed lately, and until when they are left alone."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}
+
+    def fail(self, variant: Variant, now: float) -> None:
+        """A variant has failed."""
+        url = variant.url
+        lately = now - self.until(variant) < LAST_COOL_S
+        pause_s = min(2 * self._pauses.get(url, COOL_S / 2), LAST_COOL_S) if lately else COOL_S
+        self._pauses[url], self._until[url] = pause_s, now + pause_s
+
+    def until(self, variant: Variant) -> float:
+        """When a variant may be tried again; long ago if it has not failed."""
+        return self._until.get(variant.url, -LAST_COOL_S)
+
+    def ready(self, variants: Sequence[Variant], now: float) -> list[Variant]:
+        """Those that may be tried, in the order in which they are given."""
+        return [each for each in variants if self.until(each) <= now]
 
 
 def ranked(variants: Sequence[Variant], limits: Limits) -> list[Variant]:

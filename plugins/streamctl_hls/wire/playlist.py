@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from m3u8 import parser
 
 from streamctl.errors import RemoteProtocolError
+from streamctl_hls.wire.variables import Variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_BYTES = 4 << 20
 """Of one playlist: a day of two-second segments behind long URLs has half of it."""
@@ -40,7 +44,10 @@ FETCHED = frozenset(
 RANGE = re.compile(r"(\d{1,18})(?:@(\d{1,18}))?")
 IV = re.compile(r"0[xX]([0-9A-Fa-f]{1,32})")
 RESOLUTION = re.compile(r"(\d{1,5})x(\d{1,5})")
-VARIABLES = "EXT-X-DEFINE"
+START = re.compile(r"TIME-OFFSET=([+-]?\d{1,9}(?:\.\d{1,9})?)(?![\d.])")
+KEY_FORMAT = re.compile(r'KEYFORMAT="([^"]*)"')
+IDENTITY = "identity"
+"""Of keys that are fetched as they are (section 4.4.4.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,8 @@ class MediaPlaylist:
     part_hold_back_s: float = 0.0
     hint: Resource | None = None
     """The part that comes next, which may be asked for before it is there."""
+    start_s: float | None = None
+    """Where to begin, from the beginning, or from the end if negative; None = not told."""
 
     @property
     def end(self) -> int:
@@ -171,21 +180,31 @@ class Multivariant:
 
     variants: tuple[Variant, ...]
     audio: tuple[Rendition, ...]
+    start_s: float | None = None
+    """Where to begin in each of them, unless they tell themselves."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What its playlists may import."""
 
 
-def parse(data: bytes, url: str) -> MediaPlaylist | Multivariant:
+def parse(
+    data: bytes, url: str, imported: Mapping[str, str] | None = None
+) -> MediaPlaylist | Multivariant:
     """Read a playlist; ``url`` is where it came from in the end.
+
+    The variables that it may import are those of the multivariant playlist which named it.
 
     Raises:
         RemoteProtocolError: it is none, is damaged, too large, or needs what is not supported.
     """
     text = decoded(data)
-    state: dict[str, Any] = {}
+    variables = Variables(url, imported)
+    tags = Filter()
     try:
-        found = parser.parse(text, custom_tags_parser=Filter(state))
+        text = variables.expanded(text, longest=MAX_LINE_CHARS, most=MAX_BYTES)
+        found = parser.parse(text, custom_tags_parser=tags)
         if found["is_variant"]:
-            return multivariant(found, url)
-        return media_playlist(found, state, url)
+            return multivariant(found, tags, variables.values, url)
+        return media_playlist(found, tags, url)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # The library checks little, and says by many exceptions that a value is none.
         raise RemoteProtocolError(f"a damaged playlist: {error}".splitlines()[0][:200]) from None
@@ -208,31 +227,55 @@ def decoded(data: bytes) -> str:
 
 
 class Filter:
-    """Keeps tags from the library that say nothing about fetching, and remembers its state."""
+    """Keeps tags from the library that say nothing about fetching, and reads some in its place."""
 
-    def __init__(self, kept: dict[str, Any]) -> None:
-        self.kept = kept
-        """Ends up with the state behind the last line."""
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        """The library's state behind the last line."""
+        self.start_s: float | None = None
+        self._map_key: dict[str, str] | None = None
+        """The key that initialization sections are encrypted with."""
 
     def __call__(self, line: str, number: int, data: dict[str, Any], state: dict[str, Any]) -> bool:
-        """Whether a tag has been dealt with.
-
-        Raises:
-            ValueError: the tag changes the meaning of all others.
-        """
+        """Whether a tag has been dealt with."""
         name = line[1:].partition(":")[0]
-        if name == VARIABLES:
-            raise ValueError("variables (`EXT-X-DEFINE`) are not supported")
-        self.kept["state"] = state
+        self.state = state
         if name in {"EXT-X-PART", "EXTINF"}:
             # A last segment of parts alone has neither key nor map of its own in the library.
             place = state.setdefault("segment", {})
             place["its_key"] = state["current_key"]
             place["its_map"] = state["current_segment_map"]
+            place["its_map_key"] = self._map_key
+        elif name == "EXT-X-MAP":
+            self._map_key = state["current_key"]
+        elif name == "EXT-X-KEY":
+            # The library looks each of them up in a list that has all that came before.
+            data["keys"].clear()
+            return not applies(line, state["current_key"])
+        elif name == "EXT-X-START":
+            found = START.search(line)
+            self.start_s = float(found.group(1)) if found else None
         return name not in FETCHED
 
 
-def multivariant(found: dict[str, Any], base: str) -> Multivariant:
+def applies(line: str, before: dict[str, str] | None) -> bool:
+    """Whether a key holds from here on: one in another format comes beside one that can be read.
+
+    A key holds until the next in the same format (section 4.4.4.4).
+    """
+    found = KEY_FORMAT.search(line)
+    if found is None or found.group(1) == IDENTITY:
+        return True
+    return (
+        before is None
+        or before.get("method") in {None, "NONE"}
+        or before.get("keyformat", IDENTITY) != IDENTITY
+    )
+
+
+def multivariant(
+    found: dict[str, Any], tags: Filter, variables: Mapping[str, str], base: str
+) -> Multivariant:
     """The value of a multivariant playlist."""
     variants = []
     for each in found["playlists"]:
@@ -261,10 +304,10 @@ def multivariant(found: dict[str, Any], base: str) -> Multivariant:
         for each in found["media"]
         if each.get("type") == "AUDIO"
     ]
-    return Multivariant(tuple(variants), tuple(audio))
+    return Multivariant(tuple(variants), tuple(audio), tags.start_s, variables)
 
 
-def media_playlist(found: dict[str, Any], kept: dict[str, Any], base: str) -> MediaPlaylist:
+def media_playlist(found: dict[str, Any], tags: Filter, base: str) -> MediaPlaylist:
     """The value of a media playlist."""
     if "targetduration" not in found:
         raise ValueError("it has neither variants nor a target duration")
@@ -276,7 +319,7 @@ def media_playlist(found: dict[str, Any], kept: dict[str, Any], base: str) -> Me
     segments = [reader.segment(table, first + skipped + i) for i, table in enumerate(tables)]
     if segments and segments[-1].at is None and not segments[-1].parts:
         segments.pop()
-    elif segments and segments[-1].at is None and kept["state"].get("discontinuity"):
+    elif segments and segments[-1].at is None and tags.state.get("discontinuity"):
         segments[-1] = reader.segment({**tables[-1], "discontinuity": True}, segments[-1].sequence)
     return MediaPlaylist(
         duration(found["targetduration"]),
@@ -288,6 +331,7 @@ def media_playlist(found: dict[str, Any], kept: dict[str, Any], base: str) -> Me
         duration(parts.get("part_target", 0.0)),
         duration(control.get("part_hold_back", 0.0)),
         hinted(found.get("preload_hint", {}), base),
+        tags.start_s,
     )
 
 
@@ -319,7 +363,7 @@ class SegmentReader:
             bool(table.get("discontinuity")),
             bool(table.get("gap_tag")),
             key,
-            self.map(table.get("its_map"), key),
+            self.map(table.get("its_map"), self.key(table.get("its_map_key"))),
             tuple(map(self.part, table.get("parts", ()))),
         )
 
@@ -347,7 +391,7 @@ class SegmentReader:
             if iv and vector is None:
                 raise ValueError("an initialization vector that is none")
             method = str(table.get("method", ""))
-            if table.get("keyformat", "identity") != "identity":
+            if table.get("keyformat", IDENTITY) != IDENTITY:
                 method = f"{method} of {table['keyformat']}"
             known = Key(
                 method,

@@ -74,10 +74,17 @@ def next_query(description: str, app: str, login: Login, random: Random) -> str:
 def adobe(given: Mapping[str, str], login: Login, challenge: str) -> str:
     """The answer to a challenge of the method ``adobe``."""
     opaque = given.get("opaque", "")
-    salted = b64_md5(login.user + given.get("salt", "") + login.password)
-    response = b64_md5(salted + (opaque or given.get("challenge", "")) + challenge)
+    asked = opaque or given.get("challenge", "")
+    who = login.user, login.password
+    response = adobe_response(who, given.get("salt", ""), asked, challenge)
     tail = f"&opaque={opaque}" if opaque else ""
     return f"challenge={challenge}&response={response}{tail}"
+
+
+def adobe_response(who: tuple[str, str], salt: str, asked: str, challenge: str) -> str:
+    """What proves a user and a password: to the server's challenge and the client's own."""
+    user, password = who
+    return b64_md5(b64_md5(user + salt + password) + asked + challenge)
 
 
 def llnw(given: Mapping[str, str], login: Login, challenge: str, app: str) -> str:

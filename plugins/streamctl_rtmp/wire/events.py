@@ -24,6 +24,11 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectRefused:
+    """The peer was asked who it is, and connects again to say so; close."""
+
+
+@dataclass(frozen=True, slots=True)
 class PublishRequested:
     """The peer wants to publish; answer by ``accept_publish`` or ``refuse``."""
 
@@ -85,6 +90,7 @@ class Refused:
 Event = (
     Message
     | Connected
+    | ConnectRefused
     | PublishRequested
     | PlayRequested
     | StreamEnded

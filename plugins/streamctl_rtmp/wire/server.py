@@ -20,6 +20,7 @@ from streamctl_rtmp.wire.chunk import MAX_MESSAGE_BYTES
 from streamctl_rtmp.wire.connection import MAX_COMMAND_BYTES, WINDOW_BYTES, Connection
 from streamctl_rtmp.wire.events import (
     Connected,
+    ConnectRefused,
     Event,
     PauseRequested,
     PlayRequested,
@@ -39,7 +40,7 @@ from streamctl_rtmp.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 FMS_VERSION = "FMS/3,5,7,7009"
 """Players decide by this version what a server can do; the value that most servers give."""
@@ -102,8 +103,12 @@ REFUSALS = {
 class ServerConnection(Connection):
     """One client of the server."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(
+        self, random: Random, ask: Callable[[Mapping[str, object]], str] | None = None
+    ) -> None:
+        """``ask`` says why ``connect`` is refused, by its properties; empty = it is not."""
         super().__init__(ServerHandshake(random))
+        self.ask = ask
         self.state = State.OPENED
         self.stream_name = ""
         self.pending: PublishRequested | PlayRequested | None = None
@@ -188,6 +193,9 @@ class ServerConnection(Connection):
             value[:MAX_NAME] if isinstance(value, str) else ""
             for value in (properties.get(name) for name in ("app", "tcUrl", "flashVer"))
         )
+        if self.ask is not None and (refusal := self.ask(properties)):
+            self._reject(command, refusal, events)
+            return
         window = WINDOW_BYTES.to_bytes(4, "big")
         self.send_control(MessageType.WINDOW_ACK_SIZE, window)
         self.send_control(
@@ -209,6 +217,16 @@ class ServerConnection(Connection):
         )
         self.state = State.CONNECTED
         events.append(Connected(app, tc_url, agent, properties))
+
+    def _reject(self, command: Command, description: str, events: list[Event]) -> None:
+        info = {
+            "level": "error",
+            "code": "NetConnection.Connect.Rejected",
+            "description": description,
+        }
+        self.send_command(Command("_error", command.transaction, None, (info,)))
+        self.state = State.ENDED
+        events.append(ConnectRefused())
 
     def _create_stream(self, command: Command, events: list[Event]) -> None:
         self._result(command, STREAM_ID)

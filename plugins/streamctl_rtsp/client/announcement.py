@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed
 from streamctl.media.codecs import TITLES
+from streamctl.media.rtp.announced import Described, described
 from streamctl_rtsp.client.dialogue import SDP, check, location_of, methods_of
-from streamctl_rtsp.server.description import Described, alike, describe, described
+from streamctl_rtsp.server.description import describe
 from streamctl_rtsp.wire.control import TRACK, resolve
 from streamctl_rtsp.wire.message import Method, Status, phrase
 from streamctl_rtsp.wire.offer import OfferedTrack
@@ -50,10 +51,6 @@ class Announcement:
     def codecs(self) -> str:
         """The codecs in words."""
         return " and ".join(TITLES.get(track.codec, str(track.codec)) for track in self.tracks)
-
-    def holds(self, init: Init) -> bool:
-        """Whether it is still true."""
-        return alike(list(self.told), described(init))
 
     async def record(self, client: RtspClient, carriage: Carriage) -> str:
         """Come to where media can be sent; where else to go for that, if the server says so.

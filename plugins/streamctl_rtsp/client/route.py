@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import base64
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from anyio import to_thread
-
 from streamctl.errors import ConnectionFailed
 from streamctl.net.tcp import connect_tcp
-from streamctl.net.tls import client_context
+from streamctl.net.tls import client_trust
 from streamctl_rtsp.wire.message import Status
 from streamctl_rtsp.wire.tunnel import opening
 
@@ -47,7 +44,10 @@ class Route:
             ConfigError: `tls_ca` can't be used.
         """
         upstream = client.upstream
-        tls = await self._trust() if upstream.secure else None
+        tls = None
+        if upstream.secure:
+            options = self.options
+            tls = await client_trust(options.tls_ca, verify=not options.tls_insecure)
         host, port, timeout_s = upstream.host, upstream.port, self.timeout_s
         await connect_tcp(host, port, client, tls=tls, timeout_s=timeout_s)
         if upstream.tunnel:
@@ -73,13 +73,6 @@ class Route:
         host, port, timeout_s = upstream.host, upstream.port, self.timeout_s
         await connect_tcp(host, port, outlet, tls=tls, timeout_s=timeout_s)
         client.wire = TunnelWire(client.wire, outlet.wire)
-
-    async def _trust(self) -> ssl.SSLContext:
-        """Whom a connection over TLS trusts; the system's authorities take a while to read."""
-        options = self.options
-        return await to_thread.run_sync(
-            partial(client_context, options.tls_ca, verify=not options.tls_insecure)
-        )
 
 
 class Outlet:

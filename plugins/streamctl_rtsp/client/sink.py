@@ -9,9 +9,9 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from streamctl.errors import NotReady, Unsupported
-from streamctl.media.codecs import TITLES
-from streamctl.media.packet import Format, Init, Media
+from streamctl.media.packet import Format
+from streamctl.media.rtp.announced import left_out
+from streamctl.net.paced_rtp import landed
 from streamctl_rtsp.client.announcement import Announcement
 from streamctl_rtsp.client.carriage import Carriage, Wish
 from streamctl_rtsp.client.connection import opened
@@ -24,6 +24,7 @@ from streamctl_rtsp.wire.message import Method
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamctl.media.packet import Init
     from streamctl.sdk.context import Context
     from streamctl.sdk.lane import Cursor
     from streamctl.sdk.url import StreamURL
@@ -82,11 +83,7 @@ class RtspSink:
             Unsupported: nothing of what it shows.
         """
         announcement = Announcement.of(init)
-        missing = [track for track in init.tracks if track not in announcement.tracks]
-        shown = [track for track in init.tracks if track.media is Media.VIDEO] or init.tracks
-        if shown and all(track in missing for track in shown):
-            raise Unsupported(f"RTSP can't carry {TITLES[shown[0].codec]}")
-        names = ", ".join(TITLES.get(track.codec, str(track.codec)) for track in missing)
+        names = left_out(init, announcement.told)
         if names and names != self.left_out:
             self.ctx.log.warning(
                 "push to %s: RTSP can't carry %s: left out", self.url.redacted, names
@@ -129,16 +126,3 @@ class RtspSink:
 def ignore(track: int, data: memoryview) -> None:
     """A server's reports say nothing that a push must know."""
     del track, data
-
-
-async def landed(cursor: Cursor) -> Init | None:
-    """Move to the newest random-access point, or the first that comes; None = there is none."""
-    while True:
-        try:
-            return cursor.join()
-        except NotReady:
-            cursor.take()
-        try:
-            await cursor.wait()
-        except NotReady:
-            return None

@@ -21,8 +21,8 @@ from streamctl_rtsp.wire.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamctl.media.rtp.announced import Described
     from streamctl.sdk.lane import Wire
-    from streamctl_rtsp.server.description import Described
     from streamctl_rtsp.server.multicast import Group
     from streamctl_rtsp.server.viewer import Viewer
     from streamctl_rtsp.wire.frames import Shared
@@ -52,8 +52,8 @@ class Delivery(Protocol):
     def stop(self) -> None:
         """Let it flow no more."""
 
-    def report(self, track: int, data: bytes) -> None:
-        """Send a report about a track."""
+    def report(self, track: int) -> None:
+        """Send a report about a track, if its clock is known."""
 
     def close(self) -> None:
         """Give everything back."""
@@ -118,15 +118,19 @@ class Inside:
         wire = peer.wire
         if not whole or any(ours != theirs for ours, theirs in moves.items()):
             wire = MovedWire(wire, peer.port.moved(moves))
-        playback.fanout.add(playback.cursor, wire, self.viewer.session)
+        viewer = self.viewer
+        playback.fanout.add(playback.cursor, wire, viewer.session, viewer.reporter.greet)
 
     def stop(self) -> None:
         """Leave the others."""
+        self.viewer.reporter.pause()
         self.viewer.playback.fanout.remove(self.viewer.session)
 
-    def report(self, track: int, data: bytes) -> None:
+    def report(self, track: int) -> None:
         """Send a report between two pictures."""
-        self.viewer.peer.write(frame(self.channels[track][1], data))
+        data = self.viewer.reporter.report(track)
+        if data:
+            self.viewer.peer.write(frame(self.channels[track][1], data))
 
     def close(self) -> None:
         """There is nothing to give back."""
@@ -181,20 +185,24 @@ class OverUdp:
         wire.park = lambda: playback.fanout.park(session)
         wire.serve = serve
         wire.catch_up(playback.fanout.bytes_per_second())
-        playback.fanout.add(playback.cursor, wire, session)
+        playback.fanout.add(playback.cursor, wire, session, viewer.reporter.greet)
 
     def stop(self) -> None:
         """Leave the others, and drop what waits."""
-        self.viewer.playback.fanout.remove(self.viewer.session)
+        viewer = self.viewer
         if self.wire is not None:
+            viewer.reporter.pause(self.wire.waiting)
             self.wire.clear()
             self.wire = None
+        viewer.playback.fanout.remove(viewer.session)
 
-    def report(self, track: int, data: bytes) -> None:
+    def report(self, track: int) -> None:
         """Send a report to its port."""
         outlet = self.ways[track].outlet
-        if outlet is not None:
-            outlet.report(data)
+        if outlet is not None and self.wire is not None:
+            data = self.viewer.reporter.report(track, self.wire.waiting(track))
+            if data:
+                outlet.report(data)
 
     def close(self) -> None:
         """Close the ports."""
@@ -254,7 +262,7 @@ class ToGroup:
             self._joined = False
             self.group.leave(self.viewer)
 
-    def report(self, track: int, data: bytes) -> None:
+    def report(self, track: int) -> None:
         """The group sends reports of its own."""
 
     def close(self) -> None:

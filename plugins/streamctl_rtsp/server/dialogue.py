@@ -201,7 +201,7 @@ class Dialogue:
             await self._tracks_of(viewer)
             return self._described(target, viewer)
 
-        return self._described(target, viewer) if viewer.tracks else later
+        return self._described(target, viewer) if viewer.ready else later
 
     def _described(self, target: Target, viewer: Viewer) -> Response:
         base = target.base if target.base.endswith("/") else f"{target.base}/"
@@ -238,9 +238,11 @@ class Dialogue:
         """
         if await viewer.wait():
             return
+        absent = viewer.playback.absent
+        reason = f"nothing is on air: {absent}" if absent else "nothing is on air"
         if self.role is viewer:
-            self.end("nothing is on air")
-        raise Declined(Status.NOT_FOUND, "nothing is on air")
+            self.end(reason)
+        raise Declined(Status.NOT_FOUND, reason)
 
     def _announce(self, request: Request) -> Response:
         if SDP_TYPE not in request.headers.get("Content-Type", SDP_TYPE).lower():

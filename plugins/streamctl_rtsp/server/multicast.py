@@ -13,7 +13,7 @@ from streamctl.media.packet import Format
 from streamctl.net.udp_outlet import sending_group
 from streamctl.net.udp_send import Transmission
 from streamctl.sdk.session import Action, Session
-from streamctl_rtsp.server.reports import Reporter, landing
+from streamctl_rtsp.server.reports import Reporter
 from streamctl_rtsp.server.udp_delivery import UdpDelivery
 from streamctl_rtsp.server.udp_wire import UdpWire
 
@@ -128,6 +128,9 @@ class Group:
         self.watching.add(viewer)
         if self.wire is None:
             self._start(viewer)
+        else:
+            # Who comes later puts sound and picture together, too.
+            self._report()
 
     def leave(self, viewer: Viewer) -> None:
         """Somebody does not any more."""
@@ -163,11 +166,11 @@ class Group:
 
         wire.park = lambda: playback.fanout.park(self.session)
         wire.serve = serve
-        found = landing(playback.cursor)
-        if found is not None:
-            self._reporter = Reporter(viewer.tracks, found, port.ctx.clock.now())
+        if self._reporter is None:
+            self._reporter = Reporter(playback, self.session, port.ctx.clock)
+        self._reporter.know(viewer.tracks)
         wire.catch_up(playback.fanout.bytes_per_second())
-        playback.fanout.add(playback.cursor, wire, self.session)
+        playback.fanout.add(playback.cursor, wire, self.session, self._reporter.greet)
         self._timer = port.ctx.clock.call_later(REPORT_S, self._report)
 
     def _stop(self) -> None:
@@ -175,6 +178,8 @@ class Group:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._reporter is not None and self.wire is not None:
+            self._reporter.pause(self.wire.waiting)
         if self._playback is not None:
             self._playback.fanout.remove(self.session)
             self._playback.cursor.close()
@@ -184,10 +189,12 @@ class Group:
             self.wire = None
 
     def _report(self) -> None:
-        clock = self.groups.port.ctx.clock
-        self._timer = clock.call_later(REPORT_S, self._report)
-        if self._reporter is not None:
-            for number, way in self.ways.items():
-                data = self._reporter.report(number, clock.now())
-                if data and way.outlet is not None:
-                    way.outlet.report(data)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.groups.port.ctx.clock.call_later(REPORT_S, self._report)
+        if self._reporter is None or self.wire is None:
+            return
+        for number, way in self.ways.items():
+            data = self._reporter.report(number, self.wire.waiting(number))
+            if data and way.outlet is not None:
+                way.outlet.report(data)

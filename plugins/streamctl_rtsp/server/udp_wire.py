@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from streamctl.net.burst import Burst
 from streamctl_rtsp.wire.frames import Shared, spans
 from streamctl_rtsp.wire.spread import STEP_S, Spread
+from streamctl_rtsp.wire.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FULL_BYTES = 98_304
 """So much may wait of what a player catches up with: 8 ms at 100 Mbit/s."""
+HEADER_BYTES = 12
+"""Of a packet, before its payload."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Of live media: the largest pictures there are, and some more."""
 
@@ -97,7 +100,6 @@ class UdpWire:
         self.serve: Callable[[], None] = nothing
         """Called when there is room again."""
         self.full = False
-        self.waiting_bytes = 0
         self.over = False
         self._close = close
         self._queue: deque[tuple[UdpOutlet, Burst]] = deque()
@@ -116,21 +118,21 @@ class UdpWire:
         for channel, report in run.reports:
             if channel in self.outlets:
                 self.outlets[channel].report(report)
-        packets = 0
+        packets = size = 0
         for channel, burst in run.bursts:
             outlet = self.outlets.get(channel)
             if outlet is not None:
                 self._queue.append((outlet, burst))
                 packets += burst.count
-                self.waiting_bytes += burst.bytes
+                size += burst.bytes
         now = self.spreader.clock.now()
         idle = not self.spread.waiting
-        self.spread.put(packets, now)
+        self.spread.put(packets, size, now)
         if idle and not self.pump(now):
             return
         self.spreader.wake(self)
         limit = FULL_BYTES if self.spread.rate else MAX_WAITING_BYTES
-        if self.waiting_bytes > limit and not self.full:
+        if self.spread.waiting_bytes > limit and not self.full:
             self.full = True
             self.park()
 
@@ -141,8 +143,9 @@ class UdpWire:
             outlet, burst = self._queue[0]
             count = min(due, burst.count - self._at)
             sent = outlet.send(burst, self._at, count)
-            self.waiting_bytes -= sum(burst.sizes[self._at : self._at + sent])
-            self.spread.left(sent)
+            whole = sent == burst.count
+            size = burst.bytes if whole else sum(burst.sizes[self._at : self._at + sent])
+            self.spread.left(sent, size)
             due -= sent
             self._at += sent
             if self._at == burst.count:
@@ -151,14 +154,26 @@ class UdpWire:
             elif sent < count:
                 # The interface is busy: later.
                 break
-        if self.full and self.waiting_bytes < FULL_BYTES // 2:
+        if self.full and self.spread.waiting_bytes < FULL_BYTES // 2:
             self.full = False
             self.serve()
         return bool(self._queue)
 
+    def waiting(self, track: int) -> Tally:
+        """What of a track has not left."""
+        wanted = self.outlets.get(2 * track)
+        packets = octets = 0
+        at = self._at
+        for outlet, burst in self._queue:
+            if outlet is wanted:
+                packets += burst.count - at
+                octets += sum(burst.sizes[at:])
+            at = 0
+        return Tally(packets, octets - packets * HEADER_BYTES)
+
     def unsent(self) -> int:
         """Bytes that have not left."""
-        return self.waiting_bytes
+        return self.spread.waiting_bytes
 
     def set_send_buffer(self, size: int) -> None:
         """Nothing: a socket for datagrams has room for more than may wait here."""
@@ -172,7 +187,7 @@ class UdpWire:
     def clear(self) -> None:
         """Drop what waits."""
         self._queue.clear()
-        self._at = self.waiting_bytes = 0
+        self._at = 0
         self.full = False
         self.spread = Spread()
         self.spreader.forget(self)

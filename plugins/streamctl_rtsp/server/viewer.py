@@ -11,8 +11,9 @@ import anyio
 
 from streamctl.errors import NotReady
 from streamctl.media.packet import Boundary, Format, InitChange
+from streamctl.media.rtp.announced import alike, described, unknown
 from streamctl_rtsp.server.delivery import Inside, OverUdp, ToGroup
-from streamctl_rtsp.server.description import alike, describe, described
+from streamctl_rtsp.server.description import describe
 from streamctl_rtsp.server.reply import Declined, ok
 from streamctl_rtsp.server.reports import Landing, Reporter, landing
 from streamctl_rtsp.wire.control import TRACK, resolve
@@ -22,10 +23,10 @@ from streamctl_rtsp.wire.message import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamctl.media.packet import Item
+    from streamctl.media.packet import Init, Item
+    from streamctl.media.rtp.announced import Described
     from streamctl.sdk.session import Grant, Session
     from streamctl_rtsp.server.delivery import Delivery
-    from streamctl_rtsp.server.description import Described
     from streamctl_rtsp.server.session import RtspSession
     from streamctl_rtsp.wire.control import Target
     from streamctl_rtsp.wire.message import Response
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 WAIT_S = 5.0
 """How long a client waits for the tracks of a stream that has just begun."""
+LATE_S = 2.0
+"""How long it waits for one of them when others are known; broadcast sends sound a second late."""
 
 
 class Viewer:
@@ -50,10 +53,13 @@ class Viewer:
         self.grant = grant
         self.session: Session = session
         self.playback = peer.port.gate.play(grant, session, Format.RTP)
+        self.reporter = Reporter(self.playback, session, self.ctx.clock)
         self.tracks: list[Described] = []
         """What the client is told of; empty = it is not known yet."""
+        self.partial = False
+        """A track has yet to tell its configuration."""
         if self.playback.init is not None:
-            self.tracks = described(self.playback.init)
+            self._learn(self.playback.init)
         self.delivery: Delivery | None = None
         self.heard = 0.0
         """When the client last reported by another way than its connection."""
@@ -61,7 +67,11 @@ class Viewer:
         self.over = False
         self._waits_to_join = False
         """The wire was full when the client began."""
-        self._reporter: Reporter | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether all tracks are known."""
+        return bool(self.tracks) and not self.partial
 
     @property
     def flowing(self) -> bool:
@@ -80,11 +90,14 @@ class Viewer:
 
     async def wait(self) -> bool:
         """Wait until the tracks are known, but not for ever; whether they are."""
+        if self.playback.absent:
+            return False
         cursor = self.playback.cursor
         with anyio.CancelScope() as scope:
-            timer = self.ctx.clock.call_later(WAIT_S, scope.cancel)
+            limit = LATE_S if self.tracks else WAIT_S
+            timer = self.ctx.clock.call_later(limit, scope.cancel)
             try:
-                while not self.tracks and not self.over:
+                while not self.ready and not self.over:
                     await cursor.wait()
                     self._look(cursor.take())
             except NotReady:
@@ -126,7 +139,6 @@ class Viewer:
         if found is not None:
             if not alike(self.tracks, described(found.init)):
                 raise Declined(Status.NOT_ACCEPTABLE, "the stream goes on with other tracks")
-            self._reporter = Reporter(self.tracks, found, self.ctx.clock.now())
             info = [self._info(track, found) for track in sorted(self.delivery.tracks)]
         fields = [("Range", "npt=0.000-")]
         if info:
@@ -164,12 +176,8 @@ class Viewer:
         """Tell the client how the clocks of its tracks stand."""
         if not self.playing or self.delivery is None or (self.inside and self.peer.full):
             return
-        if self._reporter is None:
-            return
         for track in sorted(self.delivery.tracks):
-            data = self._reporter.report(track, now)
-            if data:
-                self.delivery.report(track, data)
+            self.delivery.report(track)
 
     def paused(self) -> None:
         """The wire is full."""
@@ -199,7 +207,12 @@ class Viewer:
         """Learn the tracks from what a lane begins with."""
         for item in items:
             if isinstance(item, (Boundary, InitChange)):
-                self.tracks = described(item.init)
+                self._learn(item.init)
+
+    def _learn(self, init: Init) -> None:
+        self.tracks = described(init)
+        self.partial = unknown(init)
+        self.reporter.know(self.tracks)
 
     def _track(self, target: Target) -> Described:
         """The track that a URL names.
@@ -243,6 +256,6 @@ class Viewer:
         report = found.reports.get(track)
         return RtpInfo(
             resolve(self.target.base, f"{TRACK}{track}"),
-            found.sequences.get(track),
+            report.packets & 0xFFFF if report is not None else None,
             report.timestamp if report is not None else None,
         )

@@ -20,8 +20,8 @@ MAX_SKEW = 3 * TIMESCALE
 """No track arrives that much later than another."""
 DEAD_BAND = TIMESCALE // 100
 """Reports are as exact as the sender's scheduling: less than 10 ms is left alone."""
-SLEW = 20
-"""A track is moved by a twentieth of the time that passes on it at most."""
+SLEW = 32
+"""A track is moved by a 32nd of the time that passes on it at most, a frame of sound by 1 ms."""
 JUMP = 2 * TIMESCALE
 """A step of a track's clock against the arrivals that is longer means that it was set."""
 TIMESTAMP_MASK = 0xFFFF_FFFF

@@ -94,6 +94,9 @@ class MemoryContext:
             raise ConfigError("outside the media roots")
         return self.path
 
+    def place_file(self, url: str) -> Path:
+        raise AssertionError(url)
+
 
 class RecordingWriter:
     """An EpochWriter that remembers what it got, and when."""

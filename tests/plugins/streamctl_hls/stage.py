@@ -101,6 +101,9 @@ class FakeContext:
     def resolve_file(self, url: str) -> Path:
         raise Unsupported("no files here")
 
+    def place_file(self, url: str) -> Path:
+        raise Unsupported("no files here")
+
 
 class Stage:
     """An output with its view and clock."""

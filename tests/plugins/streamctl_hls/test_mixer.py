@@ -70,6 +70,13 @@ async def test_a_discontinuity_is_one_for_all() -> None:
     assert writer.times[-1] - writer.times[0] < 2
 
 
+async def test_times_that_go_back_are_played_no_faster() -> None:
+    shelf = Shelf(part(0), part(1), part(0, broken=TAGGED), part(1), part(0, broken=TAGGED))
+    writer = await mixed(shelf)
+    assert writer.breaks == [TAGGED] * 2
+    assert writer.times[-1] - writer.times[0] > 4.5 * 0.4
+
+
 async def test_sound_that_knows_of_no_discontinuity_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,9 +5,12 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from streamctl.errors import ConfigError
 from streamctl.sdk.plugin import Cap
+from streamctl.sdk.url import StreamURL
 from streamctl_hls.options import HlsOptions
 from streamctl_hls.plugin import HlsPlugin
+from streamctl_hls.pull_options import HlsInputOptions
 from tests.plugins.streamctl_hls.stage import FakeContext, FakeView
 
 
@@ -60,3 +63,9 @@ def test_what_can_not_be_done_is_said(keys: dict[str, object], told: str) -> Non
 
 def test_the_keys_that_change_under_viewers_are_keys() -> None:
     assert HlsOptions.live < set(HlsOptions.model_fields)
+
+
+def test_headers_that_can_not_be_sent_are_refused_with_the_configuration() -> None:
+    options = HlsInputOptions.model_validate({"headers": {"Host": "g"}})
+    with pytest.raises(ConfigError, match="the header `Host` can't be sent"):
+        HlsPlugin().check_input(StreamURL.parse("http://h/x.m3u8"), options)

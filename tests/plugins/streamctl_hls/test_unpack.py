@@ -7,6 +7,7 @@ import pytest
 from streamctl.errors import MediaError, RemoteProtocolError
 from streamctl.media.aac import AacConfig, adts_header
 from streamctl.media.packet import TIMESCALE, Codec, Packet
+from streamctl.sdk.transport import TransportOptions
 from streamctl_hls.feed import Loaded
 from streamctl_hls.sniff import Kind
 from streamctl_hls.unpack import CLOCK, Found, Unpacker, open_unpacker, split_tag
@@ -94,3 +95,26 @@ def test_scrambled_transport_streams_are_refused() -> None:
             data[at + 3] |= 0xC0
     with pytest.raises(MediaError, match="scrambled"):
         items(open_unpacker(Kind.TS, None), bytes(data))
+
+
+def test_program_and_streams_are_chosen_in_transport_streams_alone() -> None:
+    chosen = TransportOptions(program=1, pids=(0x101,))
+    found = items(open_unpacker(Kind.TS, None, chosen), ts(0))
+    assert {track.codec for each in found if isinstance(each, tuple) for track in each} == {
+        Codec.AAC
+    }
+    for kind in (Kind.FMP4, Kind.SOUND):
+        with pytest.raises(MediaError, match=f"the segments are {kind.value}"):
+            open_unpacker(kind, None, chosen)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (TransportOptions(program=7), "`7` is not among those on air: `1`"),
+        (TransportOptions(pids=(0x999,)), "not there"),
+    ],
+)
+def test_what_is_not_there_is_said(chosen: TransportOptions, words: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=words):
+        items(open_unpacker(Kind.TS, None, chosen), ts(0))

@@ -11,7 +11,7 @@ from streamctl.media.packet import TIMESCALE
 from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.gate import BareContext
-from streamctl_hls.pull import HlsSource
+from streamctl_hls.pull import HlsSource, Marks
 from streamctl_hls.pull_options import HlsInputOptions
 from tests.streamctl.media.mpegts.world import (
     AUDIO,
@@ -112,6 +112,6 @@ class Writer:
 
 
 def source(url: str, **keys: object) -> HlsSource:
-    """A source with these options."""
+    """The first attempt with these options."""
     options = HlsInputOptions.model_validate(keys)
-    return HlsSource(StreamURL.parse(url), options, BareContext(LoopClock()))
+    return HlsSource(StreamURL.parse(url), options, BareContext(LoopClock()), Marks())

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from streamctl.errors import Unsupported
+from streamctl.errors import ConfigError, Unsupported
 from streamctl.media.packet import Codec, Format, Init, Track
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live
 from streamctl.sdk.plugin import Cap, Empty
 from streamctl.sdk.url import StreamURL
+from streamctl_http_flv.options import HttpFlvInputOptions
 from streamctl_http_flv.plugin import HttpFlvPlugin
 
 if TYPE_CHECKING:
@@ -100,3 +101,9 @@ def test_the_plugin_says_what_it_can_do() -> None:
     assert url == "http://h:8888/region/a.flv"
     with pytest.raises(Unsupported):
         plugin.sink(StreamURL.parse("http://h/a.flv"), Empty(), CONTEXT)
+
+
+def test_headers_that_can_not_be_sent_are_refused_with_the_configuration() -> None:
+    options = HttpFlvInputOptions.model_validate({"headers": {"Host": "g"}})
+    with pytest.raises(ConfigError, match="the header `Host` can't be sent"):
+        HttpFlvPlugin().check_input(StreamURL.parse("http://h/x.flv"), options)

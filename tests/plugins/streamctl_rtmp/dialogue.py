@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamctl_rtmp.session import RtmpSession
 from streamctl_rtmp.wire.client import ClientConnection, Role, Target
 from streamctl_rtmp.wire.events import Refused, Started
 from streamctl_rtmp.wire.messages import ChunkStream, Message, MessageType
 from tests.plugins.streamctl_rtmp.world import ASC, IDR, SLICE, FakeWire, World, avcc, remote
+
+if TYPE_CHECKING:
+    from streamctl_rtmp.wire.asking import Asker
 
 noise = random.Random(11).randbytes
 
@@ -18,10 +21,17 @@ class Client:
     """A client connection and the session that serves it."""
 
     def __init__(
-        self, world: World, role: Role, name: str = "news", *, app: str = "live", port: int = 5000
+        self,
+        world: World,
+        role: Role,
+        name: str = "news",
+        *,
+        app: str = "live",
+        port: int = 5000,
+        asker: Asker | None = None,
     ) -> None:
         self.connection = ClientConnection(role, Target(app, name, f"rtmp://h/{app}"), noise)
-        self.session = RtmpSession(world, world.ctx.as_context)
+        self.session = RtmpSession(world, world.ctx.as_context, asker)
         self.wire = FakeWire(self.session)
         self.events: list[Any] = []
         self.connection.open()

@@ -7,7 +7,7 @@ from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.converter import RtmpConverter
 from streamctl_rtmp.listener import RtmpListener
-from streamctl_rtmp.options import ClientOptions, TlsListenerOptions
+from streamctl_rtmp.options import ClientOptions, ListenerOptions, TlsListenerOptions
 from streamctl_rtmp.plugin import RtmpPlugin
 from streamctl_rtmp.sink import RtmpSink
 from streamctl_rtmp.source import RtmpSource
@@ -27,7 +27,7 @@ def test_it_does_what_its_capabilities_say() -> None:
 def test_it_listens_in_the_clear_and_over_tls() -> None:
     plugin = RtmpPlugin()
     context = FakeContext().as_context
-    plain = plugin.listener(("", 1935), plugin.ListenerOptions(), context)
+    plain = plugin.listener(("", 1935), ListenerOptions(), context)
     assert isinstance(plain, RtmpListener)
     assert plain.tls is None
     pair = {"tls_cert": "cert.pem", "tls_key": "key.pem"}

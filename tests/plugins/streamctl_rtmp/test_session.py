@@ -13,6 +13,8 @@ from streamctl.sdk.session import Action, Refusal, RefusalCode
 from streamctl.testing.clock import FakeClock
 from streamctl_rtmp.pace import PICTURES
 from streamctl_rtmp.session import MAX_REPLY_BYTES, RtmpSession
+from streamctl_rtmp.wire.asking import Asker
+from streamctl_rtmp.wire.auth import Login, next_query
 from streamctl_rtmp.wire.chunk import MAX_WORK, serialize
 from streamctl_rtmp.wire.client import Role
 from streamctl_rtmp.wire.enhanced import Capability
@@ -47,6 +49,29 @@ def test_a_publisher_is_asked_for_and_let_in(world: World) -> None:
     assert (request.ip, request.port, request.key) == ("127.0.0.1", 5000, "")
     assert "FMLE" in request.user_agent
     assert world.connections == ["127.0.0.1"]
+
+
+def test_a_publisher_is_asked_for_its_user_and_known_by_it(world: World) -> None:
+    asker = Asker(noise)
+    login = Login("ann", "ann-in")
+    app = "live"
+    for _ in range(2):
+        client = Client(world, Role.PUBLISH, app=app, asker=asker).run()
+        assert client.wire.closed == "asked for its user"
+        app = f"live?{next_query(client.refusal(), 'live', login, noise)}"
+        client.leave()
+    assert world.requests == []
+    assert Client(world, Role.PUBLISH, app=app, asker=asker).run().started()
+    [request] = world.requests
+    assert (request.path, request.user, request.password) == ("live/news", "ann", "")
+    assert request.proof is not None
+    assert request.proof("ann-in")
+    assert not request.proof("ann-out")
+
+
+def test_players_are_not_asked_for_a_user(world: World) -> None:
+    assert Client(world, Role.PLAY, asker=Asker(noise)).run().started()
+    assert world.requests[0].proof is None
 
 
 def test_sound_waits_for_pictures_on_the_way_in(world: World) -> None:

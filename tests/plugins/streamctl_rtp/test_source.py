@@ -61,7 +61,7 @@ async def until(condition: Callable[[], object]) -> None:
 async def running(source: RtpSource, writer: Writer) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(source.run, writer)
-        await until(lambda: source.receivers)
+        await until(lambda: source.losses.receivers)
         yield
         tasks.cancel_scope.cancel()
 
@@ -186,7 +186,7 @@ async def test_an_epoch_that_has_ended_ends_the_source(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
-            await until(lambda: source.receivers)
+            await until(lambda: source.losses.receivers)
             media.sendto(rtp(1), (HOST, port))
             await until(lambda: errors)
 

@@ -24,6 +24,7 @@ from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import RtpPacket, parse
 from streamctl_rtsp.converter import RtpConverter
 from streamctl_rtsp.wire.frames import spans
+from streamctl_rtsp.wire.tally import tally
 from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, avcc, picture
 
 WALL_S = 1_700_000_000.0
@@ -90,7 +91,21 @@ def test_joiners_learn_how_all_clocks_stand_at_one_moment() -> None:
     assert list(found) == [1, 3]
     assert found[1].ntp == found[3].ntp == rtcp.ntp_time(WALL_S)
     assert found[1].timestamp == packets(key.data, 0)[0].timestamp
+    assert found[1].packets == packets(key.data, 0)[0].sequence, "the next one"
     assert (found[3].timestamp - 0xFFFFFFFE) & 0xFFFFFFFF == 48_000
+
+
+def test_pictures_are_sent_as_they_are_decoded_with_the_times_they_are_shown() -> None:
+    order = [0, 3, 1, 2, 6, 4, 5]
+    pictures = [
+        picture(at, key=not at, cts=(shown - at + 2) * 3600) for at, shown in enumerate(order)
+    ]
+    found = [packets(one.data, 0) for one in chunks(converter().convert([begin(VIDEO), *pictures]))]
+    start = found[0][0].timestamp
+    times = [(one[-1].timestamp - start) & 0xFFFFFFFF for one in found]
+    assert times == [shown * 3600 for shown in order]
+    numbers = [one.sequence for unit in found for one in unit]
+    assert all((b - a) & 0xFFFF == 1 for a, b in pairwise(numbers))
 
 
 @pytest.mark.parametrize("rate", [48_000, 44_100])
@@ -103,6 +118,15 @@ def test_sound_follows_sound_without_a_gap(rate: int) -> None:
     ]
     steps = {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in pairwise(found)}
     assert steps == {1024}
+
+
+def test_chunks_tell_how_much_is_in_them() -> None:
+    found = chunks(converter().convert([begin(VIDEO, AUDIO), picture(0, size=5000), sound(0)]))
+    for number, chunk in enumerate(found):
+        sent = packets(chunk.data, 2 * number)
+        octets = sum(len(one.payload) for one in sent)
+        assert tally(chunk.units, number) == (len(sent), octets)
+        assert tally(chunk.units, 1 - number) == (0, 0)
 
 
 def test_a_stream_of_sound_is_joined_every_half_second() -> None:

@@ -44,6 +44,14 @@ def test_a_destination_has_no_mode_but_caller() -> None:
         SrtPlugin().check_push(url, PushOptions())
 
 
+def test_libsrt_is_found_or_the_remedy_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMCTL_LIBSRT", "/nowhere/libsrt.so")
+    [need] = SrtPlugin().requirements()
+    assert (need.name, need.version) == ("libsrt", "")
+    assert "not installed" in need.error
+    assert "apt install" in need.hint
+
+
 def test_the_line_of_a_wrong_url_is_named() -> None:
     text = """
 [streams.news]

@@ -283,7 +283,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.mark.parametrize(
     ("url", "reason"),
-    [("srt://h:1", "libav is built without it"), ("ftp://h/a", "can't be probed")],
+    [("srt://h:1", "`srt` can't be probed"), ("ftp://h/a", "`ftp` can't be probed")],
 )
 async def test_what_libav_can_not_open_is_said_at_once(url: str, reason: str) -> None:
     with pytest.raises(MediaError, match=reason):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.avworker.probe import level_of, probe
+from streamctl.avworker.probe import probe
 from streamctl.avworker.report import ProbeReport
 from streamctl.avworker.wire import ProbeJob, RecordType
 from streamctl.errors import ConnectionFailed, MediaError
@@ -173,22 +173,6 @@ def test_a_refused_connection_is_told_without_secrets() -> None:
         probe(job, lambda record: None)
     assert "secret" not in str(caught.value)
     assert time.monotonic() - begin < 4
-
-
-@pytest.mark.parametrize(
-    ("name", "level"),
-    [
-        ("avc1.64001f", "3.1"),
-        ("hvc1.1.6.L93.B0", "3.1"),
-        ("av01.0.04M.08", "3.0"),
-        ("av01.0.31M.10", ""),
-        ("vp09.00.31.08", "3.1"),
-        ("mp4a.40.2", ""),
-        ("", ""),
-    ],
-)
-def test_levels_are_spelt_as_usual(name: str, level: str) -> None:
-    assert level_of(name) == level
 
 
 def test_depth_and_range_are_told(media: MediaCache) -> None:

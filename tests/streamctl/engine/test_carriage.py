@@ -34,6 +34,7 @@ def tracks(*codecs: Codec) -> list[Track]:
         ((Codec.VP9, Codec.AAC), "MPEG-TS can't carry VP9 video: use http-flv or rtmp"),
         ((Codec.AV1,), "MPEG-TS can't carry AV1 video: no output of this stream can"),
         ((Codec.FLAC, Codec.AAC), ""),
+        ((Codec.TELETEXT, Codec.KLV), ""),
         ((Codec.FLAC,), "MPEG-TS can't carry FLAC audio: use http-flv or rtmp"),
     ],
 )

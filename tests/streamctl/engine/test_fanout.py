@@ -23,6 +23,8 @@ from streamctl.testing.clock import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamctl.sdk.lane import Greeting
+
 FRAME = TIMESCALE // 25
 INIT = Init(1, 1, (Track(0, Codec.H264, b"c"),))
 
@@ -79,22 +81,23 @@ class Rig:
         self.number = 0
         self.closed: list[str] = []
 
-    def viewer(self) -> tuple[FakeWire, Session]:
+    def viewer(self, greet: Greeting | None = None) -> tuple[FakeWire, Session]:
         wire = FakeWire()
         session = Session(
             f"s{id(wire)}", "rtmp", Action.PLAY, "x", "::1", 1, "", 0.0, self.closed.append
         )
         wire.on_full = lambda: self.fanout.park(session)
-        self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session)
+        self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session, greet)
         return wire, session
 
-    def video(self, *, gop: int = 25, size: int = 0, flags: int = 0) -> bytes:
+    def video(self, *, gop: int = 25, size: int = 0, flags: int = 0, units: int = 0) -> bytes:
         rap = self.number % gop == 0
         start = self.number * FRAME
         data = (f"K{self.number}," if rap else f"P{self.number},").encode() + bytes(size)
         join = b"J," if rap else b"S," if flags & Flag.LEADING else b""
         lead, data = data[:1], data[1:]
-        self.lane.append([Chunk(data, start, start + FRAME, rap, True, 1, join, flags, lead)])
+        end = start + FRAME
+        self.lane.append([Chunk(data, start, end, rap, True, 1, join, flags, lead, units)])
         self.number += 1
         return data
 
@@ -288,19 +291,27 @@ def test_parking_again_while_catching_up_stops_there() -> None:
 
 def test_a_viewer_that_is_too_far_behind_lands_on_a_picture_and_is_counted() -> None:
     rig = Rig()
-    wire, session = rig.viewer()
-    rig.video()
+    units: list[int] = []
+
+    def greet(chunk: Chunk) -> bytes:
+        units.append(rig.fanout.units(session))
+        return b"hello," + chunk.join
+
+    wire, session = rig.viewer(greet)
+    rig.video(units=1)
     wire.full = True
     for _ in range(120):
-        rig.video()
+        rig.video(units=100)
     rig.fanout.tick(rig.clock.now())
     wire.full = False
     rig.fanout.serve(session)
     assert session.skips == 1
     assert session.skipped_items > 0
     assert session.skipped_time > 0
-    assert wire.bytes.startswith(b"J,K0,P1,J,K100,P101,")
+    assert wire.bytes.startswith(b"hello,J,K0,P1,hello,J,K100,P101,")
     assert wire.bytes.endswith(b"P120,")
+    rig.video(units=1000)
+    assert [*units, rig.fanout.units(session)] == [0, 101, 101 + 21 * 100 + 1000]
 
 
 def test_a_viewer_that_fell_off_the_tail_lands_on_a_picture() -> None:

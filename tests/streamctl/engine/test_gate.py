@@ -200,8 +200,11 @@ def test_a_viewer_learns_the_tracks_of_what_is_on_air_only() -> None:
     grant = rig.gate.check(request("news"))
     assert isinstance(grant, Grant)
     viewer = rig.gate.open(grant, print)
-    assert rig.gate.play(grant, viewer, Format.RTMP).init is None
+    found = rig.gate.play(grant, viewer, Format.RTMP)
+    assert (found.init, found.absent) == (None, "nobody publishes it")
     session, writer, _ = rig.publisher(stream)
+    found = rig.gate.play(grant, viewer, Format.RTMP)
+    assert (found.init, found.absent) == (None, ""), "it is about to begin"
     writer.tracks([VIDEO, SOUND])
     writer.put(gop(0), rig.clock.now())
     init = rig.gate.play(grant, viewer, Format.RTMP).init

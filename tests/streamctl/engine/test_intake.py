@@ -16,6 +16,8 @@ from tests.streamctl.engine.ts_world import PLAIN, Keeper, World, again, pieces
 from tests.support.broadcast import broadcast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamctl.engine.epoch import Epoch
     from tests.support.media import MediaCache
 
@@ -244,14 +246,15 @@ def test_a_closed_intake_takes_nothing() -> None:
     one = stage.intake()
     one.close()
     now = stage.clock.now()
-    for call in (
+    calls: tuple[Callable[[], None], ...] = (
         lambda: one.put([], now),
         lambda: one.put_ts(b"", now),
         lambda: one.tracks([]),
         lambda: one.select(1),
         lambda: one.drop(1),
         lambda: one.discontinuity(""),
-    ):
+    )
+    for call in calls:
         with pytest.raises(StaleEpoch):
             call()
     assert not one.ready

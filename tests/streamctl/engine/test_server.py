@@ -295,3 +295,31 @@ async def test_a_service_that_fails_later_ends_the_server_in_order() -> None:
     with pytest.raises(StreamctlError, match="api stopped serving: gone"):
         await server.run(started=broken.set)
     assert server.running == {}
+
+
+async def test_who_comes_as_soon_as_a_port_is_open_finds_the_streams() -> None:
+    server = Server(config(NEWS), REGISTRY)
+    answers: list[object] = []
+
+    async def service(ready: object) -> None:
+        assert callable(ready)
+        wish = Request("rtmp", Action.PUBLISH, "live/news", "127.0.0.1", 7)
+        answers.append(server.gate.check(wish))
+        ready(("127.0.0.1", 9))
+        await anyio.sleep_forever()
+
+    server.add_door("api", lambda config: Entrance(config.api, 0, lambda: Plain(service)))
+    await server.run(started=server.stop)
+    assert isinstance(answers[0], Grant)
+
+
+async def test_a_server_that_can_not_start_leaves_no_stream_behind() -> None:
+    server = Server(config(NEWS), REGISTRY)
+
+    async def service(ready: object) -> None:
+        raise ConnectionFailed("taken")
+
+    server.add_door("api", lambda config: Entrance(config.api, 0, lambda: Plain(service)))
+    with pytest.raises(ConnectionFailed, match="taken"):
+        await server.run()
+    assert server.running == {}

@@ -54,6 +54,15 @@ def test_the_first_root_that_has_a_relative_path_wins(root: Path, tmp_path: Path
         resolve("file:none", root, tmp_path)
 
 
+def test_files_that_are_to_be_written_lie_below_a_root(root: Path) -> None:
+    services = Rig().services
+    services.media_roots = [str(root)]
+    context = services.context("file")
+    assert context.place_file("file:new.sdp") == root / "new.sdp"
+    with pytest.raises(ConfigError, match="outside the media roots"):
+        context.place_file("file:../new.sdp")
+
+
 @pytest.mark.parametrize("url", ["file:../secret", "file:deep/../../secret", "file:%2e%2e/secret"])
 def test_nothing_leads_out_of_the_roots(root: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="outside the media roots") as caught:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamctl.engine import transport
 from streamctl.engine.backlog import START_WEIGHT, TURN_WEIGHT
-from streamctl.engine.epoch import BACKLOG_BYTES, CONFIG_WAIT_S, RESTLESS
+from streamctl.engine.epoch import BACKLOG_BYTES, CONFIG_WAIT_S, DATA_WAIT_S, RESTLESS
 from streamctl.engine.gather import WAIT_S
 from streamctl.engine.lane import Bounds
 from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
@@ -161,6 +161,30 @@ def test_sound_that_is_announced_and_comes_late_is_a_change_and_no_boundary(
     assert [len(init.tracks) for init in reader.inits] == [2, 3]
     assert len(keeper.boundaries) == len(reader.boundaries) == 1
     assert 2 in {packet.track for packet in reader.packets}
+
+
+def test_data_alone_is_not_put_on_air_while_sound_and_pictures_may_come(
+    media: MediaCache,
+) -> None:
+    whole = list(packets(broadcast(media, SMALL).data))
+    pictures = broadcast(media, SMALL).names
+    shown = {pictures["video"], pictures["eng"], pictures["spa"]}
+    data = b"".join(one for one in whole if pid_of(one) not in shown)
+    world = World()
+    keeper = Keeper()
+    world.graph.attach(Format.MPEGTS, keeper)
+    epoch = world.epoch()
+    world.send(epoch, data)
+    world.clock.advance(CONFIG_WAIT_S)
+    assert not epoch.on_air
+    world.send(epoch, b"".join(whole))
+    epoch.end()
+    assert [len(init.tracks) for init in keeper.inits] == [len(shown) + 5]
+    lonely = world.epoch()
+    world.send(lonely, data)
+    assert lonely.init is None
+    world.clock.advance(DATA_WAIT_S)
+    assert lonely.init is not None
 
 
 def test_a_group_of_pictures_that_passes_the_bound_can_not_be_joined(media: MediaCache) -> None:

@@ -64,3 +64,25 @@ def test_a_receiver_that_is_gone_is_an_error() -> None:
         assert burst.send(sender.fileno(), 0, 1) == 1
         with pytest.raises(ConnectionRefusedError):
             burst.send(sender.fileno(), 0, 1)
+
+
+def test_the_kernel_cuts_messages_into_datagrams() -> None:
+    sender, receiver = linked()
+    sizes = [7, 100, 100, 100, 30, 100, 20, 20, 200, 200]
+    ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
+    found = [(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    burst = Burst(DATA, found)
+    with sender, receiver:
+        assert burst.send(sender.fileno(), 0, 4, cut=True) == 4
+        assert burst.send(sender.fileno(), 4, 6, cut=True) == 6
+        assert [receiver.recv(2000) for _ in found] == [DATA[a:b] for a, b in found]
+
+
+@pytest.mark.parametrize(("size", "count"), [(1400, 100), (1, 200)])
+def test_no_message_is_larger_than_the_kernel_takes(size: int, count: int) -> None:
+    sender, receiver = linked()
+    burst = Burst(bytes(size), [(0, size)] * count)
+    with sender, receiver:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        assert burst.send(sender.fileno(), 0, count, cut=True) == count
+        assert receiver.recv(2000) == bytes(size)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import RemoteProtocolError
-from streamctl.net.http_answer import HEAD_MAX_BYTES, ResponseReader
+from streamctl.net.http_answer import HEAD_MAX_BYTES, Head, ResponseReader
 
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -104,3 +104,13 @@ def test_a_connection_can_serve_again_behind_a_whole_response(data: bytes, reusa
 def test_the_end_of_a_connection_ends_a_body_of_no_length(data: bytes, whole: bool) -> None:
     reader, _ = read(data)
     assert reader.end() is (whole and bool(data))
+
+
+def test_a_head_tells_files_and_pages_from_media() -> None:
+    page = Head(200, "OK", {"content-type": "Text/HTML; charset=utf-8"}, "1.1")
+    assert page.media_type == "text/html"
+    assert page.shows_no_media
+    length = {"content-length": "7"}
+    assert not Head(200, "OK", length, "1.1").file_bytes
+    assert Head(200, "OK", length | {"etag": '"x"'}, "1.1").file_bytes == "7"
+    assert not Head(200, "OK", {"etag": '"x"'}, "1.1").file_bytes

@@ -66,7 +66,7 @@ class Visitor:
             path = self.data.split()[1].decode().partition("?")[0]
             self.data = b""
             if answer := self.site.answers.get(path, b""):
-                self.wire.write(answer.replace(b"PORT", b"%d" % self.site.port))
+                self.wire.write(answer.replace(b":PORT", b":%d" % self.site.port))
             if self.site.close:
                 self.wire.close("done")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 
 from streamctl.errors import ConnectionFailed, RemoteProtocolError
 from streamctl.net.clock import LoopClock
-from streamctl.net.http_client import Refused
+from streamctl.net.http_client import MAX_REDIRECTS, Refused
 from streamctl.net.http_session import HttpSession, Wish
 from streamctl.net.http_target import Target
 from tests.streamctl.net.test_http_client import Site, no_trust, visited
@@ -92,12 +93,16 @@ async def test_ranges_are_asked_for_and_cut_out_of_whole_bodies() -> None:
     assert b"\r\nRange: bytes=2-4\r\n" in site.requests[0]
 
 
+LARGE = random.Random(1).randbytes(100_000)
+
+
 async def test_packed_bodies_are_unpacked() -> None:
     text = b"#EXTM3U\n" * 50
     answers = {
         "/gzip": answer(gzip.compress(text), "Content-Encoding: gzip"),
         "/deflate": answer(zlib.compress(text), "Content-Encoding: deflate"),
         "/cut": answer(gzip.compress(text)[:-9], "Content-Encoding: gzip"),
+        "/large": answer(zlib.compress(LARGE), "Content-Encoding: deflate"),
         "/none": answer(b"text", "Content-Encoding: gzip"),
         "/bomb": answer(gzip.compress(bytes(2000)), "Content-Encoding: gzip"),
         "/other": answer(b"text", "Content-Encoding: br"),
@@ -105,6 +110,7 @@ async def test_packed_bodies_are_unpacked() -> None:
     async with visited(Site(answers)) as site:
         assert (await session().get(wish(site, "/gzip", packed=True))).body == text
         assert (await session().get(wish(site, "/deflate", packed=True))).body == text
+        assert (await session().get(wish(site, "/large", most=200_000))).body == LARGE
         for path, words in {
             "/cut": "cut off",
             "/none": "can't be unpacked",
@@ -154,6 +160,15 @@ async def test_a_circle_is_left() -> None:
     async with visited(Site({"/a": moved})) as site:
         with pytest.raises(ConnectionFailed, match="in a circle"):
             await session().get(wish(site, "/a"))
+
+
+async def test_a_chain_of_redirects_that_has_no_end_is_left() -> None:
+    chain = {f"/{n}": answer(b"", f"Location: /{n + 1}", status="302 Found") for n in range(99)}
+    async with visited(Site(chain)) as site:
+        with pytest.raises(ConnectionFailed, match="in a circle") as caught:
+            await session().get(wish(site, "/0"))
+    assert caught.value.permanent
+    assert len(site.requests) == MAX_REDIRECTS + 1
 
 
 async def test_what_is_no_http_is_said() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from streamctl import __version__
 from streamctl.errors import ConfigError, ConnectionFailed
 from streamctl.net.http_target import Target
+from streamctl.sdk.url import StreamURL
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,10 @@ def test_a_request_says_further_things_and_may_keep_its_connection() -> None:
     request = Target.of("http://h/a").request({"Range": "bytes=0-1"}, keep=True)
     assert b"\r\nRange: bytes=0-1\r\n" in request
     assert b"\r\nConnection: keep-alive\r\n" in request
+
+
+def test_the_kind_of_an_input_is_no_part_of_its_target() -> None:
+    told = {"X-Key": SecretStr("k")}
+    for url in ("hls+https://h/a.m3u8?b#c", "https://h/a.m3u8?b"):
+        target = Target.of_input(StreamURL.parse(url), told)
+        assert (target.url, target.headers) == ("https://h/a.m3u8?b", {"X-Key": "k"})

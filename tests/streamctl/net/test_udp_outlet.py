@@ -10,8 +10,8 @@ import pytest
 
 from streamctl.errors import ConnectionFailed
 from streamctl.net import udp_outlet
-from streamctl.net.burst import Burst
-from streamctl.net.udp_outlet import sending_group, sending_pair
+from streamctl.net.burst import UNCUT, Burst
+from streamctl.net.udp_outlet import cuts, sending_group, sending_pair
 from streamctl.net.udp_send import Transmission, sending_socket
 
 if TYPE_CHECKING:
@@ -61,6 +61,31 @@ async def test_who_is_gone_is_counted_and_stops_nobody() -> None:
             assert outlet.send(burst, 0, 1) == 1
         assert outlet.refused > 0
         outlet.report(b"x")
+
+
+@pytest.mark.parametrize("number", sorted(UNCUT))
+async def test_a_way_that_takes_no_long_messages_gets_datagrams(number: int) -> None:
+    class Narrow(Burst):
+        tries = 0
+
+        def send(self, fd: int, first: int, count: int, *, cut: bool = False) -> int:
+            self.tries += 1
+            if cut:
+                raise OSError(number, "too long")
+            return super().send(fd, first, count, cut=cut)
+
+    with bound() as media:
+        async with sending_pair(HOST, (media.getsockname()[1], 9), lambda _: None) as outlet:
+            burst = Narrow(b"abcd", [(0, 2), (2, 4)])
+            assert outlet.send(burst, 0, 2) == outlet.send(burst, 0, 2) == 2
+            assert [media.recv(9) for _ in range(4)] == [b"ab", b"cd"] * 2
+    assert burst.tries == 3
+    assert outlet.refused == 0
+
+
+async def test_old_kernels_cut_nothing() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        assert not cuts(other)
 
 
 async def test_ports_that_are_taken_are_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import ConfigError
-from streamctl.sdk.url import StreamURL
+from streamctl.sdk.url import StreamURL, forms
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,22 @@ from streamctl.sdk.url import StreamURL
 )
 def test_the_kind_follows_from_the_scheme_or_the_path(text: str, kind: str) -> None:
     assert StreamURL.parse(text).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "schemes", "expected"),
+    [
+        ("rtmp", ("rtmp", "rtmps"), ["rtmp://", "rtmps://"]),
+        ("file", ("file",), ["file:"]),
+        ("hls", (), ["http(s)://….m3u8", "http(s)://….m3u", "hls+http(s)://…"]),
+        ("http-ts", (), ["http(s)://….ts", "http(s)://…/mpegts", "http-ts+http(s)://…"]),
+        ("dash", (), ["dash+http(s)://…"]),
+    ],
+)
+def test_how_urls_of_a_kind_are_written(
+    kind: str, schemes: tuple[str, ...], expected: list[str]
+) -> None:
+    assert forms(kind, schemes) == expected
 
 
 @pytest.mark.parametrize(

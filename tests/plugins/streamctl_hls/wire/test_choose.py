@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl_hls.wire.choose import MAX_RENDITIONS, Limits, ranked, sounds
+from streamctl_hls.wire.choose import (
+    COOL_S,
+    LAST_COOL_S,
+    MAX_RENDITIONS,
+    Cooling,
+    Limits,
+    ranked,
+    sounds,
+)
 from streamctl_hls.wire.playlist import Multivariant, Rendition, Variant
 
 LOW = Variant("low", 500_000, 640, 360, "avc1.4d401e,mp4a.40.2")
@@ -69,3 +77,27 @@ def test_renditions_have_a_limit() -> None:
     variant = Variant("v", 1, audio="s")
     many = tuple(Rendition(f"u{i}", "s", f"{i}", "", False) for i in range(40))
     assert len(sounds(Multivariant((variant,), many), variant)) == MAX_RENDITIONS
+
+
+def test_what_failed_is_left_alone_longer_each_time() -> None:
+    cooling = Cooling()
+    now = 1000.0
+    assert cooling.ready([HIGH, LOW], now) == [HIGH, LOW]
+    for pause_s in (COOL_S, 2 * COOL_S, 4 * COOL_S):
+        cooling.fail(HIGH, now)
+        assert cooling.until(HIGH) == now + pause_s
+        assert cooling.ready([HIGH, LOW], now + pause_s - 1) == [LOW]
+        now += pause_s
+        assert cooling.ready([HIGH, LOW], now) == [HIGH, LOW]
+    for _ in range(20):
+        cooling.fail(HIGH, now)
+    assert cooling.until(HIGH) == now + LAST_COOL_S
+
+
+def test_what_did_well_for_long_begins_anew() -> None:
+    cooling = Cooling()
+    cooling.fail(HIGH, 0.0)
+    cooling.fail(HIGH, 100.0)
+    now = cooling.until(HIGH) + LAST_COOL_S
+    cooling.fail(HIGH, now)
+    assert cooling.until(HIGH) == now + COOL_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamctl_hls.wire.follow import BEGUN_ANEW, STALE_LOADS, TAGGED, Follower, Piece
-from streamctl_hls.wire.playlist import Key, MediaPlaylist, Part, Resource, Segment
+from streamctl_hls.wire.playlist import Key, MediaPlaylist, Part, Resource, Segment, Span
 
 KEY = Key("AES-128", "k", None)
 
@@ -62,6 +62,37 @@ def test_live_playlists_begin_three_target_durations_from_their_end() -> None:
 
 def test_playlists_that_have_ended_begin_at_their_beginning() -> None:
     assert numbers(Follower().take(playlist(10, 15, ended=True))) == [10, 11, 12, 13, 14]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "first"),
+    [(0.0, 0), (3.9, 1), (4.0, 2), (999.0, 9), (-1.0, 9), (-4.0, 8), (-5.0, 7), (-999.0, 0)],
+)
+def test_a_playlist_that_has_ended_begins_where_it_says(start_s: float, first: int) -> None:
+    assert Follower().take(playlist(0, 10, ended=True, start_s=start_s))[0].sequence == first
+
+
+@pytest.mark.parametrize(
+    ("start_s", "first"), [(-1.0, 17), (-8.0, 16), (-9.0, 15), (-999.0, 10), (0.0, 17), (4.0, 17)]
+)
+def test_a_live_playlist_begins_no_nearer_to_its_end_than_usual(start_s: float, first: int) -> None:
+    follower = Follower()
+    assert follower.take(playlist(10, 20, start_s=start_s))[0].sequence == first
+    assert follower.behind_s == max(0.0, -start_s)
+
+
+def test_the_multivariant_playlist_tells_where_to_begin_unless_the_other_does() -> None:
+    follower = Follower()
+    follower.start_s = -8.0
+    assert follower.take(playlist(10, 20))[0].sequence == 16
+    follower = Follower()
+    follower.start_s = -8.0
+    assert follower.take(playlist(10, 20, start_s=-12.0))[0].sequence == 14
+
+
+def test_parts_begin_further_back_where_that_is_wanted() -> None:
+    assert numbers(Follower().take(low(10, 20, 2, start_s=-2.5)))[0] == 19
+    assert numbers(Follower().take(low(10, 20, 2, start_s=-0.5)))[0] == (19, 2)
 
 
 def test_an_empty_playlist_begins_with_what_comes() -> None:
@@ -122,6 +153,31 @@ def test_numbers_that_begin_anew_with_the_same_names_are_followed_when_they_stay
         assert follower.take(playlist(0, 2)) == []
     assert numbers(follower.take(playlist(0, 3))) == [0, 1, 2]
     assert numbers(follower.take(playlist(0, 4))) == [3]
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_numbers_that_never_change_go_on(single: bool) -> None:
+    """As ffmpeg lists the ranges of a single file, live."""
+
+    def still(first: int) -> MediaPlaylist:
+        segments = []
+        for place in range(8):
+            number = first + place
+            span = Span(number * 100, 100)
+            at = Resource("http://h/all.ts", span) if single else Resource(f"http://h/s{number}")
+            segments.append(segment(place, at=at))
+        return playlist(0, 8, segments=tuple(segments))
+
+    follower = Follower()
+    assert numbers(follower.take(still(0))) == [5, 6, 7]
+    taken = [piece for first in (0, 1, 3, 3, 4) for piece in follower.take(still(first))]
+    assert numbers(taken) == [8, 9, 10, 11]
+    assert [piece.broken + piece.missed for piece in taken] == [""] * 4
+    ends = [piece.at.span.start if piece.at and piece.at.span else 0 for piece in taken]
+    assert ends == ([800, 900, 1000, 1100] if single else [0] * 4)
+    assert follower.wanted("u", playlist(0, 8, blocking=True)) == "u?_HLS_msn=8"
+    # What is known is gone by now.
+    assert follower.take(still(30)) == []
 
 
 def test_a_loop_begins_anew_with_its_reason() -> None:
@@ -191,3 +247,31 @@ def test_a_server_that_can_wait_is_asked_for_what_is_not_there_yet() -> None:
     whole = playlist(0, 5, blocking=True)
     assert follower.wanted("http://h/x.m3u8", whole) == "http://h/x.m3u8?_HLS_msn=5"
     assert follower.wanted("http://h/x.m3u8", playlist(0, 5)) == "http://h/x.m3u8"
+
+
+def test_who_was_cut_off_goes_on_where_he_was() -> None:
+    first = Follower()
+    first.take(playlist(10, 20))
+    halted, short, long = Follower(), Follower(), Follower()
+    halted.former = short.former = long.former = first.mark
+    assert not halted.take(playlist(10, 20))
+    assert numbers(halted.take(playlist(11, 21))) == [20]
+    assert numbers(short.take(playlist(11, 21))) == [20]
+    assert numbers(long.take(playlist(20, 30))) == [27, 28, 29]
+
+
+def test_parts_that_were_played_are_not_begun_with_again() -> None:
+    first = Follower()
+    first.take(low(10, 14, 2))
+    assert first.mark is not None
+    again = Follower()
+    again.former = first.mark
+    assert not again.take(low(10, 14, 2))
+    assert numbers(again.take(low(10, 14, 4))) == [(14, 2), (14, 3)]
+
+
+def test_a_playlist_that_has_ended_is_played_from_its_beginning_again() -> None:
+    first, again = Follower(), Follower()
+    first.take(playlist(0, 3, ended=True))
+    again.former = first.mark
+    assert numbers(again.take(playlist(0, 3, ended=True))) == [0, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -128,6 +129,56 @@ def test_initialization_sections_hold_until_the_next_one() -> None:
     assert [each.map for each in found.segments] == [first, first, second]
 
 
+def test_a_section_is_encrypted_with_the_key_in_front_of_it() -> None:
+    found = media(
+        *('#EXT-X-MAP:URI="plain.mp4"', '#EXT-X-KEY:METHOD=AES-128,URI="k1",IV=0x1'),
+        *("#EXTINF:6,", "a.m4s", '#EXT-X-MAP:URI="sealed.mp4"', "#EXTINF:6,", "b.m4s"),
+        *('#EXT-X-KEY:METHOD=AES-128,URI="k2",IV=0x2', "#EXTINF:6,", "c.m4s"),
+    )
+    maps = [each.map for each in found.segments]
+    assert all(maps)
+    assert [(each.at.url[-10:], each.key and each.key.url[-2:]) for each in maps if each] == [
+        ("/plain.mp4", None),
+        ("sealed.mp4", "k1"),
+        ("sealed.mp4", "k1"),
+    ]
+    assert [each.key.url[-2:] for each in found.segments if each.key] == ["k1", "k1", "k2"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_several_formats_of_a_key_the_one_that_can_be_read_holds(order: tuple[int, int]) -> None:
+    tags = (
+        '#EXT-X-KEY:METHOD=AES-128,URI="k"',
+        '#EXT-X-KEY:METHOD=AES-128,URI="drm://x",KEYFORMAT="com.example",KEYFORMATVERSIONS="1"',
+    )
+    found = media(*(tags[place] for place in order), "#EXTINF:6,", "a.ts")
+    assert found.segments[0].key == Key("AES-128", "https://host/live/k", None)
+
+
+def test_a_day_of_keys_is_read_in_no_time() -> None:
+    lines: list[str] = []
+    for number in range(6000):
+        lines += [f'#EXT-X-KEY:METHOD=AES-128,URI="{number}"', "#EXTINF:2,", f"{number}.ts"]
+    began = time.process_time()
+    assert len(media(*lines).segments) == 6000
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("line", "start_s"),
+    [
+        ("#EXT-X-START:TIME-OFFSET=-12.5,PRECISE=YES", -12.5),
+        ("#EXT-X-START:PRECISE=NO,TIME-OFFSET=30", 30.0),
+        ("#EXT-X-START:TIME-OFFSET=soon", None),
+        ("#EXT-X-START:TIME-OFFSET=1.2.3", None),
+        ("#EXT-X-START:", None),
+    ],
+)
+def test_where_to_begin(line: str, start_s: float | None) -> None:
+    assert media(line, "#EXTINF:6,", "a.ts").start_s == start_s
+    assert variants(line, "#EXT-X-STREAM-INF:BANDWIDTH=1", "a.m3u8").start_s == start_s
+
+
 def test_discontinuities_and_gaps_belong_to_the_segment_behind_them() -> None:
     found = media(
         *("#EXTINF:6,", "a.ts", "#EXT-X-DISCONTINUITY", "#EXTINF:6,", "b.ts"),
@@ -237,7 +288,6 @@ def test_variants_and_their_sound() -> None:
         (text("#EXT-X-TARGETDURATION:9", "#EXT-X-MAP:X=1", "#EXTINF:1,", "a"), "damaged"),
         (text("#EXT-X-STREAM-INF:BANDWIDTH=1"), "it names no variant"),
         (text("#EXT-X-STREAM-INF:BANDWIDTH=lots", "a.m3u8"), "damaged playlist"),
-        (text('#EXT-X-DEFINE:NAME="x",VALUE="y"'), "variables"),
         (text("#EXT-X-TARGETDURATION:9", "#" + "x" * 20_000), "a line that is too long"),
     ],
 )

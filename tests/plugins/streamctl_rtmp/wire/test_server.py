@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from streamctl_rtmp.wire.chunk import serialize
 from streamctl_rtmp.wire.connection import MAX_COMMAND_BYTES, OUT_CHUNK_SIZE
 from streamctl_rtmp.wire.events import (
     Connected,
+    ConnectRefused,
     PauseRequested,
     PlayRequested,
     PublishRequested,
@@ -29,6 +30,9 @@ from streamctl_rtmp.wire.messages import (
 )
 from streamctl_rtmp.wire.server import ALLOWED, ServerConnection, State
 from tests.plugins.streamctl_rtmp.wire.peer import HELLO, Peer, noise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @pytest.fixture
@@ -82,6 +86,25 @@ def test_a_connect_without_properties_is_a_connect() -> None:
     [event] = peer.command("connect", 1, obj={"app": 5.0})
     assert event == Connected("", "", "", {"app": 5.0})
     assert Peer().command("connect", 1) == [Connected("")]
+
+
+def test_a_peer_may_be_asked_who_it_is() -> None:
+    peer = Peer()
+    seen: list[object] = []
+
+    def ask(properties: Mapping[str, object]) -> str:
+        seen.append(properties)
+        return "who are you"
+
+    peer.server.ask = ask
+    assert peer.command("connect", 1, obj={"app": "live"}) == [ConnectRefused()]
+    assert seen == [{"app": "live"}]
+    [error] = peer.commands()
+    assert (error.name, error.transaction) == ("_error", 1)
+    assert error.info()["code"] == "NetConnection.Connect.Rejected"
+    assert error.info()["description"] == "who are you"
+    assert peer.command("createStream", 2) == []
+    assert peer.answers() == []
 
 
 def test_every_stream_is_number_one(peer: Peer) -> None:

@@ -12,7 +12,7 @@ from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import header, parse
 from streamctl_rtsp.server.options import ListenerOptions
 from streamctl_rtsp.wire.transport import Transport, parse_transports
-from tests.plugins.streamctl_rtmp.world import IDR
+from tests.plugins.streamctl_rtmp.world import IDR, picture
 from tests.plugins.streamctl_rtsp.server.world import (
     SDP,
     TCP,
@@ -115,6 +115,37 @@ async def test_a_player_gets_datagrams(world: RtspWorld) -> None:
         assert video.came()
 
 
+async def test_reports_over_udp_count_what_has_left(world: RtspWorld) -> None:
+    world.on_air()
+    async with listening(world) as port:
+        client = Client(port)
+        await client.ask("DESCRIBE")
+        video, _ = await set_up(client, "trackID=0")
+        packets = octets = 0
+
+        def check() -> rtcp.SenderReport:
+            nonlocal packets, octets
+            media = [parse(one) for one in video.came()]
+            packets += len(media)
+            octets += sum(len(one.payload) for one in media)
+            report = rtcp.parse(video.came(reports=True)[-1])[0]
+            assert isinstance(report, rtcp.SenderReport)
+            assert (report.packets, report.octets) == (packets, octets)
+            return report
+
+        await client.ask("PLAY")
+        world.clock.advance(0.5)
+        assert check().packets > 0
+        world.show(*(picture(number, key=number == 5, size=90_000) for number in range(5, 8)))
+        await client.ask("PAUSE")
+        # Most of the large pictures has not left, and never will.
+        world.show(*group_of_pictures(10))
+        world.clock.advance(1)
+        await client.ask("PLAY")
+        world.clock.advance(1)
+        check()
+
+
 async def test_a_player_over_udp_has_to_give_signs_of_life(world: RtspWorld) -> None:
     world.on_air()
     async with listening(world) as port:
@@ -201,6 +232,15 @@ async def test_players_share_a_group(world: RtspWorld) -> None:
             assert (await client.ask("PLAY")).status == 200
         [group] = port.groups.by_code.values()
         assert list(world.fanout.viewers) == [group.session]
+        outlet = group.ways[0].outlet
+        assert outlet is not None
+        reports: list[bytes] = []
+        outlet.report = reports.append
+        await clients[1].ask("PAUSE")
+        await clients[1].ask("PLAY")
+        report = rtcp.parse(reports[0])[0]
+        assert isinstance(report, rtcp.SenderReport), "who comes later is told at once"
+        assert report.packets > 0
         world.clock.advance(6)
         world.show(*group_of_pictures(5))
         world.clock.advance(1)

@@ -7,43 +7,14 @@ from dataclasses import replace
 import pytest
 
 from streamctl.media import sdp
-from streamctl.media.packet import Codec, Init, Track
-from streamctl_rtsp.server.description import alike, describe, described
-from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO, avcc
+from streamctl.media.packet import Init, Track
+from streamctl.media.rtp.announced import described
+from streamctl_rtsp.server.description import describe
+from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO
 
 
 def init(*tracks: Track) -> Init:
     return Init(1, 1, tracks)
-
-
-def test_pictures_come_first_whatever_their_source() -> None:
-    one = described(init(VIDEO, AUDIO))
-    other = described(init(replace(AUDIO, id=0), replace(VIDEO, id=1)))
-    assert [(track.index, track.id, track.media) for track in other] == [
-        (0, 1, "video"),
-        (1, 0, "audio"),
-    ]
-    assert alike(one, other)
-
-
-def test_tracks_without_a_configuration_are_not_described() -> None:
-    assert described(init(Track(0, Codec.H264), Track(1, Codec.DATA, b""))) == []
-
-
-@pytest.mark.parametrize(
-    ("tracks", "same"),
-    [
-        ((replace(VIDEO, config=avcc(b"\x68\xeb\xe3\xcb\x22\xc1")), AUDIO), True),
-        ((VIDEO,), False),
-        ((VIDEO, replace(AUDIO, sample_rate=44_100)), False),
-        ((VIDEO, replace(AUDIO, config=bytes.fromhex("1188"))), False),
-        ((AUDIO, AUDIO), False),
-    ],
-)
-def test_who_knows_some_tracks_can_play_others_that_are_alike(
-    tracks: tuple[Track, ...], same: bool
-) -> None:
-    assert alike(described(init(VIDEO, AUDIO)), described(init(*tracks))) is same
 
 
 @pytest.mark.parametrize(("host", "anywhere"), [("", "0.0.0.0"), ("::1", "::")])
@@ -55,13 +26,3 @@ def test_the_description_is_one(host: str, anywhere: str) -> None:
     video, audio = found.media
     assert (video.kind, video.control, video.bandwidth_kbps) == ("video", "trackID=0", 2500)
     assert (audio.kind, audio.control, audio.payload_types) == ("audio", "trackID=1", (97,))
-
-
-def test_a_sound_is_the_same_however_its_configuration_ends() -> None:
-    assert AUDIO.config
-    longer = replace(AUDIO, config=AUDIO.config[:2] + bytes.fromhex("56e500"))
-    shorter = replace(AUDIO, config=AUDIO.config[:2])
-    mono = replace(AUDIO, config=bytes.fromhex("1188"))
-    plain = described(Init(1, 1, (VIDEO, shorter)))
-    assert alike(plain, described(Init(1, 1, (VIDEO, longer))))
-    assert not alike(plain, described(Init(1, 1, (VIDEO, mono))))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.errors import NotCarried, RemoteProtocolError, StreamctlError
-from streamctl.media.packet import Kind
+from streamctl.media.packet import Codec, Kind, Track
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import header, parse
 from streamctl_rtsp.server.session import MAX_PIPELINED
@@ -133,6 +133,48 @@ async def test_reports_follow_while_a_player_plays(world: RtspWorld) -> None:
         await client.ask("PAUSE")
         world.clock.advance(70)
         assert "no sign of the client" in client.wire.closed
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "GET_PARAMETER", "SET_PARAMETER"])
+async def test_any_request_is_a_sign_of_life(world: RtspWorld, method: str) -> None:
+    world.on_air()
+    async with listening(world) as port:
+        client = Client(port)
+        await client.watching()
+        await client.ask("PAUSE")
+        for _ in range(4):
+            world.clock.advance(50)
+            assert (await client.ask(method)).status == 200
+        assert not client.wire.closed
+        world.clock.advance(66)
+        assert "no sign of the client" in client.wire.closed
+
+
+async def test_a_player_that_is_too_slow_skips_and_is_closed_by_name(world: RtspWorld) -> None:
+    world.on_air()
+    async with listening(world) as port:
+        client = Client(port)
+        await client.watching()
+        client.session.paused()
+        for second in range(1, 25):
+            world.show(*group_of_pictures(25 * second, 25))
+            world.clock.advance(1)
+            world.fanout.tick(world.clock.now())
+        assert world.sessions[0].skips > 0
+        assert client.wire.closed.startswith("too slow: behind for 21 s, ")
+        assert world.ended == [(world.sessions[0], client.wire.closed)]
+
+
+async def test_streams_within_the_path_of_others_are_others(world: RtspWorld) -> None:
+    """``region/secure`` is no track of ``region``, and nothing below ``news`` is ``news``."""
+    world.on_air()
+    async with listening(world) as port:
+        client = Client(port)
+        assert (await client.ask("DESCRIBE", f"{URL}/more")).status == 404
+        assert (await client.ask("DESCRIBE", URL)).status == 200
+        answer = await client.ask("SETUP", f"{URL}/more/trackID=0", Transport=TCP.format(0, 1))
+        assert answer.status == 404
+        assert (await client.ask("DESCRIBE", f"{SECURE}?key=change-me")).status == 200
 
 
 async def test_a_publisher_records_into_an_epoch(world: RtspWorld) -> None:
@@ -325,6 +367,29 @@ async def test_a_player_waits_for_what_has_just_begun(world: RtspWorld) -> None:
         assert client.responses[0].status == 200
 
 
+async def test_a_player_waits_for_sound_that_comes_late(world: RtspWorld) -> None:
+    world.on_air(VIDEO, Track(1, Codec.AAC))
+    async with listening(world) as port:
+        client = Client(port)
+        client.session.received(client.say("DESCRIBE"))
+        await client.until(lambda: world.lane.waiters)
+        world.on_air(VIDEO, AUDIO)
+        await client.until(lambda: client.responses)
+        assert b"m=audio" in client.responses[0].body
+
+
+async def test_a_player_goes_without_sound_that_does_not_come(world: RtspWorld) -> None:
+    world.on_air(VIDEO, Track(1, Codec.AAC))
+    async with listening(world) as port:
+        client = Client(port)
+        client.session.received(client.say("DESCRIBE"))
+        await client.until(lambda: world.lane.waiters)
+        world.clock.advance(2)
+        await client.until(lambda: client.responses)
+        assert client.responses[0].status == 200
+        assert b"m=audio" not in client.responses[0].body
+
+
 async def test_what_does_not_begin_is_not_found(world: RtspWorld) -> None:
     async with listening(world) as port:
         client = Client(port)
@@ -336,6 +401,22 @@ async def test_what_does_not_begin_is_not_found(world: RtspWorld) -> None:
         assert (first.status, first.reason) == (404, "Not Found: nothing is on air")
         assert second.status == 200
         assert world.ended[0][1] == "nothing is on air"
+
+
+async def test_what_nobody_publishes_is_not_found_at_once(world: RtspWorld) -> None:
+    world.absent = "nobody publishes it"
+    async with listening(world) as port:
+        client = Client(port)
+        answer = await client.ask("DESCRIBE")
+        assert (answer.status, answer.reason) == (
+            404,
+            "Not Found: nothing is on air: nobody publishes it",
+        )
+        assert world.ended[0][1] == "nothing is on air: nobody publishes it"
+        assert not world.lane.waiters
+        world.absent = ""
+        world.on_air()
+        assert (await client.ask("DESCRIBE")).status == 200
 
 
 async def test_who_leaves_while_waiting_leaves_nothing(world: RtspWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -40,6 +41,23 @@ async def test_a_certificate_that_can_not_be_used_is_named(tmp_path: Path) -> No
     listener = RtspListener((HOST, 0), options, world.ctx.as_context, tls)
     with pytest.raises(ConfigError, match=r"cert\.pem"):
         await listener.serve(world, ready=print)
+
+
+async def test_a_port_can_be_served_again() -> None:
+    world = RtspWorld()
+    listener = RtspListener((HOST, 0), ListenerOptions(), world.ctx.as_context)
+    for _ in range(3):
+        addresses: list[Address] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(listener.serve, world, ready=addresses.append))
+            with anyio.fail_after(5):
+                while not addresses:
+                    await anyio.sleep(0.002)
+                client = await anyio.connect_tcp(*addresses[0])
+                await client.send(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+                assert (await client.receive()).startswith(b"RTSP/1.0 200 OK")
+                await client.aclose()
+            tasks.cancel_scope.cancel()
 
 
 async def test_garbage_closes_its_own_connection_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamctl.media.packet import Item
+    from streamctl.sdk.endpoints import Playback
     from streamctl.sdk.session import Request as Wish
+    from streamctl.sdk.session import Session
 
 URL = "rtsp://127.0.0.1:8554/live/news"
 TCP = "RTP/AVP/TCP;unicast;interleaved={}-{}"
@@ -74,6 +77,8 @@ class RtspWorld(World):
         self.fanout = LaneFanOut(self.lane, self.clock, merge_s=0.0, slow_viewer_timeout_s=20.0)
         self.lane.add_reader(self.fanout)
         self.converter = RtpConverter(lambda: WALL_S)  # type: ignore[assignment]
+        self.absent = ""
+        """Why nothing is about to come."""
 
     def peek(self, request: Wish) -> Grant | Refusal:
         code = request.path.removeprefix("live/")
@@ -84,6 +89,9 @@ class RtspWorld(World):
         if request.action is Action.PUBLISH and self.writer is not None:
             return Refusal(RefusalCode.BUSY, "the stream already has a publisher")
         return Grant(code, request)
+
+    def play(self, grant: Grant, session: Session, fmt: Format) -> Playback:
+        return replace(super().play(grant, session, fmt), absent=self.absent)
 
     def on_air(self, *tracks: Track) -> None:
         """Begin an epoch, with pictures if it has some."""

@@ -161,12 +161,12 @@ def test_later_reports_correct_the_sound() -> None:
     receiver.poll(2.0)
     receiver.feed_rtcp(0, video.report(0, 1000.0), 2.0)
     receiver.feed_rtcp(1, audio.report(0, 1000.0), 2.0)
-    for number in range(1, 300):
+    for number in range(1, 400):
         receiver.feed(1, audio.packet(number / 50, bytes(160)), 2.0)
     receiver.deliver(out, 2.0)
     times = out.times(1)
     assert times[0] == 18_000
-    assert times[-1] == pytest.approx(299 * 1800, abs=2)
+    assert times[-1] == pytest.approx(399 * 1800, abs=2)
     assert all(later > earlier for earlier, later in pairwise(times))
 
 
@@ -345,6 +345,21 @@ def test_a_stall_of_the_sender_loses_nothing() -> None:
     receiver.deliver(out, 5.0)
     assert len(out.packets) == 100
     assert out.times(0)[50] - out.times(0)[49] == 0.24 * 90_000
+
+
+@pytest.mark.parametrize("jump_s", [120, -120])
+def test_the_same_source_may_begin_anew(jump_s: int) -> None:
+    """Another numbering and another time cost a picture at most, not the source for ever."""
+    receiver, out, sender = Receiver([VIDEO], ssrc=1), Out(), Sender(VIDEO, 7, clock=1 << 30)
+    for number in range(100):
+        if number == 50:
+            sender.sequence += 5000
+            sender.clock += jump_s * 90_000
+        receiver.feed(0, sender.packet(number / 25, frame(number)), number / 25)
+        receiver.deliver(out, number / 25)
+    receiver.deliver(out, 5.0)
+    assert len(out.packets) >= 99
+    assert receiver.measure()[0]["restarts"] == 1
 
 
 def test_a_slow_clock_loses_nothing_in_an_hour() -> None:
