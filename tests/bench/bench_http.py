@@ -31,7 +31,8 @@ from tests.bench.batch import LOAD_CORE, load, machine, pin, window
 from tests.bench.bench_rtmp import DELIVERED, MEDIA, WARMUP_S
 from tests.bench.bench_rtmp import LOAD as RTMP_LOAD
 from tests.support.media import MediaCache
-from tests.support.peers import CONFIG, HOST, Streamctl, accepts, free_port, stream_toml
+from tests.support.peers import CONFIG, HOST, Streamctl, accepts, stream_toml
+from tests.support.ports import free_port
 from tests.support.process import Process, eventually
 from tests.support.tools import tool
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.bench import ts_load
 from tests.bench.ts_load import DATAGRAM, RTP_HEADER, Target, UdpSender, pace, with_rtp
-from tests.support.peers import HOST, free_port
+from tests.support.peers import HOST
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.tools import tool
 

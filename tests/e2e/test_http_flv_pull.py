@@ -10,15 +10,8 @@ import pytest
 
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import (
-    HOST,
-    HttpRecorder,
-    Streamctl,
-    ffmpeg,
-    ffmpeg_publish,
-    free_port,
-    stream_toml,
-)
+from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg, ffmpeg_publish, stream_toml
+from tests.support.ports import free_port
 from tests.support.process import eventually
 from tests.support.ts import inspect, whole_units
 

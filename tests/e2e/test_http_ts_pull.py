@@ -20,9 +20,9 @@ from tests.support.peers import (
     Streamctl,
     ffmpeg,
     ffmpeg_publish,
-    free_port,
     stream_toml,
 )
+from tests.support.ports import free_port
 from tests.support.process import eventually
 from tests.support.recorded import assert_clean, record_ts, wait_media
 from tests.support.ts import inspect, whole_units

@@ -20,8 +20,8 @@ from tests.support.peers import (
     ffmpeg_publish,
     stream_toml,
 )
+from tests.support.ports import udp_port
 from tests.support.process import eventually
-from tests.support.rtp import port_pairs
 from tests.support.srt import SENDERS, bare_call
 from tests.support.udp import SENDERS as TS_SENDERS
 
@@ -149,7 +149,7 @@ def test_addresses_are_judged_at_every_door(tmp_path: Path, media: MediaCache) -
 def test_senders_of_rtp_have_nothing_to_log_in_with(
     tmp_path: Path, media: MediaCache, lock: str, said: str
 ) -> None:
-    [port] = port_pairs(1)
+    port = udp_port(2)
     text = f'[listeners.rtp]\naddress = "{HOST}:{port}"\nstream = "rtp/{{ip}}"\n'
     text += f'[streams."rtp/127-0-0-1"]\ninputs = ["publish:"]\n{lock}\n'
     with Doors(tmp_path, text) as server:

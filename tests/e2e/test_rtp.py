@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl
+from tests.support.ports import udp_port
 from tests.support.process import eventually
 from tests.support.rtp import (
     asked_encoder,
@@ -17,7 +18,6 @@ from tests.support.rtp import (
     ffmpeg_rtp,
     gst_rtp,
     input_toml,
-    port_pairs,
     viewed,
 )
 from tests.support.udp import SENDERS, listens
@@ -45,7 +45,7 @@ def tracks(server: Streamctl) -> list[dict[str, Any]]:
 
 
 def test_two_ports_of_a_description_are_one_stream(tmp_path: Path, media: MediaCache) -> None:
-    video, audio = port_pairs(2)
+    video, audio = udp_port(2), udp_port(2)
     sdp = tmp_path / "x.sdp"
     with ffmpeg_rtp(media(RECIPE).path, video, audio, sdp=sdp):
         described(sdp)
@@ -61,7 +61,7 @@ def test_two_ports_of_a_description_are_one_stream(tmp_path: Path, media: MediaC
 def test_a_transport_stream_needs_no_description(
     name: str, tmp_path: Path, media: MediaCache
 ) -> None:
-    [port] = port_pairs(1)
+    port = udp_port(2)
     path = media(Recipe(seconds=30, container="ts", video_kbps=1000, bframes=2)).path
     with Streamctl(tmp_path, input_toml(f"rtp://{HOST}:{port}")) as server:
         eventually(lambda: listens(port), 10, "an open port")
@@ -73,7 +73,7 @@ def test_a_transport_stream_needs_no_description(
 
 def test_the_packets_tell_what_nothing_describes(tmp_path: Path, media: MediaCache) -> None:
     """Also that the sender's reports put sound and picture together."""
-    [port] = port_pairs(1)
+    port = udp_port(2)
     video = "h264parse config-interval=-1 ! rtph264pay pt=96 config-interval=-1"
     audio = "opusparse ! rtpopuspay pt=97"
     with Streamctl(tmp_path, input_toml(f"rtp://{HOST}:{port}")) as server:
@@ -87,7 +87,7 @@ def test_the_packets_tell_what_nothing_describes(tmp_path: Path, media: MediaCac
 
 def test_an_encoder_is_asked_for_a_key_picture(tmp_path: Path) -> None:
     """Nobody who comes later would ever see one of it."""
-    [port] = port_pairs(1)
+    port = udp_port(2)
     with asked_encoder(port) as encoder:
         encoder.wait_line("sending", 20)
         time.sleep(2)

@@ -8,15 +8,9 @@ import pytest
 
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl
+from tests.support.ports import udp_port
 from tests.support.process import eventually
-from tests.support.rtp import (
-    assert_whole,
-    described,
-    ffmpeg_rtp,
-    input_toml,
-    port_pairs,
-    viewed,
-)
+from tests.support.rtp import assert_whole, described, ffmpeg_rtp, input_toml, viewed
 from tests.support.udp import SENDERS
 
 if TYPE_CHECKING:
@@ -40,7 +34,7 @@ def listener_toml(port: int, *lines: str) -> str:
 
 
 def test_an_input_at_the_listener_takes_its_sources(tmp_path: Path, media: MediaCache) -> None:
-    [port] = port_pairs(1)
+    port = udp_port(2)
     sdp = tmp_path / "x.sdp"
     keys = (f'ssrc = ["{SOURCE:#x}", {SOURCE + 1}]', 'sdp = "file:x.sdp"')
     toml = listener_toml(port) + input_toml("rtp://", *keys)
@@ -53,7 +47,7 @@ def test_an_input_at_the_listener_takes_its_sources(tmp_path: Path, media: Media
 
 def test_a_sender_publishes_by_the_template(tmp_path: Path, media: MediaCache) -> None:
     """It is a session that ends when the sender does."""
-    [port] = port_pairs(1)
+    port = udp_port(2)
     toml = listener_toml(port, 'stream = "news"', "timeout_s = 2")
     toml += '[streams.news]\ninputs = ["publish:"]\n'
     path = media(Recipe(seconds=30, container="ts", video_kbps=1000, bframes=2)).path

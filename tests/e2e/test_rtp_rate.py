@@ -16,8 +16,8 @@ import pytest
 from tests.bench import ts_load
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.peers import HOST, HttpRecorder, Streamctl, stream_toml
+from tests.support.ports import udp_port
 from tests.support.process import Process
-from tests.support.rtp import port_pairs
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def capture(media: MediaCache) -> bytes:
 def test_fifty_megabits_lose_nothing(tmp_path: Path, media: MediaCache) -> None:
     path = tmp_path / "capture.ts"
     path.write_bytes(capture(media))
-    [port] = port_pairs(1)
+    port = udp_port(2)
     toml = f'[listeners.rtp]\naddress = "{HOST}:{port}"\nstream = "news"\n' + stream_toml()
     load = [sys.executable, ts_load.__file__, "send", "rtp", str(path), str(KBPS), str(SECONDS)]
     with Streamctl(tmp_path, toml) as server:

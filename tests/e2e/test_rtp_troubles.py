@@ -10,15 +10,9 @@ import pytest
 from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl
+from tests.support.ports import udp_port
 from tests.support.process import eventually
-from tests.support.rtp import (
-    assert_whole,
-    described,
-    ffmpeg_rtp,
-    input_toml,
-    port_pairs,
-    viewed,
-)
+from tests.support.rtp import assert_whole, described, ffmpeg_rtp, input_toml, viewed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +37,7 @@ def tracks(server: Streamctl) -> list[dict[str, Any]]:
 
 def test_a_sender_that_begins_anew_is_taken(tmp_path: Path, media: MediaCache) -> None:
     """A second one beside the first has to wait until that is silent."""
-    video, audio = port_pairs(2)
+    video, audio = udp_port(2), udp_port(2)
     sdp = tmp_path / "x.sdp"
     path = media(RECIPE).path
     toml = input_toml(f"rtp://{HOST}", 'sdp = "file:x.sdp"')
@@ -63,7 +57,7 @@ def test_a_sender_that_begins_anew_is_taken(tmp_path: Path, media: MediaCache) -
 
 
 def test_packets_that_change_places_are_put_in_order(tmp_path: Path, media: MediaCache) -> None:
-    video, audio = port_pairs(2)
+    video, audio = udp_port(2), udp_port(2)
     sdp = tmp_path / "x.sdp"
     link = Link(delay_s=0.02, reorder=0.05, hold_s=0.02, duplicate=0.02)
     with (

@@ -11,15 +11,8 @@ import pytest
 from tests.support.certificates import self_signed
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import (
-    CONFIG,
-    HOST,
-    Streamctl,
-    ffmpeg_publish,
-    ffmpeg_record,
-    free_port,
-    stream_toml,
-)
+from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
+from tests.support.ports import free_port
 from tests.support.process import eventually
 from tests.support.rtsp_camera import Camera
 from tests.support.rtsp_peers import CameraServer

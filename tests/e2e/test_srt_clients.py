@@ -13,8 +13,9 @@ from tests.support.judge import judge
 from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl, ffmpeg_publish, stream_toml
+from tests.support.ports import udp_port
 from tests.support.process import eventually
-from tests.support.srt import HEAD, RECEIVERS, SENDERS, Program, SrtServer, bare_call, udp_port
+from tests.support.srt import HEAD, RECEIVERS, SENDERS, Program, SrtServer, bare_call
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:

@@ -127,4 +127,7 @@ def test_footage_with_bit_errors_in_its_tables_comes_on_air(
         assert "Traceback" not in server.output
     report = inspect(recorded)
     assert (report.sync_errors, report.trailing) == (0, 0)
-    assert set(report.pids) >= {61, 62, 63, 64, 69}
+    assert set(report.pids) >= {61, 62, 63, 69}
+    # Each pass begins anew in its middle: a language whose sound lies behind the others' may not
+    # begin before its end.
+    assert set(report.pids) & {64, 65, 66}

@@ -16,8 +16,9 @@ import pytest
 from tests.bench import ts_load
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.peers import HOST, HttpRecorder
+from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
-from tests.support.srt import SrtServer, transmit_receives, udp_port
+from tests.support.srt import SrtServer, transmit_receives
 from tests.support.ts_compare import compare
 from tests.support.ts_damage import bit_errors, lost_packets, truncated
 

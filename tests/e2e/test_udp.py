@@ -20,21 +20,14 @@ from tests.support.judge import judge
 from tests.support.lossy_udp import Link, LossyUdp
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg_publish, gst, stream_toml
+from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
 from tests.support.recorded import assert_clean, record_ts
 from tests.support.screens import MpvScreen, VlcScreen
 from tests.support.seen import Wanted
 from tests.support.tools import tool
 from tests.support.ts import NULL_PID, inspect, whole_units
-from tests.support.udp import (
-    QUIET,
-    SENDERS,
-    input_toml,
-    listens,
-    push_toml,
-    udp_port,
-    with_ffmpeg,
-)
+from tests.support.udp import QUIET, SENDERS, input_toml, listens, push_toml, with_ffmpeg
 from tests.support.upstream import media_time
 
 pytestmark = [

@@ -8,10 +8,11 @@ import pytest
 
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.peers import HOST, Streamctl
+from tests.support.ports import udp_port
 from tests.support.process import eventually
 from tests.support.ts import NULL_PID, inspect
 from tests.support.ts_compare import compare
-from tests.support.udp import UdpRecorder, input_toml, listens, push_toml, replay, udp_port
+from tests.support.udp import UdpRecorder, input_toml, listens, push_toml, replay
 
 if TYPE_CHECKING:
     from pathlib import Path

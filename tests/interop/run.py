@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.support.judge import judge
-from tests.support.peers import HOST, free_port
+from tests.support.peers import HOST
+from tests.support.ports import free_port, udp_port
 from tests.support.process import eventually
-from tests.support.rtp import port_pairs
 from tests.support.seen import Seen, Wanted
-from tests.support.srt import HEAD, SrtServer, udp_port
+from tests.support.srt import HEAD, SrtServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -245,7 +245,7 @@ def door(protocol: str) -> str:
         case "udp" | "rtp":
             return f"{protocol}://{HOST}:{udp_port()}"
         case "tracks":
-            return f"rtp://{HOST}:{port_pairs(1)[0]}"
+            return f"rtp://{HOST}:{udp_port(2)}"
         case "http-ts":
             return f"http://{HOST}:{free_port()}/live.ts"
         case "http-flv":

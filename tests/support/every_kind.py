@@ -14,10 +14,11 @@ from streamctl.registry import Registry
 from tests.support.doors import Doors
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, stream_toml
+from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
-from tests.support.rtp import ffmpeg_rtp, port_pairs
+from tests.support.rtp import ffmpeg_rtp
 from tests.support.srt import SENDERS as SRT_SENDERS
-from tests.support.udp import SENDERS, udp_port
+from tests.support.udp import SENDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ class Origin:
         """RTP with a description."""
         self.count += 1
         sdp = self.folder / f"{self.count}.sdp"
-        video, audio = port_pairs(2)
+        video, audio = udp_port(2), udp_port(2)
         self.stack.enter_context(ffmpeg_rtp(self.mp4, video, audio, sdp=sdp))
         eventually(lambda: sdp.exists() and "config=" in sdp.read_text(), 20, "a description")
         return Source(f"rtp://{HOST}?sdp=file:{sdp}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.support.peers import HOST, accepts, ffmpeg, free_port
+from tests.support.peers import HOST, accepts, ffmpeg
+from tests.support.ports import free_port
 from tests.support.process import Process, eventually
 from tests.support.tools import tool
 

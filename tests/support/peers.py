@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import random
 import re
 import socket
 import sys
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.support.ports import free_port
 from tests.support.process import Process, eventually
 from tests.support.tools import missing, tool
 
 HOST = "127.0.0.1"
-PORTS = range(10_000, 30_000)
-"""Where no kernel puts connections by default."""
 LISTENING = r"listening kind={kind} address=(?:\S+):(\d+)"
 CONFIG = """
 [log]
@@ -218,18 +216,6 @@ def nginx_rtmp(folder: Path) -> tuple[Process, int]:
     process = Process([tool("nginx"), "-p", str(folder), "-c", str(config)])
     eventually(lambda: accepts(port), 5, "nginx listens")
     return process, port
-
-
-def free_port() -> int:
-    """A TCP port that was free a moment ago, for programs that can't choose one themselves.
-
-    It lies below those that the kernel gives to connections, which tests beside this one make.
-    """
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((HOST, port))
-            return port
-    raise OSError("no port is free")
 
 
 def connect(port: int, timeout_s: float = 5.0) -> socket.socket:

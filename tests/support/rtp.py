@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 from tests.support.judge import judge
 from tests.support.peers import HOST, HttpRecorder, ffmpeg, gst
+from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
 from tests.support.rtsp_servers import PYTHON
 from tests.support.tools import missing, tool
@@ -49,25 +49,6 @@ GLib.MainLoop().run()
 port that its reports leave from."""
 
 
-def port_pairs(count: int) -> list[int]:
-    """Even ports that were free a moment ago, as were the ports after them."""
-    found: list[int] = []
-    while len(found) < count:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
-        ):
-            first.bind((HOST, 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind((HOST, port + 1))
-            except OSError:
-                continue
-            if port % 2 == 0:
-                found.append(port)
-    return found
-
-
 def ffmpeg_rtp(media: Path, video: int, audio: int, *, sdp: Path, ssrc: int = 0x1000) -> Process:
     """FFmpeg, which sends one track to each port and describes both in a file."""
     tracks = [
@@ -82,7 +63,7 @@ def ffmpeg_rtp(media: Path, video: int, audio: int, *, sdp: Path, ssrc: int = 0x
 def gst_rtp(media: Path, port: int, *, video: str, audio: str) -> Process:
     """GStreamer's session, which sends both tracks and their reports to one pair of ports."""
     tool("gst-launch-1.0")
-    back = port_pairs(1)[0]
+    back = udp_port(2)
     pipeline = (
         f"rtpbin name=r filesrc location={media} ! qtdemux name=d "
         f"d.video_0 ! queue ! {video} ! identity sync=true ! r.send_rtp_sink_0 "

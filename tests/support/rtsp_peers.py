@@ -19,7 +19,8 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from tests.support.peers import HOST, free_port
+from tests.support.peers import HOST
+from tests.support.ports import free_port
 from tests.support.rtsp_camera import PORT, Answer, Asked, Camera, Film
 from tests.support.rtsp_transport import Decoded, UdpPair
 

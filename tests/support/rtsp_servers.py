@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.peers import HOST, ffmpeg, free_port
+from tests.support.peers import HOST, ffmpeg
+from tests.support.ports import free_port
 from tests.support.process import Process, eventually
 from tests.support.tools import missing
 

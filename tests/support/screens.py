@@ -23,8 +23,9 @@ import av
 from tests.support.clients import TS, as_nobody, first_match, vlc_version
 from tests.support.judge import brightness
 from tests.support.media import read_number
-from tests.support.peers import HOST, free_port
+from tests.support.peers import HOST
 from tests.support.players import Player
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.seen import RHYTHM_S, SHOWN, Seen, Wanted, weigh_shown
 

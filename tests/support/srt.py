@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from struct import pack
 from typing import TYPE_CHECKING
@@ -10,10 +9,12 @@ from urllib.parse import quote
 
 from tests.support.clients import current_ffmpeg
 from tests.support.peers import CONFIG, HOST, Streamctl
+from tests.support.ports import udp_port
 from tests.support.process import Process
 from tests.support.tools import tool
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -40,14 +41,6 @@ class SrtServer(Streamctl):
         """The URL with a stream id."""
         query = "&".join([f"streamid={quote(stream_id, safe=':/')}", *more])
         return f"srt://{HOST}:{self.port('srt')}?{query}"
-
-
-def udp_port() -> int:
-    """A UDP port that was free a moment ago, for programs that can't choose one themselves."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def bare_call(caller: socket.socket, port: int, stream_id: str) -> bool:

@@ -13,11 +13,11 @@ from tests.support.peers import (
     HOST,
     ffmpeg_publish,
     ffmpeg_record,
-    free_port,
     gst_publish,
     nginx_rtmp,
     rtmpdump,
 )
+from tests.support.ports import free_port
 from tests.support.process import eventually
 
 if TYPE_CHECKING:

@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
 
 
-def udp_port() -> int:
-    """A UDP port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def listens(port: int) -> bool:
     """Whether a program receives at a UDP port: who joins later begins amid pictures."""
     tables = [Path(f"/proc/net/{name}").read_text() for name in ("udp", "udp6")]

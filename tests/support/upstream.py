@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.peers import HOST, accepts, free_port, nginx_rtmp
+from tests.support.peers import HOST, accepts, nginx_rtmp
+from tests.support.ports import free_port
 from tests.support.process import Process, eventually
 from tests.support.tools import tool
 

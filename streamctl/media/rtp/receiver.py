@@ -2,10 +2,10 @@
 
 Theory of operation: RTSP and plain RTP share it. Datagrams go in by :meth:`Receiver.feed`, control
 packets by :meth:`Receiver.feed_rtcp`; what they make waits for :meth:`Receiver.deliver`. At the
-beginning units are held for a moment, until reports of the sender tell how the tracks stand to
-each other, and pictures how they are reordered; each keeps its arrival, so nothing is shown later
-for it. No packet raises: what is wrong with one is counted. The owner calls :meth:`Receiver.poll`
-and :meth:`Receiver.reports` a few times a second.
+beginning units are held for a moment, until reports of the sender tell how the tracks stand to each
+other, and pictures how they are reordered; each keeps its arrival, so nothing is shown later for
+it. So they are when a sender begins anew. No packet raises: what is wrong with one is counted. The
+owner calls :meth:`Receiver.poll` and :meth:`Receiver.reports` a few times a second.
 Specification: RFC 3550, section 6.
 """
 
@@ -120,6 +120,11 @@ class Receiver:
         self._news = bool(timed)
         self._began: float | None = None
         self._holding = bool(timed)
+        self._hold_until = 0.0
+        self._again = False
+        """Units are held since the sender began anew: what is known may be of the time before."""
+        self._fresh: set[int] = set()
+        """Tracks whose clocks were put on the common time since units are held."""
         self._early: dict[int, SenderReport] = {}
         """Reports of sources whose packets have not come, by SSRC."""
         self._held: list[Held] = []
@@ -148,8 +153,8 @@ class Receiver:
     def deadline(self) -> float | None:
         """When :meth:`poll` has something to do; None = nothing waits."""
         found = [c.order.deadline for c in self.channels if c.order.deadline is not None]
-        if self._held and self._began is not None:
-            found.append(self._began + HOLD_S)
+        if self._held:
+            found.append(self._hold_until)
         return min(found, default=None)
 
     def add(self, rtp: RtpFormat) -> int:
@@ -201,7 +206,7 @@ class Receiver:
             deadline = channel.order.deadline
             if deadline is not None and deadline <= now:
                 self._take(channel, channel.order.poll(now), now)
-        if self._held and self._began is not None and now >= self._began + HOLD_S:
+        if self._held and now >= self._hold_until:
             self._release()
 
     def deliver(self, out: Writer, now: float) -> None:
@@ -285,6 +290,12 @@ class Receiver:
             self._anew_at = now
             if not self._holding:
                 self._batches.append(([], now))
+                # What was known of a second track is of the time before.
+                self._holding = self._again = len(self._timed) > 1
+                self._hold_until = now + HOLD_S
+        if channel.began_anew:
+            # Their clock is forgotten.
+            self._held = [one for one in self._held if one.channel is not channel]
         channel.newcomer = channel.began_anew = False
         backlog, channel.backlog = channel.backlog, []
         for packet, arrival in backlog:
@@ -294,6 +305,7 @@ class Receiver:
         """Deal with packets that are in order."""
         if self._began is None:
             self._began = now
+            self._hold_until = now + HOLD_S
         if channel.transport:
             self._payloads += [packet.payload for packet, _ in ordered]
             return
@@ -313,6 +325,7 @@ class Receiver:
         assert self._began is not None
         if channel.time.offset is None:
             channel.time.start(unit.timestamp, round((now - self._began) * TIMESCALE), now)
+            self._fresh.add(channel.index)
             if not self._holding:
                 self.common.align(at_once=channel.time)
         if not self._holding:
@@ -321,11 +334,13 @@ class Receiver:
         self._held.append(Held(channel, unit, now))
         self._held_bytes += len(unit.data)
         full = len(self._held) >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES
-        if full or now >= self._began + HOLD_S or self._known():
+        if full or now >= self._hold_until or self._known():
             self._release()
 
     def _known(self) -> bool:
         """Whether nothing has to be waited for any more."""
+        if self._again:
+            return False
         for channel in self._timed:
             if channel.decode.unsure:
                 pictures = sum(held.channel is channel for held in self._held)
@@ -335,17 +350,19 @@ class Receiver:
 
     def _release(self) -> None:
         """Let go of what was held, on the time that is known by now."""
-        self._holding = False
+        self._holding = self._again = False
         held, self._held = self._held, []
         self._held_bytes = 0
-        for channel in self._timed:
+        fresh = [channel for channel in self._timed if channel.index in self._fresh]
+        self._fresh.clear()
+        for channel in fresh:
             own = [one for one in held if one.channel is channel]
             times = [channel.time.peek(one.unit.timestamp) for one in own]
             if channel.decode.unsure:
                 channel.decode.learn(times)
             if own and len(self._timed) > 1:
                 channel.time.shift(self._lateness(channel, own, times))
-        for channel in self._timed:
+        for channel in fresh:
             self.common.align(at_once=channel.time)
         for one in held:
             self._emit(one.channel, one.unit, one.arrival)

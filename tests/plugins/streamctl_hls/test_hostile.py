@@ -13,7 +13,7 @@ from streamctl.errors import ConnectionFailed, RemoteProtocolError
 from streamctl_hls import loader as loader_module
 from tests.plugins.streamctl_hls.upstream import Writer, answer, listed, playlist, source, ts
 from tests.streamctl.net.test_http_client import Site, visited
-from tests.support.peers import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -25,7 +25,7 @@ from tests.plugins.streamctl_rtmp.world import (
     picture,
     sound,
 )
-from tests.support.peers import free_port
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -26,7 +26,7 @@ from streamctl_rtp.plugin import RtpPlugin
 from streamctl_rtp.sink import RtpSink
 from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO
 from tests.plugins.streamctl_rtp.world import HOST
-from tests.support.rtp import port_pairs
+from tests.support.ports import udp_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -86,7 +86,7 @@ class Ports:
         """Four ports in a row."""
         while len(self.sockets) < 4:
             self.close()
-            [self.first] = port_pairs(1)
+            self.first = udp_port(2)
             try:
                 for port in range(self.first, self.first + 4):
                     found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

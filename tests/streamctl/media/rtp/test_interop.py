@@ -20,8 +20,8 @@ from streamctl.media.timestamps import rescale
 from tests.streamctl.media.rtp.packets import end
 from tests.support.clients import current_ffmpeg
 from tests.support.media import Recipe
+from tests.support.ports import udp_port
 from tests.support.tools import tool
-from tests.support.udp import udp_port
 
 if TYPE_CHECKING:
     from pathlib import Path

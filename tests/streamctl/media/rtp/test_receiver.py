@@ -275,6 +275,32 @@ def test_a_sender_that_begins_anew_is_taken(ordered: bool) -> None:
     assert lost == [0, 0]
 
 
+def test_reports_that_come_just_after_a_sender_began_anew_put_its_tracks_together() -> None:
+    receiver, out, video, audio = av()
+    for number in range(100):
+        now = number / 25
+        receiver.feed(0, video.packet(now, frame(number)), now)
+        receiver.feed(1, audio.packet(now, bytes(320)), now)
+        receiver.deliver(out, now)
+    video, audio = Sender(VIDEO, 70, clock=99), Sender(AUDIO, 80, clock=55)
+    for number in range(100):
+        now = 4.1 + number / 25
+        receiver.feed(0, video.packet(number / 25, frame(number)), now)
+        if number >= 10:
+            # The sound is sent so much later than it belongs.
+            receiver.feed(1, audio.packet((number - 10) / 25, bytes(320)), now)
+        if number == 12:
+            receiver.feed_rtcp(0, video.report(0, 2000.0), now)
+            receiver.feed_rtcp(1, audio.report(0, 2000.0), now)
+        receiver.poll(now)
+        receiver.deliver(out, now)
+    assert len(out.jumps) == 1
+    fresh = out.packets[out.jumps[0] :]
+    starts = {packet.track: packet.pts for packet in reversed(fresh)}
+    assert starts[0] == pytest.approx(starts[1], abs=1)
+    assert len(fresh) == 190
+
+
 def test_a_second_sender_is_left_out_while_the_first_one_sends() -> None:
     receiver, out, sender = Receiver([VIDEO], ssrc=1), Out(), Sender(VIDEO, 7)
     stray = Sender(VIDEO, 8)
