@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.media import Recipe
 from tests.support.peers import HOST, ffmpeg
+from tests.support.ports import udp_port
 from tests.support.rehearsal import KEYS, Rehearsal, in_sync
-from tests.support.srt import udp_port
 
 if TYPE_CHECKING:
     from pathlib import Path

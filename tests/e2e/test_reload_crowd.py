@@ -12,15 +12,8 @@ import pytest
 
 from tests.support.hls import faults
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import (
-    CONFIG,
-    HOST,
-    HttpRecorder,
-    Streamctl,
-    ffmpeg_publish,
-    free_port,
-    stream_toml,
-)
+from tests.support.peers import CONFIG, HOST, HttpRecorder, Streamctl, ffmpeg_publish, stream_toml
+from tests.support.ports import free_port
 from tests.support.process import eventually
 from tests.support.ts import inspect, whole_units
 from tests.support.viewers import Viewers

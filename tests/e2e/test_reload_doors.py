@@ -24,9 +24,9 @@ from tests.support.peers import (
     ffmpeg,
     ffmpeg_publish,
     ffmpeg_record,
-    free_port,
     stream_toml,
 )
+from tests.support.ports import free_port
 from tests.support.process import eventually
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ from tests.support.peers import (
     ffmpeg_publish,
     stream_toml,
 )
+from tests.support.ports import udp_port
 from tests.support.process import eventually
 from tests.support.recorded import assert_clean, record_rtmp, record_ts, wait_media
 from tests.support.ts import inspect, whole_units
-from tests.support.udp import input_toml, udp_port
+from tests.support.udp import input_toml
 
 if TYPE_CHECKING:
     from pathlib import Path

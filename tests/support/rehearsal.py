@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.audience import KINDS, PUSHES, Audience, Stage, verdicts
 from tests.support.hls import faults
-from tests.support.peers import HOST, ffmpeg, ffmpeg_publish, free_port
+from tests.support.peers import HOST, ffmpeg, ffmpeg_publish
+from tests.support.ports import free_port
 from tests.support.process import eventually
 from tests.support.upstream import Nginx
 
