@@ -20,7 +20,8 @@ SYNC_MS = 40.0
 RHYTHM_S = 0.0025
 """Timestamps rounded to the millisecond, once on each side."""
 SEAM_S = 0.1
-"""The longest hole in the sound where footage with a shorter sound track is repeated."""
+"""The longest hole in the sound, or overlap, where footage is repeated: its sound may end before
+the pictures, or its last frame be cut short."""
 SHOWN = 0.3
 """A screen on a loaded machine may drop pictures that come late, but not most of them."""
 
@@ -80,7 +81,7 @@ def weigh(verdict: Verdict, wanted: Wanted) -> Seen:
     if verdict.dts_disorder:
         faults.append(f"{verdict.dts_disorder} decode times are not in order")
     allowed = 0.0 if wanted.recipe is not None else SEAM_S
-    if gaps := [gap for gap in verdict.audio_gaps if not 0 < gap < allowed]:
+    if gaps := [gap for gap in verdict.audio_gaps if abs(gap) >= allowed]:
         worst = max(gaps, key=abs) * 1000
         faults.append(f"{len(gaps)} gaps in the sound, worst {worst:+.0f} ms")
     seen = Seen(f"{verdict.duration_s:.1f} s", faults)
