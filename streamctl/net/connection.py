@@ -218,7 +218,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         if self._closing:
-            # Not at once: the transport has not finished its own work for this event.
             self._loop.call_soon(self._end_sending)
             return
         try:
@@ -332,7 +331,9 @@ class Connection(asyncio.BufferedProtocol):
         self._reason = reason
         self._drop_file()
         self._timer = self._loop.call_later(FLUSH_S, self._transport.abort)
-        self._end_sending()
+        # Not at once: a transport that has just made room has not finished with this event, and
+        # would end its side of the stream a second time, when the peer may be gone.
+        self._loop.call_soon(self._end_sending)
 
     def abort(self, reason: str) -> None:
         """Close at once, dropping what was not sent."""

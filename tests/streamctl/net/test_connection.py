@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -227,6 +228,7 @@ async def test_a_stream_that_cannot_be_ended_alone_is_closed(ends: bool, call: s
         one.connection_made(transport)
         assert peer.remote == ("", 0)
         one.close("over")
+        await anyio.lowlevel.checkpoint()
         assert transport.calls == [call]
         one.buffer_updated(1)
         one.pause_writing()
@@ -234,6 +236,27 @@ async def test_a_stream_that_cannot_be_ended_alone_is_closed(ends: bool, call: s
         one.resume_writing()
     assert peer.calls == ["connected", "closed"]
     assert peer.data == b""
+
+
+class ClosesWithRoom(RecordingPeer):
+    """Has said everything as soon as there is room again."""
+
+    def resumed(self) -> None:
+        super().resumed()
+        self.wire.close("all said")
+
+
+@pytest.mark.anyio
+async def test_a_stream_is_not_ended_while_its_transport_makes_room() -> None:
+    transport = BrokenTransport(ends=True)
+    with transport.socket:
+        one = connection.Connection(ClosesWithRoom(), connection.Connections())
+        one.connection_made(transport)
+        one.pause_writing()
+        one.resume_writing()
+        assert transport.calls == []
+        await anyio.lowlevel.checkpoint()
+        assert transport.calls == ["abort"]
 
 
 class FailingPeer(RecordingPeer):
