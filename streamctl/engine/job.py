@@ -248,6 +248,11 @@ def puller(registry: Registry, url: StreamURL) -> ProtocolPlugin:
     plugin = registry.load(url.kind)
     if Cap.PULL not in plugin.caps:
         raise Unsupported(f"`{url.redacted}` can't be a source", hint="name a file or a URL")
+    if plugin.upstreams(url):
+        raise Unsupported(
+            f"`{url.redacted}` can't be a source: it is made of streams of a server",
+            hint="name the address where the server plays, or make it an input of a stream",
+        )
     return plugin
 
 

@@ -129,8 +129,8 @@ def test_every_destination_is_pushed_to_by_a_stream(origin: Origin, tmp_path: Pa
 
 OTHERS = {
     "publish:": "can't be a source",
-    "copy://news": "no plugin for `copy`",
-    "mixer://a,b": "no plugin for `mixer`",
+    "copy://news": "it is made of streams of a server",
+    "mixer://a,b": "it is made of streams of a server",
     "nonsense://h/x": "no plugin for `nonsense`",
 }
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.cli.app import run
-from tests.support.every_kind import ENOUGH_BYTES, INPUTS, SECRET, command, forms, origin_in
+from tests.support.every_kind import (
+    ENOUGH_BYTES,
+    INPUTS,
+    SECRET,
+    WITHIN,
+    command,
+    forms,
+    origin_in,
+)
 from tests.support.peers import HOST
 from tests.support.process import eventually
 from tests.support.udp import UdpRecorder, listens
@@ -35,7 +43,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Itera
         yield made
 
 
-@pytest.mark.parametrize("form", forms("pull"))
+@pytest.mark.parametrize("form", [form for form in forms("pull") if form not in WITHIN])
 def test_every_input_is_ingested_probed_and_pushed(
     origin: Origin,
     form: str,

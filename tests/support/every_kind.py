@@ -118,6 +118,8 @@ INPUTS: dict[str, tuple[Callable[[Origin], Source], ...]] = {
     "http-flv+https": (lambda o: Source("http-flv+" + o.over_https("/news/flv")),),
 }
 """Sources of each form, in each way that it can be had."""
+WITHIN = frozenset({"copy", "mixer"})
+"""What takes streams of the server that it runs in."""
 TLS = ("rtmps", "rtsps", "hls+https", "http-ts+https", "http-flv+https")
 
 
