@@ -115,6 +115,9 @@ class InputStatus(BaseModel):
     errors: list[str] = Field(default_factory=list, description="since it last worked")
     last_packet_at: str = ""
     last_switch_at: str = Field("", description="when it last went on air")
+    tracks: list[TrackStatus] = Field(
+        default_factory=list, description="what it delivers, on air or not, as it declares it"
+    )
     link: dict[str, object] = Field(
         default_factory=dict, description="what the protocol measures of the connection"
     )
@@ -348,6 +351,9 @@ class ConfigReport(BaseModel):
     ok: bool
     streams: int = 0
     faults: list[ConfigFault] = Field(default_factory=list)
+    remarks: list[str] = Field(
+        default_factory=list, description="what works, but not as one may expect"
+    )
 
 
 class RequirementStatus(BaseModel):

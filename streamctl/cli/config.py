@@ -37,7 +37,8 @@ def config(
     """Check, compare or show configurations; nothing is changed.
 
     `config check FILE` names everything that is wrong with a file, and exits with 2 if that is
-    anything.
+    anything. It opens the slates, and warns of what differs from the streams that they stand in
+    for, as far as a running server knows these.
 
     `config diff OLD NEW` says what would happen to each stream and listener, and who would
     notice, if NEW took the place of OLD. It exits with 0 if nothing would happen, else with 1.
@@ -46,7 +47,8 @@ def config(
     """
     names = files or []
     if action == "check":
-        check(*counted(names, 1, "config check FILE"), json=json)
+        (file,) = counted(names, 1, "config check FILE")
+        check(file, server, json=json)
     elif action == "diff":
         old, new = counted(names, 2, "config diff OLD|server NEW")
         compare(old, new, server, json=json)
@@ -67,8 +69,11 @@ def counted(files: list[Path], count: int, usage: str) -> list[Path]:
     return files
 
 
-def check(file: Path, *, json: bool) -> None:
+def check(file: Path, server: str, *, json: bool) -> None:
     """Judge a file."""
+    import anyio
+
+    from streamctl.cli import diagnostics, slates
     from streamctl.cli.output import print_json, print_lines
     from streamctl.config.load import load
     from streamctl.errors import ConfigError
@@ -76,16 +81,22 @@ def check(file: Path, *, json: bool) -> None:
     from streamctl.schema import ConfigReport
 
     try:
-        count = len(load(file, Registry()).streams)
+        config = load(file, Registry())
     except ConfigError as error:
         if not json:
             raise
         print_json(report(error))
         raise typer.Exit(WRONG) from None
+    count = len(config.streams)
+    found = anyio.run(slates.judged, config, server)
     if json:
-        print_json(ConfigReport(ok=True, streams=count))
-    else:
-        print_lines([f"{file}: right, {count} stream{'' if count == 1 else 's'}"])
+        print_json(ConfigReport(ok=True, streams=count, remarks=found.remarks))
+        return
+    for remark in found.remarks:
+        diagnostics.warning(f"{file}: {remark}")
+    for remark in found.unknown:
+        diagnostics.note(f"{file}: {remark}")
+    print_lines([f"{file}: right, {count} stream{'' if count == 1 else 's'}"])
 
 
 def report(error: Exception) -> ConfigReport:

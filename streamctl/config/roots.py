@@ -69,3 +69,21 @@ def located(text: str, roots: Sequence[str]) -> Path:
             hint="move it below one of them, or add its directory to `server.media_roots`",
         )
     return path
+
+
+def playable(text: str, roots: Sequence[str]) -> Path:
+    """The real path of a file that can be read now.
+
+    Raises:
+        ConfigError: outside every root, or not a readable file.
+    """
+    path = located(text, roots)
+    try:
+        if path.exists() and not path.is_file():
+            # Opening a pipe would wait for its writer, with everybody else.
+            raise ConfigError(f"can't read `{path}`: not a file")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"can't read `{path}`: {error.strerror}") from None
+    return path

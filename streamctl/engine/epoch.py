@@ -347,7 +347,7 @@ class Epoch:
         if self.phase is not Phase.COLLECTING:
             return
         self.phase = Phase.OPEN
-        tracks = self._configured()
+        tracks = self.configured()
         if self.transport is not None:
             self.init = Init(self.host.graph.version, self.number, tracks)
             self.transport.open(self.number)
@@ -361,7 +361,7 @@ class Epoch:
 
     def _change(self) -> None:
         """Tracks changed while open: a new init version, no boundary."""
-        tracks = self._configured()
+        tracks = self.configured()
         if self.transport is None:
             tracks = self._promise(tracks)
         if self.init is None or tracks == self.init.tracks:
@@ -371,7 +371,8 @@ class Epoch:
         if self.on_air:
             self.lane.append([InitChange(self.init)])
 
-    def _configured(self) -> tuple[Track, ...]:
+    def configured(self) -> tuple[Track, ...]:
+        """The tracks of the source whose configuration is known."""
         return tuple(t for t in self._announced.values() if t.config is not None)
 
     def _promise(self, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
@@ -407,7 +408,7 @@ class Epoch:
             if self._silence is not None:
                 out = self._silence.tend(out, now, self.host.timeline, self.tracks_meter)
             self.lane.append(out)
-        if known.issuperset(self.tracks_meter) and splice.settled(self._configured()):
+        if known.issuperset(self.tracks_meter) and splice.settled(self.configured()):
             self._clock = splice.clock
 
     def _begin_transport(self) -> None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from streamctl.engine.choice import State
 from streamctl.engine.events import rfc3339
 from streamctl.engine.transportstatus import transport_status
+from streamctl.media.codecs import codec_string
 from streamctl.media.packet import Media
-from streamctl.schema import InputStatus, SwitchStatus
+from streamctl.schema import InputStatus, SwitchStatus, TrackStatus
 
 if TYPE_CHECKING:
     from streamctl.engine.epoch import Epoch
     from streamctl.engine.ingest import Input
     from streamctl.engine.stream import Stream
+    from streamctl.media.packet import Track
 
 
 def inputs_status(stream: Stream) -> list[InputStatus]:
@@ -64,10 +66,28 @@ def input_status(stream: Stream, place: int, one: Input) -> InputStatus:
         errors=list(one.health.errors),
         last_packet_at=at(stream, intake.last_packet) if intake is not None else "",
         last_switch_at=at(stream, switched),
+        tracks=[declared(track) for track in intake.carried] if intake is not None else [],
         link=one.measure(),
         transport=transport_status(stream.graph, epoch.transport)
         if epoch is not None and epoch.transport
         else None,
+    )
+
+
+def declared(track: Track) -> TrackStatus:
+    """One track as its source declares it."""
+    return TrackStatus(
+        id=track.id,
+        media=track.media.value,
+        codec=track.codec.value,
+        profile=codec_string(track),
+        width=track.width,
+        height=track.height,
+        fps=round(track.fps, 3),
+        sample_rate=track.sample_rate,
+        channels=track.channels,
+        bitrate_kbps=round(track.bitrate / 1000, 1),
+        language=track.language,
     )
 
 

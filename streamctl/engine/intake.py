@@ -65,6 +65,13 @@ class Intake:
         """Media that is held."""
         return self._held.size if self._held is not None else 0
 
+    @property
+    def carried(self) -> Sequence[Track]:
+        """What it delivers, on air or not, as far as that is known."""
+        epoch = self.epoch
+        tracks = epoch.configured() if epoch is not None else self._known_tracks()
+        return [track for track in tracks if track.config is not None]
+
     def go_live(self, reason: str) -> Epoch:
         """Begin an epoch with what is held."""
         patient = self._held is None or self._held.known()

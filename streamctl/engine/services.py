@@ -6,9 +6,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamctl.config.roots import located
+from streamctl.config.roots import located, playable
 from streamctl.engine.upstreams import Upstreams
-from streamctl.errors import ConfigError
 from streamctl.media.mpegts.convert import CODECS as MPEGTS_CODECS
 from streamctl.media.mpegts.convert import TsConverter
 from streamctl.media.packet import Format
@@ -55,16 +54,7 @@ class PluginContext:
         Raises:
             ConfigError: outside every media root, or not a readable file.
         """
-        path = located(StreamURL.parse(url).path, self.media_roots)
-        try:
-            if path.exists() and not path.is_file():
-                # Opening a pipe would wait for its writer, with everybody else.
-                raise ConfigError(f"can't read `{path}`: not a file")
-            with path.open("rb"):
-                pass
-        except OSError as error:
-            raise ConfigError(f"can't read `{path}`: {error.strerror}") from None
-        return path
+        return playable(StreamURL.parse(url).path, self.media_roots)
 
     def place_file(self, url: str) -> Path:
         """The path of a ``file:`` URL that is to be written, checked against the media roots.

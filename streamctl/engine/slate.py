@@ -13,10 +13,38 @@ from streamctl.media.packet import Codec, Media
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from streamctl.engine.stream import Stream
     from streamctl.media.packet import Track
 
 FPS_SLACK = 0.02
 """Rates of frames that differ by no more than this part are the same."""
+
+
+NOTE = "slate"
+"""What the remark in the status is called."""
+
+
+class SlateWatch:
+    """Compares the slate of a running stream with the input that was on air last."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.last: Sequence[Track] = ()
+        """What that input delivered."""
+
+    def look(self) -> None:
+        """Note what differs, as soon as both are known; called about once a second."""
+        inputs = self.stream.inputs
+        slate = next((one for one in inputs.order if one.config.slate), None)
+        if slate is None:
+            self.stream.note(NOTE, "")
+            return
+        live = inputs.live
+        if live is not None and not live.config.slate and live.intake is not None:
+            self.last = live.intake.carried or self.last
+        if self.last and slate.intake is not None and (tracks := slate.intake.carried):
+            pushed = bool(self.stream.config.push)
+            self.stream.note(NOTE, "; ".join(slate_remarks(tracks, self.last, pushed=pushed)))
 
 
 def slate_remarks(slate: Sequence[Track], last: Sequence[Track], *, pushed: bool) -> list[str]:

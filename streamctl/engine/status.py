@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
-from streamctl.engine.inputstatus import frame_rate, inputs_status, payload, switches_status
+from streamctl.engine.inputstatus import (
+    declared,
+    frame_rate,
+    inputs_status,
+    payload,
+    switches_status,
+)
 from streamctl.engine.memory import held
-from streamctl.media.codecs import codec_string
 from streamctl.media.packet import TIMESCALE, Media
 from streamctl.schema import (
     Cause,
@@ -175,19 +180,11 @@ def track_status(track: Track, epoch: Epoch | None) -> TrackStatus:
     """One track with its measured rates."""
     meter = epoch.tracks_meter.get(track.id) if epoch else None
     bits, items = meter.rates() if meter else (0.0, 0.0)
-    return TrackStatus(
-        id=track.id,
-        media=track.media.value,
-        codec=track.codec.value,
-        profile=codec_string(track),
-        width=track.width,
-        height=track.height,
-        fps=round(items, 2) if track.media is Media.VIDEO else 0.0,
-        sample_rate=track.sample_rate,
-        channels=track.channels,
-        bitrate_kbps=round(bits / 1000, 1),
-        language=track.language,
-    )
+    measured = {
+        "fps": round(items, 2) if track.media is Media.VIDEO else 0.0,
+        "bitrate_kbps": round(bits / 1000, 1),
+    }
+    return declared(track).model_copy(update=measured)
 
 
 def lane_status(stream: Stream, lane: Lane) -> LaneStatus:

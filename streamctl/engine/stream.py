@@ -24,6 +24,7 @@ from streamctl.engine.inputs import Inputs
 from streamctl.engine.lane import Bounds
 from streamctl.engine.outputs import Outputs
 from streamctl.engine.pushes import Pushes
+from streamctl.engine.slate import SlateWatch
 from streamctl.engine.slots import vacancy
 from streamctl.engine.timeline import Timeline
 from streamctl.errors import StreamctlError
@@ -84,6 +85,7 @@ class Stream:
         self.pushes = Pushes(self)
         self.demand = Demand(self)
         self.announcer = Announcer(self)
+        self.slate_watch = SlateWatch(self)
 
     @property
     def takes_publisher(self) -> bool:
@@ -193,6 +195,7 @@ class Stream:
         if self.epoch is not None:
             self.epoch.sample(now)
         self.inputs.tick(now)
+        self.slate_watch.look()
         self.demand.look()
         self._explain()
         self.announcer.look()

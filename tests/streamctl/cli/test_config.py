@@ -34,7 +34,8 @@ def test_a_right_file_is_called_right(file: Path, capsys: pytest.CaptureFixture[
     assert run(["config", "check", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}: right, 1 stream\n"
     assert run(["config", "check", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "streams": 1, "faults": []}
+    report = {"ok": True, "streams": 1, "faults": [], "remarks": []}
+    assert json.loads(capsys.readouterr().out) == report
 
 
 def test_everything_that_is_wrong_is_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.engine.slate import slate_remarks
+from streamctl.engine.slate import NOTE, slate_remarks
+from streamctl.engine.status import stream_status
 from streamctl.media.packet import Codec, Track
+from tests.streamctl.engine.studio import Studio, at_work, entry, plays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,3 +52,32 @@ def test_pushes_suffer_from_changes() -> None:
     small = (replace(VIDEO, width=640, height=360), SOUND)
     assert len(slate_remarks(small, BOTH, pushed=False)) == 1
     assert "pushed" in slate_remarks(small, BOTH, pushed=True)[-1]
+
+
+@pytest.mark.anyio
+async def test_a_running_stream_notes_in_what_its_slate_differs() -> None:
+    studio = Studio(
+        entry("publish:"),
+        entry("script://slate", role="slate"),
+        scripts={"slate": plays(lambda: studio)},
+        standby="hot",
+    )
+    async with at_work(studio):
+        await studio.pass_time(2)
+        assert NOTE not in studio.news.notes
+        main = studio.arrive()
+        picture = stream_status(studio.news).inputs[1].tracks[0]
+        assert (picture.codec, picture.width) == ("mpeg2", 320)
+        main.writer.tracks([replace(VIDEO, id=0, codec=Codec.MPEG2), replace(SOUND, channels=1)])
+        main.second()
+        await studio.pass_time(1)
+        size = "the slate's pictures have the size 320x180, the stream's 1920x1080"
+        assert size in studio.news.notes[NOTE]
+        main.leave()
+        await studio.pass_time(3)
+        assert studio.on_air == 1
+        assert size in stream_status(studio.news).media.notes[NOTE]
+        config = studio.news.config
+        studio.news.update(config.model_copy(update={"inputs": config.inputs[:1]}))
+        await studio.pass_time(1)
+        assert NOTE not in studio.news.notes
