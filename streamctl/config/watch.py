@@ -7,6 +7,7 @@ one that is cut between two tables is valid TOML and would stop the streams that
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ would be lost, and a cancelled watch ends only after this time."""
 SETTLE_S = 0.5
 """A file that did not change for so long is written; whoever writes slower should rename."""
 
-Fingerprint = tuple[str, int, int, int]
+Fingerprint = tuple[str, int, int, int, int]
 Look = tuple[Fingerprint | None, tuple[Path, ...]]
 """What changes when the file does, and the directories of its name and of its target."""
 
@@ -65,7 +66,11 @@ async def settled(file: Path, seen: Look) -> Look:
 
 
 async def reports(directories: tuple[Path, ...]) -> AsyncGenerator[None]:
-    """Something happened in one of the directories, or it is time to look."""
+    """Something happened in one of the directories, or it is time to look.
+
+    Where they can't be watched, as in containers that have used up their share of inotify, it is
+    just time to look.
+    """
     try:
         async for _ in watchfiles.awatch(
             *directories,
@@ -77,17 +82,21 @@ async def reports(directories: tuple[Path, ...]) -> AsyncGenerator[None]:
             recursive=False,
         ):
             yield
-    except FileNotFoundError:
+    except (OSError, RuntimeError, ExceptionGroup):
         await anyio.sleep(LOOK_MS / 1000)
         yield
 
 
 def look(file: Path) -> Look:
     """The file as it stands."""
-    parents = [file.absolute().parent, file.resolve().parent]
-    directories = tuple(dict.fromkeys(parent for parent in parents if parent.is_dir()))
+    # Not those of `Path`, which refuse links that lead in circles.
+    target = os.path.realpath(file)
+    parents = [file.absolute().parent, Path(target).parent]
+    directories = tuple(dict.fromkeys(parent for parent in parents if os.access(parent, os.F_OK)))
     try:
         facts = file.stat()
     except OSError:
         return None, directories
-    return (str(file.resolve()), facts.st_ino, facts.st_size, facts.st_mtime_ns), directories
+    # The last one tells that permissions have changed, so that the file may be read by now.
+    times = facts.st_mtime_ns, facts.st_ctime_ns
+    return (target, facts.st_ino, facts.st_size, *times), directories

@@ -32,6 +32,15 @@ def swap_link(file: Path) -> None:
     file.symlink_to(other / "s.toml")
 
 
+def unlock(file: Path) -> None:
+    file.chmod(0o600 if file.stat().st_mode & 0o777 == 0o644 else 0o644)
+
+
+def loop(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
 def restore(file: Path) -> None:
     file.unlink()
     file.write_text("restored with another length")
@@ -54,8 +63,8 @@ async def first_report(reports: AsyncGenerator[None], file: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [lambda file: file.write_text("rewritten"), rename_over, swap_link, restore],
-    ids=["write", "rename", "symlink", "restore"],
+    [lambda file: file.write_text("rewritten"), rename_over, swap_link, restore, unlock, loop],
+    ids=["write", "rename", "symlink", "restore", "permissions", "circle of links"],
 )
 async def test_reports(change: Callable[[Path], None], tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
@@ -76,6 +85,27 @@ async def test_reports_that_the_file_is_gone_and_back(tmp_path: Path) -> None:
             await anext(reports)
             file.parent.mkdir()
             file.write_text("back")
+            await anext(reports)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError("inotify limit reached"), ExceptionGroup("", [RuntimeError("lost")])],
+    ids=["limit", "lost"],
+)
+async def test_where_nothing_can_be_watched_the_file_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def awatch(*arguments: object, **options: object) -> AsyncGenerator[None]:
+        raise error
+        yield
+
+    monkeypatch.setattr("watchfiles.awatch", awatch)
+    file = tmp_path / "s.toml"
+    async with aclosing(changes(file)) as reports:
+        with anyio.fail_after(10):
+            await first_report(reports, file)
+            rename_over(file)
             await anext(reports)
 
 
