@@ -101,14 +101,11 @@ def parse(
     """
     environ = os.environ if environ is None else environ
     text = text.removeprefix(BOM)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise syntax_error(error, text, name) from None
+    data, lines = values_of(text, name)
     origins, faults = override(data, environ, TABLES - {LISTED})
     reading = Reading(registry, environ)
     config = read(data, reading)
-    source = Source(name, scan(text), origins)
+    source = Source(name, lines, origins)
     errors = [
         ConfigError(fault.message, hint=fault.hint, key=str(fault.path[0])) for fault in faults
     ]
@@ -116,6 +113,23 @@ def parse(
     if errors:
         raise ConfigErrors(errors)
     return config
+
+
+def values_of(text: str, name: str) -> tuple[dict[str, Any], dict[Path, int]]:
+    """What a text says, and the line of each key.
+
+    Raises:
+        ConfigError: not TOML, or not for this program.
+    """
+    try:
+        return tomllib.loads(text), scan(text)
+    except tomllib.TOMLDecodeError as error:
+        raise syntax_error(error, text, name) from None
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits, and brackets as deep: TOML sets no bounds, Python does.
+        deep = isinstance(error, RecursionError)
+        reason = "values stand too deep in each other" if deep else "a number is too long"
+        raise ConfigError(f"not valid TOML: {reason}", file=name) from None
 
 
 def read_document(

@@ -322,6 +322,22 @@ def test_says_where_the_text_is_not_toml(text: str, line: int, message: str) -> 
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[" * 5000 + "]" * 5000, "values stand too deep in each other"),
+        ("{a=" * 5000 + "1" + "}" * 5000, "values stand too deep in each other"),
+        ("1" * 5000, "a number is too long"),
+    ],
+    ids=["lists", "tables", "number"],
+)
+def test_what_is_beyond_all_bounds_is_refused_like_any_other_fault(
+    value: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read(f"{NEWS}title = {value}\n")
+
+
 def test_loads_a_file(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_bytes(b"\xef\xbb\xbf" + NEWS.replace("\n", "\r\n").encode())
