@@ -53,6 +53,8 @@ class Service:
         """Where the banner goes; None = nowhere."""
         self.since = since
         """The file as it stood before it was loaded; None = it has not changed since."""
+        self._hangups = anyio.Event()
+        """A SIGHUP waits to be obeyed."""
         self.interrupted = False
         """Whether the shutdown was cut short by a second signal."""
 
@@ -64,6 +66,7 @@ class Service:
         """
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.obey_signals, tasks.cancel_scope)
+            tasks.start_soon(self.obey_hangups)
             tasks.start_soon(self.follow_file)
             if self.line is not None:
                 tasks.start_soon(self.summarise, self.line)
@@ -89,13 +92,20 @@ class Service:
             task_status.started()
             async for number in signals:
                 if number == signal.SIGHUP:
-                    await self.take(self.server.configuration.reload)
+                    self._hangups.set()
                 elif stopping:
                     self.interrupted = True
                     scope.cancel()
                 else:
                     stopping = True
                     self.server.stop()
+
+    async def obey_hangups(self) -> None:
+        """Read the file again after a SIGHUP; those that come meanwhile are one."""
+        while True:
+            await self._hangups.wait()
+            self._hangups = anyio.Event()
+            await self.take(self.server.configuration.reload)
 
     async def follow_file(self) -> None:
         """Apply every change of the file."""
@@ -112,6 +122,9 @@ class Service:
         except StreamctlError as error:
             for one in getattr(error, "errors", (error,)):
                 log.error("configuration not applied: %s%s", one, one.hint and f" ({one.hint})")
+        except Exception:
+            # A fault of ours, or of a plugin that judged the file, is no reason to go off air.
+            log.exception("configuration not applied")
         else:
             if plan is not None:
                 log.info("configuration applied: %s", self.file)

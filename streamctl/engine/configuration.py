@@ -66,8 +66,8 @@ class Configuration:
         self.host = host
         self.file = file
         self._turn = anyio.Lock()
-        self._refused = ""
-        """The text that was refused last."""
+        self._refused: str | None = None
+        """The text that was refused last; None = it could not even be read."""
 
     async def noticed(self) -> Plan | None:
         """The file may have changed: reload it if it says anything new.
@@ -223,6 +223,7 @@ class Configuration:
         try:
             return await to_thread.run_sync(file.look)
         except ConfigError as error:
+            self._refused = None
             self.host.reload_failed(str(error))
             raise
 
@@ -231,9 +232,10 @@ class Configuration:
             config = await self._parse(text)
             self._refuse_emptied(config)
             plan = await self.host.apply(config)
-        except StreamctlError as error:
+        except Exception as error:
             self._refused = text
-            self.host.reload_failed(str(error))
+            known = isinstance(error, StreamctlError)
+            self.host.reload_failed(str(error) if known else f"{type(error).__name__}: {error}")
             raise
         file.text = text
         return plan

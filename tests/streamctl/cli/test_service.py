@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +17,7 @@ from streamctl.registry import Registry
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from streamctl.config.model import Config
@@ -82,6 +84,66 @@ async def test_a_faulty_file_says_so_once(
     said = [record.getMessage() for record in caplog.records if record.name == "streamctl.serve"]
     assert len(said) == 2
     assert said[0].endswith("streams.news.titel: unknown key (did you mean `title`?)")
+
+
+async def test_a_fault_of_our_own_takes_no_server_down(
+    registry: Registry,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    running = service(registry, file)
+
+    def parse(*arguments: object) -> object:
+        raise KeyError("oops")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("streamctl.engine.configuration.parse", parse)
+        file.write_text(QUIET + NEWS + MORE)
+        await running.take(running.server.configuration.noticed)
+    assert "configuration not applied" in caplog.text
+    assert running.server.reload_error == "KeyError: 'oops'"
+    assert list(running.server.config.streams) == ["news"]
+
+
+async def test_signals_to_reload_are_gathered_and_hold_up_no_other(
+    registry: Registry, file: Path
+) -> None:
+    config, source = read(registry, file)
+    server = Server(config, registry, file=source)
+    running = Service(server, file)
+    begun, go_on, reloads = anyio.Event(), anyio.Event(), 0
+
+    async def reload() -> None:
+        nonlocal reloads
+        reloads += 1
+        begun.set()
+        await go_on.wait()
+
+    server.configuration.reload = reload  # type: ignore[method-assign, assignment]
+    with anyio.fail_after(15):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(running.run)
+            await until(lambda: bool(server.addresses.get("http")))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await begun.wait()
+            for _ in range(50):
+                os.kill(os.getpid(), signal.SIGHUP)
+            await until(running._hangups.is_set)
+            await anyio.sleep(0.05)
+            go_on.set()
+            await until(lambda: reloads == 2)
+            go_on = anyio.Event()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: reloads == 3)
+            # The third reload never ends, and the server stops all the same.
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert reloads == 3
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await anyio.sleep(0.01)
 
 
 async def test_a_file_that_cannot_be_watched_is_no_reason_to_stop(

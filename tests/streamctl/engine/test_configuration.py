@@ -139,6 +139,25 @@ async def test_a_file_that_is_gone_is_told_too(world: World) -> None:
     assert "can't be read" in world.server.reload_error
 
 
+@pytest.mark.parametrize("bad", ["", HEAD + NEWS + "titel = 1\n"])
+async def test_a_bad_file_that_was_gone_meanwhile_is_judged_again(world: World, bad: str) -> None:
+    good = world.path.read_text()
+    for text in (bad, good):
+        world.path.write_text(text)
+        if text is bad:
+            with pytest.raises(ConfigError):
+                await world.configuration.noticed()
+        else:
+            await world.configuration.noticed()
+    world.path.unlink()
+    with pytest.raises(ConfigError, match="can't be read"):
+        await world.configuration.noticed()
+    world.path.write_text(bad)
+    with pytest.raises(ConfigError):
+        await world.configuration.noticed()
+    assert "can't be read" not in world.server.reload_error
+
+
 async def test_an_edit_is_applied_and_written_and_not_read_again(world: World) -> None:
     before = world.path.read_text()
     plan = await world.configuration.patch_stream("news", {"title": "N"}, dry_run=False)
