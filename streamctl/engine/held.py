@@ -35,6 +35,8 @@ EARLY_S = 2.0
 """Sound and data that came this long before the picture may be shown with it."""
 HELD_BYTES = 67_108_864
 """A group of pictures may have 10 s at 50 Mbit/s; one that has more can't be begun with."""
+WHOLE_S = 0.5
+"""So long after its beginning a picture is whole, even if none follows it."""
 SOUND_POINT_S = 0.5
 """Places to begin at are this far apart where there is only sound."""
 TABLES = 32
@@ -177,6 +179,9 @@ class HeldTransport:
         """The packet to begin at."""
         self._point_at = 0.0
         """When it came."""
+        self._coming: int | None = None
+        """The packet to begin at as soon as the rest of its picture has come."""
+        self._coming_at = 0.0
 
     @property
     def ready(self) -> bool:
@@ -216,17 +221,17 @@ class HeldTransport:
         units = self.index.units
         events = self.index.feed(packets)
         self._unrest.note(self.index.units - units, now)
-        found = False
+        found = self._coming is not None and now - self._coming_at >= WHOLE_S and self._mark()
         for event in events:
             if isinstance(event, ProgramChange):
                 self._unrest.note(CHANGE_WORK, now)
                 self.prober.follow(event.program)
             elif isinstance(event, Entry):
                 self.frames += event.kind is not Kind.AUDIO
+                found = self._mark() or found
                 if event.rap:
                     self.keys += 1
-                    self._mark(event.packet, now)
-                    found = True
+                    self._expect(event.packet, now)
         program = self.index.program
         if program is not None and not self.prober.done:
             self.prober.feed(packets, program)
@@ -256,7 +261,7 @@ class HeldTransport:
         """Hold nothing any more."""
         self._pieces.clear()
         self._bytes = 0
-        self._point = None
+        self._point = self._coming = None
 
     def _without_pictures(self, packets: bytes) -> bytes:
         """The packets of everything but the stream that is begun with."""
@@ -266,21 +271,35 @@ class HeldTransport:
         rows = ArrayBatch(packets).pids != lead.pid
         return np.frombuffer(packets, ROW).compress(rows).tobytes()
 
-    def _mark(self, point: int, now: float) -> None:
-        """Begin at a packet from now on; it may have come in an earlier piece."""
+    def _expect(self, point: int, now: float) -> None:
+        """A random-access point has begun; it may have come in an earlier piece."""
         held = (piece.now for piece in reversed(self._pieces) if piece.start <= point)
-        self._point, self._point_at = point, next(held, now)
+        self._coming, self._coming_at = point, next(held, now)
+
+    def _mark(self) -> bool:
+        """Begin from now on at the point whose picture is whole, if there is one.
+
+        Whoever went on air with a part of it would keep everybody waiting for the rest.
+        """
+        if self._coming is None:
+            return False
+        self._point, self._point_at = self._coming, self._coming_at
+        self._coming = None
+        return True
 
     def _bound(self, now: float) -> None:
         """Let go of what lies too far before the point, or too far back while there is none."""
         pieces = self._pieces
-        oldest = (now if self._point is None else self._point_at) - EARLY_S
+        if self._point is not None:
+            oldest = self._point_at - EARLY_S
+        else:
+            oldest = (now if self._coming is None else self._coming_at) - EARLY_S
         while len(pieces) > 1 and pieces[0].now < oldest:
             self._drop(pieces.popleft())
         if self._bytes > HELD_BYTES:
             while pieces:
                 self._drop(pieces.popleft())
-            self._point = None
+            self._point = self._coming = None
 
     def _drop(self, piece: Piece) -> None:
         self._bytes -= len(piece.data)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.engine.epoch import CONFIG_WAIT_S
-from streamctl.engine.held import EARLY_S, HELD_BYTES
+from streamctl.engine.held import EARLY_S, HELD_BYTES, WHOLE_S, HeldTransport
 from streamctl.engine.intake import Intake
 from streamctl.errors import StaleEpoch, Unsupported
+from streamctl.media.mpegts.index import Entry, TsIndex
 from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format, Kind, Packet, Track
 from tests.streamctl.engine.rig import FRAME, SOUND, VIDEO, gop
 from tests.streamctl.engine.ts_world import PLAIN, Keeper, World, again, pieces
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.support.media import MediaCache
 
 LATE = Track(2, Codec.AAC, None)
+NULL_PACKET = b"\x47\x1f\xff\x10" + bytes(184)
 
 
 class Stage(World):
@@ -307,6 +309,35 @@ def test_a_transport_stream_waits_and_goes_live_in_one_turn(media: MediaCache) -
     assert 0 < len(keeper.data) < len(capture.data)
     stage.feed(one, again(media, start=PLAIN.start + 225_000).data)
     assert len(keeper.data) > len(capture.data)
+
+
+def test_a_point_of_a_transport_stream_is_told_when_all_of_its_picture_is_there(
+    media: MediaCache,
+) -> None:
+    data = broadcast(media, replace(PLAIN, video_kbps=1500)).data
+    for wanted in (1, 2):
+        stage = TransportStage()
+        stage.live()
+        one = stage.intake()
+        for piece in pieces(data, 188):
+            one.put_ts(piece, stage.clock.now())
+            stage.clock.advance(0.001)
+            if len(stage.points) == wanted:
+                break
+        one.go_live("at once")
+        assert stage.on_air is not None
+        assert stage.on_air.on_air
+
+
+def test_a_picture_that_nothing_follows_is_waited_for_no_longer(media: MediaCache) -> None:
+    held, index = HeldTransport(), TsIndex()
+    for piece in pieces(broadcast(media, PLAIN).data, 188):
+        held.put(piece, 0.0)
+        if any(isinstance(event, Entry) and event.rap for event in index.feed(piece)):
+            break
+    assert not held.ready
+    assert held.put(NULL_PACKET, WHOLE_S)
+    assert held.ready
 
 
 def test_the_sound_before_the_picture_comes_with_it(media: MediaCache) -> None:
