@@ -10,6 +10,7 @@ a scrape of the metrics reads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
@@ -303,6 +304,11 @@ class Event(BaseModel):
     stream: str = ""
     time: str
     payload: dict[str, object] = Field(default_factory=dict)
+
+    @cached_property
+    def json_text(self) -> str:
+        """The event as JSON, made once for all who are told."""
+        return self.model_dump_json()
 
 
 class PlanStep(BaseModel):

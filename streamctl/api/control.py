@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from streamctl.hookstatus import HookStatus, HookTest
     from streamctl.schema import (
@@ -171,7 +171,7 @@ class Control(Protocol):
     def newest_event(self) -> int:
         """The id of what happened last."""
 
-    def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
+    def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Sequence[Event]]:
         """Events as they happen, first those kept since the event ``after``.
 
         Unless ``live``, only those.

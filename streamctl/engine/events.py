@@ -23,7 +23,7 @@ from streamctl.config.eventtypes import LOST
 from streamctl.schema import Event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from streamctl.sdk.context import Clock
 
@@ -81,17 +81,19 @@ class EventLog:
         self.closed = True
         self._wake()
 
-    async def follow(self, after: int | None = None, *, live: bool = True) -> AsyncIterator[Event]:
-        """Events with a higher id than ``after`` (None = from now on), without end.
+    async def follow(
+        self, after: int | None = None, *, live: bool = True
+    ) -> AsyncIterator[list[Event]]:
+        """Events with a higher id than ``after`` (None = from now on), in pieces, without end.
 
         Unless ``live``, they end with the newest that is kept. Where some were lost, an event
         says how many; its id is that of the last one of them.
         """
         seen = self.last_id if after is None else self._position(after)
         while True:
-            for event in self._piece(seen):
-                seen = event.id
-                yield event
+            if piece := self._piece(seen):
+                seen = piece[-1].id
+                yield piece
             if seen < self.last_id:
                 # A consumer that takes all at once must not keep the loop from everybody else.
                 await anyio.lowlevel.checkpoint()
@@ -104,17 +106,15 @@ class EventLog:
         """Where to go on: ids of later than now are those of a clock that was set back since."""
         return self.before_first if after > self.last_id else max(after, self.before_first)
 
-    def _piece(self, seen: int) -> Iterator[Event]:
+    def _piece(self, seen: int) -> list[Event]:
         """The next events after an id."""
         if not self.history or seen >= self.last_id:
-            return
+            return []
         first = self.history[0].id
         lost = first - 1 - seen
-        if lost > 0:
-            yield self.made(LOST, "", first - 1, {"count": lost})
-            seen = first - 1
-        start = seen + 1 - first
-        yield from list(islice(self.history, start, start + PIECE))
+        told = [self.made(LOST, "", first - 1, {"count": lost})] if lost > 0 else []
+        start = max(0, seen + 1 - first)
+        return [*told, *islice(self.history, start, start + PIECE)]
 
     async def _news(self) -> None:
         if self._more is None:

@@ -132,7 +132,7 @@ def begun(
     """Start a process that reads the event; blocks."""
     # In memory: a disk may be full, or slow.
     with os.fdopen(os.memfd_create("event", os.MFD_CLOEXEC), "w+b") as told:
-        told.write(event.model_dump_json().encode() + b"\n")
+        told.write(event.json_text.encode() + b"\n")
         told.seek(0)
         return subprocess.Popen(
             words,

@@ -41,7 +41,7 @@ from streamctl.schema import Check, Health, Plan, PlanStep, ServerCounters
 from streamctl.sdk.plugin import Cap, Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -330,7 +330,7 @@ class Server:
         """The id of what happened last."""
         return self.events_log.last_id
 
-    def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
+    def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Sequence[Event]]:
         """Events as they happen, first those kept since the event ``after``."""
         return self.events_log.follow(after, live=live)
 

@@ -32,7 +32,7 @@ from streamctl.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 TIME = "2025-06-01T12:00:00.000Z"
 
@@ -184,14 +184,16 @@ class FakeControl:
     def newest_event(self) -> int:
         return self.kept_events[-1].id
 
-    async def events(self, after: int | None, *, live: bool = True) -> AsyncIterator[Event]:
-        for event in self.kept_events:
-            if after is not None and event.id > after:
-                yield event
+    async def events(
+        self, after: int | None, *, live: bool = True
+    ) -> AsyncIterator[Sequence[Event]]:
+        kept = [event for event in self.kept_events if after is not None and event.id > after]
+        if kept:
+            yield kept
         if not live:
             return
         await self.more_events.wait()
-        yield Event(id=4, type="session.closed", stream="news", time=TIME, payload={"id": "s1"})
+        yield [Event(id=4, type="session.closed", stream="news", time=TIME, payload={"id": "s1"})]
         await anyio.sleep_forever()
 
 

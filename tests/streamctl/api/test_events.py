@@ -24,6 +24,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.text = ""
+        self.writes = 0
         self.complete = False
         self.left = anyio.Event()
         self.stalled = False
@@ -38,6 +39,7 @@ class Listener:
             await anyio.sleep_forever()
         if message["type"] == "http.response.body":
             self.text += message["body"].decode()
+            self.writes += 1
             self.complete = not message["more_body"]
         self.got.set()
         self.got = anyio.Event()
@@ -60,11 +62,11 @@ def test_an_event_is_one_block_of_lines() -> None:
 async def test_kept_events_come_first_then_new_ones() -> None:
     control, listener, streams = FakeControl(), Listener(), OpenStreams()
     async with anyio.create_task_group() as tasks:
-        stream = EventStream(control.events(1), streams)
+        stream = EventStream(control.events(1), streams, 1)
         tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
         await listener.until("id: 3")
         assert streams.count == 1
-        assert "id: 1\n" not in listener.text
+        assert listener.text.startswith("retry: 2000\nid: 1\n\nid: 2\n")
         control.more_events.set()
         await listener.until("session.closed")
         listener.left.set()
@@ -76,9 +78,33 @@ async def test_silence_is_filled_with_comments() -> None:
     listener, streams = Listener(), OpenStreams()
     streams.keep_alive_s = 0.001
     async with anyio.create_task_group() as tasks:
-        stream = EventStream(FakeControl().events(None), streams)
+        stream = EventStream(FakeControl().events(None), streams, 0)
         tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
-        await listener.until(": keep-alive\n\n: keep-alive\n\n")
+        await listener.until(": keep-alive\nid: 0\n\n: keep-alive\nid: 0\n\n")
+        listener.left.set()
+
+
+@pytest.mark.anyio
+async def test_who_wants_little_goes_on_where_the_server_is() -> None:
+    """Else it would come back as one that has lost all that it did not ask for."""
+    control, listener, streams = FakeControl(), Listener(), OpenStreams()
+    streams.keep_alive_s = 0.001
+    async with anyio.create_task_group() as tasks:
+        stream = EventStream(control.events(0), streams, 0, lambda event: event.id == 1)
+        tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
+        await listener.until(": keep-alive\nid: 3\n\n")
+        listener.left.set()
+    assert "id: 2" not in listener.text
+
+
+@pytest.mark.anyio
+async def test_what_happens_at_once_is_one_write() -> None:
+    control, listener, streams = FakeControl(), Listener(), OpenStreams()
+    async with anyio.create_task_group() as tasks:
+        stream = EventStream(control.events(0), streams, 0)
+        tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
+        await listener.until("id: 3")
+        assert listener.writes == 2
         listener.left.set()
 
 
@@ -86,7 +112,7 @@ async def test_silence_is_filled_with_comments() -> None:
 async def test_a_stopping_server_completes_the_answer() -> None:
     listener, streams = Listener(), OpenStreams()
     async with anyio.create_task_group() as tasks:
-        stream = EventStream(FakeControl().events(None), streams)
+        stream = EventStream(FakeControl().events(None), streams, 0)
         tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
         await listener.until("retry")
         streams.stopping.set()
@@ -99,7 +125,7 @@ async def test_a_client_that_takes_nothing_is_dropped(monkeypatch: pytest.Monkey
     control, listener, streams = FakeControl(), Listener(), OpenStreams()
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            stream = EventStream(control.events(None), streams)
+            stream = EventStream(control.events(None), streams, 0)
             tasks.start_soon(stream, SCOPE, listener.receive, listener.send)
             await listener.until("retry")
             listener.stalled = True

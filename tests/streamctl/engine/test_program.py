@@ -101,7 +101,7 @@ async def test_much_output_is_cut() -> None:
 
 
 async def test_a_large_event_for_a_program_that_reads_nothing() -> None:
-    large = EVENT.model_copy(update={"payload": {"steps": "x" * 1_000_000}})
+    large = Event(id=8, type="config.changed", time="", payload={"steps": "x" * 1_000_000})
     assert await run(["true"], large, {}) == Ended(0, "")
 
 

@@ -253,7 +253,7 @@ async def test_a_shutdown_ends_streams_sessions_and_followers() -> None:
     closed: list[str] = []
 
     async def follow() -> None:
-        followed.extend([event.type async for event in server.events(0)])
+        followed.extend([one.type async for piece in server.events(0) for one in piece])
 
     up = anyio.Event()
 
