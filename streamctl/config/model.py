@@ -361,8 +361,6 @@ class HookKeys(Section):
     """Codes or patterns of streams whose events are left out."""
     where: Mapping[str, str] = {}
     """What keys of the payload must be."""
-    timeout_s: Seconds = 10.0
-    """How long one delivery may take; for a command, one run."""
 
     @model_validator(mode="after")
     def one_choice(self) -> Self:
@@ -381,6 +379,8 @@ class WebhookConfig(HookKeys):
     """Signs the body: ``X-Streamctl-Signature`` is its HMAC-SHA256 under this key."""
     batch_s: NoneOrSeconds = 0.0
     """How long events are gathered before they are sent, at most 100 at a time."""
+    timeout_s: Seconds = 10.0
+    """How long one delivery may take."""
     tls_ca: Path | None = None
     """Certificates in PEM to trust beside those of the system."""
 
@@ -402,6 +402,7 @@ class CommandConfig(HookKeys):
     max_runs: Annotated[int, Number, Field(ge=1, le=1000)] = 8
     """Programs at the same time; further events wait."""
     timeout_s: Seconds = 30.0
+    """How long one run may take."""
 
     @model_validator(mode="after")
     def runnable(self) -> Self:

@@ -45,9 +45,6 @@ class Delivery(Protocol):
             StreamctlError: it did not work.
         """
 
-    def close(self) -> None:
-        """Let go of what is open."""
-
 
 class Courier:
     """Implements :class:`streamctl.engine.hooks.Runner`."""
@@ -81,16 +78,13 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        try:
-            while True:
-                await self.queue.filled()
-                if self.delivery.batch_s:
-                    await self._gather()
-                pause_s = await self._deliver(self.queue.take(self.delivery.batch))
-                if pause_s:
-                    await self.clock.sleep(pause_s)
-        finally:
-            self.delivery.close()
+        while True:
+            await self.queue.filled()
+            if self.delivery.batch_s:
+                await self._gather()
+            pause_s = await self._deliver(self.queue.take(self.delivery.batch))
+            if pause_s:
+                await self.clock.sleep(pause_s)
 
     async def test(self, event: Event) -> str:
         """Deliver one event at once and alone; how it went, in words.

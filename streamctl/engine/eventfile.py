@@ -1,8 +1,8 @@
 """Appends events to a file, a line of JSON each.
 
-The file may be moved away at any time, as programs that rotate logs do: the next events go to a
-new one of the same name. Only whole lines are written: what a full disk took of a line is taken
-back.
+The file is opened anew for each batch, so it may be moved away at any time, as programs that
+rotate logs do: the next events go to a new one of the same name. Only whole lines are written:
+what a full disk took of a line is taken back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 """Lines that are written at once."""
+FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class EventFile:
@@ -35,7 +35,6 @@ class EventFile:
 
     def __init__(self, config: EventFileConfig) -> None:
         self.path = config.file
-        self._fd = -1
 
     @property
     def target(self) -> str:
@@ -48,38 +47,25 @@ class EventFile:
         Raises:
             StreamctlError: they can't be written; nothing of them stays.
         """
-        lines = "".join(f"{event.model_dump_json()}\n" for event in events).encode()
+        lines = "".join(f"{event.json_text}\n" for event in events).encode()
         try:
-            await to_thread.run_sync(partial(self._append, lines), abandon_on_cancel=True)
+            # Left where it is when the hook ends: a disk that hangs keeps nobody.
+            await to_thread.run_sync(partial(append, self.path, lines), abandon_on_cancel=True)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise StreamctlError(f"can't write `{self.path}`: {why}") from None
         return f"{len(lines)} bytes written"
 
-    def close(self) -> None:
-        """Close the file."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
 
-    def _append(self, lines: bytes) -> None:
-        self._follow()
-        size = os.fstat(self._fd).st_size
-        written = os.write(self._fd, lines)
+def append(path: str, lines: bytes) -> None:
+    """Write at the end of a file, all or nothing; blocks."""
+    fd = os.open(path, FLAGS, 0o640)
+    try:
+        size = os.fstat(fd).st_size
+        written = os.write(fd, lines)
         if written < len(lines):
-            if os.fstat(self._fd).st_size == size + written:
-                os.ftruncate(self._fd, size)
+            if os.fstat(fd).st_size == size + written:
+                os.ftruncate(fd, size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def _follow(self) -> None:
-        """Have the file open that bears the name now."""
-        if self._fd >= 0:
-            try:
-                found, ours = Path(self.path).stat(), os.fstat(self._fd)
-                if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
-                    return
-            except FileNotFoundError:
-                pass
-            self.close()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        self._fd = os.open(self.path, flags, 0o640)
+    finally:
+        os.close(fd)

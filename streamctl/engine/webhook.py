@@ -53,7 +53,7 @@ class Webhook:
         Raises:
             StreamctlError: not reachable, no answer in time, or one that is none of success.
         """
-        body = f"[{','.join(event.model_dump_json() for event in events)}]".encode()
+        body = f"[{','.join(event.json_text for event in events)}]".encode()
         headers = {
             "Content-Type": "application/json",
             NAME: self.config.name,
@@ -65,9 +65,6 @@ class Webhook:
             self._tls = await to_thread.run_sync(client_context, self.config.tls_ca)
         status = await post(self._to, body, headers, tls=self._tls, timeout_s=self.config.timeout_s)
         return f"answered {status}"
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def signature(body: bytes, secret: str) -> str:

@@ -31,7 +31,6 @@ class Receiver:
         self.told: list[int] = []
         self.open = anyio.Event()
         self.open.set()
-        self.closed = False
 
     async def deliver(self, events: Sequence[Event]) -> str:
         self.attempts.append([event.id for event in events])
@@ -40,9 +39,6 @@ class Receiver:
             raise self.error
         self.told += [event.id for event in events]
         return "fine"
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class World:
@@ -79,7 +75,6 @@ async def test_what_happens_is_delivered_at_once() -> None:
         await world.happen()
         assert world.receiver.attempts == [[1], [2]]
     assert world.courier.delivered == 2
-    assert world.receiver.closed
 
 
 async def test_what_happens_meanwhile_is_delivered_together() -> None:

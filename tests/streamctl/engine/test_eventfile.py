@@ -37,8 +37,6 @@ async def test_each_event_is_a_line(tmp_path: Path) -> None:
     await file.deliver([event(2), event(3)])
     await file.deliver([event(4)])
     assert read(path) == [event(number) for number in (1, 2, 3, 4)]
-    file.close()
-    file.close()
 
 
 @pytest.mark.parametrize("how", ["rename", "remove"])
@@ -53,7 +51,6 @@ async def test_a_file_that_was_moved_is_followed_by_a_new_one(tmp_path: Path, ho
     assert read(path) == [event(2)]
     if how == "rename":
         assert read(old) == [event(1)]
-    file.close()
 
 
 async def test_a_file_that_was_cut_is_gone_on_with(tmp_path: Path) -> None:
@@ -63,7 +60,6 @@ async def test_a_file_that_was_cut_is_gone_on_with(tmp_path: Path) -> None:
     os.truncate(path, 0)
     await file.deliver([event(2)])
     assert read(path) == [event(2)]
-    file.close()
 
 
 async def test_what_can_not_be_written_is_told(tmp_path: Path) -> None:
@@ -87,4 +83,3 @@ async def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.undo()
     await file.deliver([event(2)])
     assert read(path) == [event(1), event(2)]
-    file.close()
