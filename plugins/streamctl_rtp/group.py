@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from streamctl.errors import StreamctlError
-from streamctl.sdk.session import Action, Refusal, RefusalCode, Request
+from streamctl.sdk.session import Action, Refusal, RefusalCode, Request, Transit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,6 +139,11 @@ class Publication:
             found["tracks"] = self.intake.receiver.measure()
         return found | (self.losses.measure() if self.losses is not None else {})
 
+    def transit(self) -> Transit:
+        """What became of the packets."""
+        receiver = self.intake.receiver
+        return Transit() if receiver is None else Transit(receiver.came, receiver.lost)
+
     def end(self, error: Exception | None) -> None:
         """Close the session."""
         reason = str(error) if error is not None else "the sender has gone"
@@ -167,5 +172,5 @@ def publish(
             gate.close(session, error.message)
         gate.release(PROTOCOL, ip)
         return Refusal(RefusalCode.BUSY, error.message)
-    session.measure = found.measure
+    session.measure, session.transit = found.measure, found.transit
     return found

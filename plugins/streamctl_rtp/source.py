@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from streamctl.errors import ConnectionFailed
 from streamctl.net.udp import failure
 from streamctl.net.udp_socket import Reception
+from streamctl.sdk.session import Transit
 from streamctl_rtp import description
 from streamctl_rtp.address import place
 from streamctl_rtp.losses import Losses
@@ -32,7 +33,7 @@ TICK_S = 0.05
 
 
 class RtpSource:
-    """Implements :class:`streamctl.sdk.endpoints.Source`, ``Patient`` and ``Measured``."""
+    """Implements ``Source``, ``Patient``, ``Measured`` and ``Numbered`` of the SDK's endpoints."""
 
     duration_s = 0.0
     """A live stream has no length."""
@@ -97,6 +98,11 @@ class RtpSource:
             found["tracks"] = intake.receiver.measure()
         listener = self._inlet.losses if self._inlet is not None else None
         return found | (listener or self.losses).measure()
+
+    def transit(self) -> Transit:
+        """What became of the packets."""
+        receiver = self.intake.receiver if self.intake is not None else None
+        return Transit() if receiver is None else Transit(receiver.came, receiver.lost)
 
     def _intake(self, described: Sequence[Described]) -> Intake:
         self.intake = Intake(secrets.randbits(32), self.options.reorder_ms / 1000, described)

@@ -7,14 +7,16 @@ media goes on air, is decided elsewhere: see :mod:`~streamctl.engine.inputs`.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 
 from streamctl.config.model import PublishKeys
-from streamctl.engine.health import SOUND, Health
+from streamctl.engine.health import SOUND, Health, Reading
 from streamctl.errors import StreamctlError
-from streamctl.sdk.endpoints import Measured, Patient
+from streamctl.sdk.endpoints import Measured, Numbered, Patient
+from streamctl.sdk.session import Transit
 
 if TYPE_CHECKING:
     from streamctl.config.model import InputConfig
@@ -62,6 +64,20 @@ class Input:
         """What the protocol measures of the connection."""
         return {}
 
+    def transit(self) -> Transit:
+        """What became of packets that the protocol numbers."""
+        return Transit()
+
+    def reading(self) -> Reading:
+        """What the attempt under way has counted."""
+        if self.intake is None:
+            return Reading()
+        counted = self.intake.reading()
+        if counted.came:
+            return counted
+        transit = self.transit()
+        return replace(counted, came=transit.came, lost=transit.lost)
+
     def stop(self, reason: str) -> None:
         """End the attempt under way."""
 
@@ -104,6 +120,11 @@ class PullInput(Input):
         """What the source measures."""
         source: object = self.source
         return dict(source.measure()) if isinstance(source, Measured) else {}
+
+    def transit(self) -> Transit:
+        """What became of the source's packets."""
+        source: object = self.source
+        return source.transit() if isinstance(source, Numbered) else Transit()
 
     def prepare(self) -> None:
         """An attempt will be made, and may be stopped from now on."""
@@ -172,3 +193,7 @@ class Slot(Input):
     def measure(self) -> dict[str, object]:
         """What is measured of the publisher's connection."""
         return dict(self.session.measure()) if self.session is not None else {}
+
+    def transit(self) -> Transit:
+        """What became of the publisher's packets."""
+        return self.session.transit() if self.session is not None else Transit()

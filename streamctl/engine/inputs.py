@@ -301,7 +301,7 @@ class Inputs:
         if progress != one.progress and intake.last_packet is not None:
             one.progress = progress
             machine.heard(one.number, intake.last_packet)
-        one.health.sample(intake.reading(), now)
+        one.health.sample(one.reading(), now)
         complaint = one.health.judge(limits(self.stream.config), now)
         if complaint.words != one.complaint.words:
             if complaint.words and not one.complaint.words:

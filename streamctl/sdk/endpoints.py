@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from streamctl.media.packet import Format, Init
     from streamctl.sdk.lane import Cursor, EpochWriter, FanOut, Wire
-    from streamctl.sdk.session import Grant, Refusal, Request, Session
+    from streamctl.sdk.session import Grant, Refusal, Request, Session, Transit
 
 Address = tuple[str, int]
 """Host and port; the host is an IP address or a name, never with brackets."""
@@ -255,6 +255,14 @@ class Measured(Protocol):
 
     def measure(self) -> Mapping[str, object]:
         """What it has measured, JSON-ready, for the status of the input or the push."""
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A source whose packets are numbered, so that loss can be judged as that of MPEG-TS is."""
+
+    def transit(self) -> Transit:
+        """What became of them."""
 
 
 @runtime_checkable

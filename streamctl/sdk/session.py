@@ -98,6 +98,15 @@ class Grant:
     """What the stream's table says about the protocol, as the plugin's ``OutputOptions``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Transit:
+    """What became of numbered packets on their way; both numbers only grow, or begin anew."""
+
+    came: int = 0
+    lost: int = 0
+    """Packets that never came, or too late."""
+
+
 def nothing() -> Mapping[str, object]:
     """What a protocol tells that measures nothing of a connection."""
     return {}
@@ -133,6 +142,8 @@ class Session:
     """Why the session ended; empty while it is open."""
     measure: Callable[[], Mapping[str, object]] = nothing
     """Asks the protocol what it measures of the connection, JSON-ready."""
+    transit: Callable[[], Transit] = Transit
+    """Asks it what became of a publisher's packets, if these are numbered and not MPEG-TS."""
 
     @property
     def peer(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed, MediaError, RemoteProtocolError, StreamctlError
 from streamctl.media.rtp.receiver import Receiver
+from streamctl.sdk.session import Transit
 from streamctl_rtsp.client.carriage import Carriage, Wish
 from streamctl_rtsp.client.dialogue import described, play
 from streamctl_rtsp.client.keep_alive import keep_alive
@@ -36,7 +37,7 @@ ORDERED_LOOK_S = 0.25
 
 
 class RtspSource:
-    """Implements :class:`streamctl.sdk.endpoints.Source` and ``Measured``."""
+    """Implements :class:`streamctl.sdk.endpoints.Source`, ``Measured`` and ``Numbered``."""
 
     duration_s = 0.0
     """A live stream has no length."""
@@ -104,6 +105,11 @@ class RtspSource:
             kernel, ours = playing.carriage.losses()
             found |= {"kernel_drops": kernel, "overruns": ours}
         return found
+
+    def transit(self) -> Transit:
+        """What became of the packets."""
+        receiver = self.session.receiver if self.session is not None else None
+        return Transit() if receiver is None else Transit(receiver.came, receiver.lost)
 
     def _check(self, found: Described) -> None:
         """Tell what is left out.

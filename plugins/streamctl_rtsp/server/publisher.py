@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.errors import StreamctlError
 from streamctl.media.rtp.receiver import Receiver
+from streamctl.sdk.session import Transit
 from streamctl_rtsp.server.reply import Declined
 from streamctl_rtsp.server.udp_intake import UdpIntake
 from streamctl_rtsp.wire.message import Status
@@ -113,7 +114,7 @@ class Publisher:
             gate.close(session, error.message)
             raise
         self.session, self.receiver = session, receiver
-        session.measure = self.measure
+        session.measure, session.transit = self.measure, self.transit
         self.heard = self.ctx.clock.now()
         if self.offer.left_out:
             names = ", ".join(self.offer.left_out)
@@ -176,6 +177,11 @@ class Publisher:
     def measure(self) -> Mapping[str, object]:
         """What was counted of each track."""
         return {"tracks": self.receiver.measure()} if self.receiver is not None else {}
+
+    def transit(self) -> Transit:
+        """What became of the packets."""
+        receiver = self.receiver
+        return Transit() if receiver is None else Transit(receiver.came, receiver.lost)
 
     def paused(self) -> None:
         """Nothing: answers wait by themselves."""

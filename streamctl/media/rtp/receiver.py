@@ -150,6 +150,16 @@ class Receiver:
         return bool(heard) and all(channel.ended for channel in heard)
 
     @property
+    def came(self) -> int:
+        """Packets of access units since their sources began; MPEG-TS counts for itself."""
+        return sum(channel.order.tally.received for channel in self._timed)
+
+    @property
+    def lost(self) -> int:
+        """Packets of access units that never came in time."""
+        return sum(channel.order.tally.lost for channel in self._timed)
+
+    @property
     def deadline(self) -> float | None:
         """When :meth:`poll` has something to do; None = nothing waits."""
         found = [c.order.deadline for c in self.channels if c.order.deadline is not None]

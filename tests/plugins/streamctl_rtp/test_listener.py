@@ -13,6 +13,7 @@ from streamctl.errors import ConnectionFailed
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.rtcp import Bye, ReceiverReport, SenderReport, ntp_time
 from streamctl.net.clock import LoopClock
+from streamctl.sdk.session import Transit
 from streamctl.testing.clock import FakeClock
 from streamctl.testing.gate import BareContext
 from streamctl_rtp.listener import MAX_EARLY, MAX_UNPROVEN, REFUSED_S, Hall, RtpListener
@@ -83,6 +84,7 @@ def test_a_source_counts_once_two_packets_follow_each_other() -> None:
     world.media_from(name(), rtp(10), rtp(11))
     assert world.gate.writer.data == TS * 4
     assert session.measure()["tracks"]
+    assert session.transit() == Transit(), "MPEG-TS counts for itself"
 
 
 def test_a_stream_that_nobody_has_leaves_its_sender_out_for_a_while() -> None:

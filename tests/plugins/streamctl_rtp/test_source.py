@@ -13,7 +13,8 @@ from streamctl.errors import ConfigError, ConnectionFailed, MediaError, StaleEpo
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.rtcp import Bye, ReceiverReport, SenderReport, ntp_time
 from streamctl.net.clock import LoopClock
-from streamctl.sdk.endpoints import Measured, Patient
+from streamctl.sdk.endpoints import Measured, Numbered, Patient
+from streamctl.sdk.session import Transit
 from streamctl.sdk.url import StreamURL
 from streamctl_rtp.options import RtpInputOptions
 from streamctl_rtp.plugin import RtpPlugin
@@ -78,6 +79,7 @@ async def test_a_port_of_its_own_answers_its_sender(tmp_path: Path) -> None:
     writer = Writer()
     assert isinstance(source, Measured)
     assert isinstance(source, Patient)
+    assert isinstance(source, Numbered)
     assert source.measure() == {}
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media,
@@ -106,6 +108,7 @@ async def test_a_port_of_its_own_answers_its_sender(tmp_path: Path) -> None:
             track = found_tracks[0]
             assert (track["encoding"], track["packets"], track["lost"]) == ("MP2T", 5, 0)
             assert source.measure()["datagrams"] == 6
+            assert source.transit() == Transit(), "MPEG-TS counts for itself"
         await until(answered)
     first = rtcp.parse(found[0])[0]
     assert isinstance(first, ReceiverReport)

@@ -6,7 +6,9 @@ import anyio
 import pytest
 
 from streamctl.engine import causes as cause
+from streamctl.engine.health import Reading
 from streamctl.errors import ConnectionFailed, MediaError
+from streamctl.sdk.session import Transit
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, ScriptPlugin, gop
 
 if TYPE_CHECKING:
@@ -68,6 +70,34 @@ async def test_attempts_back_off_and_a_success_starts_over() -> None:
         tasks.cancel_scope.cancel()
     assert stream.epochs == 5
     assert list(stream.causes.active) == [cause.INPUT_ENDED]
+
+
+async def test_a_source_that_numbers_its_packets_tells_of_their_loss() -> None:
+    rig = Rig(ScriptPlugin(silent))
+    stream = rig.stream(url="script://x")
+    pull = stream.pull
+    assert pull is not None
+    assert pull.transit() == Transit()
+    assert pull.reading() == Reading()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run)
+        await settle(rig, 0.5)
+        assert pull.transit() == Transit()
+        pull.source = Numbers()
+        assert pull.reading() == Reading(came=90, lost=10)
+        tasks.cancel_scope.cancel()
+
+
+class Numbers:
+    """A source whose packets are numbered."""
+
+    duration_s = 0.0
+
+    async def run(self, out: EpochWriter) -> None:
+        await anyio.sleep_forever()
+
+    def transit(self) -> Transit:
+        return Transit(90, 10)
 
 
 @pytest.mark.parametrize("script", [unreadable, bug])

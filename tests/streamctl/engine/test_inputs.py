@@ -11,7 +11,7 @@ from streamctl.engine.ingest import PullInput, Slot
 from streamctl.engine.status import stream_status
 from streamctl.errors import NotFound, NotReady, StaleEpoch, StreamctlError
 from streamctl.media.packet import Kind
-from streamctl.sdk.session import Refusal
+from streamctl.sdk.session import Refusal, Transit
 from tests.streamctl.engine.studio import Pulls, Studio, at_work, entry, plays, silent, units
 
 pytestmark = pytest.mark.anyio
@@ -186,6 +186,25 @@ async def test_pictures_that_stop_while_bytes_flow_are_noticed() -> None:
             spare.second()
             await studio.pass_time(1)
         assert studio.on_air == 0
+
+
+async def test_packets_that_a_protocol_numbers_are_judged_when_they_are_lost() -> None:
+    studio = Studio(entry("publish:"), entry("publish:"), degrade=DegradeConfig(max_loss_pct=5))
+    async with at_work(studio):
+        main, spare = studio.arrive(), studio.arrive(2)
+        came = lost = 0
+        main.session.transit = lambda: Transit(came, lost)
+        for second in range(13):
+            came += 100 - (worse := 10 if second >= 8 else 1)
+            lost += worse
+            main.second()
+            spare.second()
+            await studio.pass_time(1)
+            assert studio.on_air == (second >= 12)
+        one = stream_status(studio.news).inputs[0]
+        assert 5 < one.loss_pct < 6
+        assert one.complaint.endswith("% lost, more than 5")
+        assert studio.states() == "degraded active"
 
 
 async def test_a_low_bit_rate_with_nothing_better_is_a_cause() -> None:

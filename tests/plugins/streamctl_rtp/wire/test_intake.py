@@ -100,6 +100,8 @@ def test_without_a_description_the_tracks_are_waited_for() -> None:
     assert [track.codec for track in out.announced] == ["h264", "g711u"]
     assert sum(one.track == 0 for one in out.packets) == 35
     assert sum(one.track == 1 for one in out.packets) == 35
+    assert intake.receiver is not None
+    assert (intake.receiver.came, intake.receiver.lost) == (35 + 4 + 35, 0)
 
 
 def test_mpegts_is_not_waited_for() -> None:

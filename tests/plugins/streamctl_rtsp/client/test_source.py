@@ -15,6 +15,7 @@ from streamctl.errors import (
     StaleEpoch,
 )
 from streamctl.media.packet import Codec, Kind
+from streamctl.sdk.endpoints import Numbered
 from tests.plugins.streamctl_rtsp.client.world import failure, pulling, source_of, until
 from tests.support.rtsp_camera import GOP, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
@@ -83,6 +84,9 @@ async def test_a_camera_is_pulled_whatever_it_says(camera: Camera, transport: st
             if camera.audio:
                 await until(lambda: len(pull.out.of(1)) > FEW // 2)
             assert pull.source.measure()["transport"] == transport
+            assert isinstance(pull.source, Numbered)
+            assert pull.source.transit().came >= FEW
+            assert pull.source.transit().lost == 0
         await until(lambda: server.methods()[-1] == "TEARDOWN")
     assert server.connections == 1
 

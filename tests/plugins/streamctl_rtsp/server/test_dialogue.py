@@ -194,6 +194,7 @@ async def test_a_publisher_records_into_an_epoch(world: RtspWorld) -> None:
         assert writer.packets[0].kind is Kind.KEY
         assert world.sessions[0].bytes_in > 1000
         assert "tracks" in world.sessions[0].measure()
+        assert world.sessions[0].transit().came == 59 + 57, "both tracks"
         world.clock.advance(5)
         client.read()
         assert {one.channel for one in client.frames} == {1, 3}, "reports about what came"

@@ -201,6 +201,7 @@ def test_loss_asks_for_a_picture_until_one_comes() -> None:
     receiver.poll(3.0)
     receiver.deliver(out, 3.0)
     assert out.dropped == 1
+    assert (receiver.came, receiver.lost) == (2, 1)
     assert requests(receiver, 3.0) == [PictureLoss(1, 7)]
     assert requests(receiver, 3.5) == []
     receiver.full_intra.add(0)
