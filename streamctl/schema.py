@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streamctl.hookstatus import HookCounters
 
 StreamState = Literal["stopped", "active", "degraded"]
+InputStateName = Literal["idle", "connecting", "active", "standby", "degraded", "stopped"]
 PushStateName = Literal["waiting", "starting", "active", "reconnecting", "failed", "done"]
 IngestState = Literal["connecting", "active", "paused", "error", "closed"]
 
@@ -101,7 +102,7 @@ class InputStatus(BaseModel):
     url: str = Field(description="secrets replaced by ***")
     kind: str
     role: Literal["input", "slate"] = "input"
-    status: Literal["idle", "connecting", "active", "standby", "degraded", "stopped"]
+    status: InputStateName
     on_air: bool = Field(False, description="a degraded input may be, if there is no better one")
     peer: str = Field("", description="ip:port of the publisher or upstream")
     bitrate_kbps: float = 0.0
@@ -451,6 +452,22 @@ class ConfigDocument:
 
 
 @dataclass(slots=True)
+class InputCounters:
+    """One input's numbers for a scrape."""
+
+    priority: int
+    role: str
+    state: InputStateName
+    on_air: bool
+    bitrate_bps: float
+    fps: float
+    loss_ratio: float
+    """Packets lost in the last 10 s, of all that were sent."""
+    attempts: int
+    """How often it was connected to."""
+
+
+@dataclass(slots=True)
 class PushCounters:
     """One destination's numbers for a scrape."""
 
@@ -485,6 +502,10 @@ class StreamCounters:
     fps: float = 0.0
     memory_bytes: int = 0
     """Bytes that the stream's lanes and outputs hold."""
+    switches: dict[str, int] = field(default_factory=dict)
+    """How often an input went on air, by every reason that there is."""
+    inputs: list[InputCounters] = field(default_factory=list)
+    """In order of priority."""
     pushes: list[PushCounters] = field(default_factory=list)
 
 

@@ -13,10 +13,10 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from streamctl import __version__
-from streamctl.schema import PushStateName
+from streamctl.schema import InputStateName, PushStateName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streamctl.api.control import Control
     from streamctl.hookstatus import HookCounters
@@ -40,6 +40,14 @@ STREAM_METRICS = (
     ("memory_bytes", "gauge", "Bytes that the stream's lanes and segments hold.", "memory_bytes"),
 )
 """Name after ``streamctl_stream_``, type, help and the counter that each shows."""
+INPUT_METRICS = (
+    ("on_air", "gauge", "Whether viewers see this input.", "on_air"),
+    ("bitrate_bps", "gauge", "Bits per second over the last 3 s.", "bitrate_bps"),
+    ("fps", "gauge", "Video frames per second over the last 3 s.", "fps"),
+    ("loss_ratio", "gauge", "Part of the packets lost in the last 10 s.", "loss_ratio"),
+    ("attempts", "counter", "Times the input was connected to.", "attempts"),
+)
+"""The same after ``streamctl_input_``."""
 PUSH_METRICS = (
     ("bytes_sent", "counter", "Bytes sent to the destination.", "bytes_sent"),
     ("packets_sent", "counter", "Packets sent to the destination.", "packets_sent"),
@@ -54,6 +62,7 @@ HOOK_METRICS = (
     ("queue", "gauge", "Events that wait.", "queue"),
 )
 """The same after ``streamctl_hook_``."""
+INPUT_STATES = get_args(InputStateName)
 PUSH_STATES = get_args(PushStateName)
 
 
@@ -121,6 +130,7 @@ class ServerCollector(Collector):
             refused.add_sample("streamctl_api_refused_total", {"status": str(status)}, count)
         yield refused
         yield from stream_families(counters.streams)
+        yield from input_families(counters.streams)
         yield from push_families(counters.streams)
         yield from hook_families(counters.hooks)
 
@@ -164,13 +174,30 @@ def pairs(
 def stream_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
     """The families that have one sample per stream."""
     labelled = [({"stream": stream.code}, stream) for stream in streams]
-    for suffix, kind, summary, attribute in STREAM_METRICS:
-        name = f"streamctl_stream_{suffix}"
-        metric = Metric(name, summary, kind)
-        sample = sample_name(name, kind)
-        for labels, stream in labelled:
-            metric.add_sample(sample, labels, float(getattr(stream, attribute)))
-        yield metric
+    yield from attributes("streamctl_stream", STREAM_METRICS, labelled)
+
+
+def input_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
+    """The families that have samples per input, which is named by its priority."""
+    known = list(streams)
+    switches = Metric("streamctl_stream_switches", "Times an input went on air.", "counter")
+    for stream in known:
+        for reason, count in stream.switches.items():
+            labels = {"stream": stream.code, "reason": reason}
+            switches.add_sample("streamctl_stream_switches_total", labels, count)
+    yield switches
+    labelled = [
+        ({"stream": stream.code, "input": str(one.priority), "role": one.role}, one)
+        for stream in known
+        for one in stream.inputs
+    ]
+    states = Metric("streamctl_input_state", "State of the input: 1 = this one.", "gauge")
+    for labels, one in labelled:
+        for state in INPUT_STATES:
+            value = float(one.state == state)
+            states.add_sample("streamctl_input_state", {**labels, "state": state}, value)
+    yield states
+    yield from attributes("streamctl_input", INPUT_METRICS, labelled)
 
 
 def push_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
@@ -186,24 +213,27 @@ def push_families(streams: Iterable[StreamCounters]) -> Iterable[Metric]:
             value = float(push.state == state)
             states.add_sample("streamctl_push_state", {**labels, "state": state}, value)
     yield states
-    for suffix, kind, summary, attribute in PUSH_METRICS:
-        name = f"streamctl_push_{suffix}"
-        metric = Metric(name, summary, kind)
-        for labels, push in labelled:
-            value = float(getattr(push, attribute))
-            metric.add_sample(sample_name(name, kind), labels, value)
-        yield metric
+    yield from attributes("streamctl_push", PUSH_METRICS, labelled)
 
 
 def hook_families(hooks: Iterable[HookCounters]) -> Iterable[Metric]:
     """The families that have one sample per hook."""
-    known = list(hooks)
-    for suffix, kind, summary, attribute in HOOK_METRICS:
-        name = f"streamctl_hook_{suffix}"
+    labelled = [({"hook": hook.name}, hook) for hook in hooks]
+    yield from attributes("streamctl_hook", HOOK_METRICS, labelled)
+
+
+def attributes(
+    prefix: str,
+    metrics: Iterable[tuple[str, str, str, str]],
+    labelled: Sequence[tuple[Mapping[str, str], object]],
+) -> Iterable[Metric]:
+    """A family for each attribute of labelled things, after the tables at the top."""
+    for suffix, kind, summary, attribute in metrics:
+        name = f"{prefix}_{suffix}"
         metric = Metric(name, summary, kind)
-        for hook in known:
-            value = float(getattr(hook, attribute))
-            metric.add_sample(sample_name(name, kind), {"hook": hook.name}, value)
+        sample = sample_name(name, kind)
+        for labels, one in labelled:
+            metric.add_sample(sample, dict(labels), float(getattr(one, attribute)))
         yield metric
 
 

@@ -63,6 +63,8 @@ class Failover:
         """Whom an operator wants on air; he stays as long as he is sound."""
         self.switches: deque[Switch] = deque(maxlen=SWITCHES)
         """The newest first."""
+        self.switched = dict.fromkeys(Reason, 0)
+        """How often an input went on air, by reason."""
         self.exhausted = False
         self.wanted = True
         """Whether anybody wants what is pulled; else nothing is connected to."""
@@ -361,6 +363,7 @@ class Failover:
         self._last_priority = self.priority(one)
         one.heard_at = max(one.heard_at, now)
         one.added = False
+        self.switched[reason] += 1
         self.switches.appendleft(Switch(now, before, self._last_priority, reason, detail))
         self._out.append(SwitchTo(one.spec.id, reason, detail))
 

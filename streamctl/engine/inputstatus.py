@@ -9,7 +9,7 @@ from streamctl.engine.events import rfc3339
 from streamctl.engine.transportstatus import transport_status
 from streamctl.media.codecs import codec_string
 from streamctl.media.packet import Media
-from streamctl.schema import InputStatus, SwitchStatus, TrackStatus
+from streamctl.schema import InputCounters, InputStatus, SwitchStatus, TrackStatus
 
 if TYPE_CHECKING:
     from streamctl.engine.epoch import Epoch
@@ -35,6 +35,21 @@ def switches_status(stream: Stream) -> list[SwitchStatus]:
         )
         for switch in stream.inputs.machine.switches
     ]
+
+
+def input_counters(stream: Stream, place: int, one: Input) -> InputCounters:
+    """Plain numbers of an input for a scrape."""
+    status = input_status(stream, place, one)
+    return InputCounters(
+        priority=place,
+        role=status.role,
+        state=status.status,
+        on_air=status.on_air,
+        bitrate_bps=status.bitrate_kbps * 1000,
+        fps=status.fps,
+        loss_ratio=status.loss_pct / 100,
+        attempts=one.attempts,
+    )
 
 
 def input_status(stream: Stream, place: int, one: Input) -> InputStatus:

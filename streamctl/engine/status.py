@@ -10,6 +10,7 @@ from streamctl.engine.events import rfc3339
 from streamctl.engine.inputstatus import (
     declared,
     frame_rate,
+    input_counters,
     inputs_status,
     payload,
     switches_status,
@@ -146,6 +147,8 @@ def counters(stream: Stream) -> StreamCounters:
         bitrate_bps=bits,
         fps=frame_rate(epoch),
         memory_bytes=held(stream),
+        switches={reason.value: n for reason, n in stream.inputs.machine.switched.items()},
+        inputs=[input_counters(stream, n, one) for n, one in enumerate(stream.inputs.order)],
         pushes=[push_counters(push) for push in stream.pushes],
     )
 

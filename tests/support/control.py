@@ -15,6 +15,7 @@ from streamctl.schema import (
     ConfigReport,
     Event,
     Health,
+    InputCounters,
     InputStatus,
     MediaStatus,
     OutputStatus,
@@ -174,6 +175,8 @@ class FakeControl:
                     on_air=one.media.epoch > 0,
                     bytes_received=1000,
                     viewers=2,
+                    switches={"initial": 1, "error": 2},
+                    inputs=[InputCounters(0, "input", "active", True, 2e6, 25.0, 0.01, 3)],
                     pushes=[PushCounters("yt", "active", 500, 5, 0, 1)],
                 )
                 for code, one in self.all_streams.items()
@@ -247,7 +250,19 @@ class FakeConfiguration:
     async def reload(self) -> Plan:
         return self.plan("reload", "news", {}, dry_run=False)
 
-    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
+    async def put_stream(
+        self,
+        code: str,
+        document: Mapping[str, object],
+        *,
+        dry_run: bool,
+        expected: str = "",
+        new: bool = False,
+    ) -> Plan:
+        if expected not in ("", "v1"):
+            raise Conflict("the configuration was changed since it was read", hint="read it again")
+        if new and code in self.control.all_streams:
+            raise Conflict(f"there is a stream `{code}` already", hint="`stream set` changes it")
         if "inputs" not in document:
             raise ConfigError("a stream needs inputs", hint="add `inputs`", key="inputs")
         return self.plan("put", code, document, dry_run=dry_run)

@@ -7,13 +7,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamctl.api.metrics import (
     HOOK_METRICS,
+    INPUT_METRICS,
     PUSH_METRICS,
     STREAM_METRICS,
     Families,
     ServerCollector,
 )
 from streamctl.hookstatus import HookCounters
-from streamctl.schema import PushCounters, StreamCounters
+from streamctl.schema import InputCounters, PushCounters, StreamCounters
 from tests.support.control import FakeControl
 
 
@@ -32,6 +33,13 @@ def test_the_exposition_parses_and_holds_the_counters() -> None:
     assert read["streamctl_stream_on_air", news] == 1
     assert read["streamctl_stream_on_air", frozenset({("stream", "sport")})] == 0
     assert read["streamctl_stream_viewers", news] == 2
+    errors = frozenset({("stream", "news"), ("reason", "error")})
+    assert read["streamctl_stream_switches_total", errors] == 2
+    state = {("stream", "news"), ("input", "0"), ("role", "input")}
+    assert read["streamctl_input_state", frozenset({*state, ("state", "active")})] == 1
+    assert read["streamctl_input_state", frozenset({*state, ("state", "degraded")})] == 0
+    assert read["streamctl_input_on_air", frozenset(state)] == 1
+    assert read["streamctl_input_attempts_total", frozenset(state)] == 3
     state = {("stream", "news"), ("push", "yt")}
     assert read["streamctl_push_state", frozenset({*state, ("state", "active")})] == 1
     assert read["streamctl_push_state", frozenset({*state, ("state", "failed")})] == 0
@@ -61,7 +69,10 @@ def test_openmetrics_parses_with_its_strict_parser() -> None:
 
 def test_every_counter_of_a_stream_is_shown() -> None:
     shown = {attribute for *_, attribute in STREAM_METRICS}
-    assert shown == set(StreamCounters.__dataclass_fields__) - {"code", "pushes"}
+    beside = {"code", "switches", "inputs", "pushes"}
+    assert shown == set(StreamCounters.__dataclass_fields__) - beside
+    shown = {attribute for *_, attribute in INPUT_METRICS}
+    assert shown == set(InputCounters.__dataclass_fields__) - {"priority", "role", "state"}
     shown = {attribute for *_, attribute in PUSH_METRICS}
     assert shown == set(PushCounters.__dataclass_fields__) - {"name", "state"}
     shown = {attribute for *_, attribute in HOOK_METRICS}

@@ -8,7 +8,7 @@ from streamctl.config.model import DegradeConfig
 from streamctl.engine import causes as cause
 from streamctl.engine.choice import State
 from streamctl.engine.ingest import PullInput, Slot
-from streamctl.engine.status import stream_status
+from streamctl.engine.status import counters, stream_status
 from streamctl.errors import NotFound, NotReady, StaleEpoch, StreamctlError
 from streamctl.media.packet import Kind
 from streamctl.sdk.session import Refusal, Transit
@@ -48,6 +48,13 @@ async def test_the_history_and_the_events_tell_what_happened() -> None:
         assert (document.switches[0].before, document.switches[0].after) == (0, 1)
         assert document.inputs[1].last_switch_at == document.switches[0].at
         assert document.inputs[0].errors == ["killed"]
+        numbers = counters(studio.news)
+        assert {why for why, count in numbers.switches.items() if count} == {"initial", "error"}
+        assert "timeout" in numbers.switches
+        assert [(one.state, one.on_air) for one in numbers.inputs] == [
+            ("idle", False),
+            ("active", True),
+        ]
         assert "input.failover" in studio.types()
 
 
