@@ -99,7 +99,7 @@ async def run(command: Sequence[str], event: Event, further: Mapping[str, str]) 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(listen, kept, tail, heard)
                 await anyio.wait_readable(ended)
-                # One that left the group, and can't be found any more, may hold the output open.
+                # One that the server may not kill may hold the output open.
                 with anyio.move_on_after(REAP_S):
                     await heard.wait()
                 tasks.cancel_scope.cancel()

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from streamctl.engine.program import VALUE_BYTES, Ended, environment, last_line, run
+from streamctl.engine.program import LEASH, VALUE_BYTES, Ended, environment, last_line, run
 from streamctl.schema import Event
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +129,36 @@ async def test_what_a_program_leaves_behind_is_ended(tmp_path: Path) -> None:
     with anyio.fail_after(10):
         await run(["sh", "-c", f"sleep 300 & echo $! > {path}"], EVENT, {})
     await gone(int(path.read_text()))
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_session_of_its_own_is_no_escape(tmp_path: Path, cancelled: bool) -> None:
+    path = tmp_path / "pids"
+    away = f"setsid sh -c 'nohup sleep 300 & echo $$ $! > {path}; wait' & "
+    until = f"while ! test -s {path}; do sleep 0.01; done"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, ["sh", "-c", away + ("wait" if cancelled else until)], EVENT, {})
+        pids = [int(pid) for pid in (await appeared(path)).split()]
+        if cancelled:
+            tasks.cancel_scope.cancel()
+    assert [alive(pid) for pid in pids] == [False, False]
+
+
+async def test_orphans_that_end_are_no_zombies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = tmp_path / "leash.py"
+    quick.write_text(LEASH.read_text().replace("LOOK_MS = 5000", "LOOK_MS = 10"))
+    monkeypatch.setattr("streamctl.engine.program.LEASH", quick)
+    path = tmp_path / "pid"
+    script = f"(sh -c 'echo $$ > {path}' &); sleep 300"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, ["sh", "-c", script], EVENT, {})
+        orphan = Path(f"/proc/{await appeared(path)}")
+        with anyio.fail_after(10):
+            while orphan.exists():
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
 
 
 SERVER = """
