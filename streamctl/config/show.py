@@ -19,6 +19,7 @@ from streamctl.config.faults import SECRET_KEYS, dotted, mentions
 from streamctl.config.lines import scanned
 from streamctl.config.load import BOM
 from streamctl.errors import ConfigError, StreamctlError
+from streamctl.sdk.secret import HIDDEN
 from streamctl.sdk.url import SECRET_QUERY, StreamURL
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from streamctl.config.model import Config
     from streamctl.registry import Registry
 
-HIDDEN = "***"
 ELSEWHERE = ("env:", "file:")
 """Secrets that are not in the text."""
 LOGIN = re.compile(r"(://[^\s/\"'@:]*:)[^\s/\"'@]+@")
@@ -152,12 +152,16 @@ def hidden(text: str, names: frozenset[str]) -> str:
     body = text.removeprefix(BOM)
     for one in reversed(list(secrets(body, names))):
         body = body[: one.span.start] + value_text(one.shown) + body[one.span.end :]
-    # Comments say such things, too.
+    return blotted(body, names)
+
+
+def blotted(text: str, names: frozenset[str]) -> str:
+    """Any text without what looks like a secret: comments say such things, too."""
     words = "|".join(map(re.escape, sorted(names)))
-    body = re.sub(rf"(\b(?:{words})\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*')", blot, body)
+    text = re.sub(rf"(\b(?:{words})\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*')", blot, text)
     queries = "|".join(map(re.escape, sorted(SECRET_QUERY)))
-    body = re.sub(rf"([?&](?:{queries})=)[^\s&\"'#]+", rf"\1{HIDDEN}", body)
-    return LOGIN.sub(rf"\1{HIDDEN}@", body)
+    text = re.sub(rf"([?&](?:{queries})=)[^\s&\"'#]+", rf"\1{HIDDEN}", text)
+    return LOGIN.sub(rf"\1{HIDDEN}@", text)
 
 
 def blot(found: re.Match[str]) -> str:
@@ -183,7 +187,7 @@ def restored(text: str, before: str, names: frozenset[str]) -> str:
     replacements: list[tuple[Span, str]] = []
     for path, span in scanned(body).values.items():
         value = value_at(data, path)
-        if not isinstance(value, str) or HIDDEN not in value:
+        if not isinstance(value, str) or not stands_for_a_secret(path, value, names):
             continue
         place = tuple(part for part in path if not isinstance(part, int)), value
         candidates = known.get(place, set())
@@ -199,6 +203,14 @@ def restored(text: str, before: str, names: frozenset[str]) -> str:
     for span, written in sorted(replacements, key=lambda one: one[0].start, reverse=True):
         body = body[: span.start] + written + body[span.end :]
     return mark + body
+
+
+def stands_for_a_secret(path: Path, value: str, names: frozenset[str]) -> bool:
+    """Whether something else in the place of ``***`` would be hidden."""
+    if HIDDEN not in value:
+        return False
+    other = value.replace(HIDDEN, "other")
+    return blotted(shown_as(path, other, names), names) != other
 
 
 def same_neighbours(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 65_536
 """A key is a line; a larger file is a wrong path."""
+HIDDEN = "***"
+"""Shown in the place of secrets, so it is none: who copies what was shown must not rely on it."""
 HASHED = "sha256:"
 """Begins a secret that is written as its sum."""
 
@@ -30,7 +32,7 @@ def resolve(text: str, environ: Mapping[str, str]) -> str:
     """The secret that ``text`` stands for.
 
     Raises:
-        ValueError: the variable is not set, the file can't be read, or it is empty.
+        ValueError: the variable is not set, the file can't be read, it is empty, or hidden.
     """
     if text.startswith("env:"):
         name = text.removeprefix("env:")
@@ -44,6 +46,8 @@ def resolve(text: str, environ: Mapping[str, str]) -> str:
         secret, origin = text, "it"
     if not secret:
         raise ValueError(f"{origin} is empty")
+    if secret == HIDDEN:
+        raise ValueError(f"`{HIDDEN}` only stands for a secret: write the secret itself")
     return secret
 
 
