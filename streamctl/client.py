@@ -145,10 +145,17 @@ class Client:
         body: Mapping[str, object] | None = None,
         dry_run: bool = False,
     ) -> Plan:
-        """Add, change, remove a stream by ``method``, or POST what to ``do``."""
+        """Replace, change, remove a stream by ``method``, or POST what to ``do``."""
         path = f"/api/v1/streams/{in_path(code)}" + (f"/{do}" if do else "")
         query = "?dry_run=1" if dry_run else ""
         return await self.call(method, path + query, Plan, body=body or {})
+
+    async def add_stream(
+        self, code: str, body: Mapping[str, object], *, dry_run: bool = False
+    ) -> Plan:
+        """Add a stream; it takes no other's place."""
+        path = f"/api/v1/streams/{in_path(code)}?new=1&dry_run={int(dry_run)}"
+        return await self.call("PUT", path, Plan, body=body)
 
     async def plugins(self) -> list[PluginStatus]:
         """The plugins that the server has installed."""

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from streamctl.api.operation import Operation, Parameter
-from streamctl.api.requests import answer, configuration, is_dry_run, text_body
-from streamctl.api.streams import DRY_RUN
+from streamctl.api.operation import Operation
+from streamctl.api.requests import (
+    answer,
+    configuration,
+    expected_version,
+    is_dry_run,
+    text_body,
+)
+from streamctl.api.streams import DRY_RUN, IF_MATCH
 from streamctl.schema import ConfigReport, Plan
 
 if TYPE_CHECKING:
@@ -35,10 +41,9 @@ async def get_resolved(request: Request) -> Response:
 async def put_config(request: Request) -> Response:
     """``PUT /api/v1/config``."""
     dry_run = is_dry_run(request)
-    expected = request.headers.get("if-match", "").strip('"')
     text = await text_body(request)
     plan = await configuration(request).put(
-        text, expected="" if expected == "*" else expected, dry_run=dry_run
+        text, expected=expected_version(request), dry_run=dry_run
     )
     return answer(plan)
 
@@ -73,10 +78,7 @@ OPERATIONS = (
         "Replace the configuration",
         put_config,
         Plan,
-        parameters=(
-            DRY_RUN,
-            Parameter("If-Match", "the ETag of the configuration that is replaced", "header"),
-        ),
+        parameters=(DRY_RUN, IF_MATCH),
         body=TEXT,
         body_type=TOML,
         errors={

@@ -65,12 +65,20 @@ class ConfigControl(Protocol):
             Unsupported: there is no file.
         """
 
-    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
-        """Add or replace a stream.
+    async def put_stream(
+        self,
+        code: str,
+        document: Mapping[str, object],
+        *,
+        dry_run: bool,
+        expected: str = "",
+        new: bool = False,
+    ) -> Plan:
+        """Add or replace a stream; ``new`` only adds one, ``expected`` as in :meth:`put`.
 
         Raises:
             ConfigError: the document is refused as the same table in a file would be.
-            Conflict: the file has changed since it was read.
+            Conflict: the file has changed since it was read, or there is such a stream.
         """
 
     async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:

@@ -70,6 +70,15 @@ def is_dry_run(request: Request) -> bool:
     return flag(request, "dry_run")
 
 
+def expected_version(request: Request) -> str:
+    """The version that ``If-Match`` names; empty = any.
+
+    Proxies that compress make a weak one of it.
+    """
+    version = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    return "" if version == "*" else version
+
+
 def flag(request: Request, name: str, *, default: bool = False) -> bool:
     """A parameter that says yes or no.
 

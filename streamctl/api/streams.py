@@ -12,6 +12,8 @@ from streamctl.api.requests import (
     answer,
     configuration,
     control,
+    expected_version,
+    flag,
     is_dry_run,
     json_object,
     stream_code,
@@ -68,7 +70,14 @@ async def put_stream(request: Request) -> Response:
     dry_run = is_dry_run(request)
     document = await json_object(request)
     code = stream_code(request)
-    return answer(await configuration(request).put_stream(code, document, dry_run=dry_run))
+    plan = await configuration(request).put_stream(
+        code,
+        document,
+        dry_run=dry_run,
+        expected=expected_version(request),
+        new=flag(request, "new"),
+    )
+    return answer(plan)
 
 
 async def patch_stream(request: Request) -> Response:
@@ -132,6 +141,8 @@ async def list_plugins(request: Request) -> Response:
 
 
 DRY_RUN = Parameter("dry_run", "answer the plan and change nothing", choices=("0", "1"))
+IF_MATCH = Parameter("If-Match", "the ETag of the configuration that is changed", "header")
+NEW = Parameter("new", "only add a stream, take no other's place", choices=("0", "1"))
 INVALID = "not valid, as the same table in a file would be"
 CHANGED = "the file was changed since the server read it"
 NO_STREAM = {404: "no stream has this code"}
@@ -169,9 +180,13 @@ OPERATIONS = (
         "Add or replace a stream",
         put_stream,
         Plan,
-        parameters=(DRY_RUN,),
+        parameters=(DRY_RUN, NEW, IF_MATCH),
         body="the keys of a `[streams.CODE]` table",
-        errors={400: INVALID, 409: CHANGED, 413: "too large"},
+        errors={
+            400: INVALID,
+            409: f"{CHANGED}, is not of that ETag, or has such a stream",
+            413: "too large",
+        },
     ),
     Operation(
         "PATCH",

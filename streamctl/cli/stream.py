@@ -62,28 +62,12 @@ async def change(
 
     client = Client(server, timeout_s=CHANGE_TIMEOUT_S)
     if action == "add":
-        await refuse_known(client, code)
-        return await client.change_stream("PUT", code, body=patch, dry_run=dry_run)
+        return await client.add_stream(code, patch, dry_run=dry_run)
     if action == "set":
         return await client.change_stream("PATCH", code, body=patch, dry_run=dry_run)
     if action == "remove":
         return await client.change_stream("DELETE", code, dry_run=dry_run)
     return await client.change_stream("POST", code, do=action, dry_run=dry_run)
-
-
-async def refuse_known(client: Any, code: str) -> None:
-    """Take no new stream for one that is there.
-
-    Raises:
-        Conflict: it is.
-    """
-    from streamctl.errors import Conflict, NotFound
-
-    try:
-        await client.stream(code)
-    except NotFound:
-        return
-    raise Conflict(f"there is a stream `{code}` already", hint="`stream set` changes it")
 
 
 def read(words: Sequence[str]) -> dict[str, Any]:

@@ -124,25 +124,38 @@ class Configuration:
             StreamctlError: the text can't be taken; nothing has changed.
         """
         async with self._turn:
-            if expected and expected != (await self.document()).version:
-                raise Conflict(
-                    "the configuration was changed since it was read", hint="read it again"
-                )
-            return await self._change(await self._restored(text), dry_run=dry_run)
+            await self._expect(expected)
+            if self.file is not None and not dry_run:
+                await to_thread.run_sync(self.file.check_unchanged)
+            return await self._change(await self._restored(text), dry_run=dry_run, whole=True)
 
-    async def put_stream(self, code: str, document: Mapping[str, object], *, dry_run: bool) -> Plan:
-        """Add or replace a stream.
+    async def put_stream(
+        self,
+        code: str,
+        document: Mapping[str, object],
+        *,
+        dry_run: bool,
+        expected: str = "",
+        new: bool = False,
+    ) -> Plan:
+        """Add or replace a stream; ``new`` only adds one, ``expected`` as in :meth:`put`.
 
         Raises:
-            Conflict: the file has changed since it was read.
+            Conflict: the file has changed since it was read, or there is such a stream.
             StreamctlError: the stream can't be as the document says; nothing has changed.
         """
-        self._editable(code)
-        if self.file is None:
+        async with self._turn:
+            self._editable(code)
+            await self._expect(expected)
+            if new and code in self._streams:
+                raise Conflict(
+                    f"there is a stream `{code}` already", hint="`stream set` changes it"
+                )
+            if self.file is not None:
+                return await self._edit(code, lambda table: dict(document), dry_run=dry_run)
             refuse_reach({}, document)
             stream = read_document(code, document, self.host.config, self.host.registry)
-            return await self._change_streams({**self._streams, code: stream}, dry_run=dry_run)
-        return await self._edit(code, lambda table: dict(document), dry_run=dry_run)
+            return await self._live({**self._streams, code: stream}, dry_run=dry_run)
 
     async def patch_stream(self, code: str, patch: Mapping[str, object], *, dry_run: bool) -> Plan:
         """Change some keys of a stream: null removes one, tables are merged.
@@ -152,16 +165,17 @@ class Configuration:
             Conflict: the file has changed since it was read.
             StreamctlError: the stream can't be like that; nothing has changed.
         """
-        self._known(code)
-        if self.file is not None:
-            return await self._edit(code, lambda table: merged(table, patch), dry_run=dry_run)
-        if set(patch) - {"disabled"} or not isinstance(patch.get("disabled", False), bool):
-            raise Unsupported(
-                "without a file, a stream is replaced as a whole",
-                hint="send all its keys with PUT",
-            )
-        stream = self._streams[code].model_copy(update=dict(patch))
-        return await self._change_streams({**self._streams, code: stream}, dry_run=dry_run)
+        async with self._turn:
+            self._known(code)
+            if self.file is not None:
+                return await self._edit(code, lambda table: merged(table, patch), dry_run=dry_run)
+            if set(patch) - {"disabled"} or not isinstance(patch.get("disabled", False), bool):
+                raise Unsupported(
+                    "without a file, a stream is replaced as a whole",
+                    hint="send all its keys with PUT",
+                )
+            stream = self._streams[code].model_copy(update=dict(patch))
+            return await self._live({**self._streams, code: stream}, dry_run=dry_run)
 
     async def delete_stream(self, code: str, *, dry_run: bool) -> Plan:
         """Remove a stream.
@@ -170,11 +184,12 @@ class Configuration:
             NotFound: no stream has this code.
             Conflict: the file has changed since it was read.
         """
-        self._known(code)
-        if self.file is not None:
-            return await self._edit(code, lambda table: None, dry_run=dry_run)
-        streams = {known: one for known, one in self._streams.items() if known != code}
-        return await self._change_streams(streams, dry_run=dry_run)
+        async with self._turn:
+            self._known(code)
+            if self.file is not None:
+                return await self._edit(code, lambda table: None, dry_run=dry_run)
+            streams = {known: one for known, one in self._streams.items() if known != code}
+            return await self._live(streams, dry_run=dry_run)
 
     async def restart_stream(self, code: str, *, dry_run: bool) -> Plan:
         """Start a running stream anew, with its resolved configuration.
@@ -183,14 +198,15 @@ class Configuration:
             NotFound: no stream has this code.
             Conflict: it is disabled.
         """
-        self._known(code)
-        if self._streams[code].disabled:
-            raise Conflict(f"stream `{code}` is disabled", hint="enable it")
-        if dry_run:
-            step = PlanStep(stream=code, action="restart", reason="asked for", notices=EVERYBODY)
-            return Plan(steps=[step])
         async with self._turn:
-            return await self.host.restart(code)
+            if not self.host.made_of(code):
+                self._known(code)
+                if self._streams[code].disabled:
+                    raise Conflict(f"stream `{code}` is disabled", hint="enable it")
+            if not dry_run:
+                return await self.host.restart(code)
+        step = PlanStep(stream=code, action="restart", reason="asked for", notices=EVERYBODY)
+        return Plan(steps=[step])
 
     @property
     def _streams(self) -> Mapping[str, StreamConfig]:
@@ -261,54 +277,76 @@ class Configuration:
             return text
 
     def _refuse_emptied(self, config: Config) -> None:
-        """Take no file without streams for the wish to stop all of them.
+        """Take no text without streams for the wish to stop all of them.
 
         Raises:
             ConfigError: nothing would be left of what is running.
         """
-        if self._streams and not config.streams:
-            raise ConfigError(
-                "the file has no streams but the server does: it looks truncated, "
-                "so all go on; to stop them on purpose, set `disabled = true` in each, "
-                "or restart the server",
-                file=str(self._file().path),
-            )
+        now = self.host.config
+        if config.streams or not (now.streams or (now.templates and not config.templates)):
+            return
+        raise ConfigError(
+            "the file has no streams but the server does: it looks truncated, "
+            "so all go on; to stop them on purpose, set `disabled = true` in each, "
+            "or restart the server",
+            file="" if self.file is None else str(self.file.path),
+        )
+
+    async def _expect(self, version: str) -> None:
+        """Go on only in place of that version, if there is one.
+
+        Raises:
+            Conflict: there is another one by now.
+        """
+        if version and version != (await self.document()).version:
+            raise Conflict("the configuration was changed since it was read", hint="read it again")
 
     async def _edit(
         self, code: str, change: Callable[[Table], Table | None], *, dry_run: bool
     ) -> Plan:
         """Change the table of one stream in the file."""
         file = self._file()
-        async with self._turn:
-            await to_thread.run_sync(file.check_unchanged)
-            text = await to_thread.run_sync(changed, file.text, code, change)
-            return await self._change(text, dry_run=dry_run)
+        await to_thread.run_sync(file.check_unchanged)
+        text = await to_thread.run_sync(changed, file.text, code, change)
+        return await self._change(await self._restored(text), dry_run=dry_run)
 
-    async def _change(self, text: str, *, dry_run: bool) -> Plan:
+    async def _change(self, text: str, *, dry_run: bool, whole: bool = False) -> Plan:
         config = await self._parse(text)
+        if whole:
+            self._refuse_emptied(config)
         written = "" if self.file is None else self.file.text
         await to_thread.run_sync(check_reach, written, text)
         if dry_run:
             return self.host.plan(config)
-        if self.file is None or text == self.file.text:
+        if self.file is None or text == written:
             return await self.host.apply(config)
-        before = self.file.text
         # Shielded: a caller that goes away must not leave the two apart.
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self.file.replace, text)
             log.info("configuration written: %s", self.file.path)
             try:
                 plan = await self.host.apply(config)
-            except BaseException:
-                await to_thread.run_sync(self.file.replace, before)
-                log.warning("configuration taken back: %s", self.file.path)
+            except BaseException as error:
+                await self._take_back(self.file, written, error)
                 raise
         return plan
 
-    async def _change_streams(self, streams: Mapping[str, StreamConfig], *, dry_run: bool) -> Plan:
-        async with self._turn:
-            config = self.host.config.model_copy(update={"streams": streams})
-            return self.host.plan(config) if dry_run else await self.host.apply(config)
+    async def _take_back(self, file: ConfigFile, before: str, error: BaseException) -> None:
+        """Have the file say again what is in force."""
+        refused = file.text
+        try:
+            await to_thread.run_sync(file.replace, before)
+        except StreamctlError as reason:
+            log.error("configuration not taken back: %s", reason)
+            file.text, self._refused = before, refused
+            self.host.reload_failed(str(error))
+        else:
+            log.warning("configuration taken back: %s", file.path)
+
+    async def _live(self, streams: Mapping[str, StreamConfig], *, dry_run: bool) -> Plan:
+        """Change the streams of a server without a file."""
+        config = self.host.config.model_copy(update={"streams": streams})
+        return self.host.plan(config) if dry_run else await self.host.apply(config)
 
 
 def changed(text: str, code: str, change: Callable[[Table], Table | None]) -> str:

@@ -164,9 +164,10 @@ class Server:
             ConfigError: a listener can't be opened; nothing has changed.
         """
         async with self.reconciler.turn:
+            await self._move_doors(config)
+            # Publishers may have made streams meanwhile.
             plan = self.plan(config)
             streams = self.runtime.resolved(config)
-            await self._move_doors(config)
             before, self.config = self.config.streams, config
             self.runtime.adopt(config, streams)
             self._adopt(config)
@@ -194,7 +195,7 @@ class Server:
         """Start a stream anew, with the configuration that it has."""
         async with self.reconciler.turn:
             step = PlanStep(stream=code, action="restart", reason="asked for", notices=EVERYBODY)
-            failures = await self.coordinator.carry_out([step], self.config.streams)
+            failures = await self.coordinator.carry_out([step], self._wanted())
             return Plan(steps=[step], failures=failures)
 
     def reload_failed(self, message: str) -> None:

@@ -131,6 +131,25 @@ def test_a_stream_is_changed_key_by_key(
     assert server.configuration.changes == [change]
 
 
+@pytest.mark.parametrize(
+    ("path", "etag", "status"),
+    [
+        ("news?new=1", "", 409),
+        ("other?new=1", "", 200),
+        ("news", '"v0"', 409),
+        ("news", '"v1"', 200),
+        ("news", 'W/"v1"', 200),
+        ("news", "*", 200),
+    ],
+)
+def test_a_stream_takes_the_place_of_what_was_seen(
+    client: AppClient, path: str, etag: str, status: int
+) -> None:
+    headers = {"if-match": etag} if etag else {}
+    response = client.put(f"/api/v1/streams/{path}", json={"inputs": ["publish:"]}, headers=headers)
+    assert response.status_code == status
+
+
 @pytest.mark.parametrize("word", ["disable", "enable", "restart"])
 def test_a_stream_that_is_not_there_can_not_be_switched(client: AppClient, word: str) -> None:
     response = client.request("POST", f"/api/v1/streams/nothing/{word}")

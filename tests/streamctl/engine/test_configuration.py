@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from streamctl.config.file import ConfigFile
 from streamctl.config.load import parse
@@ -210,6 +211,109 @@ async def test_edits_at_the_same_time_are_all_made(world: World) -> None:
             tasks.start_soon(lambda n, d: put(f"s{n}", d, dry_run=False), number, document)
     assert set(world.server.config.streams) == {"news", "off", *(f"s{n}" for n in range(10))}
     assert world.server.config == parse(world.path.read_text(), str(world.path), REGISTRY)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+async def test_edits_are_made_in_the_order_in_which_they_were_asked_for(
+    world: World, memory: bool
+) -> None:
+    server = in_memory() if memory else world.server
+    edit = server.configuration
+    refused: list[str] = []
+
+    async def ask(number: int) -> None:
+        document = {"inputs": ["publish:"], "title": str(number), "disabled": True}
+        try:
+            await edit.put_stream("x", document, dry_run=False, new=number < 3)
+            await edit.put_stream(f"s{number}", document, dry_run=False)
+        except Conflict as error:
+            refused.append(str(error))
+
+    async def remove() -> None:
+        await edit.delete_stream("news", dry_run=False)
+
+    async def enable() -> None:
+        with pytest.raises(NotFound, match="`news`"):
+            await edit.patch_stream("news", {"disabled": False}, dry_run=False)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(ask, number)
+        tasks.start_soon(remove)
+        tasks.start_soon(enable)
+    assert refused == ["there is a stream `x` already"] * 2
+    streams = server.config.streams
+    assert set(streams) - {"off"} == {"x", "s0", "s3", "s4"}
+    assert streams["x"].title == "4"
+
+
+async def test_a_stream_is_replaced_in_place_of_the_version_that_was_read(world: World) -> None:
+    edit = world.configuration
+    version = (await edit.document()).version
+    document = {"inputs": ["publish:"], "title": "N"}
+    await edit.put_stream("news", document, dry_run=False, expected=version)
+    with pytest.raises(Conflict, match="since it was read"):
+        await edit.put_stream("news", document, dry_run=False, expected=version)
+
+
+async def test_what_was_shown_as_a_secret_is_put_back_and_never_taken_for_one(
+    world: World,
+) -> None:
+    shown = {"inputs": ["publish:"], "publish_key": "***", "title": "*** LIVE ***"}
+    await world.configuration.put_stream("news", shown, dry_run=False)
+    assert 'publish_key = "hush"' in world.path.read_text()
+    assert world.server.config.streams["news"].title == "*** LIVE ***"
+    with pytest.raises(ConfigError, match="not known here"):
+        await world.configuration.put_stream("x", shown, dry_run=False)
+    with pytest.raises(ConfigError, match="only stands for a secret"):
+        await in_memory().configuration.put_stream("news", shown, dry_run=False)
+
+
+async def test_the_same_text_does_not_hide_that_the_file_is_wrong(world: World) -> None:
+    text = (await world.configuration.document()).text
+    world.path.write_text("titel = 1\n")
+    with pytest.raises(ConfigError):
+        await world.configuration.noticed()
+    with pytest.raises(Conflict):
+        await world.configuration.put(text)
+    assert "titel" in world.server.reload_error
+
+
+@pytest.mark.parametrize("text", ["", HEAD])
+async def test_a_text_that_was_cut_off_stops_nothing(world: World, text: str) -> None:
+    before = world.path.read_text()
+    with pytest.raises(ConfigError, match="looks truncated"):
+        await world.configuration.put(text)
+    assert world.path.read_text() == before
+    template = f'{HEAD}[templates.tv]\nprefix = "tv/"\n'
+    templates = await to_thread.run_sync(World, world.path, template)
+    world.path.write_text(text)
+    with pytest.raises(ConfigError, match="looks truncated"):
+        await templates.configuration.noticed()
+
+
+async def test_a_file_that_can_not_be_taken_back_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(world) as server:
+        taken = server.addresses["http"][1]
+        before = world.path.read_text()
+        moved = before.replace('rtmp]\naddress = "127.0.0.1:0"',
+                               f'rtmp]\naddress = "127.0.0.1:{taken}"')  # fmt: skip
+        become = server.doors.become
+
+        async def edit_meanwhile(*arguments: Any) -> None:
+            await anyio.Path(world.path).write_text(before + "title = 'by hand'\n")
+            await become(*arguments)
+
+        monkeypatch.setattr(server.doors, "become", edit_meanwhile)
+        with pytest.raises(ConfigError, match="in use"):
+            await world.configuration.put(moved)
+        assert "in use" in server.reload_error
+        assert "by hand" in world.path.read_text()
+        monkeypatch.undo()
+        assert await world.configuration.noticed() is not None
+        assert server.reload_error == ""
 
 
 @pytest.mark.parametrize("patch", [{"titel": "N"}, {"inputs": []}, {"buffer_s": 0}])

@@ -184,6 +184,18 @@ async def test_they_can_not_be_edited() -> None:
             await edit.put_stream("stage/one", {"inputs": ["publish:"]}, dry_run=False)
 
 
+async def test_they_are_started_anew_with_what_their_template_says() -> None:
+    async with serving() as server:
+        session = enter(server, "stage/one")
+        before = server.running["stage/one"]
+        plan = await server.configuration.restart_stream("stage/one", dry_run=False)
+        assert (plan.steps[0].action, plan.failures) == ("restart", {})
+        assert session.reason
+        assert server.running["stage/one"] is not before
+        assert server.running["stage/one"].config == before.config
+        enter(server, "stage/one")
+
+
 async def test_a_template_that_changes_changes_its_streams() -> None:
     async with serving() as server:
         session = enter(server, "stage/one")
