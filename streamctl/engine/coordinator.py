@@ -213,7 +213,7 @@ class Coordinator:
             self._start(config)
         except Exception:
             if before is not None and before.config != config:
-                self._start(before.config)
+                await self._go_back(before.config)
             raise
 
     async def _update(self, config: StreamConfig) -> None:
@@ -227,8 +227,16 @@ class Coordinator:
                 stream.update(before)
             except Exception:
                 log.exception("stream %s: could not go back, so it starts anew", config.code)
-                await self._restart(before, "could not be changed")
+                await self._go_back(before)
             raise
+
+    async def _go_back(self, config: StreamConfig) -> None:
+        """Start a stream as it was; why it was changed in vain is told, whatever this meets."""
+        try:
+            await self._stop(config.code, "could not be changed")
+            self._start(config)
+        except Exception:
+            log.exception("stream %s: could not be started as it was", config.code)
 
     def _close(self, stream: Stream, reason: str) -> None:
         try:

@@ -196,6 +196,26 @@ async def test_a_restart_that_fails_goes_back() -> None:
         assert lab.coordinator.alive("a")
 
 
+@pytest.mark.parametrize(
+    ("broken", "change"), [({"a:start"}, "restart"), ({"a:update", "a:start"}, "update")]
+)
+async def test_why_a_change_failed_is_told_also_when_there_is_no_way_back(
+    broken: set[str], change: str
+) -> None:
+    async with working() as lab:
+        await lab.coordinator.start(stream_config("a", title="old"))
+        lab.broken |= broken
+        wanted = {"a": stream_config("a", title="new")}
+        failures = await lab.coordinator.carry_out([step("a", change)], wanted)
+        said = "no start" if change == "restart" else "no update new"
+        assert failures["a"] == f"could not {change}: ZeroDivisionError: {said}"
+        assert not lab.coordinator.running
+        lab.broken.clear()
+        await lab.coordinator.carry_out([step("a", "start")], wanted)
+        assert lab.coordinator.running["a"].config.title == "new"
+        assert not lab.coordinator.failures
+
+
 async def test_a_publisher_of_a_stopped_stream_is_let_go_and_the_next_one_taken() -> None:
     async with working() as lab:
         lab.rig.gate.streams = lab.coordinator.running
