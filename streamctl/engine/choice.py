@@ -188,10 +188,14 @@ class Contender:
         return self.ready and not self.poor and not self.stopping
 
     @property
-    def startable(self) -> bool:
+    def obtainable(self) -> bool:
         """Whether an attempt could be begun, or has been, with nothing known against it."""
-        spec = self.spec
-        return not (spec.publish or spec.slate or self.bad or self.finished)
+        return not (self.spec.publish or self.bad or self.finished)
+
+    @property
+    def startable(self) -> bool:
+        """The same of what is more than a stopgap."""
+        return self.obtainable and not self.spec.slate
 
     def silence(self, now: float) -> float:
         """Seconds since it was heard, or since it was begun."""

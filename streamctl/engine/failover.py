@@ -22,6 +22,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from streamctl.engine.choice import (
+    FIRST_RETRY_S,
     Contender,
     Decision,
     Exhausted,
@@ -179,8 +180,12 @@ class Failover:
         return self._settle(now)
 
     def reject(self, number: int, error: str, now: float) -> list[Decision]:
-        """An input could not be put on air although it was ready."""
-        self._give_up(self.find(number), Reason.ERROR, error, now)
+        """An input could not be put on air although it was ready, or is not there any more."""
+        one = self.find(number)
+        if one.running and not one.stopping:
+            self._give_up(one, Reason.ERROR, error, now)
+        else:
+            self._lost(one, Reason.ERROR, error, now)
         return self._settle(now)
 
     def left(self, number: int, reason: str, now: float) -> list[Decision]:
@@ -216,7 +221,16 @@ class Failover:
         return self._settle(now)
 
     def want(self, now: float, *, wanted: bool) -> list[Decision]:
-        """Somebody wants what is pulled, or nobody does any more."""
+        """Somebody wants what is pulled, or nobody does any more.
+
+        Whoever comes anew finds every input worth an attempt, also one that came to its end.
+        """
+        if wanted and not self.wanted:
+            for one in self.inputs:
+                one.finished = False
+                if now - one.failed_at >= FIRST_RETRY_S:
+                    one.bad = one.permanent = False
+                    one.failures = 0
         self.wanted = wanted
         if wanted and self.active is None:
             self.off_since = now
@@ -246,7 +260,7 @@ class Failover:
         for one in self.inputs:
             self._expire(one, now)
         wished = self.override
-        if wished is not None and not wished.startable and not wished.running:
+        if wished is not None and not wished.running and not wished.obtainable:
             self.override = None
         self._put_on_air(now, fresh)
         self._connect(now)

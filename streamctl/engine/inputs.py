@@ -380,6 +380,8 @@ class Inputs:
         stream, one = self.stream, self.by_number[number]
         intake, before = one.intake, self.live
         if intake is None:
+            gone = self.machine.reject(number, "it has ended", self.clock.now())
+            self._queue.extend(gone)
             return
         why = f"{reason}: {detail}" if detail else str(reason)
         if intake.epoch is None:
