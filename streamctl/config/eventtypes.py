@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase, translate
+from functools import cache
 from typing import TYPE_CHECKING
 
 from streamctl.config.faults import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 LOST = "events.lost"
 """Takes the place of events that a follower was too slow for."""
@@ -69,15 +70,14 @@ def fault(pattern: str) -> str:
     return nearest(pattern, EVENT_TYPES)
 
 
-def chooser(patterns: Iterable[str]) -> Callable[[str], bool]:
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of the patterns matches a text; without patterns none does."""
+    joined = re.compile("|".join(map(translate, patterns)) or r"(?!)")
+    return lambda text: joined.match(text) is not None
+
+
+def chooser(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Whether one of the patterns selects a type; without patterns all are selected."""
-    known: dict[str, bool] = {}
-    joined = re.compile("|".join(translate(pattern) for pattern in patterns) or r"[\s\S]*")
-
-    def chosen(name: str) -> bool:
-        found = known.get(name)
-        if found is None:
-            found = known[name] = joined.match(name) is not None
-        return found
-
-    return chosen
+    if not patterns:
+        return lambda _: True
+    return cache(matcher(patterns))

@@ -26,6 +26,10 @@ PAUSES_S = (1.0, 5.0, 30.0)
 log = logging.getLogger("streamctl.hooks")
 
 
+class TooLarge(StreamctlError):
+    """The receiver takes no batch of this size."""
+
+
 class Delivery(Protocol):
     """A way to tell somebody."""
 
@@ -61,6 +65,8 @@ class Courier:
         """Why the last attempt did not; empty if it did."""
         self.busy = False
         self._in_row = 0
+        self._most = delivery.batch
+        """Events that the receiver takes at once, as far as it is known."""
 
     @property
     def target(self) -> str:
@@ -72,6 +78,11 @@ class Courier:
         """Deliveries under way."""
         return int(self.busy)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether what waits can't be delivered now."""
+        return bool(self.error) and not self.busy
+
     def hear(self, event: Event) -> None:
         """Take an event to be delivered."""
         self.queue.put(event)
@@ -82,7 +93,7 @@ class Courier:
             await self.queue.filled()
             if self.delivery.batch_s:
                 await self._gather()
-            pause_s = await self._deliver(self.queue.take(self.delivery.batch))
+            pause_s = await self._deliver(self.queue.take(self._most))
             if pause_s:
                 await self.clock.sleep(pause_s)
 
@@ -99,7 +110,7 @@ class Courier:
         with anyio.CancelScope() as gathering:
             timer = self.clock.call_later(self.delivery.batch_s, gathering.cancel)
             try:
-                await self.queue.filled(self.delivery.batch)
+                await self.queue.filled(self._most)
             finally:
                 timer.cancel()
 
@@ -108,6 +119,9 @@ class Courier:
         self.busy = True
         try:
             await self.delivery.deliver(batch)
+        except TooLarge as error:
+            self._divide(batch, error)
+            return 0.0
         except StreamctlError as error:
             self.queue.put_back(batch)
             return self._failed(f"{error.message} ({error.hint})" if error.hint else error.message)
@@ -121,10 +135,21 @@ class Courier:
         finally:
             self.busy = False
         self.delivered += len(batch)
+        self._most = min(self.delivery.batch, self._most + 1)
         if self._in_row:
             log.info("hook %s: delivers again, %d events lost", self.name, self.queue.dropped)
         self._in_row, self.error = 0, ""
         return 0.0
+
+    def _divide(self, batch: Sequence[Event], error: TooLarge) -> None:
+        """Try with fewer events; what is too large alone would stop all that comes after it."""
+        self._most = max(1, len(batch) // 2)
+        if len(batch) > 1:
+            self.queue.put_back(batch)
+            return
+        self.queue.dropped += 1
+        self.failed += 1
+        log.warning("hook %s: event %d is lost: %s", self.name, batch[0].id, error)
 
     def _failed(self, why: str) -> float:
         self.failed += 1

@@ -2,30 +2,31 @@
 
 Choosing is all that is done in the turn of the loop in which something happens; no hook delays the
 engine or another hook. When the configuration changes, a hook that stays goes on; one that changes
-keeps its queue. Hooks that belong to a stream end their work when the stream is gone.
+keeps its queue, and begins anew with what lasts. Hooks that belong to a stream end their work when
+the stream is gone.
 """
 
 from __future__ import annotations
 
 import logging
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from streamctl.config.eventtypes import TEST, chooser
+from streamctl.config.eventtypes import TEST, chooser, matcher
 from streamctl.config.hooks import KINDS, short_hooks
 from streamctl.config.model import CommandConfig, EventFileConfig, WebhookConfig
-from streamctl.engine.commands import Commands, wanted
+from streamctl.engine.commands import Commands
 from streamctl.engine.courier import Courier
 from streamctl.engine.eventfile import EventFile
 from streamctl.engine.hookqueue import HookQueue
+from streamctl.engine.lasting import DURING, Begun, Lasting
 from streamctl.engine.webhook import Webhook
 from streamctl.errors import ConfigError, NotFound, StreamctlError
 from streamctl.hookstatus import HookCounters, HookStatus, HookTest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from anyio.abc import TaskGroup
 
@@ -56,6 +57,10 @@ class Runner(Protocol):
     def running(self) -> int:
         """Deliveries under way."""
 
+    @property
+    def stuck(self) -> bool:
+        """Whether what waits can't be delivered now."""
+
     def hear(self, event: Event) -> None:
         """Take an event that was chosen; at once."""
 
@@ -80,14 +85,17 @@ class Hook:
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
         same = before is not None and type(before.config) is type(config)
-        queue = before.runner.queue if before is not None and same else HookQueue()
+        old = before.runner if before is not None and same else None
+        during = during_of(config)
+        # What lasts is begun with anew.
+        lasts = during or (before is not None and during_of(before.config))
+        queue = old.queue if old is not None and not lasts else HookQueue()
         self.runner: Runner = runner_of(config, queue, clock)
-        if before is not None and same:
-            self.runner.delivered = before.runner.delivered
-            self.runner.failed = before.runner.failed
-        during = config.during if isinstance(config, CommandConfig) else ""
-        self._chosen = wanted(during) if during else chooser(config.events)
-        self._streams: dict[str, bool] = {}
+        if old is not None:
+            self.runner.delivered = old.delivered
+            self.runner.failed = old.failed
+        self._chosen = chooser(DURING[during][:2] if during else config.events)
+        self._of = concerned(config)
 
     def hear(self, event: Event) -> None:
         """Take the event if it is one of those that were asked for."""
@@ -97,10 +105,12 @@ class Hook:
     async def run(self) -> None:
         """Deliver until the scope is cancelled."""
         try:
-            with self.scope:
-                if self.before is not None:
+            if self.before is not None:
+                # However soon this one is replaced: one at a time delivers from a queue.
+                with anyio.CancelScope(shield=True):
                     await self.before.ended.wait()
-                    self.before = None
+                self.before = None
+            with self.scope:
                 await self.runner.run()
         except Exception:
             log.exception("hook %s ended", self.config.name)
@@ -111,13 +121,7 @@ class Hook:
     def finished(self) -> bool:
         """Whether nothing is left to do, or nothing that can be done now."""
         pending = len(self.runner.queue) or self.runner.running
-        return not pending or (bool(self.runner.error) and not self.runner.running)
-
-    def _of(self, code: str) -> bool:
-        found = self._streams.get(code)
-        if found is None:
-            found = self._streams[code] = concerns(self.config, code)
-        return found
+        return not pending or self.runner.stuck
 
     def _says(self, event: Event) -> bool:
         where, payload = self.config.where, event.payload
@@ -133,6 +137,7 @@ class Hooks:
         self._by_owner: dict[str, dict[str, Hook]] = {"": {}}
         """The same by the code of the stream that they belong to; empty = to none."""
         self._leaving: set[Hook] = set()
+        self._begun = Begun()
         self._tasks: TaskGroup | None = None
         events.listen(self._hear)
 
@@ -198,10 +203,10 @@ class Hooks:
 
     def _lasts(self, hook: Hook) -> bool:
         """Whether a hook's work is only begun with, and ends when it is told to."""
-        during = isinstance(hook.config, CommandConfig) and hook.config.during
-        return bool(during) and not len(hook.runner.queue)
+        return bool(during_of(hook.config)) and not len(hook.runner.queue)
 
     def _hear(self, event: Event) -> None:
+        self._begun.hear(event)
         for hook in self._by_owner[""].values():
             hook.hear(event)
         if event.stream in self._by_owner and event.stream:
@@ -225,6 +230,9 @@ class Hooks:
             self.by_name[name] = owned[name] = hook
             if before is not None:
                 self._leave(before, finish=False)
+            if during := during_of(config):
+                for event in self._begun.of(during):
+                    hook.hear(event)
             if self._tasks is not None:
                 self._tasks.start_soon(hook.run)
         if owner and not owned:
@@ -257,15 +265,21 @@ def runner_of(config: HookKeys, queue: HookQueue, clock: Clock) -> Runner:
     if isinstance(config, EventFileConfig):
         return Courier(config.name, EventFile(config), queue, clock)
     if isinstance(config, CommandConfig):
-        return Commands(config, queue)
+        return Lasting(config, queue, clock) if config.during else Commands(config, queue)
     raise ConfigError(f"hook `{config.name}` does nothing")
 
 
-def concerns(config: HookKeys, code: str) -> bool:
+def during_of(config: HookKeys) -> str:
+    """What a hook's command lasts as long as; empty for one that does not last."""
+    return config.during if isinstance(config, CommandConfig) else ""
+
+
+def concerned(config: HookKeys) -> Callable[[str], bool]:
     """Whether a hook is told what happens to a stream; an empty code stands for no stream."""
+    matches = matcher(config.streams or config.except_streams)
     if config.streams:
-        return any(fnmatchcase(code, pattern) for pattern in config.streams)
-    return not any(fnmatchcase(code, pattern) for pattern in config.except_streams)
+        return matches
+    return lambda code: not matches(code)
 
 
 def kind_of(config: HookKeys) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from streamctl.engine.courier import TooLarge
+from streamctl.net.http_client import Refused
 from streamctl.net.http_post import post
 from streamctl.net.http_target import Target
 from streamctl.net.tls import client_context
@@ -51,6 +54,7 @@ class Webhook:
         """Post the events.
 
         Raises:
+            TooLarge: the server takes less at once.
             StreamctlError: not reachable, no answer in time, or one that is none of success.
         """
         body = f"[{','.join(event.json_text for event in events)}]".encode()
@@ -63,7 +67,13 @@ class Webhook:
             headers[SIGNATURE] = signature(body, self.config.secret.get_secret_value())
         if self._to.secure and self._tls is None:
             self._tls = await to_thread.run_sync(client_context, self.config.tls_ca)
-        status = await post(self._to, body, headers, tls=self._tls, timeout_s=self.config.timeout_s)
+        within = self.config.timeout_s
+        try:
+            status = await post(self._to, body, headers, tls=self._tls, timeout_s=within)
+        except Refused as error:
+            if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise TooLarge(error.message) from None
+            raise
         return f"answered {status}"
 
 

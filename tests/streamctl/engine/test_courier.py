@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from streamctl.engine.courier import PAUSES_S, Courier
+from streamctl.engine.courier import PAUSES_S, Courier, TooLarge
 from streamctl.engine.hookqueue import HookQueue
 from streamctl.errors import ConnectionFailed, StreamctlError
 from streamctl.schema import Event
@@ -22,13 +22,17 @@ class Receiver:
     """Takes deliveries, or does not."""
 
     target = "somewhere"
-    batch = 3
 
     def __init__(self) -> None:
+        self.batch = 3
         self.batch_s = 0.0
         self.error: Exception | None = None
         self.attempts: list[list[int]] = []
         self.told: list[int] = []
+        self.room = 99
+        """Events that are taken at once."""
+        self.too_large = -1
+        """One that is never taken."""
         self.open = anyio.Event()
         self.open.set()
 
@@ -37,14 +41,17 @@ class Receiver:
         await self.open.wait()
         if self.error is not None:
             raise self.error
+        if len(events) > self.room or self.too_large in [event.id for event in events]:
+            raise TooLarge("answers 413")
         self.told += [event.id for event in events]
         return "fine"
 
 
 class World:
-    def __init__(self, limit: int = 10) -> None:
+    def __init__(self, limit: int = 10, batch: int = 3) -> None:
         self.clock = FakeClock()
         self.receiver = Receiver()
+        self.receiver.batch = batch
         self.courier = Courier("alarm", self.receiver, HookQueue(limit), self.clock)
         self.last = 0
 
@@ -135,6 +142,33 @@ async def test_while_nobody_answers_the_oldest_are_lost() -> None:
         await world.pass_time(1)
         assert world.receiver.told == [4, 5, 6, 7]
         assert world.courier.queue.dropped == 3
+
+
+async def test_what_is_too_much_at_once_is_told_in_pieces() -> None:
+    world = World(batch=8)
+    world.receiver.room = 2
+    world.receiver.batch_s = 60
+    async with working(world):
+        await world.happen(8)
+        sizes = [len(attempt) for attempt in world.receiver.attempts]
+        assert sizes == [8, 4, 2, 3, 1, 2, 3, 1, 2]
+        await world.pass_time(60)
+    assert world.receiver.told == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert (world.courier.delivered, world.courier.failed, world.courier.queue.dropped) == (8, 0, 0)
+
+
+async def test_what_is_too_large_alone_is_lost_and_holds_up_nothing() -> None:
+    world = World()
+    world.receiver.too_large = 2
+    async with working(world):
+        world.receiver.open = anyio.Event()
+        await world.happen()
+        await world.happen(4)
+        world.receiver.open.set()
+        await anyio.wait_all_tasks_blocked()
+        assert world.receiver.told == [1, 3, 4, 5]
+    assert (world.courier.delivered, world.courier.queue.dropped) == (4, 1)
+    assert world.courier.error == ""
 
 
 async def test_a_bug_is_a_failure_like_others() -> None:

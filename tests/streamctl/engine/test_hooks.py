@@ -142,6 +142,50 @@ async def test_a_hook_that_changes_keeps_what_waits_and_what_was_counted(
         assert world.status().delivered == 2
 
 
+def lasting(log: Path, more: str = "") -> str:
+    script = f"echo $STREAMCTL_STREAM >> {log}; sleep 300"
+    return (
+        f'[[hooks]]\nname = "alarm"\ncommand = ["sh", "-c", "{script}"]\nduring = "on_air"\n{more}'
+    )
+
+
+def said(log: Path) -> list[str]:
+    return log.read_text().split() if log.exists() else []
+
+
+async def test_a_hook_that_is_added_or_changed_begins_with_what_lasts(tmp_path: Path) -> None:
+    world, log = World(), tmp_path / "log"
+    async with working(world):
+        world.log.emit("stream.on_air", "news")
+        world.log.emit("stream.on_air", "sport")
+        world.log.emit("stream.off_air", "sport")
+        world.apply(lasting(log))
+        await until(lambda: said(log) == ["news"])
+        world.log.emit("stream.on_air", "sport")
+        await until(lambda: said(log) == ["news", "sport"])
+        world.apply(lasting(log, 'environment = { A = "1" }\nstreams = ["news"]'))
+        await until(lambda: said(log) == ["news", "sport", "news"])
+        world.log.emit("stream.off_air", "news")
+        await until(lambda: not world.status().running)
+        assert world.status().delivered == 1
+
+
+async def test_however_often_a_hook_changes_one_at_a_time_delivers(receiver: Receiver) -> None:
+    receiver.answers = [-1]
+    world = World(webhook(receiver))
+    async with working(world):
+        world.log.emit("stream.started", "news")
+        await until(lambda: len(receiver.calls) == 1)
+        first = world.hooks.by_name["alarm"]
+        for seconds in range(20, 25):
+            world.apply(webhook(receiver, f"timeout_s = {seconds}"))
+            world.log.emit("stream.on_air", "news")
+        assert not first.ended.is_set()
+        await until(lambda: world.status().delivered == 6)
+    ids = [one["id"] for call in receiver.calls[1:] for one in call.events]
+    assert ids == [world.log.before_first + number for number in range(1, 7)]
+
+
 async def test_a_hook_that_is_removed_is_told_nothing_more(receiver: Receiver) -> None:
     world = World(webhook(receiver))
     async with working(world):

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streamctl.config.model import WebhookConfig
+from streamctl.engine.courier import TooLarge
 from streamctl.engine.webhook import Webhook, signature
 from streamctl.errors import StreamctlError
+from streamctl.net.http_client import Refused
 from streamctl.schema import Event
 from tests.support.webhooks import receiving
 
@@ -44,6 +46,15 @@ async def test_the_body_is_signed_with_the_secret() -> None:
     [call] = receiver.calls
     assert call.signed_with("s1gn")
     assert not call.signed_with("other")
+
+
+async def test_a_server_that_wants_less_at_once_is_told_apart() -> None:
+    with receiving() as receiver:
+        receiver.answers = [413, 400]
+        with pytest.raises(TooLarge, match="answers 413"):
+            await made(receiver.url()).deliver(events(2))
+        with pytest.raises(Refused, match="answers 400"):
+            await made(receiver.url()).deliver(events(2))
 
 
 def test_the_signature_is_the_usual_one() -> None:
