@@ -1,12 +1,14 @@
 """The file behind a running configuration: read whole, replaced whole, never written blindly.
 
 A replacement is written beside the file and renamed over it, with the mode and the owner that the
-file had; where its name is a link, the file that the link leads to is replaced. A file that was
-changed since it was read is left alone.
+file had; where its name is a link, the file that the link leads to is replaced. One that is
+mounted, as into a container, can't be renamed over and is overwritten. A file that was changed
+since it was read is left alone.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -80,7 +82,7 @@ class ConfigFile:
             raise ConfigError(
                 f"can't be written: {reason}",
                 file=str(self.path),
-                hint="let the server write the file and its directory, or edit it by hand",
+                hint="let the server own the file and write its directory, or edit it by hand",
             ) from None
         self.text = text
 
@@ -123,11 +125,31 @@ def write_whole(target: Path, content: bytes, check: Callable[[], None]) -> None
             file.flush()
             os.fsync(file.fileno())
         check()
-        beside.replace(target)
+        put_over(beside, target, content)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
     sync_directory(target.parent)
+
+
+def put_over(beside: Path, target: Path, content: bytes) -> None:
+    """Have a file take the place of another one, or its content if a mount forbids that.
+
+    Raises:
+        OSError: neither can be.
+    """
+    try:
+        beside.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        with target.open("r+b", buffering=0) as file:
+            # Place first: there must be room for all of it before anything is lost.
+            os.posix_fallocate(file.fileno(), 0, max(len(content), 1))
+            file.write(content)
+            file.truncate()
+            os.fsync(file.fileno())
+        beside.unlink()
 
 
 def sync_directory(path: Path) -> None:

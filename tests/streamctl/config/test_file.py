@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -111,6 +112,23 @@ def test_a_change_while_it_is_written_is_seen(path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Conflict):
         file.replace("# ours\n")
     assert path.read_text() == "# by hand\n"
+    assert names(path.parent) == ["streams.toml"]
+
+
+@pytest.mark.parametrize("text", ["# ours\n", TEXT + "# ours\n", ""])
+def test_a_file_that_is_mounted_is_overwritten(
+    path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    file = loaded(path)
+
+    def replace(*arguments: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr("pathlib.Path.replace", replace)
+    before = path.stat().st_ino
+    file.replace(text)
+    assert path.read_bytes() == text.encode()
+    assert path.stat().st_ino == before
     assert names(path.parent) == ["streams.toml"]
 
 
