@@ -21,11 +21,14 @@ TEST = "hook.test"
 """What a hook is tried with; nobody else is told."""
 
 EVENT_TYPES: dict[str, tuple[str, ...]] = {
-    "config.changed": ("server", "steps"),
+    "config.changed": ("parts", "steps"),
     "config.refused": ("error",),
     LOST: ("count",),
+    "hook.created": ("hook",),
+    "hook.deleted": ("hook",),
     TEST: ("hook",),
-    "input.closed": ("reason",),
+    "hook.updated": ("hook",),
+    "input.closed": ("epoch", "reason"),
     "input.connected": ("input", "epoch", "tracks"),
     "input.degraded": ("input", "reason"),
     "input.failed": ("input", "error"),
@@ -36,7 +39,7 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
     "push.done": ("name", "url"),
     "push.failed": ("name", "url", "error"),
     "push.reconnecting": ("name", "url", "error"),
-    "push.starting": ("name", "url"),
+    "push.started": ("name", "url"),
     "push.stopped": ("name",),
     "push.waiting": ("name", "url"),
     "server.started": ("version",),
@@ -59,6 +62,9 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
     "stream.started": (),
     "stream.stopped": ("reason",),
     "stream.updated": ("action", "reason"),
+    "template.created": ("template",),
+    "template.deleted": ("template",),
+    "template.updated": ("template",),
 }
 """Types and the keys of their payloads."""
 

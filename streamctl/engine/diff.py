@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamctl.config.model import HttpConfig
 from streamctl.schema import Plan, PlanStep, ServerStep
 from streamctl.sdk.plugin import Options
 
@@ -65,8 +66,8 @@ def changed(old: BaseModel, new: BaseModel) -> list[str]:
 
 def diff(old: Config, new: Config) -> Plan:
     """The smallest plan that leads from one configuration to the other."""
-    server = [*section_steps(old, new), *listener_steps(old, new), *hook_steps(old, new)]
-    plan = Plan(server=server)
+    parts = (section_steps, listener_steps, template_steps, hook_steps)
+    plan = Plan(server=[step for part in parts for step in part(old, new)])
     for code in sorted({*old.streams, *new.streams}):
         # Mostly nothing differs, and there may be thousands.
         if old.streams.get(code) == new.streams.get(code):
@@ -84,22 +85,28 @@ def section_steps(old: Config, new: Config) -> Iterable[ServerStep]:
         keys = changed(was, will)
         if not keys:
             continue
-        moves = "address" in keys
+        others = [key for key in keys if key != "address"]
+        reasons = [f"{was.address} to {will.address}"] if "address" in keys else []
+        reasons += [f"changed: {', '.join(others)}"] if others else []
         yield ServerStep(
             part=part,
-            action="move" if moves else "change",
-            reason=f"{was.address} to {will.address}" if moves else f"changed: {', '.join(keys)}",
-            notices=section_notices(part, keys),
+            action="move" if "address" in keys else "change",
+            reason="; ".join(reasons),
+            notices="; ".join(section_notices(was, will)) or NOBODY,
         )
 
 
-def section_notices(part: str, keys: Sequence[str]) -> str:
+def section_notices(old: BaseModel, new: BaseModel) -> Iterable[str]:
     """Who notices that keys of a section change."""
-    if part == "api" and "tokens" in keys:
-        return "clients whose token is gone are refused"
+    keys = changed(old, new)
     if "address" in keys:
-        return "who connects anew needs the new address"
-    return NOBODY
+        yield "who connects anew needs the new address"
+    if "tokens" in keys:
+        yield "clients whose token is gone are refused"
+    if isinstance(old, HttpConfig) and isinstance(new, HttpConfig):
+        secure = new.tls_cert is not None
+        if secure != (old.tls_cert is not None):
+            yield f"who connects anew needs {'https' if secure else 'http'}"
 
 
 def listener_steps(old: Config, new: Config) -> Iterable[ServerStep]:
@@ -127,6 +134,28 @@ def listener_steps(old: Config, new: Config) -> Iterable[ServerStep]:
             )
 
 
+def template_steps(old: Config, new: Config) -> Iterable[ServerStep]:
+    """What happens to the prefixes under which streams come to be; those have steps themselves."""
+    was, will = (
+        {name: one for name, one in config.templates.items() if one.prefix} for config in (old, new)
+    )
+    for name in sorted({*was, *will}):
+        part, before, after = f"templates.{name}", was.get(name), will.get(name)
+        if before is None and after is not None:
+            yield ServerStep(part=part, action="open", reason=f"streams under `{after.prefix}`")
+        elif after is None and before is not None:
+            notices = f"who comes under `{before.prefix}` finds no stream"
+            yield ServerStep(part=part, action="close", reason="removed", notices=notices)
+        elif before is not None and after is not None and before != after:
+            moves = before.prefix != after.prefix
+            yield ServerStep(
+                part=part,
+                action="move" if moves else "change",
+                reason=f"`{before.prefix}` to `{after.prefix}`" if moves else "changed",
+                notices=f"who comes under `{before.prefix}` finds no stream" if moves else NOBODY,
+            )
+
+
 def hook_steps(old: Config, new: Config) -> Iterable[ServerStep]:
     """What happens to those who are told."""
     was, will = ({hook.name: hook for hook in config.hooks} for config in (old, new))
@@ -141,7 +170,10 @@ def hook_steps(old: Config, new: Config) -> Iterable[ServerStep]:
             notices = "what waits for it is dropped"
             yield ServerStep(part=part, action="change", reason="of another kind", notices=notices)
         elif keys := changed(before, after):
-            yield ServerStep(part=part, action="change", reason=f"changed: {', '.join(keys)}")
+            lasts = any(getattr(hook, "during", "") for hook in (before, after))
+            notices = "its programs are ended, and started anew for what is there" if lasts else ""
+            reason = f"changed: {', '.join(keys)}"
+            yield ServerStep(part=part, action="change", reason=reason, notices=notices)
 
 
 def stream_step(code: str, old: StreamConfig | None, new: StreamConfig | None) -> PlanStep | None:

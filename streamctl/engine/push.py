@@ -298,7 +298,7 @@ class Push:
         self.state = state
         failing = state in {PushState.RECONNECTING, PushState.FAILED}
         self.stream.services.events.emit(
-            f"push.{state}",
+            f"push.{'started' if state is PushState.STARTING else state}",
             self.stream.code,
             **({"name": self.destination.name} if self.destination.name else {}),
             url=self.url.redacted,

@@ -16,6 +16,7 @@ import anyio
 from streamctl import __version__
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.engine import causes as cause
+from streamctl.engine.changes import tell
 from streamctl.engine.configuration import Configuration
 from streamctl.engine.coordinator import Coordinator
 from streamctl.engine.diff import EVERYBODY, diff
@@ -41,7 +42,7 @@ from streamctl.schema import Check, Health, Plan, PlanStep, ServerCounters
 from streamctl.sdk.plugin import Cap, Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -168,16 +169,16 @@ class Server:
             # Publishers may have made streams meanwhile.
             plan = self.plan(config)
             streams = self.runtime.resolved(config)
-            before, self.config = self.config.streams, config
+            before, self.config = self.config, config
             self.runtime.adopt(config, streams)
             self._adopt(config)
             self.reload_error = ""
-            for code in sorted(config.streams.keys() - before.keys()):
+            for code in sorted(config.streams.keys() - before.streams.keys()):
                 self.events_log.emit("stream.created", code)
             plan.failures = await self.coordinator.carry_out(plan.steps, streams)
             for step in plan.server:
                 log.info("%s: %s: %s", step.part, step.action, step.reason)
-            self._tell(plan, sorted(before.keys() - config.streams.keys()))
+            tell(self.events_log, plan, before, config)
             return plan
 
     def plan(self, config: Config) -> Plan:
@@ -356,17 +357,6 @@ class Server:
         tasks.start_soon(self._tick)
         tasks.start_soon(self.reconciler.run)
         tasks.start_soon(self.runtime.run)
-
-    def _tell(self, plan: Plan, deleted: Iterable[str]) -> None:
-        """Say what a change of the configuration has done."""
-        emit = self.events_log.emit
-        for step in plan.steps:
-            if step.action in {"update", "restart"} and step.stream not in plan.failures:
-                emit("stream.updated", step.stream, action=step.action, reason=step.reason)
-        for code in deleted:
-            emit("stream.deleted", code)
-        server = [step.model_dump() for step in plan.server]
-        emit("config.changed", server=server, steps=[step.model_dump() for step in plan.steps])
 
     def _adopt(self, config: Config) -> None:
         """Take over what is looked up when it is needed."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from streamctl.sdk.context import Clock
     from streamctl.sdk.session import Grant
 
+AGENT_CHARS = 200
+"""What is kept of how a peer calls itself: it stands in each of its events, and they are many."""
+
 log = logging.getLogger("streamctl.sessions")
 
 
@@ -67,7 +70,7 @@ class Sessions:
             code=grant.code,
             ip=request.ip,
             port=request.port,
-            user_agent=request.user_agent,
+            user_agent=request.user_agent[:AGENT_CHARS],
             opened_at=self.clock.wall(),
             close=contained(close),
         )

@@ -147,6 +147,7 @@ class Stream:
         if epoch is None:
             return
         epoch.sample(self.clock.now())
+        shown = epoch.on_air
         epoch.end()
         self.graph.pause()
         self.bytes_received += epoch.meter.bytes
@@ -156,7 +157,8 @@ class Stream:
         self.jumps += epoch.jumps
         self.causes.clear(cause.WAITING_FOR_KEYFRAME, cause.NO_PACKETS)
         log.info("stream %s: input ended: %s", self.code, reason)
-        self.services.events.emit("input.closed", self.code, reason=reason)
+        if shown:
+            self.services.events.emit("input.closed", self.code, epoch=epoch.number, reason=reason)
 
     def publish(self, session: Session, request: Request) -> Intake:
         """Let a publisher write.
@@ -241,6 +243,12 @@ class Stream:
         self.announcer.close(reason)
         self.services.events.emit("stream.stopped", self.code, reason=reason)
 
+    def forget(self) -> None:
+        """Let go of what was shown: what comes next is no continuation."""
+        if self.epochs:
+            self.graph.forget()
+            self.served.forget()
+
     def note(self, name: str, text: str) -> None:
         """Show a named remark in the status; an empty text removes it."""
         if text:
@@ -263,8 +271,8 @@ class Stream:
 
     @property
     def absent(self) -> str:
-        """Why nothing is about to come; empty = an epoch is there, on air or not yet."""
-        if self.epoch is not None:
+        """Why nothing is about to come; empty = an epoch is there, or inputs are connected to."""
+        if self.epoch is not None or self.demand.waking:
             return ""
         return "nobody publishes it" if self.takes_publisher else "its input is not there"
 

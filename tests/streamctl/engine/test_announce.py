@@ -46,6 +46,22 @@ def test_a_stream_tells_when_it_goes_on_air_and_off() -> None:
     assert told(rig) == []
 
 
+def test_what_was_on_air_is_told_to_be_closed_and_nothing_else() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    session, _, _ = rig.publisher(stream)
+    rig.gate.close(session, "showed nothing")
+    session, writer, _ = rig.publisher(stream, 2)
+    writer.tracks([VIDEO, SOUND])
+    writer.put(gop(0), rig.clock.now())
+    rig.gate.close(session, "done")
+    mine = [one for one in rig.events.history if one.type in {"input.connected", "input.closed"}]
+    assert [(one.type, one.payload["epoch"]) for one in mine] == [
+        ("input.connected", 2),
+        ("input.closed", 2),
+    ]
+
+
 def test_a_change_of_publishers_is_no_pause() -> None:
     rig = Rig()
     stream = rig.stream()

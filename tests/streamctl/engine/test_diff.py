@@ -133,6 +133,28 @@ MOVED = "who connects anew needs the new address"
             ],
         ),
         (
+            {},
+            {"http": HttpConfig(address=Address("", 1), tls_cert="c", tls_key="k")},
+            [
+                (
+                    "http",
+                    "move",
+                    ":8888 to :1; changed: tls_cert, tls_key",
+                    f"{MOVED}; who connects anew needs https",
+                )
+            ],
+        ),
+        (
+            {"http": HttpConfig(tls_cert="c", tls_key="k")},
+            {},
+            [("http", "change", "changed: tls_cert, tls_key", "who connects anew needs http")],
+        ),
+        (
+            {"http": HttpConfig(tls_cert="c", tls_key="k")},
+            {"http": HttpConfig(tls_cert="d", tls_key="k")},
+            [("http", "change", "changed: tls_cert", "nobody")],
+        ),
+        (
             {"listeners": {"a": listener(1), "b": listener(2)}},
             {"listeners": {"b": listener(2), "c": listener(3)}},
             [
@@ -161,7 +183,6 @@ def test_what_happens_to_the_server_itself(
     plan = diff(Config(**old), Config(**new))
     assert [(one.part, one.action, one.reason, one.notices) for one in plan.server] == steps
     assert plan.steps == []
-    assert plan.restart_required == []
     assert "hush" not in plan.model_dump_json()
 
 
@@ -307,6 +328,29 @@ def test_pushes_change_without_a_restart(new: list[PushConfig], reason: str, not
     assert "secret" not in str(step)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [
+        ("", 'prefix = "tv/"', ("open", "streams under `tv/`", "")),
+        ('prefix = "tv/"', "", ("close", "removed", "who comes under `tv/` finds no stream")),
+        ('prefix = "tv/"', 'prefix = "tv/"\ntitle = "T"', ("change", "changed", "nobody")),
+        (
+            'prefix = "tv/"',
+            'prefix = "on/"',
+            ("move", "`tv/` to `on/`", "who comes under `tv/` finds no stream"),
+        ),
+        ("", 'title = "T"', None),
+        ('title = "S"', 'title = "T"', None),
+    ],
+)
+def test_prefixes_are_part_of_a_plan(old: str, new: str, step: tuple[str, str, str] | None) -> None:
+    registry, head = Registry(), "[templates.live]\n"
+    before, after = (parse(head + one if one else "", "x", registry, {}) for one in (old, new))
+    steps = [(one.part, one.action, one.reason, one.notices) for one in diff(before, after).server]
+    assert steps == ([("templates.live", *step)] if step else [])
+    assert not diff(after, after).server
+
+
 HOOK = '[[hooks]]\nname = "alarm"\n'
 
 
@@ -316,6 +360,15 @@ HOOK = '[[hooks]]\nname = "alarm"\n'
         ("", 'file = "x"', ("open", "added", "nobody")),
         ('file = "x"', "", ("close", "removed", "what waits for it is dropped")),
         ('file = "x"', 'file = "y"\nevents = ["*"]', ("change", "changed: events, file", "nobody")),
+        (
+            'command = "x"\nduring = "play"',
+            'command = "x"\nduring = "play"\nmax_runs = 9',
+            (
+                "change",
+                "changed: max_runs",
+                "its programs are ended, and started anew for what is there",
+            ),
+        ),
         (
             'file = "x"',
             'command = "x"',

@@ -95,6 +95,8 @@ async def test_a_push_starts_with_a_picture_and_ends_with_the_stream() -> None:
     assert push.state.value == "done"
     assert push.bytes_sent == 25 * 110
     assert len(plugin.packets) == 50
+    told = [kind for kind in rig.types() if kind.startswith("push.")]
+    assert told == ["push.started", "push.active", "push.done"]
 
 
 async def test_a_push_waits_for_the_stream_to_go_on_air() -> None:

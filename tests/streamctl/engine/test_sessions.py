@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from streamctl.engine.sessions import Sessions
+from streamctl.engine.sessions import AGENT_CHARS, Sessions
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
 from streamctl.testing.clock import FakeClock
 
@@ -26,6 +27,13 @@ def test_limits_count_connections_in_total_and_per_address() -> None:
     sessions.release("a")
     assert sessions.admit("a") is None
     assert sessions.refused == 2
+
+
+def test_who_says_much_of_itself_is_cut_short() -> None:
+    """Thousands of events repeat it."""
+    sessions = Sessions(FakeClock(), total=9, per_ip=9)
+    wish = replace(grant("x").request, user_agent="x" * 65_536)
+    assert len(sessions.open(Grant("x", wish), print).user_agent) == AGENT_CHARS
 
 
 def test_sessions_are_found_by_stream_and_action_and_closed_once() -> None:
