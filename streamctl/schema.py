@@ -324,7 +324,7 @@ class PlanStep(BaseModel):
 class ServerStep(BaseModel):
     """What a change of configuration does to the server itself."""
 
-    part: str = Field(description="such as listeners.rtmp, http, limits")
+    part: str = Field(description="such as listeners.rtmp, http, templates.tv")
     action: Literal["open", "close", "move", "change"]
     reason: str
     notices: str = Field("", description="who notices, in words")
@@ -335,9 +335,6 @@ class Plan(BaseModel):
 
     server: list[ServerStep] = Field(default_factory=list)
     steps: list[PlanStep] = Field(default_factory=list)
-    restart_required: list[str] = Field(
-        default_factory=list, description="changed keys that need a restart of the server"
-    )
     failures: dict[str, str] = Field(
         default_factory=dict, description="streams that could not be changed, with the reason"
     )

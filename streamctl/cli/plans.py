@@ -14,7 +14,6 @@ def lines(plan: Plan) -> list[str]:
     found += [
         told(f"stream {step.stream}", step.action, step.reason, step.notices) for step in plan.steps
     ]
-    found += [f"{key}: takes effect when the server is restarted" for key in plan.restart_required]
     found += [f"stream {code}: {why}" for code, why in plan.failures.items()]
     return found or ["nothing changes"]
 

@@ -13,7 +13,6 @@ PLAN = Plan.model_validate(
             {"stream": "a", "action": "update", "reason": "changed: title", "notices": "nobody"},
             {"stream": "b", "action": "start", "reason": "added"},
         ],
-        "restart_required": ["log.level"],
         "failures": {"b": "could not start"},
     }
 )
@@ -24,7 +23,6 @@ def test_a_plan_says_what_happens_and_who_notices() -> None:
         "http: move: :1 to :2 (who notices: some)",
         "stream a: update: changed: title (who notices: nobody)",
         "stream b: start: added",
-        "log.level: takes effect when the server is restarted",
         "stream b: could not start",
     ]
     assert plans.lines(Plan()) == ["nothing changes"]
