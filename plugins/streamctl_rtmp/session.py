@@ -183,8 +183,8 @@ class RtmpSession:
             # The gate has logged and counted it.
             self._dismiss(answer.message)
             return
-        self.session = self.gate.open(answer, self._kick)
         try:
+            self.session = self.gate.open(answer, self._kick)
             if action is Action.PUBLISH:
                 self._publish(answer, self.session)
             else:

@@ -232,6 +232,13 @@ def test_losing_the_race_for_the_epoch_is_a_refusal(world: World) -> None:
     assert [reason for _, reason in world.ended] == ["another publisher came first"]
 
 
+def test_a_stream_that_can_not_be_made_is_a_refusal(world: World) -> None:
+    world.open_error = StreamctlError("100 streams were made of templates already")
+    client = Client(world, Role.PUBLISH).run()
+    assert client.refusal() == "100 streams were made of templates already"
+    assert world.sessions == []
+
+
 def test_a_codec_that_can_not_be_carried_is_named(world: World) -> None:
     client = Client(world, Role.PUBLISH).run()
     client.send(MessageType.VIDEO, 0, b"\x90vp08\x01")

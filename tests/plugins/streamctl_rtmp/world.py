@@ -182,6 +182,7 @@ class World:
         self.sessions: list[Session] = []
         self.ended: list[tuple[Session, str]] = []
         self.writer: Writer | None = None
+        self.open_error: StreamctlError | None = None
         self.publish_error: StreamctlError | None = None
         self.formats: list[Format] = []
         """What players were given."""
@@ -227,6 +228,8 @@ class World:
         return Grant(code, request)
 
     def open(self, grant: Grant, close: Callable[[str], None]) -> Session:
+        if self.open_error is not None:
+            raise self.open_error
         asked = grant.request
         session = Session(
             f"s{len(self.sessions)}",
