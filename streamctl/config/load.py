@@ -11,6 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from streamctl.config.code import shadowed
@@ -156,8 +157,16 @@ def read_document(
     return stream
 
 
-def read_runtime(code: str, template: Template, config: Config, registry: Registry) -> StreamConfig:
+def read_runtime(
+    code: str,
+    template: Template,
+    config: Config,
+    registry: Registry,
+    beside: Mapping[str, StreamConfig] = MappingProxyType({}),
+) -> StreamConfig:
     """A stream that comes to be under the prefix of a template.
+
+    It closes no loop with the streams of the configuration, nor with those ``beside`` them.
 
     Raises:
         ConfigErrors: the template makes no stream of this code.
@@ -169,7 +178,8 @@ def read_runtime(code: str, template: Template, config: Config, registry: Regist
     check_shadows({code, *(live & config.streams.keys())}, reading)
     if stream is not None:
         # Peers may ask for many codes: what can't close a loop is not looked for one.
-        whole = config.model_copy(update={"streams": {**config.streams, code: stream}})
+        streams = {**beside, **config.streams, code: stream}
+        whole = config.model_copy(update={"streams": streams})
         if linked(stream, whole, reading):
             check_loops(whole, reading)
         check_files([stream], config.server.media_roots, reading)

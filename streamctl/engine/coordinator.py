@@ -102,12 +102,20 @@ class Coordinator:
         self.failures.pop(config.code, None)
         return self.running[config.code]
 
-    async def stop(self, code: str, reason: str) -> None:
-        """Stop a stream, if it runs; done to its end also when the caller is cancelled."""
+    async def stop(
+        self, code: str, reason: str, *, still: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Stop a stream, if it runs and that is ``still`` wanted when it is its turn.
+
+        Done to its end also when the caller is cancelled; whether it was wanted.
+        """
         with anyio.CancelScope(shield=True):
             async with self._turn(code):
-                await self._stop(code, reason)
-                self.failures.pop(code, None)
+                wanted = still()
+                if wanted:
+                    await self._stop(code, reason)
+                    self.failures.pop(code, None)
+        return wanted
 
     async def restart(self, config: StreamConfig, reason: str) -> None:
         """Stop a stream and start it with this configuration.

@@ -9,6 +9,7 @@ without a publisher, and without anybody who wants what is pulled, for :data:`ID
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamctl.config.code import fault as code_fault
@@ -53,6 +54,7 @@ class RuntimeStreams:
         self._idle: dict[str, float] = {}
         """Since when nobody is there."""
         self._known: dict[str, StreamConfig | None] = {}
+        """What paths would become, if nothing else ran; replaced after the configuration is."""
         self._routes: dict[str, Mapping[str, tuple[str, Handler]]] = {}
         """What streams answer over HTTP, by template."""
 
@@ -64,23 +66,28 @@ class RuntimeStreams:
 
     def resolved(self, config: Config) -> dict[str, StreamConfig]:
         """Every stream of a configuration, with what becomes of those that run without a file."""
-        found = {}
+        found: dict[str, StreamConfig] = {}
         for code in self.configs:
             template = template_of(code, config)
             if template is not None and code not in config.streams:
-                stream = self._read(code, template, config)
+                stream = self._read(code, template, config, found)
                 if stream is not None:
                     found[code] = stream
         return found | dict(config.streams)
 
     def candidate(self, path: str, action: Action) -> StreamConfig | None:
         """What would be made for a peer who comes for a path; None = nothing. In any thread."""
-        path = path.strip("/")
-        for code in dict.fromkeys((path, path.removeprefix("live/"))):
-            template = template_of(code, self.config)
+        # In this order: whoever finds a new memory must find the new configuration, too.
+        known = self._known
+        config = self.config
+        for code in meant_by(path):
+            if code in config.streams:
+                # It is in the file, and about to run, or can't: that is no place for another.
+                return None
+            template = template_of(code, config)
             if template is None or code_fault(code):
                 continue
-            stream = self._lookup(code, template)
+            stream = self._remembered(code, template, known, config)
             if stream is not None and offers(stream, action):
                 return stream
         return None
@@ -117,14 +124,17 @@ class RuntimeStreams:
         """Run the stream that was granted; None = there is none of this code any more.
 
         Raises:
-            StreamctlError: it can't be run now.
+            StreamctlError: it can't be run now, or would be fed with itself.
         """
         config = self.candidate(code, request.action)
-        if config is None or config.code != code:
+        template = template_of(code, self.config)
+        if config is None or template is None or config.code != code:
             return None
         refusal = self.refusal(config, request)
         if refusal is not None:
             raise StreamctlError(refusal.message)
+        # What it is made of may have come to be since it was looked at.
+        config = read_runtime(code, template, self.config, self.registry, self.configs)
         stream = self.coordinator.launch(config)
         self.configs[code] = config
         stream.services.events.emit("stream.runtime_created", code, template=config.template)
@@ -140,14 +150,22 @@ class RuntimeStreams:
 
     async def sweep(self) -> None:
         """Look once."""
-        for code in list(self.configs):
-            if self._deserted(code):
-                del self.configs[code]
-                self._idle.pop(code, None)
-                await self.coordinator.stop(code, f"nobody published for {IDLE_S:.0f} s")
+        for code, config in list(self.configs.items()):
+            if not self._deserted(code):
+                continue
+            missed = "published" if offers(config, Action.PUBLISH) else "watched"
+            reason = f"nobody {missed} for {IDLE_S:.0f} s"
+            if await self.coordinator.stop(code, reason, still=partial(self._give_up, code)):
                 self.coordinator.services.events.emit("stream.runtime_expired", code)
         for code in self._idle.keys() - self.configs.keys():
             del self._idle[code]
+
+    def _give_up(self, code: str) -> bool:
+        """Want a stream no more, unless somebody has come in the last moment."""
+        if code not in self.configs or not self._deserted(code):
+            return False
+        del self.configs[code]
+        return True
 
     def _deserted(self, code: str) -> bool:
         stream, now = self.coordinator.running.get(code), self.clock.now()
@@ -156,20 +174,34 @@ class RuntimeStreams:
             return False
         return now - self._idle.setdefault(code, now) >= IDLE_S
 
-    def _lookup(self, code: str, template: Template) -> StreamConfig | None:
-        known = self._known
-        if code not in known:
-            if len(known) >= KEPT:
-                known.clear()
-            known[code] = self._read(code, template, self.config)
-        return known.get(code)
+    def _remembered(
+        self,
+        code: str,
+        template: Template,
+        known: dict[str, StreamConfig | None],
+        config: Config,
+    ) -> StreamConfig | None:
+        if code in known:
+            return known[code]
+        if len(known) >= KEPT:
+            known.clear()
+        stream = known[code] = self._read(code, template, config, {})
+        return stream
 
-    def _read(self, code: str, template: Template, config: Config) -> StreamConfig | None:
+    def _read(
+        self, code: str, template: Template, config: Config, beside: Mapping[str, StreamConfig]
+    ) -> StreamConfig | None:
         try:
-            return read_runtime(code, template, config, self.registry)
+            return read_runtime(code, template, config, self.registry, beside)
         except ConfigError as error:
             log.debug("no stream %s of template %s: %s", code, template.name, error)
             return None
+
+
+def meant_by(path: str) -> tuple[str, ...]:
+    """The codes that a path may mean, in the order in which they are looked for."""
+    path = path.strip("/")
+    return tuple(dict.fromkeys((path, path.removeprefix("live/"))))
 
 
 def template_of(code: str, config: Config) -> Template | None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -143,6 +143,82 @@ async def test_a_second_publisher_is_refused() -> None:
     async with serving() as server:
         enter(server, "stage/one")
         assert refusal(server, "stage/one") == RefusalCode.BUSY
+
+
+async def test_of_two_that_race_for_a_name_one_gets_it() -> None:
+    async with serving() as server:
+        grants = [server.gate.check(request("stage/one")) for _ in range(2)]
+        first, second = (grant for grant in grants if isinstance(grant, Grant))
+        session = server.gate.open(first, lambda reason: None)
+        late = server.gate.open(second, lambda reason: None)
+        server.gate.publish(first, session)
+        with pytest.raises(StreamctlError, match="already has a publisher"):
+            server.gate.publish(second, late)
+        assert server.running["stage/one"].publisher is session
+
+
+async def test_a_stream_of_the_file_that_does_not_run_leaves_its_name_free_for_nobody() -> None:
+    own = '[streams."stage/own"]\ninputs = ["publish:"]\npublish_key = "mine"\n'
+    async with serving(LIVE + own) as server:
+        await server.coordinator.stop("stage/own", "it can't be started")
+        for path in ("stage/own", "live/stage/own"):
+            assert refusal(server, path) == RefusalCode.NOT_FOUND
+        assert not server.runtime.configs
+
+
+async def test_streams_made_while_a_configuration_is_applied_stay() -> None:
+    async with serving() as server:
+        become, sessions = server.doors.become, []
+
+        async def slowly(*args: Any) -> None:
+            await become(*args)
+            sessions.append(enter(server, "stage/one"))
+
+        server.doors.become = slowly  # type: ignore[assignment,method-assign]
+        await server.apply(config(LIVE + 'title = "T"\n' + PULLED))
+        await server.reconciler.look()
+        assert server.running["stage/one"].publisher is sessions[0]
+        assert server.stream("stage/one").title == "T"
+
+
+async def test_a_publisher_who_comes_at_the_last_moment_finds_its_stream() -> None:
+    async with serving() as server:
+        enter(server, "stage/one").close("gone")
+        await pass_time(server, 0)
+        turn = server.coordinator._turn("stage/one")
+        async with anyio.create_task_group() as tasks, turn:
+            tasks.start_soon(pass_time, server, IDLE_S)
+            await anyio.wait_all_tasks_blocked()
+            session = enter(server, "stage/one")
+        assert server.running["stage/one"].publisher is session
+        assert "stage/one" in server.runtime.configs
+
+
+async def test_streams_of_templates_close_no_loop_with_one_another() -> None:
+    pulls = "on_demand = true\nclose_after_s = 0\n"
+    text = f'[templates.a]\nprefix = "a/"\n{pulls}inputs = ["copy:b/{{name}}"]\n'
+    text += f'[templates.b]\nprefix = "b/"\n{pulls}inputs = ["copy:a/{{name}}"]\n'
+    async with serving(text) as server:
+        assert isinstance(server.gate.check(request("b/x", Action.PLAY)), Grant)
+        enter(server, "a/x", Action.PLAY)
+        with pytest.raises(StreamctlError, match="makes a loop of streams: `a/x` → `b/x` → `a/x`"):
+            enter(server, "b/x", Action.PLAY)
+        assert "b/x" not in server.running
+
+
+async def test_pushes_do_not_keep_what_a_viewer_has_called() -> None:
+    push = '[[templates.cam.push]]\nname = "p"\nurl = "rtmp://127.0.0.1:2/live/{name}"\n'
+    async with serving(PULLED + push) as server:
+        session = enter(server, "cam/front", Action.PLAY, "r")
+        stream = server.running["cam/front"]
+        assert stream.pushes.tasks
+        session.close("enough")
+        await pass_time(server, 5)
+        stream.tick(server.clock.now())
+        assert not stream.inputs.machine.wanted
+        await pass_time(server, 1)
+        await pass_time(server, IDLE_S)
+        assert "cam/front" not in server.running
 
 
 async def test_streams_without_publisher_are_reaped_with_their_viewers() -> None:
