@@ -102,6 +102,14 @@ class HlsOutput:
         elif started:
             self._touch()
 
+    def forget(self) -> None:
+        """Let all segments go, unless a history is kept; the numbers go on."""
+        if self.options.history_s:
+            return
+        self._let_go()
+        if self.options.start == "always":
+            self.packager.attach()
+
     def shrink(self, wanted: int) -> int:
         """Free memory by letting the oldest segments go; the bytes gained."""
         return self.packager.shrink(wanted)
@@ -149,6 +157,10 @@ class HlsOutput:
         if left > 0:
             self._pin = self.clock.call_later(left, self._look_at_pin)
             return
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Stop packaging; who asks waits for the first segment anew."""
         self._unpin()
         self.packager.detach()
         self._forget_playlists()

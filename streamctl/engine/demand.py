@@ -1,7 +1,8 @@
 """Whether anybody wants a stream, so that its inputs are pulled, if that is done on demand only.
 
-Wanted by: viewers of any protocol, streams that copy it, pushes, and whoever has just asked. A
-stream that nobody wants is off air on purpose, which is no failure.
+Wanted by: viewers of any protocol, streams that copy it, pushes, and whoever has just asked and
+waits for an answer. A stream that nobody wants is off air on purpose, which is no failure; what it
+showed is forgotten, so that the next viewer gets no pictures of last time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl.engine import causes as cause
+from streamctl.sdk.session import Action
 
 if TYPE_CHECKING:
     from streamctl.engine.stream import Stream
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("streamctl.demand")
 
 FAILURES = (cause.INPUT_FAILED, cause.INPUTS_EXHAUSTED, cause.NO_PACKETS, cause.INPUT_DEGRADED)
+PATIENCE_S = 20.0
+"""Viewers of a stream that does not come are told after this long; an input that has brought no
+place to begin at has failed by then."""
 
 
 class Demand:
@@ -31,16 +36,16 @@ class Demand:
         """Other streams that are made of this one."""
         self.aired = anyio.Event()
         """Set when the stream gets on air next, or is closed."""
-        self._asked_at = -math.inf
+        self._until = -math.inf
+        """How long it is wanted by those who have left, or have asked and wait."""
         stream.inputs.machine.wanted = not stream.config.on_demand
 
     @property
     def wanted(self) -> bool:
         """Whether inputs are to be pulled."""
-        config = self.stream.config
-        if not config.on_demand or self._present():
+        if not self.stream.config.on_demand or self._present():
             return True
-        return self.stream.clock.now() - self._asked_at < config.close_after_s
+        return self.stream.clock.now() < self._until
 
     @property
     def sleeping(self) -> bool:
@@ -49,10 +54,16 @@ class Demand:
         pulled = any(not (one.publish or one.slate) for one in stream.config.inputs)
         return pulled and stream.config.on_demand and not stream.on_air()
 
-    def ask(self) -> None:
-        """Somebody wants the stream now."""
-        self._asked_at = self.stream.clock.now()
-        self.look()
+    @property
+    def waking(self) -> bool:
+        """Whether the stream is off air and may be on air in a moment."""
+        return self.sleeping and self.wanted and not self.stream.inputs.finished
+
+    def ask(self, wait_s: float = 0.0) -> None:
+        """Somebody wants the stream now, and waits so long for an answer."""
+        if self.stream.config.on_demand:
+            self._want_for(max(wait_s, self.stream.config.close_after_s))
+            self.look()
 
     def look(self) -> None:
         """Have the inputs pulled, or left, if that has changed."""
@@ -60,7 +71,7 @@ class Demand:
         if stream.closed:
             return
         if self._present():
-            self._asked_at = stream.clock.now()
+            self._want_for(stream.config.close_after_s)
         wanted = self.wanted
         if wanted is not stream.inputs.machine.wanted:
             log.info("stream %s: %s", stream.code, "wanted" if wanted else "nobody wants it")
@@ -69,7 +80,21 @@ class Demand:
             stream.causes.clear(cause.IDLE)
         elif not stream.on_air():
             stream.causes.clear(*FAILURES)
-            stream.causes.set(cause.IDLE, "nobody watches")
+            if stream.causes.set(cause.IDLE, "nobody watches"):
+                stream.forget()
+
+    def tick(self) -> None:
+        """Look, and send away who waits in vain; called about once a second."""
+        over = self.sleeping and self.stream.inputs.finished
+        if over and not self._present():
+            # Whoever comes next has it begin again.
+            self._until = -math.inf
+        self.look()
+        if over:
+            for entry in self.stream.graph.entries():
+                entry.fanout.dismiss("the input came to its end")
+        elif self.stream.viewers and self.sleeping:
+            self._dismiss()
 
     def begun(self) -> None:
         """The stream is on air, or will never be again."""
@@ -78,4 +103,19 @@ class Demand:
 
     def _present(self) -> bool:
         stream = self.stream
-        return bool(stream.viewers or self.readers or stream.pushes.tasks)
+        # The pushes of a stream that viewers have called would keep it for ever.
+        pushed = bool(stream.pushes.tasks) and not stream.config.runtime
+        return bool(stream.viewers or self.readers or pushed)
+
+    def _want_for(self, seconds: float) -> None:
+        self._until = max(self._until, self.stream.clock.now() + seconds)
+
+    def _dismiss(self) -> None:
+        """Close the viewers that have waited for long and were shown nothing."""
+        stream = self.stream
+        since = stream.clock.wall() - PATIENCE_S
+        active = stream.causes.active
+        why = next((f": {active[name][0]}" for name in FAILURES if name in active), "")
+        for session in stream.services.sessions.of(stream.code, Action.PLAY):
+            if not session.bytes_out and session.opened_at <= since:
+                session.close(f"stream `{stream.code}` did not come on air{why}")

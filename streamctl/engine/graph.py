@@ -219,6 +219,12 @@ class Graph:
         for entry in self.entries():
             entry.fanout.pause()
 
+    def forget(self) -> None:
+        """Let all media go; what is read goes on with the next epoch."""
+        for entry in self.entries():
+            entry.lane.clear()
+            entry.fanout.reset()
+
     def lanes(self) -> list[Lane]:
         """Every lane there is, the base first."""
         entries = sorted(self.entries(), key=lambda entry: not entry.direct)

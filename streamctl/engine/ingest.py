@@ -130,6 +130,7 @@ class PullInput(Input):
         """An attempt will be made, and may be stopped from now on."""
         self._scope = anyio.CancelScope()
         self._told = ""
+        self.ended = False
 
     async def attempt(self, intake: Intake) -> None:
         """One connection, written to ``intake``; sets :attr:`error`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine.diff import adjustable, output_changes
 from streamctl.engine.view import EngineView
-from streamctl.sdk.endpoints import Adjustable
+from streamctl.sdk.endpoints import Adjustable, Forgetful
 from streamctl.sdk.plugin import Cap
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ class Outputs:
             routes = plugin.http_output(view, options, context).routes()
             found |= {suffix: (kind, handler) for suffix, handler in routes.items()}
         return found
+
+    def forget(self) -> None:
+        """Have those let go of what they hold that hold something."""
+        for kind, output in self.running.items():
+            if isinstance(output, Forgetful):
+                try:
+                    output.forget()
+                except Exception:
+                    log.exception("stream %s: %s did not forget", self.stream.code, kind)
 
     def stop(self) -> None:
         """End all of them."""

@@ -198,7 +198,7 @@ class Stream:
             self.epoch.sample(now)
         self.inputs.tick(now)
         self.slate_watch.look()
-        self.demand.look()
+        self.demand.tick()
         self._explain()
         self.announcer.look()
 

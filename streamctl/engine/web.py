@@ -220,6 +220,9 @@ class WebApp:
         """The reply, counted in the session of its viewer."""
         if isinstance(reply, Wait):
             then = reply.then
+            stream = self.gate.streams.get(grant.code)
+            if stream is not None:
+                stream.demand.ask(reply.timeout_s)
             return Wait(
                 reply.event,
                 reply.timeout_s,
@@ -244,7 +247,7 @@ def awakened(target: Target, request: HttpRequest) -> Reply:
     found = reply if isinstance(reply, Bytes) and reply.status == OK else None
     if found is not None and not found.content_type.startswith(MEDIA_TYPES):
         return reply
-    demand.ask()
+    demand.ask(WAKE_S)
     return Wait(demand.aired, WAKE_S, partial(target.handler, request))
 
 

@@ -241,6 +241,14 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class Forgetful(Protocol):
+    """An HTTP output that holds media for viewers who come later."""
+
+    def forget(self) -> None:
+        """Let it go: the stream was left on purpose, and nobody shall see it for live."""
+
+
+@runtime_checkable
 class Patient(Protocol):
     """A source that does not begin by itself: a peer has to come to it."""
 

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from streamctl_rtsp.wire.message import Response
     from streamctl_rtsp.wire.transport import Transport
 
-WAIT_S = 5.0
-"""How long a client waits for the tracks of a stream that has just begun."""
+WAIT_S = 8.0
+"""How long a client waits for the tracks of a stream that has just begun, or is pulled for it: less
+than a handshake may take."""
 LATE_S = 2.0
 """How long it waits for one of them when others are known; broadcast sends sound a second late."""
 

@@ -359,6 +359,20 @@ def test_on_demand_answers_at_once_from_history() -> None:
     assert len(uris(text(stage, "/main_stream.m3u8"))) == 5
 
 
+def test_what_was_left_is_forgotten_and_waited_for_anew() -> None:
+    stage = on_air()
+    before = text(stage, "/main_stream.m3u8")
+    stage.output.forget()
+    assert stage.output.status()["bytes"] == 0
+    assert isinstance(stage.get("/main_stream.m3u8"), Wait)
+    stage.play([boundary(2), *pictures(101, 50, start=9_000_000)])
+    after = text(stage, "/main_stream.m3u8")
+    assert number("MEDIA-SEQUENCE", after) > number("MEDIA-SEQUENCE", before) + 2
+    stage.output.adjust(HlsOptions(history_s=60))
+    stage.output.forget()
+    assert text(stage, "/main_stream.m3u8") == after, "a history is kept"
+
+
 def test_long_targets_hold_the_pin_longer() -> None:
     stage = Stage(HlsOptions(start="on_demand", segment_s=20))
     stage.output.start()

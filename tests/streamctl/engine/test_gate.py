@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from streamctl.errors import NotCarried, StreamctlError
@@ -13,10 +14,14 @@ from tests.streamctl.engine.rig import (
     VIDEO,
     Rig,
     ScreenPlugin,
+    ScriptPlugin,
     gop,
     request,
     stream_config,
 )
+
+if TYPE_CHECKING:
+    from streamctl.sdk.lane import EpochWriter
 
 ANN = {"name": "ann", "password": "a", "read": True}
 SUM_OF_P = "sha256:FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA="
@@ -212,6 +217,23 @@ def test_a_viewer_learns_the_tracks_of_what_is_on_air_only() -> None:
     assert [track.id for track in init.tracks] == [0, 1]
     rig.gate.close(session, "left")
     assert rig.gate.play(grant, viewer, Format.RTMP).init is None
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_is_pulled_for_its_viewer_is_not_absent() -> None:
+    async def nothing(out: EpochWriter) -> None:
+        await anyio.sleep_forever()
+
+    rig = Rig(ScriptPlugin(nothing))
+    stream = rig.stream("cam", "script://x", on_demand=True)
+    grant = rig.gate.check(request("cam"))
+    assert isinstance(grant, Grant)
+    viewer = rig.gate.open(grant, print)
+    assert rig.gate.play(grant, viewer, Format.RTMP).absent == ""
+    rig.gate.close(viewer, "left")
+    rig.clock.advance(60)
+    stream.tick(rig.clock.now())
+    assert stream.absent == "its input is not there"
 
 
 def test_a_flood_of_refusals_is_counted_in_full_but_logged_sparingly(

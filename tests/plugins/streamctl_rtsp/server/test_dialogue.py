@@ -11,6 +11,7 @@ from streamctl.media.packet import Codec, Kind, Track
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import header, parse
 from streamctl_rtsp.server.session import MAX_PIPELINED
+from streamctl_rtsp.server.viewer import WAIT_S
 from streamctl_rtsp.wire.auth import Login, parse_challenges
 from streamctl_rtsp.wire.frames import frame
 from tests.plugins.streamctl_rtmp.world import AUDIO, IDR, VIDEO
@@ -396,7 +397,7 @@ async def test_what_does_not_begin_is_not_found(world: RtspWorld) -> None:
         client = Client(port)
         client.session.received(client.say("DESCRIBE") + client.say("OPTIONS"))
         await client.until(lambda: world.lane.waiters)
-        world.clock.advance(5)
+        world.clock.advance(WAIT_S)
         await client.until(lambda: len(client.responses) == 2)
         first, second = client.responses
         assert (first.status, first.reason) == (404, "Not Found: nothing is on air")
