@@ -25,7 +25,7 @@ class HookStatus(BaseModel):
     delivered: int = Field(0, description="events; of commands, runs that went well")
     failed: int = Field(0, description="attempts, or runs, that went wrong")
     dropped: int = Field(0, description="events lost because too many waited")
-    queue: int = Field(0, description="events that wait")
+    queue: int = Field(0, description="events that were not delivered yet")
     running: int = Field(0, description="deliveries, or commands, under way")
 
 

@@ -55,6 +55,11 @@ class Commands:
         """Runs under way."""
         return len(self._scopes)
 
+    @property
+    def waiting(self) -> int:
+        """Events whose run has not begun yet."""
+        return len(self.queue)
+
     def hear(self, event: Event) -> None:
         """Take an event to run the command for."""
         self.queue.put(event)

@@ -63,7 +63,8 @@ class Courier:
         """Attempts that did not work."""
         self.error = ""
         """Why the last attempt did not; empty if it did."""
-        self.busy = False
+        self.under_way = 0
+        """Events that are being delivered."""
         self._in_row = 0
         self._most = delivery.batch
         """Events that the receiver takes at once, as far as it is known."""
@@ -76,12 +77,17 @@ class Courier:
     @property
     def running(self) -> int:
         """Deliveries under way."""
-        return int(self.busy)
+        return int(self.under_way > 0)
+
+    @property
+    def waiting(self) -> int:
+        """Events that were not delivered yet."""
+        return len(self.queue) + self.under_way
 
     @property
     def stuck(self) -> bool:
         """Whether what waits can't be delivered now."""
-        return bool(self.error) and not self.busy
+        return bool(self.error) and not self.under_way
 
     def hear(self, event: Event) -> None:
         """Take an event to be delivered."""
@@ -116,7 +122,7 @@ class Courier:
 
     async def _deliver(self, batch: Sequence[Event]) -> float:
         """Try once; the pause before the next attempt, 0 after a success."""
-        self.busy = True
+        self.under_way = len(batch)
         try:
             await self.delivery.deliver(batch)
         except TooLarge as error:
@@ -133,7 +139,7 @@ class Courier:
             self.queue.put_back(batch)
             raise
         finally:
-            self.busy = False
+            self.under_way = 0
         self.delivered += len(batch)
         self._most = min(self.delivery.batch, self._most + 1)
         if self._in_row:

@@ -58,6 +58,10 @@ class Runner(Protocol):
         """Deliveries under way."""
 
     @property
+    def waiting(self) -> int:
+        """Events that nothing was done for yet."""
+
+    @property
     def stuck(self) -> bool:
         """Whether what waits can't be delivered now."""
 
@@ -120,7 +124,7 @@ class Hook:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do, or nothing that can be done now."""
-        pending = len(self.runner.queue) or self.runner.running
+        pending = self.runner.waiting or self.runner.running
         return not pending or self.runner.stuck
 
     def _says(self, event: Event) -> bool:
@@ -168,7 +172,7 @@ class Hooks:
                 delivered=hook.runner.delivered,
                 failed=hook.runner.failed,
                 dropped=hook.runner.queue.dropped,
-                queue=len(hook.runner.queue),
+                queue=hook.runner.waiting,
             )
             for name, hook in sorted(self.by_name.items())
         ]
@@ -203,7 +207,7 @@ class Hooks:
 
     def _lasts(self, hook: Hook) -> bool:
         """Whether a hook's work is only begun with, and ends when it is told to."""
-        return bool(during_of(hook.config)) and not len(hook.runner.queue)
+        return bool(during_of(hook.config)) and not hook.runner.waiting
 
     def _hear(self, event: Event) -> None:
         self._begun.hear(event)
@@ -290,7 +294,7 @@ def kind_of(config: HookKeys) -> str:
 def status(hook: Hook) -> HookStatus:
     """How a hook stands."""
     work, config = hook.runner, hook.config
-    busy = work.running or len(work.queue)
+    busy = work.running or work.waiting
     return HookStatus.model_validate(
         {
             "name": config.name,
@@ -304,7 +308,7 @@ def status(hook: Hook) -> HookStatus:
             "delivered": work.delivered,
             "failed": work.failed,
             "dropped": work.queue.dropped,
-            "queue": len(work.queue),
+            "queue": work.waiting,
             "running": work.running,
         }
     )

@@ -90,7 +90,7 @@ async def test_what_happens_meanwhile_is_delivered_together() -> None:
     async with working(world):
         await world.happen()
         await world.happen(5)
-        assert world.courier.running == 1
+        assert (world.courier.running, world.courier.waiting) == (1, 6)
         world.receiver.open.set()
         await anyio.wait_all_tasks_blocked()
         assert world.receiver.attempts == [[1], [2, 3, 4], [5, 6]]

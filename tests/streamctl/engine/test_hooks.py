@@ -308,7 +308,7 @@ async def test_ten_thousand_events_a_second_delay_nobody(tmp_path: Path) -> None
     for name in ("mute", "sick", "rude"):
         found = world.status(name)
         assert found.delivered == 0
-        assert found.dropped + found.queue + 100 * found.running == 20_000
+        assert found.dropped + found.queue == 20_000
     good = [one["id"] for one in servers[-1].told[1:]]
     assert good == sorted(good)
     assert world.status("good").delivered + world.status("good").dropped >= 10_000
