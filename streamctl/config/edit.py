@@ -8,6 +8,7 @@ must read as the wanted document, or there is none.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,16 @@ from streamctl.config.load import BOM
 from streamctl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from streamctl.config.lines import Path, Section
 
 STREAMS = "streams"
 STREAM_DEPTH = 2
 """Length of the path of a stream: what is a table below it gets a header of its own."""
+
+LINE_END = re.compile(r"(?<!\r)\n")
+"""A line that ends without the carriage return that others may have."""
 
 Table = dict[str, Any]
 
@@ -63,6 +67,10 @@ def edited(text: str, code: str, table: Mapping[str, Any] | None) -> str:
                 return mark + made
         except (Unseparated, TOMLKitError, tomllib.TOMLDecodeError, KeyError, TypeError):
             continue
+        except RecursionError:
+            raise ConfigError(
+                "values stand too deep in each other", key=dotted((STREAMS, code))
+            ) from None
     raise ConfigError(
         "is written in a way that a program can't change",
         key=dotted((STREAMS, code)),
@@ -86,6 +94,13 @@ def by_lines(text: str, before: Table, code: str, table: Table | None) -> str:
 
 def by_document(text: str, before: Table, code: str, table: Table | None) -> str:
     """Change the document as a whole; comments inside of what changes may be lost."""
+    made = whole(text, before, code, table)
+    # Lines that tomlkit makes end in its own way.
+    return LINE_END.sub("\r\n", made) if not LINE_END.search(text) else made
+
+
+def whole(text: str, before: Table, code: str, table: Table | None) -> str:
+    """The document with another table."""
     document = tomlkit.parse(text)
     streams: Any = document.setdefault(STREAMS, {})
     if table is None:
@@ -117,12 +132,16 @@ class LineEdit:
     def result(self) -> str:
         """The text with all changes."""
         text = self.text
-        self.changes += [(start, end, "") for start, end in self.closed(sorted(self.cuts))]
-        # From the back, so that places stay true; of several at one place the first stays first.
-        numbered = [(*change, number) for number, change in enumerate(self.changes)]
-        for start, end, new, _ in sorted(
-            numbered, key=lambda one: (*one[:2], one[3]), reverse=True
-        ):
+        cuts = self.closed(sorted(self.cuts))
+        # What is inserted at the end of a section must not go with the gap behind it.
+        self.changes = [
+            (behind(start, cuts), behind(end, cuts), new) for start, end, new in self.changes
+        ]
+        self.changes += [(start, end, "") for start, end in cuts]
+        # From the back, so that places stay true; of several at one place the first stays first,
+        # but keys come before headers, which would take them in.
+        ordered = sorted(self.changes, key=lambda one: (*one[:2], one[2].lstrip()[:1] == "["))
+        for start, end, new in reversed(ordered):
             text = text[:start] + new + text[end:]
         return text
 
@@ -131,7 +150,7 @@ class LineEdit:
         entry = self.entries.get(path)
         if entry is not None:
             self.changes.append((entry.value.start, entry.value.end, value_text(new)))
-        elif isinstance(old, dict) and isinstance(new, dict):
+        elif isinstance(old, dict) and isinstance(new, dict) and (new or self.below(path)):
             self.change_table(path, old, new)
         elif self.below((*path, 0)) and is_tables(new):
             self.change_tables(path, old, new)
@@ -334,6 +353,11 @@ class LineEdit:
     def lines(self, items: Table) -> list[str]:
         """Keys with their values, a line each."""
         return [f"{key_text(key)} = {value_text(one)}{self.newline}" for key, one in items.items()]
+
+
+def behind(at: int, cuts: Iterable[tuple[int, int]]) -> int:
+    """A place, or the end of the cut that it lies in."""
+    return next((end for begin, end in cuts if begin < at < end), at)
 
 
 def is_tables(value: Any) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamctl.config.edit import edited, merged, same
+from streamctl.config.edit import by_lines, edited, merged, same
 from streamctl.errors import ConfigError
 
 SAMPLE = (Path(__file__).parents[3] / "streams.toml").read_text("utf-8")
@@ -218,6 +218,51 @@ def test_unusual_ways_to_write_a_stream(text: str, patch: dict[str, Any] | None)
     assert after["b"] == before["b"]
 
 
+REPLACED = """\
+[streams.a]
+inputs = ["publish:"]
+hls.window = 3
+
+[[streams.a.users]]  # who may
+name = "u"
+
+# The other one.
+[streams.b]
+inputs = []
+"""
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"inputs": ["publish:"], "hls": {}, "users": [{"name": "u"}]},
+        {"inputs": ["publish:"], "hls": {"window": 3}, "push": [{"name": "p"}], "title": "A"},
+        {"push": [{"name": "p"}, {"name": "q"}], "title": "A"},
+        {"users": [{"name": "v"}, {"name": "u"}], "hls": {"segment_s": 4}, "title": "A"},
+    ],
+)
+def test_what_goes_and_what_comes_at_one_place_do_not_mix(table: dict[str, Any]) -> None:
+    after = by_lines(REPLACED, tomllib.loads(REPLACED), "a", table)
+    assert tomllib.loads(after)["streams"] == {"a": table, "b": {"inputs": []}}
+    assert after.endswith("\n# The other one.\n[streams.b]\ninputs = []\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_end_alike_whoever_made_them(end: str) -> None:
+    text = end.join(["[streams]", 'a = { title = "A" }', "b = { title = 'B' }", ""])
+    for table in ({"title": "A", "hls": {"window": 3}, "push": [{"name": "p"}]}, {}):
+        after = edited(text, "a", table)
+        assert after.count("\n") == after.count(end)
+
+
+def test_what_is_nested_beyond_all_bounds_is_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(3000):
+        deep = [deep]
+    with pytest.raises(ConfigError, match="too deep"):
+        edited(FILE, "a", {"inputs": deep})
+
+
 def test_line_ends_and_the_mark_of_an_encoding_stay() -> None:
     text = "\ufeff" + FILE.replace("\n", "\r\n")
     after = edited(text, "a", {**stream(FILE, "a"), "title": "New", "disabled": True})
@@ -289,7 +334,11 @@ def test_any_edits_in_any_order_say_what_was_asked_for(
     text = FILE
     wanted: dict[str, Any] = dict(tomllib.loads(FILE)["streams"])
     for code, table in edits:
+        # Lines are enough for what is written with headers, and for what we write ourselves.
+        before = tomllib.loads(text)
+        made = by_lines(text, before, code, table) if table or code in wanted else text
         text = edited(text, code, table)
+        assert table == {} or text == made
         if table is None:
             wanted.pop(code, None)
         else:
