@@ -400,7 +400,7 @@ class Inputs:
             self._emit(
                 "input.failover", one, before=switch.before, reason=str(reason), detail=detail
             )
-        elif reason is Reason.RECOVERY:
+        elif switch.before == switch.after:
             self._emit("input.recovered", one, detail=detail)
 
     def _blame(self) -> None:

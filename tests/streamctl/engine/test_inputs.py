@@ -119,7 +119,22 @@ async def test_when_nothing_is_left_that_is_said_and_taken_back() -> None:
         await studio.pass_time(12)
         assert studio.on_air == 1
         assert not studio.news.causes
-        assert "input.reconnecting" in studio.types()
+        assert {"input.failed", "input.reconnecting"} < set(studio.types())
+
+
+async def test_what_comes_back_after_nothing_was_on_air_has_recovered() -> None:
+    studio = Studio(entry("publish:"), entry("publish:"))
+    async with at_work(studio):
+        main = studio.arrive()
+        main.second()
+        main.leave("killed")
+        await studio.pass_time(1)
+        assert "input.recovered" not in studio.types()
+        again = studio.arrive(2)
+        again.second()
+        told = [one for one in studio.events.history if one.type == "input.recovered"]
+        assert [one.payload for one in told] == [{"input": 0, "detail": "killed"}]
+        assert "input.failover" not in studio.types()
 
 
 async def test_the_slate_keeps_the_stream_on_air_and_is_a_cause() -> None:

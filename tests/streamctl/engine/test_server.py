@@ -164,6 +164,14 @@ async def test_disabled_streams_are_listed_as_stopped() -> None:
         assert server.gate.disabled == {"news"}
 
 
+async def test_when_everything_listens_the_server_has_started() -> None:
+    async with serving(NEWS) as server:
+        assert [one.type for one in server.events_log.history] == [
+            "stream.started",
+            "server.started",
+        ]
+
+
 async def test_sessions_can_be_listed_and_kicked() -> None:
     async with serving(NEWS) as server:
         grant = server.gate.check(Request("rtmp", Action.PUBLISH, "live/news", "127.0.0.1", 7))
@@ -177,6 +185,8 @@ async def test_sessions_can_be_listed_and_kicked() -> None:
         server.kick(session.id, "by the test")
         assert closed == ["kicked: by the test"]
         server.gate.close(session, "closed")
+        told = [one.type for one in server.events_log.history if one.stream == "news"]
+        assert told.index("session.kicked") < told.index("session.closed")
         with pytest.raises(NotFound):
             server.session(session.id)
         with pytest.raises(NotFound):
@@ -186,6 +196,11 @@ async def test_sessions_can_be_listed_and_kicked() -> None:
 async def test_a_refused_reload_is_shown_until_a_good_one() -> None:
     async with serving(NEWS) as server:
         server.reload_failed("streams.toml:3: bad")
+        newest = server.events_log.history[-1]
+        assert (newest.type, newest.payload) == (
+            "config.refused",
+            {"error": "streams.toml:3: bad"},
+        )
         assert server.health().status == "degraded"
         await server.apply(config(NEWS))
         assert server.health().status == "ok"

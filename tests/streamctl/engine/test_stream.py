@@ -179,6 +179,7 @@ def test_a_broken_converter_is_named_restarted_and_spares_the_stream() -> None:
     entry.converter.broken = True  # type: ignore[attr-defined] # the rig's converter has it
     deliver(rig, writer, 1, start=1)
     assert cause.CONVERTER_FAILED in stream.causes
+    assert "stream.error" in rig.types()
     assert stream.on_air()
     before = len(wire.times)
     deliver(rig, writer, 2, start=2)
