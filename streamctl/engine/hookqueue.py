@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,7 +23,8 @@ class HookQueue:
         self.limit = limit
         self.dropped = 0
         """Events that were lost because the queue was full."""
-        self._events: deque[Event] = deque()
+        self._events: OrderedDict[int, Event] = OrderedDict()
+        """By id: of thousands that wait, those are forgotten at once that are over."""
         self._more: anyio.Event | None = None
 
     def __len__(self) -> int:
@@ -32,31 +33,30 @@ class HookQueue:
     def put(self, event: Event) -> None:
         """Append an event; of a full queue the oldest is lost."""
         if len(self._events) >= self.limit:
-            self._events.popleft()
+            self._events.popitem(last=False)
             self.dropped += 1
-        self._events.append(event)
+        self._events[event.id] = event
         if self._more is not None:
             self._more.set()
             self._more = None
 
     def take(self, limit: int) -> list[Event]:
         """The oldest events, which leave the queue."""
-        return [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+        count = min(limit, len(self._events))
+        return [self._events.popitem(last=False)[1] for _ in range(count)]
 
     def put_back(self, events: Sequence[Event]) -> None:
         """Events that were taken come to the front again, as many of the newest as find room."""
         room = self.limit - len(self._events)
         lost = max(0, len(events) - room)
         self.dropped += lost
-        self._events.extendleft(reversed(events[lost:]))
+        for event in reversed(events[lost:]):
+            self._events[event.id] = event
+            self._events.move_to_end(event.id, last=False)
 
     def remove(self, event: Event) -> bool:
         """Forget one event; False if it is not here any more."""
-        try:
-            self._events.remove(event)
-        except ValueError:
-            return False
-        return True
+        return self._events.pop(event.id, None) is not None
 
     async def filled(self, count: int = 1) -> None:
         """Wait until there are that many events."""
