@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,11 @@ class ConfigFile:
         Raises:
             ConfigError: unreadable, or not UTF-8.
         """
+        # Reading a pipe waits for whoever writes to it, and everybody else would wait for that.
+        with suppress(OSError):
+            mode = self.path.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise ConfigError("can't be read: not a regular file", file=str(self.path))
         return text_of(self.path)
 
     def parse(self, text: str, registry: Registry) -> Config:
@@ -61,7 +67,7 @@ class ConfigFile:
         Raises:
             ConfigError: what is wrong with it.
         """
-        text = self.look()
+        text = text_of(self.path)
         config = self.parse(text, registry)
         self.text = text
         return config

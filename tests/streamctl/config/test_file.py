@@ -53,6 +53,16 @@ def test_what_is_wrong_names_the_file_and_changes_nothing(path: Path) -> None:
         file.look()
 
 
+def test_a_pipe_in_its_place_is_not_waited_for(path: Path) -> None:
+    file = loaded(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="not a regular file"):
+        file.look()
+    with pytest.raises(Conflict):
+        file.replace("# ours\n")
+
+
 def test_a_replacement_is_whole_and_keeps_mode_and_owner(path: Path) -> None:
     file = loaded(path)
     path.chmod(0o640)
