@@ -75,6 +75,7 @@ class Chunker:
         if start or stop < written.count:
             data = data[start * PACKET_BYTES : stop * PACKET_BYTES]
         if cut is None:
+            data, self.lead = self.lead + data, b""
             if self.tables_due is None:
                 data = self._headed(data)
             chunk = Chunk(data, self._time, self._time, False, False, self.epoch)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamctl.engine.gather import Gatherer
+from streamctl.engine.handover import note_sound_ends
 from streamctl.engine.meter import Meter
 from streamctl.engine.silence import PROMISED_S, promised, stand_in
 from streamctl.engine.splice import Splice
@@ -239,7 +240,15 @@ class Epoch:
             if self.transport is None:
                 self._splice = self._new_splice(self.init)
             else:
+                self._note_sound(self.transport)
                 self.transport.restart(self.number)
+
+    def _note_sound(self, transport: Transport) -> None:
+        """Find out where the sound ends that was written."""
+        if transport.passage is not None and transport.begun and not transport.sealed:
+            strands = transport.passage.plan.by_pid.values()
+            number = transport.passage.chunker.epoch
+            note_sound_ends(self.lane, number, strands, self.host.timeline)
 
     def end(self) -> None:
         """Revoke the token; may be called twice."""
@@ -252,6 +261,7 @@ class Epoch:
         self._queue.clear()
         if self.transport is not None:
             self._gatherer.close()
+            self._note_sound(self.transport)
             self.transport.finish()
         if self._timer is not None:
             self._timer.cancel()
@@ -424,6 +434,8 @@ class Epoch:
         """Take over the lane, and tell everybody what begins."""
         assert self.init is not None
         sealed = self.transport is not None and self.transport.sealed
+        if self.transport is None:
+            self.host.timeline.sound_ends.clear()
         self.host.graph.rewire(self.lane.format, sealed=sealed)
         self.host.begun(self.init)
         self.lane.append([Boundary(self.number, self.init, self.reason)])

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamctl.engine.chunker import Chunker, Cut
+from streamctl.engine.handover import Early, SoundStart
 from streamctl.engine.programclock import ProgramClock
 from streamctl.engine.routing import Routes, Run
 from streamctl.engine.splice import PICTURE_WAIT_S
@@ -28,7 +29,7 @@ from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK
 from streamctl.media.mpegts.restamp import CLOCK_FLAGS, move_clocks, read_clock
 from streamctl.media.mpegts.sets import parameter_sets
-from streamctl.media.packet import TIMESCALE, Flag
+from streamctl.media.packet import Flag
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     from streamctl.media.mpegts.program import Program
     from streamctl.media.packet import Item
 
-EARLY_S = 2.0
-"""Sound that came this long before the first picture may still be wanted."""
-EARLY_BYTES = 8_388_608
-"""The same in bytes: 2 s at 32 Mbit/s."""
 WAIT_S = 0.1
 """How long packets wait for bytes that a decision needs."""
 WAIT_BYTES = 512 * PACKET_BYTES
@@ -119,10 +116,9 @@ class Passage:
         self._entries: dict[int, Entry] = {}
         """What the index tells of the units of the leading stream, by packet."""
         self._changes: deque[ProgramChange] = deque()
-        self._early: deque[tuple[float, bytes]] = deque()
-        self._early_bytes = 0
+        self._early = Early()
         self._first_arrival: float | None = None
-        self._sound_from = 0
+        self._sounds = SoundStart(timeline, 0)
         self._hasty = False
         """Decide with the bytes there are."""
         self._cuts: list[Cut] = []
@@ -213,9 +209,12 @@ class Passage:
         self._cuts = []
         end = self._walk(run, now)
         if self.begun:
+            self.chunker.lead += self._sounds.take(run, end)
             self.chunker.cut(run, end, self._cuts, out)
+            for strand in self.plan.by_pid.values():
+                strand.catch_up()
         else:
-            self._keep_early(bytes(packets[: end * PACKET_BYTES]), now)
+            self._early.keep(bytes(packets[: end * PACKET_BYTES]), now)
         # Views may still be held of the former buffer, which can't shrink then.
         self._buffer = bytearray() if whole and end == count else self._buffer[end * PACKET_BYTES :]
         self._base += end
@@ -406,7 +405,7 @@ class Passage:
             self._begin(run, unit, video=False)
         entry = self._entries.pop(self._base + unit.row, None) if leads else None
         if not strand.open:
-            if unit.pts + self.clock.leading < self._sound_from:
+            if not self._sounds.begins(run, unit.row, unit.pts, strand):
                 self.dropped += 1
                 return None
             self._open(run, unit.row, strand)
@@ -456,7 +455,8 @@ class Passage:
             slot.writer.continuity = (before + 1) & 15
             slot.fresh = False
         strand.open = True
-        self.routes.count_on(strand.pid, slot.writer.continuity - 1 - before)
+        self.routes.count_on(strand.pid, slot.writer.continuity + strand.ahead - 1 - before)
+        strand.ahead = 0
         run.open(strand.pid, row)
 
     def _begin(self, run: Run, unit: Unit, *, video: bool) -> None:
@@ -464,9 +464,7 @@ class Passage:
         timeline = self.timeline
         offset = timeline.offset_for(pts=unit.pts, dts=unit.dts, now=unit.now, video=video)
         self.clock.offset = offset
-        start = unit.dts + offset
-        recent = start - timeline.audio_end <= EARLY_S * TIMESCALE
-        self._sound_from = timeline.audio_end if recent else start
+        self._sounds = SoundStart(timeline, unit.dts + offset, None if self.sealed else offset)
         self.begun = True
         self._begin_epoch()
         if video:
@@ -477,9 +475,7 @@ class Passage:
 
     def _replay(self, run: Run, unit: Unit) -> bytes:
         """The sound that came before the first picture and belongs behind what was heard last."""
-        early = b"".join(data for _, data in self._early)
-        self._early.clear()
-        early += run.data[: unit.row * PACKET_BYTES]
+        early = self._early.take() + run.data[: unit.row * PACKET_BYTES]
         if not early:
             return b""
         past = Run(bytearray(early), self.routes)
@@ -489,11 +485,5 @@ class Passage:
             strand = self.plan.by_pid[pid]
             if strand.cargo is Cargo.SOUND:
                 self._packet(past, row, strand, unit.now)
-        return past.written(past.count).data
-
-    def _keep_early(self, data: bytes, now: float) -> None:
-        early = self._early
-        early.append((now, data))
-        self._early_bytes += len(data)
-        while early and (now - early[0][0] > EARLY_S or self._early_bytes > EARLY_BYTES):
-            self._early_bytes -= len(early.popleft()[1])
+        inserted = self._sounds.take(past, past.count, unit.row)
+        return inserted + past.written(past.count).data

@@ -72,6 +72,15 @@ class Strand:
     start: Start = Start.WAITING
     units: int = 0
     """Pictures, or PES packets."""
+    ahead: int = 0
+    """Packets of its own that were written before any of it passes."""
+
+    def catch_up(self) -> None:
+        """Let the lane count those packets, once they are written."""
+        if self.ahead:
+            writer = self.slot.writer
+            writer.continuity = (writer.continuity + self.ahead) & 15
+            self.ahead = 0
 
 
 class Plan:

@@ -44,6 +44,9 @@ class Timeline:
         """End of the last video access unit emitted (presentation), 90 kHz."""
         self.audio_end = ORIGIN
         """End of the last audio access unit emitted, 90 kHz."""
+        self.sound_ends: dict[int, int] = {}
+        """The same of each stream of sound in MPEG-TS, by its PID in the lane; empty once
+        something else was written."""
         self.last_dts = ORIGIN - 1
         """Highest DTS emitted on any track, 90 kHz."""
 

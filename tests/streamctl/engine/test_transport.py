@@ -12,8 +12,9 @@ from streamctl.engine import transport
 from streamctl.engine.backlog import START_WEIGHT, TURN_WEIGHT
 from streamctl.engine.epoch import BACKLOG_BYTES, CONFIG_WAIT_S, DATA_WAIT_S, RESTLESS
 from streamctl.engine.gather import WAIT_S
+from streamctl.engine.handover import EARLY_BYTES
 from streamctl.engine.lane import Bounds
-from streamctl.engine.passage import EARLY_BYTES, UNDECIDED_BYTES
+from streamctl.engine.passage import UNDECIDED_BYTES
 from streamctl.engine.transport import CHANGE_WORK, MAX_WORK
 from streamctl.errors import StaleEpoch
 from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream
@@ -279,7 +280,7 @@ def test_a_picture_that_is_never_finished_holds_nothing_up_for_ever() -> None:
     passage = epoch.transport.passage
     assert passage is not None
     assert len(passage._buffer) <= UNDECIDED_BYTES + len(sound)
-    assert passage._early_bytes <= EARLY_BYTES
+    assert passage._early.bytes <= EARLY_BYTES
 
 
 def test_a_program_that_changes_all_the_time_is_left_out_until_it_rests(media: MediaCache) -> None:
