@@ -2,7 +2,8 @@
 
 Theory of operation: how far the media of a clock is *ahead* of its arrival tells that clock
 against ours; the most that it was ahead within a moment is free of the lateness of single
-packets. The difference between the two streams is what the sound has to be moved by. It is
+packets. A moment is short, since a slow clock is noticed only when it has passed; media that comes
+in bursts has longer ones, as the end of a burst tells, not its beginning. The difference between the two streams is what the sound has to be moved by. It is
 followed little by little: within :data:`NEAR` so slowly that nobody hears it, beyond so fast that
 it keeps up with a clock that is wrong by a quarter; what is further away than :data:`FAR` is a
 jump, after which sound that would come twice is left out.
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 MOMENT_S = 0.2
 """The most of this long, and of the moment before, counts."""
+LONGEST_S = 4.0
+"""The longest moment: that of media that comes every two seconds."""
+FORGET_S = 10.0
+"""Longer moments become shorter again over this time when nothing comes in bursts any more."""
 NEAR = 0.04 * TIMESCALE
 FAR = 1.0 * TIMESCALE
 CALM_S = 10.0
@@ -40,6 +45,8 @@ class Lead:
         self._latest = -math.inf
         self._before = -math.inf
         self._since = -math.inf
+        self._noted = math.inf
+        self._moment = MOMENT_S
 
     @property
     def known(self) -> bool:
@@ -48,8 +55,12 @@ class Lead:
 
     def note(self, packets: Sequence[Packet], now: float) -> None:
         """These came now."""
-        if now - self._since >= MOMENT_S:
-            recent = now - self._since < 2 * MOMENT_S
+        gap = max(0.0, now - self._noted)
+        self._noted = now
+        calm = self._moment - (self._moment - MOMENT_S) * min(1.0, gap / FORGET_S)
+        self._moment = min(LONGEST_S, max(calm, 2 * gap))
+        if now - self._since >= self._moment:
+            recent = now - self._since < 2 * self._moment
             self._before = self._latest if recent else -math.inf
             self._latest, self._since = -math.inf, now
         newest = max(packet.dts for packet in packets) - now * TIMESCALE

@@ -67,10 +67,7 @@ class MixerSource:
         await self._ready(self.video)
         cursor = self.ctx.streams.open(self.video, Format.PACKETS)
         try:
-            init = await joined(cursor)
-            self._picture = init.first(Media.VIDEO)
-            if self._picture is None:
-                raise StreamctlError(f"stream `{self.video}` has no pictures")
+            picture_of(await joined(cursor), self.video)
             self.waiting = f"stream `{self.audio}` is not on air"
             await self._together(cursor, out)
         except NotReady:
@@ -84,7 +81,7 @@ class MixerSource:
         try:
             self.waiting = ""
             # Whatever waiting has made old is left.
-            cursor.join()
+            self._picture = picture_of(cursor.join(), self.video)
             self._announce(out)
             self._show(cursor.take(), out)
             async with anyio.create_task_group() as tasks:
@@ -241,6 +238,18 @@ async def joined(cursor: Cursor) -> Init:
         except NotReady:
             await cursor.wait()
             cursor.take()
+
+
+def picture_of(init: Init, code: str) -> Track:
+    """The track of pictures.
+
+    Raises:
+        StreamctlError: there is none.
+    """
+    track = init.first(Media.VIDEO)
+    if track is None:
+        raise StreamctlError(f"stream `{code}` has no pictures")
+    return track
 
 
 def sound_of(init: Init, code: str) -> dict[int, Track]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,23 @@ async def test_mixes_the_pictures_of_one_with_the_sound_of_the_other() -> None:
         assert (sound.id, sound.codec) == (1, Codec.MP2)
         assert world.kinds() == {0, 1}
         assert abs(float(str(world.source.measure()["skew_ms"]))) < 40
+
+
+async def test_begins_with_the_pictures_that_there_are_when_the_sound_comes() -> None:
+    world = World()
+    async with world.running(world.source):
+        writer = world.publish(world.cam, VIDEO)
+        writer.put(gop(0, sound=False), 1000.0)
+        await settled()
+        world.rig.clock.advance(3)
+        other = replace(VIDEO, config=b"w", width=640)
+        writer = world.publish(world.cam, other)
+        writer.put(gop(100, sound=False), 1003.0)
+        await settled()
+        world.publish(world.radio, RADIO).put(sounds(0), 1003.0)
+        await settled()
+        [picture, _] = world.out.announced[0]
+        assert (picture.config, picture.width) == (b"w", 640)
 
 
 async def test_a_stream_without_its_part_is_an_error() -> None:
