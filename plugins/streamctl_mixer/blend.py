@@ -2,11 +2,12 @@
 
 Theory of operation: how far the media of a clock is *ahead* of its arrival tells that clock
 against ours; the most that it was ahead within a moment is free of the lateness of single
-packets. A moment is short, since a slow clock is noticed only when it has passed; media that comes
-in bursts has longer ones, as the end of a burst tells, not its beginning. The difference between the two streams is what the sound has to be moved by. It is
-followed little by little: within :data:`NEAR` so slowly that nobody hears it, beyond so fast that
-it keeps up with a clock that is wrong by a quarter; what is further away than :data:`FAR` is a
-jump, after which sound that would come twice is left out.
+packets. A moment is short, since a slow clock is noticed only when it has passed; media that
+comes in bursts has longer ones, as the end of a burst tells, not its beginning. The difference
+between the two streams is what the sound has to be moved by. It is followed little by little:
+within :data:`NEAR` so slowly that nobody hears it, beyond so fast that it keeps up with a clock
+that is wrong by a quarter; what is further away than :data:`FAR` is a jump, after which sound
+that would come twice is left out.
 """
 
 from __future__ import annotations
