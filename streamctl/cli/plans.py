@@ -15,7 +15,7 @@ def lines(plan: Plan) -> list[str]:
         told(f"stream {step.stream}", step.action, step.reason, step.notices) for step in plan.steps
     ]
     found += [f"stream {code}: {why}" for code, why in plan.failures.items()]
-    return found or ["nothing changes"]
+    return found or ["nothing that runs changes"]
 
 
 def told(what: str, action: str, reason: str, notices: str) -> str:

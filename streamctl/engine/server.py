@@ -172,13 +172,14 @@ class Server:
             before, self.config = self.config, config
             self.runtime.adopt(config, streams)
             self._adopt(config)
-            self.reload_error = ""
+            refused, self.reload_error = self.reload_error, ""
             for code in sorted(config.streams.keys() - before.streams.keys()):
                 self.events_log.emit("stream.created", code)
             plan.failures = await self.coordinator.carry_out(plan.steps, streams)
             for step in plan.server:
                 log.info("%s: %s: %s", step.part, step.action, step.reason)
-            tell(self.events_log, plan, before, config)
+            if refused or before != config:
+                tell(self.events_log, plan, before, config)
             return plan
 
     def plan(self, config: Config) -> Plan:

@@ -57,7 +57,7 @@ def test_two_files_are_compared(
     file: Path, other: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["config", "diff", str(file), str(file)]) == 0
-    assert capsys.readouterr().out == "nothing changes\n"
+    assert capsys.readouterr().out == "nothing that runs changes\n"
     assert run(["config", "diff", str(file), str(other)]) == 1
     assert capsys.readouterr().out == (
         "stream news: update: changed: title (who notices: nobody)\n"

@@ -25,7 +25,7 @@ def test_a_plan_says_what_happens_and_who_notices() -> None:
         "stream b: start: added",
         "stream b: could not start",
     ]
-    assert plans.lines(Plan()) == ["nothing changes"]
+    assert plans.lines(Plan()) == ["nothing that runs changes"]
 
 
 def test_what_was_not_done_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,14 @@ async def test_a_refused_reload_is_shown_until_a_good_one() -> None:
         assert server.health().status == "degraded"
         await server.apply(config(NEWS))
         assert server.health().status == "ok"
+        assert server.events_log.history[-1].type == "config.changed"
+
+
+async def test_of_a_file_that_says_the_same_nothing_is_told() -> None:
+    async with serving(NEWS) as server:
+        newest = server.newest_event()
+        await server.apply(config(NEWS))
+        assert server.newest_event() == newest
 
 
 async def test_counters_cover_every_stream() -> None:
