@@ -33,8 +33,8 @@ class EngineView:
         return self._stream.generation
 
     def on_air(self) -> bool:
-        """Whether an epoch is running."""
-        return self._stream.on_air()
+        """Whether an epoch is running, or one has ended just now: who comes at a cut is let in."""
+        return self._stream.on_air() or self._stream.announcer.on_air
 
     def init(self, fmt: Format) -> Init | None:
         """The current track set of a lane."""

@@ -53,7 +53,7 @@ class StreamView(Protocol):
         """A number that never repeats for this code, also across restarts of the process."""
 
     def on_air(self) -> bool:
-        """Whether an epoch is running."""
+        """Whether an epoch is running, or one has ended just now: who comes at a cut is let in."""
 
     def init(self, fmt: Format) -> Init | None:
         """The current track set of a lane; None before the first epoch."""

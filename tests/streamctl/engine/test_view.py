@@ -55,7 +55,29 @@ def test_it_follows_the_stream_on_air_and_off() -> None:
     assert init is not None
     assert init.tracks == (VIDEO, SOUND)
     rig.gate.close(session, "left")
+    stream.tick(rig.clock.now())
     assert not view.on_air()
+
+
+def test_who_comes_at_a_cut_is_let_in() -> None:
+    rig = Rig()
+    stream = rig.stream()
+    view = EngineView(stream)
+    session, writer, _ = rig.publisher(stream)
+    writer.tracks([VIDEO, SOUND])
+    writer.discontinuity("nothing was shown yet")
+    assert not view.on_air()
+    writer.put(gop(0), rig.clock.now())
+    writer.discontinuity("it begins again")
+    assert not stream.on_air()
+    assert view.on_air()
+    rig.gate.close(session, "another one takes over")
+    assert view.on_air()
+    _, writer, _ = rig.publisher(stream)
+    writer.tracks([VIDEO, SOUND])
+    writer.put(gop(0), rig.clock.now())
+    stream.tick(rig.clock.now())
+    assert view.on_air()
 
 
 def test_readers_are_fed_from_the_oldest_join_point_until_they_are_detached() -> None:
