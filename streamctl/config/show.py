@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -140,11 +141,15 @@ def shown_as(path: Path, value: str, names: frozenset[str]) -> str:
     hook = words[:1] == [HOOKS] and (words[-1] == URL or ENVIRONMENT in words)
     if words and (words[-1] in names or "headers" in words[:-1] or hook):
         return value if not value or value.startswith(ELSEWHERE) else HIDDEN
-    try:
+    with suppress(StreamctlError):
         url = StreamURL.parse(value)
-        return (url.as_destination() if PUSH in words and words[-1] == URL else url).redacted
-    except StreamctlError:
-        return LOGIN.sub(rf"\1{HIDDEN}@", value)
+        shown = (url.as_destination() if PUSH in words and words[-1] == URL else url).redacted
+        if "://" in value and "#" in value:
+            shown += f"#{HIDDEN}"
+        # What has nothing to hide stays as it was spelt: it may be no URL at all, but a path.
+        if HIDDEN in shown:
+            return shown
+    return LOGIN.sub(rf"\1{HIDDEN}@", value)
 
 
 def hidden(text: str, names: frozenset[str]) -> str:

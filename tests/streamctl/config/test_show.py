@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from streamctl.config.edit import edited
 from streamctl.config.load import parse
 from streamctl.config.show import (
-    HIDDEN,
     as_toml,
     hidden,
     resolved,
@@ -23,6 +22,7 @@ from streamctl.config.show import (
 )
 from streamctl.errors import ConfigError
 from streamctl.registry import Registry
+from streamctl.sdk.secret import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,25 @@ def test_what_was_shown_can_come_back() -> None:
     assert back["streams"] == tomllib.loads(TEXT)["streams"]
     assert back["defaults"] == {"buffer_s": 30, "merge_ms": 9}
     assert restored("\ufeff" + TEXT, TEXT, NAMES) == "\ufeff" + TEXT
+
+
+def test_what_holds_no_secret_is_shown_as_it_was_written() -> None:
+    text = """\
+[http]
+tls_cert = "/etc/ssl/cert.pem"
+[[hooks]]
+name = "log"
+file = "/var/log/events.jsonl"
+[streams.a]
+title = "/News #1"
+inputs = ["publish://", "RTSP://Camera/1?b=%20#x", "/media/a b.mp4", "file:b.mp4"]
+push = [{ name = "one", url = "rtmp://a.example/live/#abcd-efgh-ijkl-mnop-one" }]
+"""
+    shown = hidden(text, NAMES)
+    assert "mnop" not in shown
+    kept = [line for line in text.splitlines() if "#x" not in line and "mnop" not in line]
+    assert [line for line in kept if line not in shown.splitlines()] == []
+    assert restored(shown, text, NAMES) == text
 
 
 def test_secrets_that_look_alike_are_not_mixed_up() -> None:
