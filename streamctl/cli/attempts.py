@@ -26,11 +26,12 @@ class Attempts:
 
     async def _follow(self, job: Job) -> None:
         number = 0
-        async for event in job.stream.services.events.follow(0):
-            if event.type != FAILED:
-                continue
-            number += 1
-            if job.failure is None:
-                wait_s = job.options.retry.wait_s
-                error = event.payload["error"]
-                diagnostics.warning(f"attempt {number}: {error}; the next in {wait_s:g} s")
+        async for piece in job.stream.services.events.follow(0):
+            for event in piece:
+                if event.type != FAILED:
+                    continue
+                number += 1
+                if job.failure is None:
+                    wait_s = job.options.retry.wait_s
+                    error = event.payload["error"]
+                    diagnostics.warning(f"attempt {number}: {error}; the next in {wait_s:g} s")
