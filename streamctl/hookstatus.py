@@ -1,11 +1,10 @@
-"""The JSON documents of the control API about hooks, and their numbers for a scrape.
+"""The JSON documents of the control API about hooks.
 
 They continue :mod:`streamctl.schema`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -44,14 +43,3 @@ class HookTest(BaseModel):
     ok: bool
     detail: str = Field(description="what was answered, or what went wrong")
     duration_s: float
-
-
-@dataclass(slots=True)
-class HookCounters:
-    """One hook's numbers for a scrape."""
-
-    name: str
-    delivered: int
-    failed: int
-    dropped: int
-    queue: int

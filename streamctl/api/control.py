@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from streamctl.counters import ServerCounters
     from streamctl.hookstatus import HookStatus, HookTest
     from streamctl.schema import (
         ConfigDocument,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         Health,
         Plan,
         PluginStatus,
-        ServerCounters,
         SessionStatus,
         StreamStatus,
     )

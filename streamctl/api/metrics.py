@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from streamctl.api.control import Control
-    from streamctl.hookstatus import HookCounters
-    from streamctl.schema import StreamCounters
+    from streamctl.counters import HookCounters, StreamCounters
 
 STREAM_METRICS = (
     ("on_air", "gauge", "Whether an epoch is running.", "on_air"),

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamctl.config.model import StreamConfig
+    from streamctl.counters import ServerCounters
     from streamctl.engine.server import Server
-    from streamctl.schema import ServerCounters
 
 WILDCARDS = frozenset({"", "0.0.0.0", "::"})
 LOCAL = "127.0.0.1"

@@ -16,6 +16,7 @@ import anyio
 from streamctl.config.eventtypes import TEST, chooser, matcher
 from streamctl.config.hooks import KINDS, short_hooks
 from streamctl.config.model import CommandConfig, EventFileConfig, WebhookConfig
+from streamctl.counters import HookCounters
 from streamctl.engine.commands import Commands
 from streamctl.engine.courier import Courier
 from streamctl.engine.eventfile import EventFile
@@ -23,7 +24,7 @@ from streamctl.engine.hookqueue import HookQueue
 from streamctl.engine.lasting import DURING, Begun, Lasting
 from streamctl.engine.webhook import Webhook
 from streamctl.errors import ConfigError, NotFound, StreamctlError
-from streamctl.hookstatus import HookCounters, HookStatus, HookTest
+from streamctl.hookstatus import HookStatus, HookTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

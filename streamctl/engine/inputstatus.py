@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamctl.counters import InputCounters
 from streamctl.engine.choice import State
 from streamctl.engine.events import rfc3339
 from streamctl.engine.transportstatus import transport_status
 from streamctl.media.codecs import codec_string
 from streamctl.media.packet import Media
-from streamctl.schema import InputCounters, InputStatus, SwitchStatus, TrackStatus
+from streamctl.schema import InputStatus, SwitchStatus, TrackStatus
 
 if TYPE_CHECKING:
     from streamctl.engine.epoch import Epoch

@@ -15,6 +15,7 @@ import anyio
 
 from streamctl import __version__
 from streamctl.avworker.client import AvWorkerClient
+from streamctl.counters import ServerCounters
 from streamctl.engine import causes as cause
 from streamctl.engine.changes import tell
 from streamctl.engine.configuration import Configuration
@@ -38,7 +39,7 @@ from streamctl.net.address import show
 from streamctl.net.clock import LoopClock
 from streamctl.net.http import HttpLimits, HttpServer
 from streamctl.net.tls import ServerTls
-from streamctl.schema import Check, Health, Plan, PlanStep, ServerCounters
+from streamctl.schema import Check, Health, Plan, PlanStep
 from streamctl.sdk.plugin import Cap, Options
 
 if TYPE_CHECKING:

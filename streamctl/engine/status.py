@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from streamctl.counters import PushCounters, StreamCounters
 from streamctl.engine import causes as cause
 from streamctl.engine.events import rfc3339
 from streamctl.engine.inputstatus import (
@@ -22,10 +23,8 @@ from streamctl.schema import (
     LaneStatus,
     MediaStatus,
     OutputStatus,
-    PushCounters,
     PushStatus,
     SessionStatus,
-    StreamCounters,
     StreamStats,
     StreamStatus,
     TrackStatus,

@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from streamctl import schema
-from streamctl.schema import Event, Plan, PlanStep, ServerCounters, StreamCounters, StreamStatus
+from streamctl.counters import ServerCounters, StreamCounters
+from streamctl.schema import Event, Plan, PlanStep, StreamStatus
 
 MODELS = [
     kind

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.counters import (
+    HookCounters,
+    InputCounters,
+    PushCounters,
+    ServerCounters,
+    StreamCounters,
+)
 from streamctl.errors import ConfigError, Conflict, NotFound
-from streamctl.hookstatus import HookCounters, HookStatus, HookTest
+from streamctl.hookstatus import HookStatus, HookTest
 from streamctl.schema import (
     Cause,
     ConfigDocument,
@@ -15,17 +22,13 @@ from streamctl.schema import (
     ConfigReport,
     Event,
     Health,
-    InputCounters,
     InputStatus,
     MediaStatus,
     OutputStatus,
     Plan,
     PluginStatus,
-    PushCounters,
     PushStatus,
-    ServerCounters,
     SessionStatus,
-    StreamCounters,
     StreamState,
     StreamStats,
     StreamStatus,

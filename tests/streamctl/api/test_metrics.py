@@ -13,8 +13,7 @@ from streamctl.api.metrics import (
     Families,
     ServerCollector,
 )
-from streamctl.hookstatus import HookCounters
-from streamctl.schema import InputCounters, PushCounters, StreamCounters
+from streamctl.counters import HookCounters, InputCounters, PushCounters, StreamCounters
 from tests.support.control import FakeControl
 
 

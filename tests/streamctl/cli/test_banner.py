@@ -6,10 +6,10 @@ import pytest
 
 from streamctl.cli.banner import Summary, banner, hint
 from streamctl.config.load import parse
+from streamctl.counters import ServerCounters, StreamCounters
 from streamctl.engine.server import Server
 from streamctl.engine.stream import Stream
 from streamctl.registry import Registry
-from streamctl.schema import ServerCounters, StreamCounters
 from streamctl.sdk.session import Action
 from streamctl.testing.clock import FakeClock
 
