@@ -182,6 +182,8 @@ def restored(text: str, before: str, names: frozenset[str]) -> str:
     Raises:
         ConfigError: one stands where there was none, or where it can't be told which it was.
     """
+    if HIDDEN not in text:
+        return text
     mark, body = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
     known: dict[tuple[Path, str], set[str]] = {}
     exact: dict[tuple[Path, str], str] = {}
@@ -207,7 +209,20 @@ def restored(text: str, before: str, names: frozenset[str]) -> str:
         replacements.append((span, candidates.pop()))
     for span, written in sorted(replacements, key=lambda one: one[0].start, reverse=True):
         body = body[: span.start] + written + body[span.end :]
-    return mark + body
+    return mark + commented(body, before.removeprefix(BOM), names)
+
+
+def commented(text: str, before: str, names: frozenset[str]) -> str:
+    """The text with the comments of ``before`` that were shown without their secrets."""
+    written, shown = before.split("\n"), hidden(before, names).split("\n")
+    known: dict[str, set[str]] = {}
+    # Secrets on several lines are shown on one: then it can't be told which comment was which.
+    if len(written) == len(shown):
+        for was, seen in zip(written, shown, strict=True):
+            if was != seen and was.lstrip().startswith("#"):
+                known.setdefault(seen, set()).add(was)
+    alone = {seen: was.pop() for seen, was in known.items() if len(was) == 1}
+    return "\n".join(alone.get(line, line) for line in text.split("\n"))
 
 
 def stands_for_a_secret(path: Path, value: str, names: frozenset[str]) -> bool:

@@ -76,6 +76,23 @@ def test_what_was_shown_can_come_back() -> None:
     assert restored("\ufeff" + TEXT, TEXT, NAMES) == "\ufeff" + TEXT
 
 
+def test_comments_come_back_with_their_secrets() -> None:
+    text = """\
+# publish_key = "old"
+[streams.a]
+  # publish_key = 'older'
+inputs = ["publish:"]  # rtsp://u:pw@h/1
+#push = "rtmp://u:one@h/1"
+#push = "rtmp://u:two@h/1"
+"""
+    back = restored(hidden(text, NAMES), text, NAMES)
+    kept = text.replace("pw@", "***@").replace("one@", "***@").replace("two@", "***@")
+    assert back == kept
+    assert restored("# publish_key = '***'\n", "a = 1\n", NAMES) == "# publish_key = '***'\n"
+    long = text.replace("[streams.a]", '[streams.a]\npublish_key = """\nlong"""')
+    assert "older" not in restored(hidden(long, NAMES), long, NAMES)
+
+
 def test_what_holds_no_secret_is_shown_as_it_was_written() -> None:
     text = """\
 [http]
