@@ -6,7 +6,7 @@ those of what is installed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -149,7 +149,21 @@ def read_inputs(written: object, path: Path, reading: Reading) -> tuple[InputCon
         reading.fault(path, "write a list", 'such as `inputs = ["publish:"]`')
         return ()
     inputs = [read_input(entry, (*path, number), reading) for number, entry in enumerate(written)]
+    check_twice(inputs, path, reading)
     return tuple(entry for entry in inputs if entry is not None)
+
+
+def check_twice(inputs: list[InputConfig | None], path: Path, reading: Reading) -> None:
+    """Note inputs that would be connected to twice: what fails for one fails for the other."""
+    known: list[tuple[StreamURL, BaseModel]] = []
+    for number, entry in enumerate(inputs):
+        if entry is None or entry.publish:
+            continue
+        own = replace(entry.url, raw=""), entry.options
+        if own in known:
+            words = f"`{entry.url.redacted}` is an input of this stream already"
+            reading.fault((*path, number), words, "take one of them out")
+        known.append(own)
 
 
 def read_input(written: object, path: Path, reading: Reading) -> InputConfig | None:

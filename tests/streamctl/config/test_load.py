@@ -9,6 +9,7 @@ import pytest
 from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import load, parse, read_document
 from streamctl.errors import ConfigError
+from streamctl.registry import Registry
 from tests.streamctl.config.plugins import PullOptions, SegmentOptions, registry
 
 if TYPE_CHECKING:
@@ -390,3 +391,23 @@ def test_a_document_is_judged_like_the_file() -> None:
     assert (caught.value.file, caught.value.key) == ("", "streams.b.titel")
     with pytest.raises(ConfigErrors, match="would mean"):
         read_document("live/news", {"inputs": ["publish:"]}, config, registry(), {})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "line"),
+    [
+        ('["rtmp://h/live/a", "publish:", "RTMP://h/live/a"]', 2),
+        ('["copy:a", "copy://a"]', 2),
+        ('["publish:", "publish:"]', 0),
+        ('["rtmp://h/live/a", "rtmp://h/live/b"]', 0),
+        ('[{ url = "udp://127.0.0.1:5", program = 1 }, { url = "udp://127.0.0.1:5" }]', 0),
+    ],
+)
+def test_no_input_is_connected_to_twice(inputs: str, line: int) -> None:
+    text = f"[streams.x]\ninputs = {inputs}\n"
+    if not line:
+        assert parse(text, "x.toml", Registry(), {}).streams["x"].inputs
+        return
+    with pytest.raises(ConfigErrors, match="is an input of this stream already") as caught:
+        parse(text, "x.toml", Registry(), {})
+    assert [error.line for error in caught.value.errors] == [line]
