@@ -105,7 +105,9 @@ async def test_the_example_plugin_delivers(example: Any) -> None:
     "document",
     [
         *("README.md", "docs/tutorial.md", "docs/hls.md", "docs/relay.md", "docs/srt.md"),
+        "docs/access.md",
         "docs/events.md",
+        "docs/failover.md",
         "docs/rtp.md",
         "docs/rtsp.md",
         "docs/templates.md",
