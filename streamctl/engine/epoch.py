@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamctl.engine.gather import Gatherer
@@ -41,6 +42,8 @@ QUEUE_BYTES = 33_554_432
 BACKLOG_BYTES = 1_048_576
 """MPEG-TS that may wait for turns of the loop. Beyond it a source has to wait until as much is
 dealt with as it brings, which holds a fast one up."""
+PICTURE_S = 0.25
+"""The end of a picture is waited for so long: slower ones are shown in parts, or not at all."""
 LAST_TURNS = 16
 """Turns' work that is done at once where an epoch ends: enough for the backlog of any real one."""
 
@@ -103,6 +106,11 @@ class Epoch:
         """Set when the epoch's origin is MPEG-TS."""
         self._silence: Silence | None = None
         """What stands in for missing sound, if anything can."""
+        self._calls: list[Callable[[], None]] = []
+        """Who is to be called between two pictures."""
+        self._calls_timer: Timer | None = None
+        self._between = False
+        """They are being called."""
         self._gatherer = Gatherer(host.clock, self._pass)
         self._selection: tuple[int | None, Collection[int]] = (None, ())
 
@@ -209,12 +217,46 @@ class Epoch:
             self._turn(transport)
         elif transport.sealed and self.phase is Phase.COLLECTING:
             self._open()
+        if transport.halted:
+            self._call(transport)
 
     def _turn(self, transport: Transport) -> None:
         """Begin other epochs wherever scrambling begins or ends in what waits."""
         while transport.turned:
             self._start_over(transport.turned)
             items = transport.go_on(self.last_packet or 0.0)
+            if items:
+                self.lane.append(items)
+
+    def between_pictures(self, call: Callable[[], None]) -> None:
+        """Call as soon as the picture that is being written is whole, or no more of it comes.
+
+        Who ends the epoch then leaves no torn picture behind.
+        """
+        transport = self.transport
+        if transport is None or not transport.begun or self.phase is Phase.ENDED:
+            call()
+            return
+        self._calls.append(call)
+        transport.halt()
+        if self._calls_timer is None:
+            wait = partial(self._call, transport)
+            self._calls_timer = self.host.clock.call_later(PICTURE_S, wait)
+
+    def _call(self, transport: Transport) -> None:
+        """Call those who wait for the end of a picture, and go on."""
+        if self._calls_timer is not None:
+            self._calls_timer.cancel()
+            self._calls_timer = None
+        calls, self._calls = self._calls, []
+        self._between = True
+        try:
+            for call in calls:
+                call()
+        finally:
+            self._between = False
+        if self.phase is not Phase.ENDED:
+            items = transport.resume(self.last_packet or 0.0)
             if items:
                 self.lane.append(items)
 
@@ -254,8 +296,14 @@ class Epoch:
         """Revoke the token; may be called twice."""
         if self.phase is Phase.ENDED:
             return
-        self._settle()
+        if not self._between:
+            self._settle()
         self.phase = Phase.ENDED
+        for call in self._calls:
+            self.host.clock.call_later(0.0, call)
+        self._calls.clear()
+        if self._calls_timer is not None:
+            self._calls_timer.cancel()
         self.dropped += self._queued + (self._splice.held if self._splice else 0)
         self._clock = None
         self._queue.clear()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -311,10 +312,18 @@ class Inputs:
             self._carry_out(machine.judged(one.number, words, now, dead=dead))
 
     def _intake(self, one: Input) -> Intake:
-        def point(intake: Intake) -> None:
+        def tell(intake: Intake) -> None:
             if one.intake is intake and self.machine.knows(one.number):
                 one.health.recovered()
                 self._carry_out(self.machine.rap(one.number, self.clock.now()))
+
+        def point(intake: Intake) -> None:
+            epoch = self.stream.epoch
+            if epoch is None or epoch is intake.epoch:
+                tell(intake)
+            else:
+                # What follows from it may end that epoch.
+                epoch.between_pictures(partial(tell, intake))
 
         return Intake(self.clock, begin=self.stream.begin, rap=point)
 

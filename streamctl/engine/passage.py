@@ -103,6 +103,10 @@ class Passage:
         """The program is scrambled: its times can't be moved, so none is."""
         self.turned = ""
         """Why another epoch has to begin here; empty = none has."""
+        self.halts = False
+        """Nothing passes behind the picture that is passing now."""
+        self.halted = False
+        """That picture has passed."""
         self.doubted: int | None = None
         """The PID of pictures whose parameter sets are others than before."""
         self._sets = b""
@@ -250,7 +254,7 @@ class Passage:
         at = row * PACKET_BYTES
         control = data[at + 3]
         if data[at + 1] & 0x40 and control & 0x10 and strand.cargo is not Cargo.BARE_CLOCK:
-            if self.begun and strand is self.plan.leader and self._turns(row, control):
+            if self.begun and strand is self.plan.leader and self._stops(row, control):
                 return False
             if control & SCRAMBLED:
                 self._sealed_unit(run, row, strand, now)
@@ -260,8 +264,14 @@ class Passage:
             self._clock(run, row, strand, now)
         return True
 
-    def _turns(self, row: int, control: int) -> bool:
-        """Whether another epoch has to begin at a unit, since scrambling begins or ends."""
+    def _stops(self, row: int, control: int) -> bool:
+        """Whether nothing passes from a unit on, or another epoch has to begin there.
+
+        That is so where scrambling begins or ends.
+        """
+        if self.halts:
+            self.halted = True
+            return True
         scrambled = control & SCRAMBLED != 0
         if scrambled is not self.sealed:
             entry = self._entries.get(self._base + row)

@@ -132,12 +132,12 @@ class Transport:
         left = TURN_WEIGHT
         passage, held = self.passage, self._held
         if passage is not None:
-            while held and left > 0 and not passage.turned:
+            while held and left > 0 and not (passage.turned or passage.halted):
                 found, now, weight = held.popleft()
                 self._held_bytes -= len(found.packets)
                 left -= weight
                 out += passage.feed(found, now)
-        while self.backlog and left > 0 and not self.turned:
+        while self.backlog and left > 0 and not (self.turned or self.halted):
             packets, now, weight = self.backlog.take(left)
             if self.unrest.too_much(now):
                 self.ignored += len(packets) // PACKET_BYTES + self.backlog.clear()
@@ -153,9 +153,27 @@ class Transport:
         if self.unrest.too_much(now):
             self.ignored += self.passage.forget()
             return []
+        return self._rest(self.passage, now)
+
+    def halt(self) -> None:
+        """Let nothing pass behind the picture that is passing now."""
+        if self.passage is not None:
+            self.passage.halts = True
+
+    def resume(self, now: float) -> list[Item]:
+        """Let everything pass again; the chunks of what has waited meanwhile."""
+        passage = self.passage
+        if passage is None:
+            return []
+        halted = passage.halted
+        passage.halts = passage.halted = False
+        return self._rest(passage, now) if halted else []
+
+    def _rest(self, passage: Passage, now: float) -> list[Item]:
+        """The chunks of what has come by already, and waits in the passage."""
         index = self.index
         counters = index.continuity.counters
-        return self.passage.feed(Found(b"", index.packets, [], None, counters, index.decided), now)
+        return passage.feed(Found(b"", index.packets, [], None, counters, index.decided), now)
 
     def _take(self, packets: memoryview, now: float, weight: int) -> list[Item]:
         """Deal with whole packets."""
@@ -219,6 +237,11 @@ class Transport:
     def turned(self) -> str:
         """Why another epoch has to begin; empty = none has."""
         return self.passage.turned if self.passage is not None else ""
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing passes, since a picture is whole that was waited for."""
+        return self.passage is not None and self.passage.halted
 
     @property
     def sealed(self) -> bool:
