@@ -283,8 +283,8 @@ def concerned(config: HookKeys) -> Callable[[str], bool]:
     """Whether a hook is told what happens to a stream; an empty code stands for no stream."""
     matches = matcher(config.streams or config.except_streams)
     if config.streams:
-        return matches
-    return lambda code: not matches(code)
+        return lambda code: bool(code) and matches(code)
+    return lambda code: not code or not matches(code)
 
 
 def kind_of(config: HookKeys) -> str:

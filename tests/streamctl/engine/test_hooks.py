@@ -74,6 +74,8 @@ async def test_each_hook_chooses_what_it_is_told(tmp_path: Path) -> None:
         "all": "",
         "inputs": 'events = ["input.*"]',
         "some": 'streams = ["news", "region/*"]',
+        "every": 'streams = ["*"]',
+        "none": 'except_streams = ["*"]',
         "others": 'except_streams = ["region/*"]',
         "players": 'events = ["session.opened"]\nwhere = { action = "play" }',
     }
@@ -101,6 +103,8 @@ async def test_each_hook_chooses_what_it_is_told(tmp_path: Path) -> None:
         "all": [1, 2, 3, 4],
         "inputs": [1],
         "some": [1, 2],
+        "every": [1, 2, 3],
+        "none": [4],
         "others": [1, 3, 4],
         "players": [2],
     }
