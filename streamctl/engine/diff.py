@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from streamctl.config.model import Config, InputConfig, StreamConfig
+    from streamctl.config.model import Config, InputConfig, PushConfig, StreamConfig
 
 UNNOTICED_KEYS = frozenset(
     {
@@ -237,7 +237,7 @@ def input_changes(old: Sequence[InputConfig], new: Sequence[InputConfig]) -> lis
     found = [f"`{one.url.redacted}` added" for key, one in will.items() if key not in was]
     found += [f"`{one.url.redacted}` removed" for key, one in was.items() if key not in will]
     for key in [key for key in will if key in was]:
-        if keys := input_keys(was[key], will[key]):
+        if keys := keys_changed(was[key], will[key]):
             found.append(f"`{will[key].url.redacted}` ({', '.join(keys)})")
     if [key for key in was if key in will] != [key for key in will if key in was]:
         found.append("order")
@@ -250,7 +250,7 @@ def inputs_lost(old: Sequence[InputConfig], new: Sequence[InputConfig]) -> list[
     return [
         f"`{one.url.redacted}`"
         for key, one in was.items()
-        if key not in will or input_keys(one, will[key])
+        if key not in will or keys_changed(one, will[key])
     ]
 
 
@@ -263,12 +263,13 @@ def told_apart(inputs: Iterable[InputConfig]) -> dict[tuple[str, int], InputConf
     return found
 
 
-def input_keys(old: InputConfig, new: InputConfig) -> list[str]:
-    """The keys of an input that differ, those of its protocol among them."""
+def keys_changed(old: InputConfig | PushConfig, new: InputConfig | PushConfig) -> list[str]:
+    """The keys of an input or a push that differ, those of its protocol among them."""
     keys = [key for key in changed(old, new) if key not in {"url", "options"}]
     if old.options == new.options:
         return keys
-    return keys + (changed(old.options, new.options) if alike(old.options, new.options) else [])
+    inner = alike(old.options, new.options)
+    return keys + (changed(old.options, new.options) if inner else ["options"])
 
 
 def alike(old: BaseModel, new: BaseModel) -> bool:
@@ -301,7 +302,7 @@ def push_changes(old: StreamConfig, new: StreamConfig) -> list[str]:
     found = [f"`{push.name}` added" for url, push in will.items() if url not in was]
     found += [f"`{push.name}` removed" for url, push in was.items() if url not in will]
     for url in was.keys() & will.keys():
-        if keys := changed(was[url], will[url]):
+        if keys := keys_changed(was[url], will[url]):
             found.append(f"`{was[url].name}` ({', '.join(keys)})")
     return sorted(found)
 

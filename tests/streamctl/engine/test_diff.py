@@ -20,7 +20,7 @@ from streamctl.config.model import (
 )
 from streamctl.engine.diff import UPDATED_KEYS, diff, input_changes, inputs_lost, stream_step
 from streamctl.registry import Registry
-from streamctl.sdk.plugin import Empty, Options
+from streamctl.sdk.plugin import Options
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import stream_config
 
@@ -302,7 +302,7 @@ def test_inputs_are_told_apart_by_what_they_are(
 
 def push(name: str, url: str = "", **keys: Any) -> PushConfig:
     parsed = StreamURL.parse(url or f"sink://{name}.example/live/secret-key").as_destination()
-    return PushConfig(name=name, url=parsed, **{"options": Empty(), **keys})
+    return PushConfig(name=name, url=parsed, **{"options": Colours(), **keys})
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def push(name: str, url: str = "", **keys: Any) -> PushConfig:
             "push `b` added, push `b` removed",
             "`b` is left",
         ),
-        ([push("a"), push("b", options=Colours(hue=1))], "push `b` (options)", "`b` is left"),
+        ([push("a"), push("b", options=Colours(hue=1))], "push `b` (hue)", "`b` is left"),
     ],
 )
 def test_pushes_change_without_a_restart(new: list[PushConfig], reason: str, notices: str) -> None:
