@@ -22,6 +22,7 @@ import numpy as np
 from tests.support.media import BEEP_HZ, is_lit, read_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,6 +50,8 @@ class Verdict:
     """Pictures decoded."""
     video_s: float = 0.0
     """Length of the pictures, the last one's duration included."""
+    step_s: float = 0.0
+    """From one picture to the next, mostly."""
     numbers: list[int] = field(default_factory=list)
     """Frame numbers in presentation order, unreadable ones left out."""
     times: list[float] = field(default_factory=list)
@@ -65,6 +68,8 @@ class Verdict:
     """Time and checksum of each decoded frame of sound."""
     starts_with_key: bool = False
     decode_errors: list[str] = field(default_factory=list)
+    spoiled: list[float] = field(default_factory=list)
+    """When the units are shown that the decoder complained of, seconds."""
     disorder: list[float] = field(default_factory=list)
     """Decode times, in seconds, that are not past the one before in their stream (in FLV, whose
     clock is too coarse, before the one before)."""
@@ -74,8 +79,13 @@ class Verdict:
     holes: list[tuple[float, float]] = field(default_factory=list)
     """When a frame of sound begins that does not follow the one before, and how long the hole is
     (positive) or the overlap (negative), seconds."""
-    offsets_ms: list[float] = field(default_factory=list)
-    """Beep minus flash of each second: positive = the sound is late."""
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+    """When the flash of each second is shown, and how many ms later its beep is heard."""
+
+    @property
+    def offsets_ms(self) -> list[float]:
+        """Beep minus flash of each second: positive = the sound is late."""
+        return [offset for _, offset in self.pairs]
 
     @property
     def dts_disorder(self) -> int:
@@ -123,7 +133,7 @@ def judge(media: Path | str | bytes) -> Verdict:
     av.logging.set_level(av.logging.ERROR)
     try:
         with av.logging.Capture() as lines:
-            decode(media, verdict, evidence)
+            decode(media, verdict, evidence, lines)
         verdict.decode_errors += [f"{name}: {text.strip()}" for _, name, text in lines]
     finally:
         av.logging.set_level(None)
@@ -131,12 +141,14 @@ def judge(media: Path | str | bytes) -> Verdict:
     verdict.picture_prints.sort()
     weigh_numbers(verdict, evidence)
     weigh_gaps(verdict, evidence)
-    verdict.offsets_ms = offsets(evidence)
+    verdict.pairs = offsets(evidence)
     return verdict
 
 
-def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> None:
-    """Demux and decode everything, collecting what was seen."""
+def decode(
+    media: Path | str | bytes, verdict: Verdict, evidence: Evidence, said: Sequence[object]
+) -> None:
+    """Demux and decode everything, collecting what was seen; ``said`` grows with complaints."""
     source = io.BytesIO(media) if isinstance(media, bytes) else str(media)
     try:
         container = av.open(source, "r")
@@ -163,7 +175,10 @@ def decode(media: Path | str | bytes, verdict: Verdict, evidence: Evidence) -> N
                     last_dts[index] = packet.dts
                     if packet.stream.type == "video" and not seen_video:
                         seen_video, verdict.starts_with_key = True, packet.is_keyframe
+                complaints = len(said) + len(verdict.decode_errors)
                 take(packet, verdict, evidence)
+                if packet.pts is not None and len(said) + len(verdict.decode_errors) > complaints:
+                    verdict.spoiled.append(float(packet.pts * packet.time_base))
         except av.FFmpegError as error:
             verdict.decode_errors.append(f"demux: {error}")
 
@@ -247,7 +262,8 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
             for place, step in enumerate(steps)
             if step > limit and place not in last
         ]
-        verdict.video_s = times[-1] - times[0] + median(steps)
+        verdict.step_s = median(steps)
+        verdict.video_s = times[-1] - times[0] + verdict.step_s
     for (start, length), (after, _) in pairwise(evidence.audio):
         hole = after - start - length
         if abs(hole) > AUDIO_SLACK_S:
@@ -256,8 +272,8 @@ def weigh_gaps(verdict: Verdict, evidence: Evidence) -> None:
     verdict.duration_s = max(ends) - min(ends) if ends else 0.0
 
 
-def offsets(evidence: Evidence) -> list[float]:
-    """Beep minus flash for each pair, milliseconds."""
+def offsets(evidence: Evidence) -> list[tuple[float, float]]:
+    """Time of each flash, and its beep minus it in milliseconds."""
     beeps = beep_times(evidence)
     found = []
     dark = False
@@ -265,7 +281,7 @@ def offsets(evidence: Evidence) -> list[float]:
         if lit and dark and beeps:
             nearest = min(beeps, key=lambda beep: abs(beep - time))
             if abs(nearest - time) < PAIR_S:
-                found.append((nearest - time) * 1000)
+                found.append((time, (nearest - time) * 1000))
         dark = not lit
     return found
 
