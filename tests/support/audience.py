@@ -1,7 +1,7 @@
-"""Players of every kind and a push, on one stream for as long as a rehearsal lasts.
+"""Players of every kind and destinations, on one stream for as long as a rehearsal lasts.
 
 What they kept is judged afterwards: each recording is that of a program of others, except the
-bytes of HTTP, which nobody has touched.
+bytes of HTTP and UDP, which nobody has touched.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.hls import HlsClient, HlsRecording
 from tests.support.judge import Verdict, judge
-from tests.support.peers import HOST, HttpRecorder, ffmpeg, ffmpeg_record
+from tests.support.peers import HOST, HttpRecorder, ffmpeg, ffmpeg_record, gst
 from tests.support.process import Process, eventually
 from tests.support.srt import SrtServer
-from tests.support.ts import TsReport, inspect, whole_units
+from tests.support.ts import inspect, whole_units
+from tests.support.udp import UdpRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,9 +29,15 @@ if TYPE_CHECKING:
 
 FLOWING_BYTES = 4000
 """A recording of this size has begun for certain."""
-PUSHES = ("push", "push2")
-"""Destinations, by the names that the streams have there."""
-KINDS = ("rtmp", *PUSHES, "srt", "http-ts", "http-flv", "hls")
+KINDS = ("rtmp", "push", "srt", "http-ts", "http-flv", "hls")
+"""Those that follow every switch; there are ``push2``, ``udp``, ``rtsp``, ``rtsp gstreamer`` and
+``rtsp push``, too."""
+BARE_TS = ("http-ts", "udp")
+"""Recordings of transport packets as they came."""
+ENDLESS = {"http-ts": "/{code}/mpegts", "http-flv": "/{code}.flv", "rtsp push": "/echo/mpegts"}
+"""What is recorded over HTTP, at its address."""
+QUIET_S = 0.25
+"""A viewer who gets nothing for longer than this is left waiting."""
 ALL_LISTENERS = f"""
 [log]
 level = "info"
@@ -67,20 +75,19 @@ class Stage(SrtServer):
         """The priority of the input on air."""
         return next((one["priority"] for one in self.inputs(code) if one["on_air"]), None)
 
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """What has happened so far, the oldest first."""
+        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=5)
+        connection.request("GET", f"/api/v1/events?since=0&follow=0&type={kind}")
+        lines = connection.getresponse().read().splitlines()
+        connection.close()
+        return [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
+
     def farewells(self, protocol: str) -> list[str]:
         """Why viewers of a protocol were sent away, as the events tell."""
-        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=2)
-        found = []
-        with suppress(TimeoutError):
-            connection.request("GET", "/api/v1/events", headers={"Last-Event-ID": "0"})
-            answer = connection.getresponse()
-            while line := answer.readline():
-                if line.startswith(b"data:") and b'"session.closed"' in line:
-                    payload = json.loads(line[5:])["payload"]
-                    if (payload["protocol"], payload["action"]) == (protocol, "play"):
-                        found.append(str(payload["reason"]))
-        connection.close()
-        return found
+        closed = [event["payload"] for event in self.events("session.closed")]
+        wanted = (protocol, "play")
+        return [str(one["reason"]) for one in closed if (one["protocol"], one["action"]) == wanted]
 
     def wait_input(self, priority: int, timeout_s: float = 15.0, code: str = "news") -> None:
         """Return once that input is on air."""
@@ -96,87 +103,98 @@ class Stage(SrtServer):
 
 
 class Audience:
-    """Watches a stream in every way at once; :meth:`stop` ends that and judges."""
+    """Watches a stream in every way at once; :meth:`stop` ends that."""
 
-    def __init__(
-        self,
-        server: Stage,
-        folder: Path,
-        *,
-        nginx: Nginx | None = None,
-        kinds: Collection[str] = KINDS,
-        code: str = "news",
-    ) -> None:
-        self.server = server
+    def __init__(self, folder: Path, kinds: Collection[str] = KINDS, code: str = "news") -> None:
+        """Destinations listen from the beginning; viewers come with :meth:`sits`."""
         self.folder = folder
+        self.kinds = kinds
+        self.code = code
         self.stack = ExitStack()
         self.files: dict[str, tuple[Process, Path]] = {}
         self.http: dict[str, HttpRecorder] = {}
+        self.udp = UdpRecorder() if "udp" in kinds else None
         self.hls: HlsClient | None = None
         self.hls_seen: HlsRecording | None = None
-        self.ts_report: TsReport | None = None
-        urls = {"rtmp": server.rtmp(code)}
-        if nginx is not None:
-            urls |= {kind: nginx.url(kind) for kind in PUSHES}
-        for kind, url in urls.items():
-            if kind in kinds:
-                path = folder / f"{kind}.flv"
-                self.files[kind] = (ffmpeg_record(url, path), path)
-        if "srt" in kinds:
-            path = folder / "srt.ts"
-            url = server.srt(f"read:{code}", "latency=120000")
-            copy = ("-map", "0", "-c", "copy", "-flush_packets", "1", "-y", str(path))
-            self.files["srt"] = (ffmpeg("-i", url, *copy), path)
-        if "rtsp" in kinds:
-            path = folder / "rtsp.ts"
-            where = f"rtsp://{HOST}:{server.port('rtsp')}/live/{code}"
-            keep = ("-c", "copy", "-flush_packets", "1", "-y", str(path))
-            self.files["rtsp"] = (ffmpeg("-rtsp_transport", "tcp", "-i", where, *keep), path)
-        for kind, suffix in (("http-ts", "mpegts"), ("http-flv", "")):
-            if kind in kinds:
-                target = f"/{code}/{suffix}" if suffix else f"/{code}.flv"
-                self.http[kind] = HttpRecorder(server.http(target))
-        if "hls" in kinds:
-            self.hls = HlsClient(server.http(f"/{code}/index.m3u8"))
+        self.ts_errors: dict[str, list[str]] = {}
 
     def __enter__(self) -> Self:
-        with self.stack:
-            for process, _ in self.files.values():
-                self.stack.enter_context(process)
-            for recorder in self.http.values():
-                self.stack.enter_context(recorder)
-            if self.hls is not None:
-                self.stack.enter_context(self.hls)
-            try:
-                eventually(lambda: not self.silent(), 40, "bytes for every viewer")
-            except AssertionError as error:
-                raise AssertionError(f"{error}: {self.silent()}") from None
-            self.stack = self.stack.pop_all()
+        if self.udp is not None:
+            self.stack.enter_context(self.udp)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
+    def sits(self, server: Stage, nginx: Nginx) -> None:
+        """Everybody begins to watch; return once everybody gets something."""
+        self.begin_files(server, nginx)
+        for kind, target in ENDLESS.items():
+            if kind in self.kinds:
+                recorder = HttpRecorder(server.http(target.format(code=self.code)))
+                self.http[kind] = self.stack.enter_context(recorder)
+        if "hls" in self.kinds:
+            hls = HlsClient(server.http(f"/{self.code}/index.m3u8"))
+            self.hls = self.stack.enter_context(hls)
+        try:
+            eventually(lambda: not self.silent(), 40, "bytes for every viewer")
+        except AssertionError as error:
+            answers = {kind: one.status for kind, one in self.http.items()}
+            raise AssertionError(f"{error}: {self.silent()}; HTTP: {answers}") from None
+
+    def begin_files(self, server: Stage, nginx: Nginx) -> None:
+        """Start the programs that record into files."""
+        urls = {"rtmp": server.rtmp(self.code)}
+        urls |= {kind: nginx.url(kind) for kind in ("push", "push2")}
+        for kind, url in urls.items():
+            if kind in self.kinds:
+                path = self.folder / f"{kind}.flv"
+                self.record(kind, path, ffmpeg_record(url, path))
+        if "srt" in self.kinds:
+            path = self.folder / "srt.ts"
+            url = server.srt(f"read:{self.code}", "latency=120000")
+            copy = ("-map", "0", "-c", "copy", "-flush_packets", "1", "-y", str(path))
+            self.record("srt", path, ffmpeg("-i", url, *copy))
+        where = f"rtsp://{HOST}:{server.port('rtsp')}/live/{self.code}"
+        if "rtsp" in self.kinds:
+            path = self.folder / "rtsp.ts"
+            keep = ("-c", "copy", "-flush_packets", "1", "-y", str(path))
+            self.record("rtsp", path, ffmpeg("-rtsp_transport", "tcp", "-i", where, *keep))
+        if "rtsp gstreamer" in self.kinds:
+            path = self.folder / "gstreamer.mkv"
+            text = f"rtspsrc location={where} name=s protocols=udp latency=500 buffer-mode=none "
+            text += "matroskamux name=m streamable=true ! "
+            text += f"filesink location={path} buffer-mode=unbuffered "
+            text += "s. ! rtph264depay ! h264parse ! queue ! m. "
+            text += "s. ! rtpmp4gdepay ! aacparse ! queue ! m."
+            self.record("rtsp gstreamer", path, gst(*text.split()))
+
+    def record(self, kind: str, path: Path, process: Process) -> None:
+        """Have a program record into a file."""
+        self.files[kind] = self.stack.enter_context(process), path
+
     def silent(self) -> list[str]:
         """Who has received nothing yet."""
         sizes = {kind: size_of(path) for kind, (_, path) in self.files.items()}
         sizes |= {kind: len(recorder.data) for kind, recorder in self.http.items()}
+        if self.udp is not None:
+            sizes["udp"] = len(self.udp.data)
         found = [kind for kind, size in sizes.items() if size <= FLOWING_BYTES]
         return [*found, *(["hls"] if self.hls and not self.hls.recording.bodies else [])]
 
     def receiving(self, leaving: Collection[str] = ()) -> None:
         """Assert that nobody has been disconnected, but for those who may be."""
         for kind, (process, _) in self.files.items():
-            if kind in leaving:
-                continue
-            assert process.running(), process.describe()
+            assert kind in leaving or process.running(), f"{kind}: {process.describe()}"
         for kind, recorder in self.http.items():
-            assert recorder.thread.is_alive(), f"{kind} ended"
+            assert kind in leaving or recorder.thread.is_alive(), f"{kind} ended"
 
     def stop(self) -> dict[str, Path]:
         """End every viewer the way it likes to; what each of them kept."""
         kept: dict[str, Path] = {}
         data = {kind: recorder.stop() for kind, recorder in self.http.items()}
+        if self.udp is not None:
+            data["udp"] = self.udp.stop()
         if self.hls is not None:
             self.hls_seen = self.hls.stop()
             data["hls"] = self.hls_seen.media
@@ -188,10 +206,18 @@ class Audience:
                 path.write_bytes(whole_units(path.read_bytes()))
         for kind, body in data.items():
             kept[kind] = self.folder / f"{kind}.{'flv' if kind == 'http-flv' else 'ts'}"
-            kept[kind].write_bytes(whole_units(body) if kind == "http-ts" else body)
-        if "http-ts" in kept:
-            self.ts_report = inspect(kept["http-ts"].read_bytes())
+            bare = kind not in ("http-flv", "hls")
+            kept[kind].write_bytes(whole_units(body) if bare else body)
+        for kind in BARE_TS:
+            if kind in kept:
+                self.ts_errors[kind] = inspect(kept[kind].read_bytes()).continuity_errors
         return kept
+
+
+def silences(times: list[float]) -> list[tuple[float, float]]:
+    """When somebody who got something at these times began to wait, and for how long."""
+    steps = pairwise(times)
+    return [(before, after - before) for before, after in steps if after - before > QUIET_S]
 
 
 def size_of(path: Path) -> int:

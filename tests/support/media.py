@@ -75,6 +75,8 @@ class Recipe:
     """Plants a fault: the sound is late by this much."""
     drop_frames: tuple[int, ...] = ()
     """Plants a fault: these pictures are never encoded."""
+    first: int = 0
+    """The number that the first picture says: it may tell where pictures come from."""
 
     @property
     def frames(self) -> int:
@@ -192,7 +194,7 @@ def luma(recipe: Recipe, number: int, noise: Plane | None, *, lit: bool) -> Plan
     row = recipe.height // ROW_FRACTION
     cell = recipe.width // CELLS
     plane[:row, :] = BLACK
-    for index, bit in enumerate(number_bits(number)):
+    for index, bit in enumerate(number_bits(recipe.first + number)):
         if bit:
             plane[:row, index * cell : (index + 1) * cell] = WHITE
     return plane

@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -159,6 +160,8 @@ class HttpRecorder:
         self.socket: socket.socket | None = None
         self.status = 0
         self.data = bytearray()
+        self.times: list[float] = []
+        """When something came, Unix time."""
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -178,6 +181,7 @@ class HttpRecorder:
                 self.status = answer.status
                 while data := answer.read1(65536):
                     self.data += data
+                    self.times.append(time.time())
 
     def stop(self) -> bytes:
         """Close, and hand over what came."""

@@ -35,6 +35,7 @@ class Process:
         self.argv = list(argv)
         self.lines: list[str] = []
         self.printed = threading.Condition()
+        self.began = time.time()
         self.child = subprocess.Popen(
             [*LEASH, *self.argv],
             stdin=subprocess.DEVNULL,

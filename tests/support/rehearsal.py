@@ -1,7 +1,7 @@
 """A broadcast in which inputs fail one after the other, before an audience that is judged.
 
-Every fault is noted with its time; the server says when it noticed and what it did. What viewers
-miss is read from what they recorded.
+Every fault is noted with its time; the server tells by its events when it noticed, decided and
+went on. What viewers miss is read from what they recorded (:mod:`tests.support.review`).
 """
 
 from __future__ import annotations
@@ -12,70 +12,40 @@ import os
 import signal
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.audience import KINDS, PUSHES, Audience, Stage, verdicts
+from tests.support.audience import KINDS, Audience, Stage, silences, verdicts
 from tests.support.hls import faults
+from tests.support.media import Recipe
 from tests.support.peers import HOST, ffmpeg, ffmpeg_publish
 from tests.support.ports import free_port
-from tests.support.process import eventually
+from tests.support.review import BLOCK, Act, Review
 from tests.support.upstream import Nginx
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from tests.support.judge import Verdict
     from tests.support.process import Process
 
-FRAME_S = 0.04
-SYNC_MS = 40
 KEYS = """
 packet_timeout_s = 2
 probe_after_s = 2
 failback_after_s = 4
 """
 """Shorter than the defaults, so that a rehearsal does not take long."""
+SETTLE_S = 40
+"""More than anything takes that is waited for, on a busy machine."""
+PUSH = '[[streams.news.push]]\nname = "{name}"\nurl = "{url}"\nretry_s = 0.5\n'
+ECHO = '[streams.echo]\ninputs = ["publish:"]\n'
+"""A stream that the server sends to itself."""
 
 
-@dataclass
-class Act:
-    """One change of what is on air."""
-
-    name: str
-    at: float
-    """Unix time of the fault, or of the wish."""
-    after: int
-    """The input that went on air."""
-    reason: str = ""
-    noticed_s: float = 0.0
-    """From the fault to the switch."""
-
-
-@dataclass
-class Review:
-    """What became of it."""
-
-    acts: list[Act]
-    seen: dict[str, Verdict]
-    kept: dict[str, Path] = field(default_factory=dict)
-    """Recordings."""
-    hls_faults: list[str] = field(default_factory=list)
-    ts_errors: list[str] = field(default_factory=list)
-    discontinuities: int = 0
-    """Of HLS."""
-    switches: list[dict[str, Any]] = field(default_factory=list)
-    """The history of the server, the oldest first."""
-    farewells: dict[str, list[str]] = field(default_factory=dict)
-    """Why viewers were sent away, by kind."""
-    log: str = ""
-    """Of the server."""
-
-    def gaps(self, viewer: str) -> list[float]:
-        """What is missing between pictures, seconds."""
-        return [round(gap - FRAME_S, 3) for gap in self.seen[viewer].video_gaps]
+def medium(source: int, **more: Any) -> Recipe:
+    """What one encoder sends, over and over: its pictures say whose they are."""
+    recipe = Recipe(seconds=30, video_kbps=300, gop=25, bframes=2, first=source * BLOCK)
+    return Recipe(**{**vars(recipe), **more})
 
 
 class Rehearsal:
@@ -89,8 +59,9 @@ class Rehearsal:
         more: str = "",
         kinds: Collection[str] = KINDS,
         leaving: Collection[str] = (),
+        **ports: int,
     ) -> None:
-        """Serve a stream; ``{rtmp}`` and ``{rtsp}`` in its table are the server's own ports.
+        """Serve a stream; ``{rtmp}``, ``{rtsp}``, ``{nginx}`` and others in its table are ports.
 
         Viewers of the ``leaving`` kinds may be sent away.
         """
@@ -99,22 +70,25 @@ class Rehearsal:
         self.kinds = kinds
         self.leaving = leaving
         self.rtmp, self.rtsp = free_port(), free_port()
+        self.ports = ports
         self.encoders: dict[str, Process] = {}
         self.acts: list[Act] = []
-        self.table = f"[streams.news]\n{table.format(rtmp=self.rtmp, rtsp=self.rtsp)}\n"
-        self.table += "[streams.news.hls]\nsegment_s = 1\n"
+        self.source = -1
+        self.table = f"[streams.news]\n{table}\n[streams.news.hls]\nsegment_s = 1\n"
         self.more = more
 
     def __enter__(self) -> Self:
         with self.stack:
-            text = self.table
-            self.nginx: Nginx | None = None
-            if "push" in self.kinds:
-                self.nginx = Nginx(self.folder / "nginx")
-                self.stack.callback(self.nginx.kill)
-                for name in PUSHES:
-                    text += f'[[streams.news.push]]\nname = "{name}"\n'
-                    text += f'url = "{self.nginx.url(name)}"\nretry_s = 0.5\n'
+            self.audience = Audience(self.folder, self.kinds)
+            self.stack.enter_context(self.audience)
+            self.nginx = Nginx(self.folder / "nginx")
+            self.stack.callback(self.nginx.kill)
+            ports = {"rtmp": self.rtmp, "rtsp": self.rtsp, "nginx": self.nginx.port, **self.ports}
+            text = self.table.format(**ports)
+            for name, url in self.destinations().items():
+                text += PUSH.format(name=name, url=url)
+            if "rtsp push" in self.kinds:
+                text += ECHO
             server = Stage(self.folder, text + self.more, rtmp=self.rtmp, rtsp=self.rtsp)
             self.server = self.stack.enter_context(server)
             self.stack = self.stack.pop_all()
@@ -122,6 +96,15 @@ class Rehearsal:
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
+
+    def destinations(self) -> dict[str, str]:
+        """Where the stream is pushed to, by name."""
+        found = {kind: self.nginx.url(kind) for kind in ("push", "push2") if kind in self.kinds}
+        if self.audience.udp is not None:
+            found["udp"] = f"udp://{HOST}:{self.audience.udp.port}"
+        if "rtsp push" in self.kinds:
+            found["rtsp"] = f"rtsp://{HOST}:{self.rtsp}/live/echo"
+        return found
 
     def encoder(self, name: str, path: Path, url: str = "", *options: str) -> Process:
         """An encoder that publishes a file, over RTMP to the stream unless a URL says otherwise."""
@@ -134,21 +117,26 @@ class Rehearsal:
         self.encoders[name] = self.stack.enter_context(process)
         return process
 
-    def opens(self) -> None:
-        """Seat the audience; everybody watches from now on."""
-        self.audience = Audience(self.server, self.folder, nginx=self.nginx, kinds=self.kinds)
-        self.stack.enter_context(self.audience)
+    def opens(self, source: int) -> None:
+        """Seat the audience; everybody watches from now on, first pictures of that source."""
+        self.source = source
+        self.audience.sits(self.server, self.nginx)
 
-    def kill(self, name: str) -> None:
-        """End an encoder as a power cut does."""
+    def kill(self, name: str) -> float:
+        """End an encoder as a power cut does; when that was."""
+        began = time.time()
         self.encoders[name].kill()
+        return began
 
-    def freeze(self, name: str) -> None:
+    def freeze(self, name: str) -> float:
         """Stop an encoder in its tracks; its connection stays."""
+        began = time.time()
         os.killpg(self.encoders[name].pid, signal.SIGSTOP)
+        return began
 
-    def wish(self, priority: int | None) -> None:
+    def wish(self, priority: int | None) -> float:
         """Ask for an input."""
+        began = time.time()
         connection = http.client.HTTPConnection(HOST, self.server.port("api"), timeout=5)
         body = json.dumps({"priority": priority})
         path = "/api/v1/streams/news/switch"
@@ -157,14 +145,19 @@ class Rehearsal:
         said = answer.read()
         connection.close()
         assert answer.status == 200, said
+        return began
 
-    def act(self, name: str, after: int, *, at: float | None = None, timeout_s: float = 40) -> None:
-        """Wait until that input is on air, and note it; ``at`` is when that became necessary."""
-        began = time.time() if at is None else at
-        self.server.wait_input(after, timeout_s)
+    def act(self, name: str, after: int, source: int, *, at: float, wait_s: float = 0.0) -> Act:
+        """Wait until that input is on air, which became necessary at a time, and note it.
+
+        A time below zero is that before it was noticed.
+        """
+        self.server.wait_input(after, SETTLE_S)
         last = self.server.switches()[-1]
-        switched = datetime.fromisoformat(last["at"]).timestamp()
-        self.acts.append(Act(name, began, after, last["reason"], round(switched - began, 3)))
+        act = Act(name, at, after, source, last["reason"], last["detail"], wait_s=wait_s)
+        act.decided = unix(last["at"])
+        self.acts.append(act)
+        return act
 
     def plays(self, seconds: float) -> None:
         """Let it run."""
@@ -172,32 +165,44 @@ class Rehearsal:
 
     def closes(self, *, judged: bool = True) -> Review:
         """The end; what everybody has seen, or has kept at least."""
-        self.audience.receiving(self.leaving)
-        switches = self.server.switches()
-        farewells = {kind: self.server.farewells(kind) for kind in self.leaving}
-        kept = self.audience.stop()
-        seen = verdicts(kept) if judged else {}
-        review = Review(self.acts, seen, kept=kept, switches=switches, farewells=farewells)
-        review.log = self.server.output
-        if self.audience.hls_seen is not None:
-            review.hls_faults = faults(self.audience.hls_seen)
-            listed = self.audience.hls_seen.listed.values()
+        audience, server = self.audience, self.server
+        audience.receiving(self.leaving)
+        review = Review(self.acts, self.source, pushes=server.stream()["pushes"])
+        protocols = {kind.split()[0] for kind in self.leaving}
+        review.farewells = {kind: server.farewells(kind) for kind in sorted(protocols)}
+        self.time_acts(server.events("input.*"))
+        review.kept = audience.stop()
+        review.silences = {kind: silences(one.times) for kind, one in audience.http.items()}
+        review.log = server.output
+        if judged:
+            kept = {kind: path for kind, path in review.kept.items() if kind not in self.leaving}
+            review.seen = verdicts(kept)
+        if audience.hls_seen is not None:
+            spoilt = any(act.spoils for act in self.acts)
+            found = faults(audience.hls_seen)
+            review.hls_faults = [one for one in found if not (spoilt and "corrupt" in one)]
+            listed = audience.hls_seen.listed.values()
             review.discontinuities = sum(segment.discontinuity for segment in listed)
-        if self.audience.ts_report is not None:
-            review.ts_errors = self.audience.ts_report.continuity_errors
+        review.ts_errors = audience.ts_errors
         return review
+
+    def time_acts(self, events: list[dict[str, Any]]) -> None:
+        """Note when the server let go of what was on air, and when it went on."""
+        mine = [event for event in events if event["stream"] == "news"]
+        begun = [event for event in mine if event["type"] == "input.connected"]
+        for act, event in zip(self.acts, begun[-len(self.acts) :], strict=True):
+            assert event["payload"]["input"] == act.after, (act, event)
+            act.begun = unix(event["time"])
+            before = [one for one in mine[: mine.index(event)] if one["type"] == "input.closed"]
+            act.closed = unix(before[-1]["time"])
+            if act.at <= 0:
+                act.at += act.closed
 
     def settled(self, priority: int, state: str) -> None:
         """Wait until an input is in a state."""
-        eventually(
-            lambda: self.server.inputs()[priority]["status"] == state,
-            40,
-            f"input {priority} is {state}",
-        )
+        self.server.wait_state(priority, state, SETTLE_S)
 
 
-def in_sync(review: Review, viewer: str) -> bool:
-    """Whether sound and picture stay together, but for a flash or a beep that was cut in two."""
-    offsets = [abs(offset) for offset in review.seen[viewer].offsets_ms]
-    cut = [offset for offset in offsets if offset > SYNC_MS]
-    return len(offsets) > 5 and len(cut) <= len(review.acts)
+def unix(text: str) -> float:
+    """The time that ISO 8601 tells."""
+    return datetime.fromisoformat(text).timestamp()
