@@ -1,25 +1,24 @@
 """Keeps the promise of a sound track: where none comes, silence does.
 
 Players that were told of sound stop when it stays away, although pictures come, and so do the
-services that streams are pushed to. A track of AAC that falls silent, or that the next input does
-not have, goes on with canned frames of the same configuration, up to where the pictures are.
+services that streams are pushed to. A track that falls silent, or that the next input does not
+have, goes on with frames of silence of the same configuration, up to where the pictures are.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.errors import StreamctlError
-from streamctl.media import aac
-from streamctl.media.packet import TIMESCALE, Codec, Flag, Kind, Media, Packet
+from streamctl.media.packet import TIMESCALE, Flag, Kind, Media, Packet
+from streamctl.media.silence import silent_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from fractions import Fraction
 
     from streamctl.engine.meter import Meter
     from streamctl.engine.timeline import Timeline
     from streamctl.media.packet import Init, Track
+    from streamctl.media.silence import SilentUnit
 
 SILENT_S = 1.0
 """Sound that has not come for this long is missing: longer than any multiplexer lets it wait."""
@@ -27,19 +26,18 @@ PROMISED_S = 30.0
 """What was promised is forgotten when nothing has been on air for this long."""
 BURST = 200
 """Frames that are made at once at most: some 4 s, when pictures were held up."""
-LC = 2
 
 
 class Silence:
-    """Stands in for one track of AAC, of which frames may come or not."""
+    """Stands in for one track of sound, of which frames may come or not."""
 
-    def __init__(self, track: Track, frame: Fraction, now: float, *, own: bool) -> None:
+    def __init__(self, track: Track, unit: SilentUnit, now: float, *, own: bool) -> None:
         self.track = track
         self.own = own
         """The source has the track."""
         self.filling = False
-        self._frame = frame
-        self._data = aac.silence(track.channels)
+        self._frame = unit.length
+        self._data = unit.data
         self._heard = 0
         self._heard_at = now if own else now - SILENT_S
         self._anchor = 0
@@ -90,16 +88,8 @@ class Silence:
 
 def stand_in(track: Track, now: float, *, own: bool) -> Silence | None:
     """What can stand in for a track; None if nothing can."""
-    if track.codec is not Codec.AAC or not track.config:
-        return None
-    try:
-        config = aac.AacConfig.parse(track.config)
-        if config.object_type != LC or config.extension or track.channels not in (1, 2):
-            return None
-        frame = aac.facts(track.config).frame
-        return None if frame is None else Silence(track, frame, now, own=own)
-    except StreamctlError:
-        return None
+    unit = silent_unit(track)
+    return None if unit is None else Silence(track, unit, now, own=own)
 
 
 def promised(before: Init | None, tracks: Sequence[Track]) -> Track | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import Codec, Media
+from streamctl.media.packet import Media
+from streamctl.media.silence import can_be_silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ def missing(slate: Sequence[Track], last: Sequence[Track]) -> Iterator[str]:
         yield "the slate has no pictures"
     if Media.AUDIO in expected and Media.AUDIO not in media:
         sound = first(last, Media.AUDIO)
-        filled = sound is not None and sound.codec is Codec.AAC and sound.channels in (1, 2)
+        filled = sound is not None and can_be_silent(sound)
         yield (
             "the slate has no sound: silence is made up for it"
             if filled

@@ -1,4 +1,4 @@
-"""AAC: AudioSpecificConfig, ADTS framing, and silence.
+"""AAC: AudioSpecificConfig and ADTS framing.
 
 Specifications: ISO/IEC 14496-3 §1.6.2 (AudioSpecificConfig), §1.6.5 (SBR and PS signalling),
 §1.A.2 (ADTS), RFC 6381 §3.3 (codec strings). Low-delay and scalable object types and program
@@ -52,9 +52,6 @@ ADTS_MAX_CHANNELS = 7
 ADTS_MAX_BYTES = 0x1FFF
 """Largest ``aac_frame_length``, the header included."""
 ADTS_FULLNESS_VBR = 0x7FF
-
-SILENT_FRAMES = {1: bytes.fromhex("00c800802380"), 2: bytes.fromhex("210049900219002380")}
-"""AAC-LC frames without spectral data: they fit every sampling rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,15 +306,3 @@ def adts_config(fixed: int) -> AacConfig:
     if rate >= len(SAMPLE_RATES) or not channels:
         raise RemoteProtocolError("an ADTS header has no valid sampling rate or channels")
     return AacConfig((fixed >> 8 & 3) + 1, SAMPLE_RATES[rate], channels)
-
-
-def silence(channels: int) -> bytes:
-    """A raw AAC-LC frame of silence, whatever the sampling rate.
-
-    Raises:
-        Unsupported: for more than two channels.
-    """
-    frame = SILENT_FRAMES.get(channels)
-    if frame is None:
-        raise Unsupported(f"no canned silence for AAC with {channels} channels")
-    return frame

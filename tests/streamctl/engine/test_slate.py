@@ -7,6 +7,7 @@ import pytest
 
 from streamctl.engine.slate import NOTE, slate_remarks
 from streamctl.engine.status import stream_status
+from streamctl.media.aac import AacConfig
 from streamctl.media.packet import Codec, Track
 from tests.streamctl.engine.studio import Studio, at_work, entry, plays
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VIDEO = Track(0, Codec.H264, b"v", width=1920, height=1080, fps=25.0)
-SOUND = Track(1, Codec.AAC, b"a", sample_rate=48_000, channels=2)
+SOUND = Track(1, Codec.AAC, AacConfig(2, 48_000, 2).serialize(), sample_rate=48_000, channels=2)
 BOTH = (VIDEO, SOUND)
 
 
@@ -33,7 +34,9 @@ def test_a_slate_like_the_stream_needs_no_remark() -> None:
         ((VIDEO, replace(SOUND, sample_rate=44_100)), BOTH, "sound has the sampling rate 44100"),
         ((VIDEO, replace(SOUND, channels=1)), BOTH, "the channels 1, the stream's 2"),
         ((VIDEO,), BOTH, "silence is made up"),
-        ((VIDEO,), (VIDEO, replace(SOUND, codec=Codec.OPUS)), "players may wait"),
+        ((VIDEO,), (VIDEO, replace(SOUND, config=None)), "silence is made up"),
+        ((VIDEO,), (VIDEO, replace(SOUND, codec=Codec.AC3)), "players may wait"),
+        ((VIDEO,), (VIDEO, replace(SOUND, codec=Codec.FLAC, config=None)), "players may wait"),
         ((VIDEO,), (), "the slate has no sound"),
         ((SOUND,), BOTH, "the slate has no pictures"),
         ((SOUND,), (), "the slate has no pictures"),

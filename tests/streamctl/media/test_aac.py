@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from streamctl.media.aac import (
     AdtsFrame,
     adts_header,
     facts,
-    silence,
     split_adts,
 )
 
@@ -166,18 +164,3 @@ def test_noise_in_adts_raises_nothing_else(data: bytes) -> None:
     except ProtocolError:
         return
     assert sum(len(frame.data) + 7 for frame in frames) <= len(data)
-
-
-@pytest.mark.parametrize(("channels", "rate"), [(1, 48_000), (2, 48_000), (2, 44_100), (1, 8_000)])
-def test_silence_decodes_to_silence_of_the_right_length(channels: int, rate: int) -> None:
-    decoder = av.CodecContext.create("aac", "r")
-    decoder.extradata = AacConfig(2, rate, channels).serialize()
-    sounds = [frame for _ in range(10) for frame in decoder.decode(av.Packet(silence(channels)))]
-    assert sum(frame.samples for frame in sounds) == 10 * 1024
-    assert {(frame.sample_rate, frame.layout.nb_channels) for frame in sounds} == {(rate, channels)}
-    assert not any(any(bytes(plane)) for frame in sounds for plane in frame.planes)
-
-
-def test_there_is_no_silence_for_more_channels() -> None:
-    with pytest.raises(Unsupported):
-        silence(6)
