@@ -7,6 +7,7 @@ media goes on air, is decided elsewhere: see :mod:`~streamctl.engine.inputs`.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,8 @@ class Slot(Input):
         self.session: Session | None = None
         self.left = ""
         """Why the last publisher is gone."""
+        self.left_at = -math.inf
+        """When it went."""
 
     @property
     def key(self) -> str | None:

@@ -169,7 +169,7 @@ class Inputs:
         slot = next((one for one in slots if one.session is session), None)
         if slot is None:
             return
-        slot.session, slot.left = None, reason
+        slot.session, slot.left, slot.left_at = None, reason, self.clock.now()
         slot.health.failed(reason)
         self._let_go(slot, reason)
         if self.machine.knows(slot.number):

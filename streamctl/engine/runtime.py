@@ -3,7 +3,8 @@
 A publisher, or a viewer of a stream with inputs to be pulled, comes for a path that no stream has.
 Whether a template makes one of it is told from memory, in any thread; the stream begins when the
 peer, having been let in by the template's own keys, becomes a session. It ends once it has been
-without a publisher, and without anybody who wants what is pulled, for :data:`IDLE_S`.
+without a publisher, and without anybody who wants what is pulled, for :data:`IDLE_S`; while viewers
+or copies wait for the publisher to come back, for :data:`MISSED_S`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("streamctl.runtime")
 
 IDLE_S = 30.0
+MISSED_S = 300.0
+"""An encoder is started anew in less; viewers who stay for ever must not use up all the places."""
 SWEEP_S = 5.0
 KEPT = 1000
 """Paths whose meaning is remembered: whoever asks for others again and again costs no memory."""
@@ -154,7 +157,7 @@ class RuntimeStreams:
             if not self._deserted(code):
                 continue
             missed = "published" if offers(config, Action.PUBLISH) else "watched"
-            reason = f"nobody {missed} for {IDLE_S:.0f} s"
+            reason = f"nobody {missed} for {self._patience_s(code):.0f} s"
             if await self.coordinator.stop(code, reason, still=partial(self._give_up, code)):
                 self.coordinator.services.events.emit("stream.runtime_expired", code)
         for code in self._idle.keys() - self.configs.keys():
@@ -172,7 +175,17 @@ class RuntimeStreams:
         if stream is not None and attended(stream):
             self._idle.pop(code, None)
             return False
-        return now - self._idle.setdefault(code, now) >= IDLE_S
+        since = self._idle.setdefault(code, now)
+        if stream is not None:
+            # Somebody may have been there for less than it is between two looks.
+            since = max([since, *(slot.left_at for slot in stream.inputs.slots)])
+        return now - since >= self._patience_s(code)
+
+    def _patience_s(self, code: str) -> float:
+        """How long a stream may be without what makes it one."""
+        stream = self.coordinator.running.get(code)
+        missed = stream is not None and (stream.viewers or stream.demand.readers)
+        return MISSED_S if missed else IDLE_S
 
     def _remembered(
         self,

@@ -8,7 +8,7 @@ import pytest
 
 from streamctl.config.load import parse
 from streamctl.engine import causes as cause
-from streamctl.engine.runtime import IDLE_S
+from streamctl.engine.runtime import IDLE_S, MISSED_S
 from streamctl.engine.server import Server
 from streamctl.errors import Conflict, NotReady, StreamctlError
 from streamctl.registry import Registry
@@ -221,19 +221,23 @@ async def test_pushes_do_not_keep_what_a_viewer_has_called() -> None:
         assert "cam/front" not in server.running
 
 
-async def test_streams_without_publisher_are_reaped_with_their_viewers() -> None:
+@pytest.mark.parametrize(("watched", "patience_s"), [(False, IDLE_S), (True, MISSED_S)])
+async def test_streams_without_publisher_are_reaped(*, watched: bool, patience_s: float) -> None:
     async with serving() as server:
         publisher = enter(server, "stage/one")
-        viewer = enter(server, "stage/one", Action.PLAY)
-        await pass_time(server, 2 * IDLE_S)
+        viewer = enter(server, "stage/one", Action.PLAY) if watched else None
+        await pass_time(server, 2 * patience_s)
         assert "stage/one" in server.running
         publisher.close("gone")
-        await pass_time(server, IDLE_S - 5)
-        await pass_time(server, IDLE_S - 1)
+        await pass_time(server, patience_s - 5)
+        enter(server, "stage/one").close("gone again")
+        await pass_time(server, 1)
+        await pass_time(server, patience_s - 2)
         assert "stage/one" in server.running
         await pass_time(server, 1)
         assert "stage/one" not in server.running
-        assert viewer.reason == "nobody published for 30 s"
+        if viewer is not None:
+            assert viewer.reason == "nobody published for 300 s"
         told = [event.type for event in server.events_log.history if event.stream == "stage/one"]
         assert "stream.runtime_created" in told
         assert told[-1] == "stream.runtime_expired"
