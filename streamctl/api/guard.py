@@ -88,6 +88,11 @@ class Access:
             for token in config.tokens
         )
 
+    def expect(self, config: ApiConfig) -> None:
+        """Ask for the tokens of a configuration before its address is open to others."""
+        if config.tokens:
+            self.adopt(config)
+
 
 class Guard:
     """ASGI middleware that lets in what may come in, and counts what may not."""

@@ -79,7 +79,10 @@ def run(file: ConfigFile, config: Config, registry: Registry, *, level: str, sin
         server = Server(config, registry, file=file)
         app = build_app(server, config.api)
         server.add_door("api", api)
-        server.follow(lambda config: app.state.access.adopt(config.api))
+        access = app.state.access
+        server.follow(
+            lambda config: access.adopt(config.api), expect=lambda config: access.expect(config.api)
+        )
         server.follow(
             lambda config: output.adjust(level=level or config.log.level, style=config.log.format)
         )

@@ -120,6 +120,7 @@ class Server:
         """Since when reloads are refused, Unix time."""
         self._extra: dict[str, Callable[[Config], Entrance]] = {}
         self._followers: list[Callable[[Config], None]] = []
+        self._expecting: list[Callable[[Config], None]] = []
         self._tasks: TaskGroup | None = None
         self._stop = anyio.Event()
         self._failure: StreamctlError | None = None
@@ -128,9 +129,18 @@ class Server:
         """Run another service, such as the control API, beside the listeners."""
         self._extra[kind] = entrance
 
-    def follow(self, follower: Callable[[Config], None]) -> None:
-        """Call ``follower`` with every configuration that is applied from now on."""
+    def follow(
+        self,
+        follower: Callable[[Config], None],
+        *,
+        expect: Callable[[Config], None] = lambda config: None,
+    ) -> None:
+        """Call ``follower`` with every configuration that is applied from now on.
+
+        ``expect`` is called before its doors open; when they can't, ``follower`` with the old one.
+        """
         self._followers.append(follower)
+        self._expecting.append(expect)
 
     def stop(self) -> None:
         """Begin a graceful shutdown."""
@@ -377,11 +387,15 @@ class Server:
     async def _move_doors(self, config: Config) -> None:
         before = self.services.handshake_s
         self.services.handshake_s = config.limits.handshake_s
+        for expect in self._expecting:
+            expect(config)
         try:
             if self._tasks is not None:
                 await self.doors.become(self._tasks, self._entrances(config))
         except BaseException as error:
             self.services.handshake_s = before
+            for follower in self._followers:
+                follower(self.config)
             if isinstance(error, StreamctlError) and not isinstance(error, ConfigError):
                 raise ConfigError(error.message, hint=error.hint) from None
             raise

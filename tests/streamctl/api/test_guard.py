@@ -163,6 +163,11 @@ def test_tokens_change_under_way() -> None:
     verdict = guard.judge("PUT", "/x", headers)
     assert verdict is not None
     assert verdict.status == 401
+    # Tokens that come are asked for before the address moves, those that go until it has moved.
+    access.expect(ApiConfig())
+    assert guard.judge("PUT", "/x", headers) == verdict
+    access.expect(ApiConfig.model_validate({"tokens": tokens}))
+    assert guard.judge("PUT", "/x", headers) is None
 
 
 def test_a_body_in_toml_can_not_come_from_a_form() -> None:

@@ -17,7 +17,7 @@ from streamctl.sdk.session import Action, Grant, Request
 from streamctl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from streamctl.config.model import Config
 
@@ -212,6 +212,28 @@ async def test_of_a_file_that_says_the_same_nothing_is_told() -> None:
         newest = server.newest_event()
         await server.apply(config(NEWS))
         assert server.newest_event() == newest
+
+
+async def test_whoever_judges_callers_knows_before_a_door_opens() -> None:
+    async with serving(NEWS) as server:
+        told: list[str] = []
+
+        def follow(word: str) -> Callable[[Config], None]:
+            def follower(config: Config) -> None:
+                told.append(f"{word} {len(config.streams)}, {len(server.addresses)} doors")
+
+            return follower
+
+        server.follow(follow("taken"), expect=follow("expected"))
+        rtsp = '[listeners.rtsp]\naddress = "127.0.0.1:0"\n'
+        await server.apply(config(NEWS + OTHER + rtsp))
+        assert told == ["expected 2, 2 doors", "taken 2, 3 doors"]
+        told.clear()
+        taken = server.addresses["rtmp"][1]
+        bad = rtsp.replace(":0", f":{taken}")
+        with pytest.raises(ConfigError, match="in use"):
+            await server.apply(config(NEWS + bad))
+        assert told == ["expected 1, 3 doors", "taken 2, 3 doors"]
 
 
 async def test_counters_cover_every_stream() -> None:
