@@ -10,6 +10,7 @@ Specification: RFC 3550, sections 5.1, 8.2 and appendix A.1.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 SILENT_S = 1.0
 """A source is over that has been silent for so long while another one sends."""
+KEPT_S = 2.0
+"""What a new source sent longer ago, the old one has shown; all that follows would be late."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """What is kept of a new source meanwhile: half a second at 60 Mbit/s."""
 PACKET_COST_BYTES = 256
@@ -73,8 +76,6 @@ class Channel:
         """What was no RTP."""
         self.other_types = 0
         """Packets of payload types that nothing was said about."""
-        self.other_sources = 0
-        """Packets of sources beside the one that is taken."""
         self.damaged = 0
         """Units that were left out since packets of them were missing or wrong."""
         self.starving = False
@@ -85,14 +86,21 @@ class Channel:
         self._heard_at = 0.0
         self.backlog: list[tuple[RtpPacket, float]] = []
         """Packets of a source that has taken the place, with their arrival; for who reads them."""
-        self._newcomers: list[tuple[RtpPacket, float]] = []
+        self._newcomers: deque[tuple[RtpPacket, float]] = deque()
         self._newcomers_bytes = 0
+        self._sent_away = 0
+        """Packets of sources that did not take the place."""
         self._open()
 
     @property
     def track(self) -> Track | None:
         """The track as it is known; None for MPEG-TS."""
         return self.depacketiser.track if self.depacketiser is not None else None
+
+    @property
+    def other_sources(self) -> int:
+        """Packets of sources beside the one that is taken, which may still take its place."""
+        return self._sent_away + len(self._newcomers)
 
     @property
     def video(self) -> bool:
@@ -163,19 +171,22 @@ class Channel:
             # A view would keep everything in memory that came with it, others' datagrams too.
             packet.payload = memoryview(bytes(packet.payload))
         waiting.append((packet, now))
-        self._newcomers_bytes += len(packet.payload) + PACKET_COST_BYTES
+        self._newcomers_bytes += cost(packet)
+        while waiting[0][1] < now - KEPT_S:
+            self._newcomers_bytes -= cost(waiting.popleft()[0])
+            self._sent_away += 1
         if self.patient and not (follows and now - self._heard_at >= SILENT_S):
             if self._newcomers_bytes > MAX_WAITING_BYTES:
                 self._send_away()
             return
-        self.backlog, self._newcomers = waiting, []
+        self.backlog, self._newcomers = list(waiting), deque()
         self._newcomers_bytes = 0
         self._heard_at = now
         self._begin_anew(packet.ssrc)
 
     def _send_away(self) -> None:
         """Drop what was kept of a source that has not taken the place."""
-        self.other_sources += len(self._newcomers)
+        self._sent_away += len(self._newcomers)
         self._newcomers.clear()
         self._newcomers_bytes = 0
 
@@ -203,3 +214,8 @@ class Channel:
             self.depacketiser.track = known
         self.decode.configure(self.depacketiser.track)
         self.starving = self.video
+
+
+def cost(packet: RtpPacket) -> int:
+    """What it takes to keep a packet."""
+    return len(packet.payload) + PACKET_COST_BYTES

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from streamctl.errors import ProtocolError
@@ -361,7 +362,8 @@ class Receiver:
     def _release(self) -> None:
         """Let go of what was held, on the time that is known by now."""
         self._holding = self._again = False
-        held, self._held = self._held, []
+        # What was kept of sources that began anew came to one track after the other.
+        held, self._held = sorted(self._held, key=attrgetter("arrival")), []
         self._held_bytes = 0
         fresh = [channel for channel in self._timed if channel.index in self._fresh]
         self._fresh.clear()

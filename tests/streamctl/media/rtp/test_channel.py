@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.media.rtp.channel import MAX_WAITING_BYTES, SILENT_S, WRONG_TYPES, Channel
+from streamctl.media.rtp.channel import (
+    KEPT_S,
+    MAX_WAITING_BYTES,
+    SILENT_S,
+    WRONG_TYPES,
+    Channel,
+)
 from streamctl.media.rtp.formats import RtpFormat
 from streamctl.media.rtp.jitter import Arrival, JitterBuffer
 from streamctl.media.rtp.packet import header
@@ -51,8 +57,10 @@ def test_another_source_waits_for_silence_and_two_packets_in_a_row() -> None:
     passed(one, packet(1))
     assert passed(one, packet(50, 8), SILENT_S) == []
     assert one.backlog == []
+    assert one.other_sources == 1
     assert passed(one, packet(51, 8), SILENT_S) == []
     assert one.began_anew
+    assert one.other_sources == 0
     assert [(kept.sequence, arrival) for kept, arrival in one.backlog] == [
         (50, SILENT_S),
         (51, SILENT_S),
@@ -74,8 +82,23 @@ def test_what_is_kept_of_another_source_is_bounded() -> None:
     passed(one, packet(1))
     for number in range(200):
         passed(one, packet(number, 8, size=60_000))
-    assert one.other_sources > MAX_WAITING_BYTES // 60_000 - 1
+    assert one.other_sources == 200
     assert len(one._newcomers) * 60_000 <= MAX_WAITING_BYTES
+
+
+def test_what_another_source_sent_long_ago_is_no_more_wanted() -> None:
+    one = channel()
+    for number in range(100):
+        passed(one, packet(number), number / 25)
+        passed(one, packet(number, 8), number / 25)
+    assert len(one._newcomers) == KEPT_S * 25 + 1
+    for number in range(100, 130):
+        passed(one, packet(number, 8), number / 25)
+    assert one.began_anew
+    arrivals = [arrival for _, arrival in one.backlog]
+    assert arrivals[-1] == pytest.approx(99 / 25 + SILENT_S)
+    assert len(arrivals) == KEPT_S * 25 + 1
+    assert one.other_sources == 125 - len(arrivals)
 
 
 def test_a_third_source_takes_the_turn_of_the_second() -> None:
@@ -84,7 +107,7 @@ def test_a_third_source_takes_the_turn_of_the_second() -> None:
     passed(one, packet(5, 8))
     passed(one, packet(5, 9), SILENT_S)
     passed(one, packet(6, 8), SILENT_S)
-    assert one.other_sources == 2
+    assert one.other_sources == 3
     assert not one.began_anew
 
 

@@ -11,6 +11,7 @@ import pytest
 from streamctl.errors import ProtocolError
 from streamctl.media.packet import Kind, Packet
 from streamctl.media.rtp import rtcp
+from streamctl.media.rtp.channel import KEPT_S, SILENT_S
 from streamctl.media.rtp.formats import RtpFormat
 from streamctl.media.rtp.packet import header
 from streamctl.media.rtp.receiver import HOLD_S, Receiver
@@ -300,6 +301,26 @@ def test_reports_that_come_just_after_a_sender_began_anew_put_its_tracks_togethe
     starts = {packet.track: packet.pts for packet in reversed(fresh)}
     assert starts[0] == pytest.approx(starts[1], abs=1)
     assert len(fresh) == 190
+
+
+def test_a_sender_that_waited_for_its_turn_begins_near_the_present() -> None:
+    receiver, out, video, audio = av()
+    other_video, other_audio = Sender(VIDEO, 70, clock=99), Sender(AUDIO, 80, clock=55)
+    for number in range(300):
+        now = number / 25
+        if number < 200:
+            receiver.feed(1, audio.packet(now, bytes(320)), now)
+            receiver.feed(0, video.packet(now, frame(number)), now)
+        receiver.feed(1, other_audio.packet(now, bytes(320)), now)
+        receiver.feed(0, other_video.packet(now, frame(number)), now)
+        receiver.poll(now)
+        receiver.deliver(out, now)
+    (jump,) = out.jumps
+    arrivals = out.arrivals[jump:]
+    assert arrivals == sorted(arrivals)
+    assert arrivals[0] == pytest.approx(199 / 25 + SILENT_S - KEPT_S, abs=1 / 25)
+    assert {packet.track for packet in out.packets[jump : jump + 2]} == {0, 1}
+    assert len(arrivals) == 2 * (300 - round(arrivals[0] * 25))
 
 
 def test_a_second_sender_is_left_out_while_the_first_one_sends() -> None:
