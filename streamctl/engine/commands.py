@@ -30,6 +30,8 @@ class Commands:
 
     stuck = False
     """One that fails delays no other."""
+    crowded = logging.DEBUG
+    """How much it matters that programs wait for others to end."""
 
     def __init__(self, config: CommandConfig, queue: HookQueue) -> None:
         self.config = config
@@ -72,9 +74,14 @@ class Commands:
     async def run(self) -> None:
         """Run commands until cancelled."""
         async with anyio.create_task_group() as tasks:
+            full = False
             while True:
+                full = full and len(self.queue) > 0
                 await self.queue.filled()
                 while len(self._scopes) >= self.config.max_runs:
+                    if not full:
+                        self._tell_full()
+                    full = True
                     self._vacancy = anyio.Event()
                     await self._vacancy.wait()
                 for event in self.queue.take(1):
@@ -111,6 +118,10 @@ class Commands:
         level = logging.DEBUG if self._in_row % QUIET else logging.WARNING
         self._in_row += 1
         log.log(level, "hook %s: %s (%d in a row)", self.config.name, self.error, self._in_row)
+
+    def _tell_full(self) -> None:
+        name, most = self.config.name, self.config.max_runs
+        log.log(self.crowded, "hook %s: max_runs = %d programs run, others wait", name, most)
 
     async def _once(self, event: Event) -> str:
         """How a run went that went well, in words.

@@ -6,6 +6,7 @@ is one at a time: what goes on air again waits until the program of the time bef
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import anyio
@@ -60,6 +61,9 @@ class Begun:
 
 class Lasting(Commands):
     """Implements :class:`streamctl.engine.hooks.Runner`."""
+
+    crowded = logging.WARNING
+    """Nobody knows when one will end."""
 
     def __init__(self, config: CommandConfig, queue: HookQueue, clock: Clock) -> None:
         super().__init__(config, queue)

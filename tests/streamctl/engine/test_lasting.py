@@ -176,12 +176,16 @@ async def test_of_a_stream_there_is_one_program_at_a_time(programs: Programs) ->
         assert programs.begun == [1, 4, 3]
 
 
-async def test_what_waits_for_a_place_and_is_over_is_not_run(programs: Programs) -> None:
+async def test_what_waits_for_a_place_and_is_over_is_not_run(
+    programs: Programs, caplog: pytest.LogCaptureFixture
+) -> None:
     hook = made("", "play", max_runs=1)
     async with working(hook):
         for number, session in enumerate("abc"):
             hook.hear(opened(number, session, "play"))
         await anyio.wait_all_tasks_blocked()
+        [told] = caplog.messages
+        assert told == "hook x: max_runs = 1 programs run, others wait"
         hook.hear(closed(3, "b", "play"))
         hook.hear(closed(4, "a", "play"))
         await anyio.wait_all_tasks_blocked()
