@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from streamctl.engine.gather import Gatherer
 from streamctl.engine.handover import note_sound_ends
+from streamctl.engine.interlude import Interlude
 from streamctl.engine.meter import Meter
-from streamctl.engine.silence import PROMISED_S, promised, stand_in
+from streamctl.engine.silence import missing_sound, stand_in
 from streamctl.engine.splice import Splice
+from streamctl.engine.strandsilence import own_silence, promised_silence
 from streamctl.engine.transport import Transport
 from streamctl.errors import StaleEpoch, Unsupported
 from streamctl.media.codecs import complete
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from streamctl.engine.graph import Graph
     from streamctl.engine.silence import Silence
+    from streamctl.engine.strandsilence import StrandSilence
     from streamctl.engine.timeline import EpochClock, Timeline
     from streamctl.media.packet import Packet, Track
     from streamctl.sdk.context import Clock, Timer
@@ -42,8 +45,6 @@ QUEUE_BYTES = 33_554_432
 BACKLOG_BYTES = 1_048_576
 """MPEG-TS that may wait for turns of the loop. Beyond it a source has to wait until as much is
 dealt with as it brings, which holds a fast one up."""
-PICTURE_S = 0.25
-"""The end of a picture is waited for so long: slower ones are shown in parts, or not at all."""
 LAST_TURNS = 16
 """Turns' work that is done at once where an epoch ends: enough for the backlog of any real one."""
 
@@ -106,11 +107,9 @@ class Epoch:
         """Set when the epoch's origin is MPEG-TS."""
         self._silence: Silence | None = None
         """What stands in for missing sound, if anything can."""
-        self._calls: list[Callable[[], None]] = []
-        """Who is to be called between two pictures."""
-        self._calls_timer: Timer | None = None
-        self._between = False
-        """They are being called."""
+        self._strand_silence: StrandSilence | None = None
+        """The same for an origin of MPEG-TS."""
+        self._interlude = Interlude(host.clock)
         self._gatherer = Gatherer(host.clock, self._pass)
         self._selection: tuple[int | None, Collection[int]] = (None, ())
 
@@ -217,8 +216,11 @@ class Epoch:
             self._turn(transport)
         elif transport.sealed and self.phase is Phase.COLLECTING:
             self._open()
+        if self._strand_silence is not None and transport.begun and not transport.sealed:
+            timeline, now = self.host.timeline, self.last_packet or 0.0
+            self.lane.append(self._strand_silence.tend(transport, self.lane, timeline, now))
         if transport.halted:
-            self._call(transport)
+            self._interrupt(transport)
 
     def _turn(self, transport: Transport) -> None:
         """Begin other epochs wherever scrambling begins or ends in what waits."""
@@ -237,24 +239,12 @@ class Epoch:
         if transport is None or not transport.begun or self.phase is Phase.ENDED:
             call()
             return
-        self._calls.append(call)
         transport.halt()
-        if self._calls_timer is None:
-            wait = partial(self._call, transport)
-            self._calls_timer = self.host.clock.call_later(PICTURE_S, wait)
+        self._interlude.ask(call, partial(self._interrupt, transport))
 
-    def _call(self, transport: Transport) -> None:
+    def _interrupt(self, transport: Transport) -> None:
         """Call those who wait for the end of a picture, and go on."""
-        if self._calls_timer is not None:
-            self._calls_timer.cancel()
-            self._calls_timer = None
-        calls, self._calls = self._calls, []
-        self._between = True
-        try:
-            for call in calls:
-                call()
-        finally:
-            self._between = False
+        self._interlude.run()
         if self.phase is not Phase.ENDED:
             items = transport.resume(self.last_packet or 0.0)
             if items:
@@ -284,26 +274,22 @@ class Epoch:
             else:
                 self._note_sound(self.transport)
                 self.transport.restart(self.number)
+                self._strand_silence = None
+                self._promise_strand(self.transport)
 
     def _note_sound(self, transport: Transport) -> None:
         """Find out where the sound ends that was written."""
-        if transport.passage is not None and transport.begun and not transport.sealed:
-            strands = transport.passage.plan.by_pid.values()
-            number = transport.passage.chunker.epoch
-            note_sound_ends(self.lane, number, strands, self.host.timeline)
+        if transport.passage is not None:
+            note_sound_ends(self.lane, transport.passage, self.host.timeline)
 
     def end(self) -> None:
         """Revoke the token; may be called twice."""
         if self.phase is Phase.ENDED:
             return
-        if not self._between:
+        if not self._interlude.running:
             self._settle()
         self.phase = Phase.ENDED
-        for call in self._calls:
-            self.host.clock.call_later(0.0, call)
-        self._calls.clear()
-        if self._calls_timer is not None:
-            self._calls_timer.cancel()
+        self._interlude.close()
         self.dropped += self._queued + (self._splice.held if self._splice else 0)
         self._clock = None
         self._queue.clear()
@@ -407,8 +393,9 @@ class Epoch:
         self.phase = Phase.OPEN
         tracks = self.configured()
         if self.transport is not None:
-            self.init = Init(self.host.graph.version, self.number, tracks)
             self.transport.open(self.number)
+            tracks = self._promise_strand(self.transport)
+            self.init = Init(self.host.graph.version, self.number, tracks)
             self._gatherer.call_again()
             return
         self.init = Init(self.host.graph.version, self.number, self._promise(tracks))
@@ -419,9 +406,10 @@ class Epoch:
 
     def _change(self) -> None:
         """Tracks changed while open: a new init version, no boundary."""
-        tracks = self.configured()
         if self.transport is None:
-            tracks = self._promise(tracks)
+            tracks = self._promise(self.configured())
+        else:
+            tracks = self._promise_strand(self.transport)
         if self.init is None or tracks == self.init.tracks:
             return
         self.init = Init(self.host.graph.version, self.number, tracks)
@@ -441,13 +429,25 @@ class Epoch:
             if self._silence is None or self._silence.track != sound:
                 self._silence = stand_in(sound, now, own=True)
             return tracks
-        missing = promised(host.graph.base.init, tracks)
-        if missing is None or host.timeline.outage_s(now) > PROMISED_S:
+        missing = missing_sound(host.graph, tracks, host.timeline.outage_s(now))
+        if missing is None:
             return tracks
         if self._silence is None:
-            number = 1 + max(track.id for track in tracks)
-            self._silence = stand_in(replace(missing, id=number), now, own=False)
+            self._silence = stand_in(missing, now, own=False)
         return tracks if self._silence is None else (*tracks, self._silence.track)
+
+    def _promise_strand(self, transport: Transport) -> tuple[Track, ...]:
+        """The same where transport packets pass through."""
+        host, now, tracks = self.host, self.host.clock.now(), self.configured()
+        sound = next((track for track in tracks if track.media is Media.AUDIO), None)
+        if sound is not None:
+            self._strand_silence = own_silence(sound, transport, now, self._strand_silence)
+            return tracks
+        missing = missing_sound(host.graph, tracks, host.timeline.outage_s(now))
+        if missing is None or transport.sealed:
+            return tracks
+        self._strand_silence = promised_silence(missing, transport, now)
+        return tracks if self._strand_silence is None else (*tracks, missing)
 
     def _new_splice(self, init: Init) -> Splice:
         has_video = init.first(Media.VIDEO) is not None
@@ -484,6 +484,8 @@ class Epoch:
         sealed = self.transport is not None and self.transport.sealed
         if self.transport is None:
             self.host.timeline.sound_ends.clear()
+        elif self._strand_silence is None:
+            self._promise_strand(self.transport)
         self.host.graph.rewire(self.lane.format, sealed=sealed)
         self.host.begun(self.init)
         self.lane.append([Boundary(self.number, self.init, self.reason)])

@@ -21,9 +21,8 @@ from streamctl.media.mpegts.soundcut import SLACK, sound_frames, sound_pes
 from streamctl.media.packet import TIMESCALE, Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from streamctl.engine.lane import Lane
+    from streamctl.engine.passage import Passage
     from streamctl.engine.routing import Run
     from streamctl.engine.strand import Strand
     from streamctl.engine.timeline import Timeline
@@ -134,7 +133,7 @@ class SoundStart:
     def begins(self, run: Run, row: int, pts: int, strand: Strand) -> bool:
         """Whether a strand passes from this PES packet on; else maybe from inside of it."""
         offset = self.offset or 0
-        wanted = self._wanted(strand.slot.writer.pid) - offset
+        wanted = self.wanted(strand.slot.writer.pid) - offset
         cut = self._cuts.pop(strand.pid, None)
         if cut is not None:
             cut.collect(run, row)
@@ -160,7 +159,11 @@ class SoundStart:
         ready, self._ready = self._ready, b""
         return ready
 
-    def _wanted(self, pid: int) -> int:
+    def heard_until(self, pid: int, end: int) -> None:
+        """Something else was heard on a PID of the lane meanwhile."""
+        self._ends[pid] = end
+
+    def wanted(self, pid: int) -> int:
         """From when on sound of a PID is wanted, on the timeline."""
         end = self._ends.get(pid, self._end)
         return end if self._start - end <= EARLY_S * TIMESCALE else self._start
@@ -175,9 +178,11 @@ class SoundStart:
             self.timeline.passed(end, end, video=False)
 
 
-def note_sound_ends(lane: Lane, epoch: int, strands: Iterable[Strand], timeline: Timeline) -> None:
+def note_sound_ends(lane: Lane, passage: Passage, timeline: Timeline) -> None:
     """Note where the sound ends that an epoch has written, to the last whole frame."""
-    known = True
+    if not passage.begun or passage.sealed:
+        return
+    epoch, strands, known = passage.chunker.epoch, passage.plan.by_pid.values(), True
     ends = timeline.sound_ends
     for strand in strands:
         pid = strand.slot.writer.pid

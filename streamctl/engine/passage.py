@@ -122,7 +122,7 @@ class Passage:
         self._changes: deque[ProgramChange] = deque()
         self._early = Early()
         self._first_arrival: float | None = None
-        self._sounds = SoundStart(timeline, 0)
+        self.sounds = SoundStart(timeline, 0)
         self._hasty = False
         """Decide with the bytes there are."""
         self._cuts: list[Cut] = []
@@ -213,7 +213,7 @@ class Passage:
         self._cuts = []
         end = self._walk(run, now)
         if self.begun:
-            self.chunker.lead += self._sounds.take(run, end)
+            self.chunker.lead += self.sounds.take(run, end)
             self.chunker.cut(run, end, self._cuts, out)
             for strand in self.plan.by_pid.values():
                 strand.catch_up()
@@ -415,7 +415,7 @@ class Passage:
             self._begin(run, unit, video=False)
         entry = self._entries.pop(self._base + unit.row, None) if leads else None
         if not strand.open:
-            if not self._sounds.begins(run, unit.row, unit.pts, strand):
+            if not self.sounds.begins(run, unit.row, unit.pts, strand):
                 self.dropped += 1
                 return None
             self._open(run, unit.row, strand)
@@ -474,7 +474,7 @@ class Passage:
         timeline = self.timeline
         offset = timeline.offset_for(pts=unit.pts, dts=unit.dts, now=unit.now, video=video)
         self.clock.offset = offset
-        self._sounds = SoundStart(timeline, unit.dts + offset, None if self.sealed else offset)
+        self.sounds = SoundStart(timeline, unit.dts + offset, None if self.sealed else offset)
         self.begun = True
         self._begin_epoch()
         if video:
@@ -495,5 +495,5 @@ class Passage:
             strand = self.plan.by_pid[pid]
             if strand.cargo is Cargo.SOUND:
                 self._packet(past, row, strand, unit.now)
-        inserted = self._sounds.take(past, past.count, unit.row)
+        inserted = self.sounds.take(past, past.count, unit.row)
         return inserted + past.written(past.count).data

@@ -7,6 +7,7 @@ have, goes on with frames of silence of the same configuration, up to where the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamctl.media.packet import TIMESCALE, Flag, Kind, Media, Packet
@@ -15,6 +16,7 @@ from streamctl.media.silence import silent_unit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from streamctl.engine.graph import Graph
     from streamctl.engine.meter import Meter
     from streamctl.engine.timeline import Timeline
     from streamctl.media.packet import Init, Track
@@ -57,11 +59,16 @@ class Silence:
             self._heard, self._heard_at = meter.items, now
             if self.filling:
                 packets = self._give_way(packets)
-        elif now - self._heard_at >= SILENT_S and timeline.video_end > timeline.audio_end:
+        elif now - self._heard_at >= SILENT_S and self._lacks(timeline):
             made = self._make(timeline, packets[-1].epoch if packets else 0)
             timeline.emitted(made)
             return packets + made
         return packets
+
+    def _lacks(self, timeline: Timeline) -> bool:
+        """Whether it is sound that stays away: where all was held up, pictures may come first."""
+        late = timeline.video_end - timeline.audio_end
+        return late > 0 if self.filling or not self.own else late >= SILENT_S * TIMESCALE
 
     def _give_way(self, packets: list[Packet]) -> list[Packet]:
         number, end = self.track.id, self.end
@@ -90,6 +97,14 @@ def stand_in(track: Track, now: float, *, own: bool) -> Silence | None:
     """What can stand in for a track; None if nothing can."""
     unit = silent_unit(track)
     return None if unit is None else Silence(track, unit, now, own=own)
+
+
+def missing_sound(graph: Graph, tracks: Sequence[Track], outage_s: float) -> Track | None:
+    """The sound that viewers were told of and that these tracks lack, as one more of them."""
+    missing = promised(graph.base.init, tracks)
+    if missing is None or outage_s > PROMISED_S:
+        return None
+    return replace(missing, id=1 + max(track.id for track in tracks))
 
 
 def promised(before: Init | None, tracks: Sequence[Track]) -> Track | None:

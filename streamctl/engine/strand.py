@@ -89,6 +89,8 @@ class Plan:
     def __init__(self, pids: PidMap) -> None:
         self.pids = pids
         self.by_pid: dict[int, Strand] = {}
+        self.promised: PmtStream | None = None
+        """Sound that the program lacks and that is made up, under its PID in the lane."""
         self.leader: Strand | None = None
         """Whose units viewers may join at; the index tells them."""
 
@@ -149,12 +151,22 @@ class Plan:
         kind = stream_kind(stream)
         return Strand(stream.pid, slot, cargo(kind), kind.codec, stream)
 
+    def promise(self, stream: PmtStream, program: Program | None) -> None:
+        """Add sound that is made up to the map, as long as the program has none."""
+        self.promised = stream
+        if program is not None:
+            self._publish(program)
+
     def _publish(self, program: Program) -> None:
         streams = tuple(
             PmtStream(strand.stream.stream_type, strand.slot.writer.pid, strand.stream.descriptors)
             for strand in self.by_pid.values()
             if strand.stream is not None
         )
+        if any(strand.cargo is Cargo.SOUND for strand in self.by_pid.values()):
+            self.promised = None
+        if self.promised is not None:
+            streams = (*streams, self.promised)
         clock = self.by_pid.get(program.map.pcr_pid)
         pcr_pid = clock.slot.writer.pid if clock is not None else NULL_PID
         self.pids.publish(pcr_pid, streams, program.map.descriptors)

@@ -6,6 +6,7 @@ PID; a packet may be sent twice; a discontinuity may be announced.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +56,10 @@ class Continuity:
         totals = np.frombuffer(self.totals, np.int64)
         seen = totals.nonzero()[0]
         return dict(zip(seen.tolist(), totals[seen].tolist(), strict=True))
+
+    def came(self, pid: int) -> int:
+        """Packets that came of one PID."""
+        return int.from_bytes(self.totals[8 * pid : 8 * pid + 8], sys.byteorder)
 
     def take(self, batch: Batch, data: bytes | bytearray | memoryview) -> None:
         """Take a run of packets."""

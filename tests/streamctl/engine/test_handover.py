@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.engine.epoch import PICTURE_S
 from streamctl.engine.handover import EARLY_S, Early
+from streamctl.engine.interlude import PICTURE_S
 from streamctl.engine.services import TRUNK
 from streamctl.media.mpegts.batch import ArrayBatch
 from streamctl.media.mpegts.continuity import Continuity

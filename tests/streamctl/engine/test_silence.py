@@ -138,6 +138,18 @@ def test_sound_that_is_only_late_is_waited_for() -> None:
     assert not [packet for packet in heard(host) if packet.flags & Flag.SYNTHETIC]
 
 
+def test_what_is_only_held_up_is_not_made_up() -> None:
+    host = Host()
+    epoch = host.epoch()
+    epoch.tracks([VIDEO, SOUND])
+    epoch.put(second(0, sound=True), host.clock.now())
+    host.clock.advance(4.0)
+    late = second(25, sound=True)
+    epoch.put([one for one in late if one.kind is not Kind.AUDIO][:10], host.clock.now())
+    epoch.put([one for one in late if one.kind is Kind.AUDIO], host.clock.now())
+    assert {packet.data for packet in heard(host)} == {b"loud"}
+
+
 def test_silence_is_made_in_bounded_portions() -> None:
     made = stand_in(SOUND, 0.0, own=False)
     assert isinstance(made, Silence)

@@ -49,6 +49,7 @@ def assert_silent(name: str, track: Track, samples: int) -> None:
     assert unit is not None
     assert unit.length == Fraction(TIMESCALE * samples, track.sample_rate)
     decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.AudioCodecContext)
     if track.config:
         decoder.extradata = track.config
     heard = [frame for _ in range(UNITS) for frame in decoder.decode(av.Packet(unit.data))]

@@ -1,0 +1,165 @@
+"""Keeps the promise of a sound track where MPEG-TS passes through: see :mod:`.silence`.
+
+Frames of silence are written between what passes, on the PID of the sound that stays away, whose
+counters go on. A stream that the program lacks is added to its map. When sound comes, it passes
+from the first frame on that is behind the silence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamctl.engine.handover import sound_end
+from streamctl.engine.silence import BURST, SILENT_S
+from streamctl.engine.strand import Cargo
+from streamctl.media.mpegts.elementary import elementary
+from streamctl.media.mpegts.pidmap import Wanted, essence
+from streamctl.media.mpegts.psi import PmtStream, language_descriptor
+from streamctl.media.mpegts.streams import LATM
+from streamctl.media.packet import TIMESCALE, Chunk, Flag, Kind, Packet
+from streamctl.media.silence import silent_unit
+
+if TYPE_CHECKING:
+    from streamctl.engine.lane import Lane
+    from streamctl.engine.passage import Passage
+    from streamctl.engine.strand import Strand
+    from streamctl.engine.timeline import Timeline
+    from streamctl.engine.transport import Transport
+    from streamctl.media.mpegts.elementary import Elementary
+    from streamctl.media.mpegts.pidmap import Slot
+    from streamctl.media.packet import Item, Track
+    from streamctl.media.silence import SilentUnit
+
+
+class StrandSilence:
+    """Stands in for one stream of sound."""
+
+    def __init__(
+        self,
+        stream: Elementary,
+        unit: SilentUnit,
+        slot: Slot,
+        now: float,
+        strand: Strand | None = None,
+    ) -> None:
+        self.strand = strand
+        """The source's own stream; None if it has none."""
+        self.filling = False
+        self._stream = stream
+        self._unit = unit
+        self._slot = slot
+        self._came = -1
+        self._heard_at = now if strand is not None else now - SILENT_S
+        self._anchor = 0
+        self._made = 0
+
+    @property
+    def end(self) -> int:
+        """Where the silence made so far ends."""
+        return self._anchor + round(self._made * self._unit.length)
+
+    def tend(self, transport: Transport, lane: Lane, timeline: Timeline, now: float) -> list[Item]:
+        """The chunk that is missing, up to where the pictures are."""
+        if self.strand is not None:
+            came = transport.index.continuity.came(self.strand.pid)
+            if came != self._came:
+                self._came, self._heard_at, self.filling = came, now, False
+        if now - self._heard_at < SILENT_S:
+            return []
+        if not self.filling:
+            late = timeline.video_end - self._heard_until(transport, timeline)
+            if self.strand is not None and late < SILENT_S * TIMESCALE:
+                # Everything was held up, and pictures only come first.
+                return []
+            self._begin(transport, lane, timeline)
+        return self._make(transport, timeline)
+
+    def _heard_until(self, transport: Transport, timeline: Timeline) -> int:
+        """Where the sound of the strand ends, nearly."""
+        passage, strand = transport.passage, self.strand
+        line = passage.clock.lines.get(strand.pid) if passage and strand else None
+        return timeline.audio_end if line is None else line.source + line.offset + line.longest
+
+    def _begin(self, transport: Transport, lane: Lane, timeline: Timeline) -> None:
+        """Go on behind the last frame; nothing of the strand passes before another one begins."""
+        self.filling = True
+        passage, strand = transport.passage, self.strand
+        assert passage is not None
+        self._made = 0
+        if strand is None or not strand.open:
+            self._anchor = passage.sounds.wanted(self._slot.writer.pid)
+            return
+        heard = sound_end(lane, passage.chunker.epoch, strand, timeline.audio_end)
+        late = timeline.video_end - round(2 * SILENT_S * TIMESCALE)
+        self._anchor = max(timeline.audio_end if heard is None else heard, late)
+        counter = transport.index.continuity.counters[strand.pid]
+        passage.chunker.count(strand, counter + 1)
+        passage.routes.passes[strand.pid] = False
+        strand.open = False
+
+    def _make(self, transport: Transport, timeline: Timeline) -> list[Item]:
+        passage, slot, unit = transport.passage, self._slot, self._unit
+        assert passage is not None
+        begin = at = self.end
+        data = bytearray()
+        for _ in range(BURST):
+            at = self.end
+            if at + unit.length > timeline.video_end:
+                break
+            self._made += 1
+            packet = Packet(0, at, at, Kind.AUDIO, int(Flag.SYNTHETIC), unit.data)
+            data += slot.writer.unit(self._stream.pes(packet))
+        if not data:
+            return []
+        slot.fresh = False
+        end = self.end
+        timeline.passed(end, at, video=False)
+        timeline.sound_ends[slot.writer.pid] = end
+        passage.sounds.heard_until(slot.writer.pid, end)
+        return [Chunk(bytes(data), begin, end, False, False, passage.chunker.epoch)]
+
+
+def own_silence(
+    track: Track, transport: Transport, now: float, former: StrandSilence | None
+) -> StrandSilence | None:
+    """What can stand in for a track of the program; None if nothing can, or nobody would notice.
+
+    ``former`` is what could before, and goes on if the strand is the same.
+    """
+    passage = transport.passage
+    pid = next((pid for pid, one in transport.prober.tracks.items() if one.id == track.id), None)
+    if passage is None or pid is None or not has_pictures(passage):
+        return None
+    strand = passage.plan.by_pid.get(pid)
+    if former is not None and former.strand is strand:
+        return former
+    stream, unit = elementary(track), silent_unit(track)
+    if strand is None or strand.stream is None or stream is None or unit is None:
+        return None
+    if strand.stream.stream_type == LATM:
+        return None
+    return StrandSilence(stream, unit, strand.slot, now, strand)
+
+
+def has_pictures(passage: Passage) -> bool:
+    """Whether there are pictures that silence could go along with."""
+    leader = passage.plan.leader
+    return leader is not None and leader.cargo is Cargo.PICTURE
+
+
+def promised_silence(track: Track, transport: Transport, now: float) -> StrandSilence | None:
+    """What stands in for a track that the program lacks, which is added; None if nothing can."""
+    stream, unit, passage = elementary(track), silent_unit(track), transport.passage
+    if stream is None or unit is None or passage is None:
+        return None
+    plan = passage.plan
+    announced = next((one for one in plan.by_pid.values() if one.cargo is Cargo.SOUND), None)
+    if announced is not None:
+        # It is in the map, and has not shown what it is.
+        same = announced.codec is track.codec
+        return StrandSilence(stream, unit, announced.slot, now) if same else None
+    wanted = Wanted(essence(stream.stream_type, stream.descriptors), track.language)
+    (slot,) = plan.pids.assign([wanted], [strand.slot for strand in plan.by_pid.values()])
+    descriptors = stream.descriptors + language_descriptor(track.language)
+    plan.promise(PmtStream(stream.stream_type, slot.writer.pid, descriptors), passage.program)
+    return StrandSilence(stream, unit, slot, now)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.engine.silence import PROMISED_S
+from streamctl.media.mpegts.batch import ArrayBatch
+from streamctl.media.mpegts.continuity import Continuity
+from streamctl.media.packet import TIMESCALE, Codec, Media
+from streamctl.media.silence import silent_unit
+from tests.streamctl.engine.test_handover import sounds
+from tests.streamctl.engine.test_intake import TransportStage, keep_ts
+from tests.streamctl.engine.ts_world import pieces
+from tests.support.broadcast import Broadcast, broadcast
+from tests.support.ts_damage import packets, pid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamctl.engine.intake import Intake
+    from streamctl.media.packet import Packet
+    from tests.support.media import MediaCache
+
+PLAIN = Broadcast(
+    seconds=8,
+    private=False,
+    own_pcr=False,
+    start=TIMESCALE,
+    languages=("eng",),
+    sound_late_s=0.2,
+    frames_per_pes=8,
+)
+
+
+class RealTime(TransportStage):
+    """Sends by the clock inside."""
+
+    def play(self, one: Intake, data: bytes, seconds: float) -> None:
+        """Send all of it, evenly."""
+        size = len(data)
+        for piece in pieces(data, 1316):
+            one.put_ts(piece, self.clock.now())
+            self.clock.advance(seconds * len(piece) / size)
+
+
+def without(data: bytes, pid: int, start: float, end: float) -> bytes:
+    """A capture whose packets of one PID stay away for a part of it."""
+    found = list(packets(data))
+    span = range(round(start * len(found)), round(end * len(found)))
+    return b"".join(one for at, one in enumerate(found) if pid_of(one) != pid or at not in span)
+
+
+def assert_goes_on(frames: Sequence[Packet], data: bytes) -> None:
+    """Every frame follows the one before, and so do the counters."""
+    holes = [after.pts - before.pts - before.dur for before, after in pairwise(frames)]
+    assert -45 <= min(holes) <= max(holes) <= frames[0].dur
+    counters = Continuity()
+    counters.take(ArrayBatch(data), data)
+    assert not counters.lost
+
+
+@pytest.mark.parametrize("audio", ["aac", "mp2"])
+def test_sound_that_stays_away_is_made_up_and_gives_way(media: MediaCache, audio: str) -> None:
+    capture = broadcast(media, replace(PLAIN, audio=audio))
+    stage = RealTime()
+    keeper, recorder = keep_ts(stage), stage.recorder()
+    one = stage.intake()
+    epoch = one.go_live("first")
+    stage.play(one, without(capture.data, capture.names["eng"], 0.25, 0.75), 8.0)
+    stage.clock.advance(0.1)
+    assert epoch.init is not None
+    track = epoch.init.first(Media.AUDIO)
+    assert track is not None
+    unit = silent_unit(track)
+    assert unit is not None
+    (frames,) = sounds(keeper.data).values()
+    assert_goes_on(frames, keeper.data)
+    silent = [frame for frame in frames if frame.data == unit.data]
+    assert 3 < len(silent) * unit.length / TIMESCALE < 5
+    assert frames[-1].data != unit.data
+    assert len(keeper.boundaries) == 1
+    assert max(packet.dts for packet in recorder.packets) > 17 * TIMESCALE
+
+
+def test_a_program_without_sound_keeps_the_promise_of_the_one_before(media: MediaCache) -> None:
+    sounding, mute = (
+        broadcast(media, one).data
+        for one in (PLAIN, replace(PLAIN, languages=(), start=77 * TIMESCALE, gop=10))
+    )
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    for turn, data in enumerate((sounding, mute, sounding)):
+        one = stage.intake()
+        one.go_live(f"turn {turn}")
+        stage.play(one, data[: len(data) // 2 // 188 * 188], 4.0)
+        one.close()
+    assert [[track.codec for track in init.tracks] for init in keeper.inits] == [
+        [Codec.H264, Codec.AAC]
+    ] * 3
+    data = keeper.data
+    (frames,) = sounds(data).values()
+    assert len({pid_of(one) for one in packets(data)}) == 5, "three tables, pictures, one sound"
+    assert_goes_on(frames, data)
+
+
+def test_sound_that_is_announced_and_never_comes_is_made_up(media: MediaCache) -> None:
+    first, second = (
+        broadcast(media, one) for one in (PLAIN, replace(PLAIN, start=77 * TIMESCALE, gop=10))
+    )
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    mute = without(second.data, second.names["eng"], 0.0, 1.0)
+    for data in (first.data, mute):
+        one = stage.intake()
+        one.go_live("next")
+        stage.play(one, data, 8.0)
+        one.close()
+    assert len(keeper.inits[-1].tracks) == 2
+    (frames,) = sounds(keeper.data).values()
+    assert_goes_on(frames, keeper.data)
+    assert frames[-1].pts > 24 * TIMESCALE
+
+
+def test_nothing_is_promised_for_ever(media: MediaCache) -> None:
+    sounding, mute = (
+        broadcast(media, replace(one, seconds=3)).data
+        for one in (PLAIN, replace(PLAIN, languages=(), start=77 * TIMESCALE, gop=10))
+    )
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one, two = stage.intake(), stage.intake()
+    one.go_live("first")
+    stage.play(one, sounding, 3.0)
+    stage.clock.advance(PROMISED_S + 3)
+    two.go_live("second")
+    stage.play(two, mute, 3.0)
+    assert [track.media for track in keeper.inits[-1].tracks] == [Media.VIDEO]
+
+
+def test_what_is_only_held_up_is_not_made_up(media: MediaCache) -> None:
+    data = broadcast(media, replace(PLAIN, sound_late_s=0.8)).data
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    one.go_live("first")
+    half = len(data) // 2 // 188 * 188
+    stage.play(one, data[:half], 4.0)
+    stage.clock.advance(3.0)
+    stage.play(one, data[half:], 1.0)
+    stage.clock.advance(0.1)
+    written = TransportStage()
+    plain = keep_ts(written)
+    two = written.intake()
+    two.go_live("the same without a halt")
+    written.feed(two, data, 1000)
+    written.clock.advance(0.1)
+    (frames,), (expected,) = sounds(keeper.data).values(), sounds(plain.data).values()
+    assert [frame.data for frame in frames] == [frame.data for frame in expected]
+
+
+@pytest.mark.parametrize("lacks", ["pictures", "a codec with silence"])
+def test_where_nothing_can_be_made_up_nothing_changes(media: MediaCache, lacks: str) -> None:
+    radio = lacks == "pictures"
+    capture = broadcast(media, replace(PLAIN, video="") if radio else replace(PLAIN, audio="ac3"))
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    one.go_live("first")
+    stage.play(one, without(capture.data, capture.names["eng"], 0.25, 0.75), 8.0)
+    stage.clock.advance(0.1)
+    (frames,) = sounds(keeper.data).values()
+    holes = [after.pts - before.pts - before.dur for before, after in pairwise(frames)]
+    assert max(holes) > 2 * TIMESCALE
