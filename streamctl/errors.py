@@ -53,7 +53,8 @@ class ConfigError(StreamctlError):
         self.line = line
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line or "") if part)
+        line = f"{':' if self.file else 'line '}{self.line}" if self.line else ""
+        place = f"{self.file}{line}"
         return ": ".join(part for part in (place, self.key, self.message) if part)
 
 

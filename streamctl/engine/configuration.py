@@ -16,6 +16,7 @@ import anyio
 from anyio import to_thread
 
 from streamctl.config.edit import edited, merged
+from streamctl.config.faults import ConfigErrors
 from streamctl.config.file import version
 from streamctl.config.hooks import refuse_reach
 from streamctl.config.load import BOM, parse, read_document
@@ -245,8 +246,8 @@ class Configuration:
 
     async def _reload(self, file: ConfigFile, text: str) -> Plan:
         try:
-            config = await self._parse(text)
-            self._refuse_emptied(config)
+            config = await self._parse(text, str(file.path))
+            self._refuse_emptied(config, str(file.path))
             plan = await self.host.apply(config)
         except Exception as error:
             self._refused = text
@@ -256,8 +257,8 @@ class Configuration:
         file.text = text
         return plan
 
-    async def _parse(self, text: str) -> Config:
-        name = "" if self.file is None else str(self.file.path)
+    async def _parse(self, text: str, name: str = "") -> Config:
+        """Judge a text; ``name`` is that of the file, if it stands there already."""
         return await to_thread.run_sync(parse, text, name, self.host.registry)
 
     def _document(self) -> ConfigDocument:
@@ -276,7 +277,7 @@ class Configuration:
             # Whoever parses it says what is wrong, and where.
             return text
 
-    def _refuse_emptied(self, config: Config) -> None:
+    def _refuse_emptied(self, config: Config, name: str = "") -> None:
         """Take no text without streams for the wish to stop all of them.
 
         Raises:
@@ -286,10 +287,10 @@ class Configuration:
         if config.streams or not (now.streams or (now.templates and not config.templates)):
             return
         raise ConfigError(
-            "the file has no streams but the server does: it looks truncated, "
-            "so all go on; to stop them on purpose, set `disabled = true` in each, "
+            f"the {'file' if name else 'text'} has no streams but the server does: it looks "
+            "truncated, so all go on; to stop them on purpose, set `disabled = true` in each, "
             "or restart the server",
-            file="" if self.file is None else str(self.file.path),
+            file=name,
         )
 
     async def _expect(self, version: str) -> None:
@@ -308,7 +309,13 @@ class Configuration:
         file = self._file()
         await to_thread.run_sync(file.check_unchanged)
         text = await to_thread.run_sync(changed, file.text, code, change)
-        return await self._change(await self._restored(text), dry_run=dry_run)
+        try:
+            return await self._change(await self._restored(text), dry_run=dry_run)
+        except ConfigErrors as error:
+            # Nobody sees the text whose lines those are.
+            raise ConfigErrors(
+                ConfigError(one.message, hint=one.hint, key=one.key) for one in error.errors
+            ) from None
 
     async def _change(self, text: str, *, dry_run: bool, whole: bool = False) -> Plan:
         config = await self._parse(text)

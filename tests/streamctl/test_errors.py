@@ -76,7 +76,7 @@ def test_a_message_may_have_a_hint_and_be_final() -> None:
         ({"key": "http.address"}, "http.address: bad value"),
         ({"file": "s.toml"}, "s.toml: bad value"),
         ({"file": "s.toml", "line": 7}, "s.toml:7: bad value"),
-        ({"line": 7, "key": "k"}, "7: k: bad value"),
+        ({"line": 7, "key": "k"}, "line 7: k: bad value"),
         ({"file": "s.toml", "line": 7, "key": "k"}, "s.toml:7: k: bad value"),
     ],
 )

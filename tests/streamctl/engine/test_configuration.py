@@ -321,8 +321,10 @@ async def test_what_would_not_be_right_is_not_written(
     world: World, patch: dict[str, object]
 ) -> None:
     before = world.path.read_text()
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         await world.configuration.patch_stream("news", patch, dry_run=False)
+    # Places in the file would be those of a text that was never there.
+    assert str(caught.value).startswith(f"streams.news.{next(iter(patch))}")
     assert world.path.read_text() == before
     assert world.server.reload_error == ""
 
@@ -376,8 +378,8 @@ async def test_a_text_is_judged_without_being_taken(world: World) -> None:
     }
     report = await world.configuration.check(NEWS.replace('"hush"', '"***"').replace("news", "b"))
     assert [fault.key for fault in report.faults] == ["streams.b.publish_key"]
-    with pytest.raises(ConfigError):
-        await world.configuration.diff("nothing = 1")
+    with pytest.raises(ConfigError, match="line 2: nothing: unknown key"):
+        await world.configuration.diff("\nnothing = 1")
     assert list(world.server.config.streams) == ["news", "off"]
 
 
