@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.errors import NotReady, StaleEpoch, StreamctlError
-from streamctl.media.packet import Boundary, Format, InitChange, Media, Packet
+from streamctl.errors import StaleEpoch, StreamctlError
+from streamctl.media.packet import Boundary, InitChange, Media, Packet
 from streamctl_mixer.blend import FIRST_SOUND, Blend
+from streamctl_mixer.part import Part, within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from streamctl.media.packet import Init, Item, Track
     from streamctl.sdk.context import Context
-    from streamctl.sdk.lane import Cursor, EpochWriter
+    from streamctl.sdk.lane import EpochWriter
     from streamctl_mixer.options import MixerInputOptions
 
-SILENCE_S = 5.0
-"""A part that brings nothing for so long has failed."""
 SOUND_WAIT_S = 3.0
 """How long pictures wait for sound that may be missing."""
 RETRY_S = 1.0
@@ -32,20 +33,24 @@ class MixerSource:
     duration_s = 0.0
 
     def __init__(self, video: str, audio: str, options: MixerInputOptions, ctx: Context) -> None:
-        self.video = video
-        self.audio = audio
+        self.pictures = Part(video, ctx)
+        self.sound = Part(audio, ctx)
         self.goes_on = options.audio_failure == "continue"
         self.ctx = ctx
         self.waiting = ""
         self.blend = Blend()
         self._picture: Track | None = None
-        self._sound: dict[int, Track] = {}
+        self._sounds: dict[int, Track] = {}
         """Tracks by the numbers that they have in their stream."""
         self._failure: StreamctlError | None = None
+        self._missed = ""
+        """Why the pictures go on alone; empty = they don't."""
 
     def measure(self) -> Mapping[str, object]:
-        """How the two clocks stand to one another."""
+        """How the two clocks stand to one another, or why there is no sound."""
         blend = self.blend
+        if self._missed:
+            return {"sound_missing": self._missed}
         if not (blend.pictures.known and blend.sound.known):
             return {}
         error = blend.pictures.value - blend.sound.value - blend.shift
@@ -63,123 +68,91 @@ class MixerSource:
             NotFound: there is no such stream.
             StreamctlError: one was stopped or brings nothing, or can't be mixed.
         """
-        self.waiting = f"stream `{self.video}` is not on air"
-        await self._ready(self.video)
-        cursor = self.ctx.streams.open(self.video, Format.PACKETS)
         try:
-            picture_of(await joined(cursor), self.video)
-            self.waiting = f"stream `{self.audio}` is not on air"
-            await self._together(cursor, out)
-        except NotReady:
-            raise StreamctlError(f"stream `{self.video}` was stopped") from None
-        finally:
-            cursor.close()
-
-    async def _together(self, cursor: Cursor, out: EpochWriter) -> None:
-        """Begin with both, or with the pictures alone if that will do."""
-        sound = await self._open_sound()
-        try:
+            self.waiting = self.pictures.off_air
+            picture_of(await self.pictures.open(), self.pictures.code)
+            self.waiting = self.sound.off_air
+            heard = await self._open_sound()
             self.waiting = ""
-            # Whatever waiting has made old is left.
-            self._picture = picture_of(cursor.join(), self.video)
-            self._announce(out)
-            self._show(cursor.take(), out)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._guard, tasks, self._follow_video, cursor, out)
-                tasks.start_soon(self._guard, tasks, self._follow_audio, sound, out)
+            await self._together(out, heard=heard)
         finally:
-            if sound is not None:
-                sound.close()
+            self.pictures.close()
+            self.sound.close()
         if self._failure is not None:
             raise self._failure
 
+    async def _together(self, out: EpochWriter, *, heard: bool) -> None:
+        """Show both, or the pictures alone if that will do."""
+        # Whatever waiting has made old is left.
+        self._picture = picture_of(self.pictures.join(), self.pictures.code)
+        self._announce(out)
+        self._show(self.pictures.take(), out)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._guard, tasks, partial(self._follow_video, out))
+            tasks.start_soon(self._guard, tasks, partial(self._follow_audio, out, heard=heard))
+
     async def _guard(
-        self,
-        tasks: anyio.abc.TaskGroup,
-        follow: Callable[..., Awaitable[None]],
-        cursor: Cursor | None,
-        out: EpochWriter,
+        self, tasks: anyio.abc.TaskGroup, follow: Callable[[], Awaitable[None]]
     ) -> None:
         """Follow one part; its end is that of both, and alone is told."""
         try:
-            await follow(cursor, out)
+            await follow()
         except StreamctlError as error:
             self._failure = self._failure or error
         tasks.cancel_scope.cancel()
 
-    async def _follow_video(self, cursor: Cursor, out: EpochWriter) -> None:
+    async def _follow_video(self, out: EpochWriter) -> None:
         while True:
-            try:
-                await self._more(cursor, self.video)
-            except NotReady:
-                raise StreamctlError(f"stream `{self.video}` was stopped") from None
-            self._show(cursor.take(), out)
+            await self.pictures.more()
+            self._show(self.pictures.take(), out)
 
-    async def _follow_audio(self, cursor: Cursor | None, out: EpochWriter) -> None:
+    async def _follow_audio(self, out: EpochWriter, *, heard: bool) -> None:
         while True:
-            if cursor is not None:
-                try:
-                    while True:
-                        self._sound_out(cursor.take(), out)
-                        await self._more(cursor, self.audio)
-                except StaleEpoch:
-                    raise
-                except StreamctlError as error:
-                    cursor.close()
-                    if not self.goes_on:
-                        raise
-                    self.ctx.log.warning("the sound of `%s` is missing: %s", self.audio, error)
+            if heard:
+                await self._hear(out)
             await self.ctx.clock.sleep(RETRY_S)
-            cursor = await self._open_sound()
-            if cursor is not None:
+            heard = await self._open_sound()
+            if heard:
+                self._missed = ""
                 self.blend.renew_sound()
                 self._announce(out)
 
-    async def _open_sound(self) -> Cursor | None:
-        """A cursor that has joined; None = there is no sound, and none is needed.
+    async def _hear(self, out: EpochWriter) -> None:
+        """Write sound for as long as there is some, if the pictures may go on without."""
+        try:
+            while True:
+                self._sound_out(self.sound.take(), out)
+                await self.sound.more()
+        except StaleEpoch:
+            raise
+        except StreamctlError as error:
+            if not self.goes_on:
+                raise
+            self._miss(error.message)
+
+    def _miss(self, why: str) -> None:
+        """Go on without sound, and say so once for each reason."""
+        if why != self._missed:
+            self.ctx.log.warning("the sound of `%s` is missing: %s", self.sound.code, why)
+        self._missed = why
+
+    async def _open_sound(self) -> bool:
+        """Wait for the sound; False = there is none, and none is needed.
 
         Raises:
             StreamctlError: there is none, and it is needed.
         """
-        wait_s = SOUND_WAIT_S if self.goes_on else float("inf")
-        cursor = None
+        sound = self.sound
         try:
-            with anyio.fail_after(wait_s):
-                await self._ready(self.audio)
-                cursor = self.ctx.streams.open(self.audio, Format.PACKETS)
-                init = await joined(cursor)
-            self._sound = sound_of(init, self.audio)
+            with within(self.ctx.clock, SOUND_WAIT_S) if self.goes_on else nullcontext():
+                self._sounds = sounds_of(await sound.open(), sound.code)
         except (StreamctlError, TimeoutError) as error:
-            if cursor is not None:
-                cursor.close()
+            sound.close()
             if not self.goes_on:
                 raise
-            why = error if isinstance(error, StreamctlError) else "it is not on air"
-            self.ctx.log.info("no sound of `%s` yet: %s", self.audio, why)
-            return None
-        except BaseException:
-            if cursor is not None:
-                cursor.close()
-            raise
-        return cursor
-
-    async def _ready(self, code: str) -> None:
-        try:
-            await self.ctx.streams.ready(code)
-        except NotReady:
-            raise StreamctlError(f"stream `{code}` was stopped") from None
-
-    async def _more(self, cursor: Cursor, code: str) -> None:
-        """Wait for something to take.
-
-        Raises:
-            StreamctlError: nothing comes.
-        """
-        try:
-            with anyio.fail_after(SILENCE_S):
-                await cursor.wait()
-        except TimeoutError:
-            raise StreamctlError(f"stream `{code}` brings nothing") from None
+            self._miss(error.message if isinstance(error, StreamctlError) else sound.off_air)
+            return False
+        return True
 
     def _show(self, items: Sequence[Item], out: EpochWriter) -> None:
         """Write the pictures among these items."""
@@ -193,7 +166,7 @@ class MixerSource:
             elif isinstance(item, Boundary | InitChange):
                 self._write(self.blend.video(packets, now), out, now)
                 packets = []
-                self._picture = successor(picture, item.init, self.video)
+                self._picture = successor(picture, item.init, self.pictures.code)
                 self._announce(out)
         self._write(self.blend.video(packets, now), out, now)
 
@@ -207,37 +180,23 @@ class MixerSource:
             elif isinstance(item, Boundary | InitChange):
                 self._write(self.blend.audio(packets, now, self._numbers()), out, now)
                 packets = []
-                self._sound = sound_of(item.init, self.audio)
+                self._sounds = sounds_of(item.init, self.sound.code)
                 self._announce(out)
         self._write(self.blend.audio(packets, now, self._numbers()), out, now)
 
     def _numbers(self) -> dict[int, int]:
         """Our numbers of the tracks of sound by theirs."""
-        return {theirs: ours for ours, theirs in enumerate(self._sound, FIRST_SOUND)}
+        return {theirs: ours for ours, theirs in enumerate(self._sounds, FIRST_SOUND)}
 
     def _announce(self, out: EpochWriter) -> None:
         assert self._picture is not None
         numbers = self._numbers()
-        sound = [replace(track, id=numbers[theirs]) for theirs, track in self._sound.items()]
+        sound = [replace(track, id=numbers[theirs]) for theirs, track in self._sounds.items()]
         out.tracks([replace(self._picture, id=0), *sound])
 
     def _write(self, packets: list[Packet], out: EpochWriter, now: float) -> None:
         if packets:
             out.put(packets, now)
-
-
-async def joined(cursor: Cursor) -> Init:
-    """Move to a random-access point as soon as there is one.
-
-    Raises:
-        NotReady: the stream was stopped.
-    """
-    while True:
-        try:
-            return cursor.join()
-        except NotReady:
-            await cursor.wait()
-            cursor.take()
 
 
 def picture_of(init: Init, code: str) -> Track:
@@ -252,7 +211,7 @@ def picture_of(init: Init, code: str) -> Track:
     return track
 
 
-def sound_of(init: Init, code: str) -> dict[int, Track]:
+def sounds_of(init: Init, code: str) -> dict[int, Track]:
     """The tracks of sound, by number.
 
     Raises:

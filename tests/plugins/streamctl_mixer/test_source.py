@@ -7,7 +7,7 @@ import pytest
 
 from streamctl.media.packet import Codec, Kind, Packet, Track
 from streamctl_mixer.options import MixerInputOptions
-from streamctl_mixer.source import MixerSource
+from streamctl_mixer.source import SOUND_WAIT_S, MixerSource
 from tests.streamctl.engine.rig import SOUND, VIDEO, gop
 from tests.support.within import Within, settled
 
@@ -106,7 +106,7 @@ async def test_the_end_of_a_part_ends_the_attempt(gone: str) -> None:
         await settled()
         world.rig.streams[gone].close("enough")
         await settled()
-        assert world.failure is not None
+        assert str(world.failure) == f"stream `{gone}` was stopped"
     assert world.cam.demand.readers == world.radio.demand.readers == 0
 
 
@@ -121,6 +121,7 @@ async def test_pictures_may_go_on_without_sound_until_it_comes_back() -> None:
         world.radio.close("restarted")
         await settled()
         assert world.failure is None
+        assert world.source.measure() == {"sound_missing": "stream `radio` was stopped"}
         world.out.packets.clear()
         world.radio = world.rig.stream("radio")
         world.rig.clock.advance(1)
@@ -128,8 +129,29 @@ async def test_pictures_may_go_on_without_sound_until_it_comes_back() -> None:
         world.publish(world.radio, RADIO).put(sounds(9000), 1001.0)
         await settled()
         assert world.kinds() == {0, 1}
+        assert "sound_missing" not in world.source.measure()
         times = [packet.dts for packet in world.out.packets if packet.track == 1]
         assert times == sorted(times)
+    assert world.cam.demand.readers == world.radio.demand.readers == 0
+
+
+async def test_pictures_wait_for_sound_that_may_be_missing_and_no_longer() -> None:
+    world = World("continue")
+    async with world.running(world.source):
+        world.publish(world.cam, VIDEO).put(gop(0, sound=False), 1000.0)
+        await settled()
+        assert world.out.packets == []
+        world.rig.clock.advance(SOUND_WAIT_S)
+        await settled()
+        assert world.kinds() == {0}
+        missing = {"sound_missing": "stream `radio` is not on air"}
+        assert world.source.measure() == missing
+        world.publish(world.radio, RADIO).put(sounds(0), 1003.0)
+        world.rig.clock.advance(1)
+        await settled()
+        assert world.kinds() == {0, 1}
+        assert [track.codec for track in world.out.announced[-1]] == [VIDEO.codec, RADIO.codec]
+        assert world.source.measure() != missing
 
 
 async def test_missing_streams_are_told() -> None:
