@@ -124,6 +124,8 @@ class Doors:
         self._failed = failed
         self._wanted: dict[str, Entrance] = {}
         self._doors: dict[str, Door] = {}
+        self._standing: set[Door] = set()
+        """Those that have given way, too, while somebody is inside."""
 
     def entrance(
         self, gate: Gate, plugin: ProtocolPlugin, config: ListenerConfig, *, part: object = None
@@ -173,7 +175,7 @@ class Doors:
         gone = [kind for kind in before if kind not in entrances or kind in new]
         ports = {entrances[kind].port for kind in new} - {0}
         aside = [kind for kind in gone if before[kind].port in ports]
-        await self._leave([doors[kind] for kind in aside if kind in doors], entrances)
+        await self._leave(doors[kind] for kind in aside if kind in doors)
         try:
             for kind in new:
                 await self._open(tasks, kind, entrances[kind])
@@ -183,18 +185,24 @@ class Doors:
                 self._doors, self.addresses = doors, self._kept(addresses)
                 await self._reopen(tasks, {kind: before[kind] for kind in aside})
             raise
-        await self._leave([doors[kind] for kind in gone if kind in doors], entrances)
+        await self._leave(doors[kind] for kind in gone if kind in doors and kind in entrances)
         self._wanted = dict(entrances)
         for kind in set(before) - set(entrances):
-            self._forget(kind)
+            await self._remove(kind)
 
-    async def _leave(self, doors: Iterable[Door], entrances: Mapping[str, Entrance]) -> None:
-        """Give up doors: those that are replaced give way, the others close."""
+    async def _leave(self, doors: Iterable[Door]) -> None:
+        """Have doors give way."""
         for door in doors:
-            if door.leaving:
-                continue
-            log.info("not listening any more kind=%s", door.kind)
-            await (door.give_way() if door.kind in entrances else door.close())
+            if not door.leaving:
+                log.info("not listening any more kind=%s", door.kind)
+                await door.give_way()
+
+    async def _remove(self, kind: str) -> None:
+        """Close every door of a kind, with those inside of its former ones."""
+        log.info("not listening any more kind=%s", kind)
+        self._forget(kind)
+        for door in [one for one in self._standing if one.kind == kind]:
+            await door.close()
 
     async def _close(self, kinds: Iterable[str]) -> None:
         for kind in kinds:
@@ -246,6 +254,7 @@ class Doors:
             log.info("listening kind=%s address=%s", door.kind, show(address))
             task_status.started()
 
+        self._standing.add(door)
         try:
             with door.scope:
                 await door.porter.serve(ready)
@@ -256,4 +265,5 @@ class Doors:
             if not door.leaving:
                 self._failed(StreamctlError(f"{door.kind} stopped serving: {error}"))
         finally:
+            self._standing.discard(door)
             door.ended.set()

@@ -208,7 +208,7 @@ async def town() -> AsyncIterator[Town]:
         pytest.param({"x": ("x1", 1)}, ["Y1 closed"], id="one goes"),
         pytest.param({"Y": ("Y1", 2)}, ["x1 closed"], id="one that could retire goes"),
         pytest.param({"x": ("x1", 1), "Y": ("Y1", 2), "z": ("z1", 3)}, ["z1 opens"], id="one more"),
-        pytest.param({"z": ("z1", 1), "Y": ("Y1", 2)}, ["x1 closed", "z1 opens"],
+        pytest.param({"z": ("z1", 1), "Y": ("Y1", 2)}, ["x1 retires", "z1 opens", "x1 closed"],
                      id="another at the same place"),
         pytest.param({"x": ("x2", 2), "Y": ("Y2", 1)},
                      ["x1 retires", "Y1 closed", "x2 opens", "Y2 opens"], id="they swap"),
@@ -234,6 +234,8 @@ async def test_doors_become_others(wanted: dict[str, tuple[str, int]], happened:
                      ["x1 retires", "x2 opens", "x2 closed", "x1 opens"],
                      id="what had made place comes back"),
         pytest.param({"z": ("bad", 4)}, [], id="what would have gone stays"),
+        pytest.param({"z": ("bad", 1)}, ["x1 retires", "x1 opens"],
+                     id="what would have gone keeps its peers"),
         pytest.param({"x": ("x1", 1), "Y": ("bad", 2)}, ["Y1 closed", "Y1 opens"],
                      id="one that can't retire is opened anew"),
     ],
@@ -266,6 +268,14 @@ async def test_a_place_that_is_lost_meanwhile_is_named_until_it_is_won_back() ->
         place.street.broken.clear()
         assert await place.become(x=("x1", 1)) == ["x1 opens"]
         assert place.doors.lost == {}
+
+
+async def test_a_kind_that_goes_takes_along_those_inside_of_former_doors() -> None:
+    async with town() as place:
+        await place.become(x=("x1", 1))
+        await place.become(x=("x2", 2))
+        await place.become(x=("x3", 2), Y=("Y1", 3))
+        assert sorted(await place.become(Y=("Y1", 3))) == ["x1 closed", "x2 closed", "x3 closed"]
 
 
 async def test_a_retired_door_ends_when_the_last_peer_has_gone() -> None:
