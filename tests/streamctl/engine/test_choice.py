@@ -2,7 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.engine.choice import Contender, Rules, Spec, cooldown_s, select
+from streamctl.engine.choice import (
+    Contender,
+    OffAir,
+    Reason,
+    Rules,
+    Spec,
+    Start,
+    SwitchTo,
+    cooldown_s,
+    select,
+)
+from streamctl.engine.failover import CALM_S
+from tests.streamctl.engine.case import SLATE, Case, with_slate
 
 
 @pytest.mark.parametrize(
@@ -45,3 +57,24 @@ def test_the_cooldown_grows_unless_another_input_covers(
 ) -> None:
     one = Contender(Spec(0), failures=failures, permanent=permanent)
     assert cooldown_s(one, Rules(), covered=covered) == pause_s
+
+
+def test_a_slate_that_does_not_run_is_begun_when_it_is_wished() -> None:
+    case = Case(*with_slate(Spec(0)))
+    case.rap(0)
+    case.deliver_all([0, SLATE], CALM_S + 1)
+    case.stopped(SLATE)
+    assert case.machine.wish(1, case.now) == [Start(SLATE)]
+    assert case.rap(SLATE) == [SwitchTo(SLATE, Reason.MANUAL)]
+    assert case.deliver_all([0, SLATE], 60) == []
+    assert case.failed(SLATE) == [OffAir(SLATE, "reset"), SwitchTo(0, Reason.ERROR, "reset")]
+    assert case.machine.override is None
+
+
+def test_a_wished_slate_that_cannot_be_had_is_wished_no_more() -> None:
+    case = Case(*with_slate(Spec(0)))
+    case.rap(0)
+    case.machine.wish(1, case.now)
+    case.failed(SLATE, "no such file")
+    assert case.machine.override is None
+    assert case.active == 0

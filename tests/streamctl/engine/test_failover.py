@@ -352,27 +352,6 @@ def test_a_slate_that_is_wished_stays() -> None:
     assert case.deliver_all([0, SLATE], 30) == []
 
 
-def test_a_slate_that_does_not_run_is_begun_when_it_is_wished() -> None:
-    case = Case(*with_slate(Spec(0)))
-    case.rap(0)
-    case.deliver_all([0, SLATE], CALM_S + 1)
-    case.stopped(SLATE)
-    assert case.machine.wish(1, case.now) == [Start(SLATE)]
-    assert case.rap(SLATE) == [SwitchTo(SLATE, Reason.MANUAL)]
-    assert case.deliver_all([0, SLATE], 60) == []
-    assert case.failed(SLATE) == [OffAir(SLATE, "reset"), SwitchTo(0, ERROR, "reset")]
-    assert case.machine.override is None
-
-
-def test_a_wished_slate_that_cannot_be_had_is_wished_no_more() -> None:
-    case = Case(*with_slate(Spec(0)))
-    case.rap(0)
-    case.machine.wish(1, case.now)
-    case.failed(SLATE, "no such file")
-    assert case.machine.override is None
-    assert case.active == 0
-
-
 def test_what_is_not_there_any_more_when_it_should_go_on_air_is_passed_over() -> None:
     case = running(hot=True)
     case.rap(1)
