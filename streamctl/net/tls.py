@@ -46,7 +46,8 @@ log = logging.getLogger(__name__)
 HANDSHAKE_S = 10.0
 """Deadline of a client's handshake, and of its first byte."""
 
-Looks = tuple[tuple[int, int, int] | None, ...]
+Fingerprint = tuple[int, int, int, int]
+Looks = tuple[Fingerprint | None, ...]
 
 
 class ServerTls:
@@ -97,13 +98,14 @@ def look(*files: Path) -> Looks:
     return tuple(look_at(file) for file in files)
 
 
-def look_at(file: Path) -> tuple[int, int, int] | None:
+def look_at(file: Path) -> Fingerprint | None:
     """What changes when the file does; None while there is none."""
     try:
         facts = file.stat()
     except OSError:
         return None
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+    # The last one tells that a file that could not be read may be now.
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def server_context(cert: Path, key: Path, setting: str = "") -> ssl.SSLContext:

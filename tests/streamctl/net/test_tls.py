@@ -15,7 +15,7 @@ import pytest
 
 from streamctl.errors import ConfigError, ConnectionFailed
 from streamctl.net.tcp import connect_tcp
-from streamctl.net.tls import ServerTls, client_context
+from streamctl.net.tls import ServerTls, client_context, look
 from tests.streamctl.net.recorder import RecordingPeer, serving
 from tests.support.certificates import Pair, self_signed
 from tests.support.tools import tool
@@ -98,6 +98,13 @@ async def test_a_broken_pair_is_said_once_and_the_old_one_stays(
         tasks.cancel_scope.cancel()
     assert len([line for line in caplog.messages if "does not belong" in line]) == 1
     assert "the old certificate stays" in caplog.messages[0]
+
+
+def test_permissions_that_change_are_a_reason_to_look_again(pair: Pair) -> None:
+    before = look(pair.cert, pair.key)
+    assert look(pair.cert, pair.key) == before
+    pair.key.chmod(0o640)
+    assert look(pair.cert, pair.key) != before
 
 
 def test_a_missing_file_is_named_with_its_key_and_a_remedy(tmp_path: Path, pair: Pair) -> None:
