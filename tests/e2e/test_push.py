@@ -77,7 +77,7 @@ def test_a_destination_that_dies_is_found_again(tmp_path: Path, media: MediaCach
         reaches(server, "copy", "waiting")
         types = [event["type"] for event in events(server)]
     told = [kind for kind in types if kind.startswith("push.")]
-    assert told[:3] == ["push.starting", "push.active", "push.reconnecting"]
+    assert told[:3] == ["push.started", "push.active", "push.reconnecting"]
     assert told[-2:] == ["push.active", "push.waiting"]
 
 
