@@ -72,11 +72,15 @@ class Reconciler:
     async def look(self) -> None:
         """Look once, and repair what is found."""
         async with self.turn:
-            configs = self.wanted()
-            steps = repairs(configs, self.coordinator)
-            if steps:
-                await self.coordinator.carry_out(steps, configs)
-            for code in list(self.coordinator.failures):
-                # What failed may not be wanted any more.
-                if difference(code, configs.get(code), self.coordinator) is None:
-                    del self.coordinator.failures[code]
+            await self.repair()
+
+    async def repair(self) -> None:
+        """Repair what is found, for those who hold the turn."""
+        configs = self.wanted()
+        steps = repairs(configs, self.coordinator)
+        if steps:
+            await self.coordinator.carry_out(steps, configs)
+        for code in list(self.coordinator.failures):
+            # What failed may not be wanted any more.
+            if difference(code, configs.get(code), self.coordinator) is None:
+                del self.coordinator.failures[code]

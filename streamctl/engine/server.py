@@ -359,11 +359,13 @@ class Server:
         return [(kind, url) for kind, url in urls if url]
 
     async def _start(self, tasks: TaskGroup) -> None:
-        self._adopt(self.config)
-        self.hooks.begin(tasks)
-        # Who comes as soon as a port is open, as encoders do after a restart, finds all streams.
-        await self.reconciler.look()
-        await self.doors.become(tasks, self._entrances(self.config))
+        # A file may have changed already: it is taken once the doors are open.
+        async with self.reconciler.turn:
+            self._adopt(self.config)
+            self.hooks.begin(tasks)
+            # Who comes as soon as a port is open, as encoders after a restart, finds all streams.
+            await self.reconciler.repair()
+            await self.doors.become(tasks, self._entrances(self.config))
         self.lag.start()
         self.events_log.emit("server.started", version=__version__)
         tasks.start_soon(self._tick)

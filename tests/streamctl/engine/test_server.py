@@ -15,11 +15,13 @@ from streamctl.errors import ConfigError, ConnectionFailed, NotFound, StreamctlE
 from streamctl.registry import Registry
 from streamctl.sdk.session import Action, Grant, Request
 from streamctl.testing.clock import FakeClock
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from streamctl.config.model import Config
+    from streamctl.schema import Plan
 
 pytestmark = pytest.mark.anyio
 
@@ -356,6 +358,28 @@ async def test_who_comes_as_soon_as_a_port_is_open_finds_the_streams() -> None:
     server.add_door("api", lambda config: Entrance(config.api, 0, lambda: Plain(service)))
     await server.run(started=server.stop)
     assert isinstance(answers[0], Grant)
+
+
+async def test_a_file_that_changes_while_the_server_starts_is_taken_afterwards() -> None:
+    port = free_port()
+    http = f'[http]\naddress = "127.0.0.1:{port}"\n'
+    texts = [
+        PORTS.replace('[http]\naddress = "127.0.0.1:0"\n', http) + NEWS + one for one in ("", OTHER)
+    ]
+    first, second = (parse(text, "test.toml", REGISTRY, {}) for text in texts)
+    server = Server(first, REGISTRY)
+    plans: list[Plan] = []
+
+    async def change() -> None:
+        plans.append(await server.apply(second))
+        server.stop()
+
+    async with anyio.create_task_group() as tasks:
+        # As soon as there are tasks to open doors in.
+        tasks.start_soon(server.run)
+        tasks.start_soon(change)
+    assert [step.stream for step in plans[0].steps] == ["other"]
+    assert plans[0].failures == {}
 
 
 async def test_a_server_that_can_not_start_leaves_no_stream_behind() -> None:
