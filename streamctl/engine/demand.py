@@ -26,6 +26,9 @@ PATIENCE_S = 20.0
 """Viewers of a stream that does not come are told after this long; an input that has brought no
 place to begin at has failed by then."""
 
+ANSWER_S = 2.0
+"""How long whoever was answered may take to become a viewer."""
+
 
 class Demand:
     """The wants of one stream."""
@@ -98,6 +101,9 @@ class Demand:
 
     def begun(self) -> None:
         """The stream is on air, or will never be again."""
+        # Whoever waited is answered now, and need not be waited for any longer.
+        stay_s = max(self.stream.config.close_after_s, ANSWER_S)
+        self._until = min(self._until, self.stream.clock.now() + stay_s)
         aired, self.aired = self.aired, anyio.Event()
         aired.set()
 

@@ -119,18 +119,18 @@ def test_viewers_call_what_is_pulled_and_leave_it(tmp_path: Path, media: MediaCa
             wait_idle(server, "own")
             assert server.stream("own")["status"] == "active"
             assert there.stream("front")["stats"]["viewers"] == 0
-            assert_clean(judge(record(server, "/cam/front/mpegts")))
-            assert server.stream("cam/front")["runtime"]
-            assert_clean(record_rtmp(server.rtmp("own"), tmp_path / "own.flv", 3))
-            for code in ("cam/front", "own"):
-                wait_idle(server, code)
-            eventually(lambda: there.stream("front")["stats"]["viewers"] == 0, 10, "left")
             over_rtsp = tmp_path / "rtsp.ts"
             rtsp = f"rtsp://{HOST}:{server.port('rtsp')}/cam/front"
             with ffmpeg_record(rtsp, over_rtsp) as recording:
                 eventually(lambda: media_time(over_rtsp) > 3, 30, "RTSP")
                 recording.stop(2)
             assert judge(over_rtsp).decode_errors == []
+            assert server.stream("cam/front")["runtime"]
+            assert_clean(record_rtmp(server.rtmp("own"), tmp_path / "own.flv", 3))
+            for code in ("cam/front", "own"):
+                wait_idle(server, code)
+            eventually(lambda: there.stream("front")["stats"]["viewers"] == 0, 10, "left")
+            assert_clean(judge(record(server, "/cam/front/mpegts")))
             wait_idle(server, "cam/front")
             hls = tmp_path / "hls.ts"
             with ffmpeg_record(server.http("/cam/front/index.m3u8"), hls) as recording:

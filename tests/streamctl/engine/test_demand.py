@@ -7,7 +7,7 @@ import pytest
 
 from streamctl.engine import causes as cause
 from streamctl.engine.choice import OffAir, Reason, Rules, Spec, Start, Stop
-from streamctl.engine.demand import PATIENCE_S
+from streamctl.engine.demand import ANSWER_S, PATIENCE_S
 from streamctl.engine.failover import Failover
 from streamctl.engine.status import stream_status
 from streamctl.engine.web import WebApp
@@ -95,10 +95,24 @@ async def test_who_waits_for_an_answer_wants_it_as_long_as_it_may_take() -> None
     rig.clock.advance(reply.timeout_s - 0.1)
     stream.tick(rig.clock.now())
     assert stream.inputs.machine.wanted
+    stream.demand.begun()
     reply.then()
-    rig.clock.advance(0.2)
+    rig.clock.advance(60)
     stream.tick(rig.clock.now())
     assert stream.inputs.machine.wanted, "it has become a viewer"
+
+
+async def test_who_was_answered_and_did_not_stay_is_waited_for_no_longer() -> None:
+    rig = Rig(Pull())
+    stream = sleeper(rig, close_after_s=1.0)
+    stream.demand.ask(10.0)
+    stream.demand.begun()
+    rig.clock.advance(ANSWER_S - 0.1)
+    stream.demand.look()
+    assert stream.inputs.machine.wanted
+    rig.clock.advance(0.1)
+    stream.demand.look()
+    assert not stream.inputs.machine.wanted
 
 
 async def test_viewers_of_what_does_not_come_are_told_why() -> None:
