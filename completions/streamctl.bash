@@ -8,7 +8,7 @@ _streamctl() {
     COMPREPLY=()
     case $command:$prev in
         config:--server) return ;;
-        events:--stream) return ;;
+        events:--stream) _streamctl_words "$(streamctl status --codes 2>/dev/null)"; return ;;
         events:--type) return ;;
         events:--since) return ;;
         events:--server) return ;;
@@ -36,8 +36,8 @@ _streamctl() {
     case $command in
         '') _streamctl_words $'config\nevents\nhooks\ningest\nplugins\nprobe\npush\nreload\nserve\nstatus\nstream\nswitch\ntui\n-V\n--version\n--debug\n-h\n--help'; ;;
         config) _streamctl_words $'--resolved\n--server\n--json\n-h\n--help'; _streamctl_words $'check\ndiff\nshow'; _streamctl_files; ;;
-        events) _streamctl_words $'--stream\n--type\n--since\n--follow\n--server\n--json\n-h\n--help'; ;;
-        hooks) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
+        events) _streamctl_words $'--stream\n--type\n--since\n--follow\n--no-follow\n--server\n--json\n-h\n--help'; ;;
+        hooks) _streamctl_words $'--server\n--json\n-h\n--help'; _streamctl_words $'list\ntest'; ;;
         ingest) _streamctl_words $'--serve\n--record\n--name\n--rtmp\n--http\n--force\n--max-mb\n--loop\n--duration\n--retries\n--json\n-h\n--help'; _streamctl_files; ;;
         plugins) _streamctl_words $'--server\n--json\n-h\n--help'; ;;
         probe) _streamctl_words $'--json\n--duration\n--timeout\n-h\n--help'; _streamctl_files; ;;

@@ -181,6 +181,9 @@ def fish(program: Command, commands: Sequence[Command]) -> str:
                 lines.append(f"complete -c streamctl -n {when} -F")
             if argument.takes_stream:
                 lines.append(f"complete -c streamctl -n {when} -a '({CODES})'")
+            if argument.choices:
+                words = fish_quoted(" ".join(argument.choices))
+                lines.append(f"complete -c streamctl -n {when} -a {words}")
     return "\n".join([*lines, ""])
 
 
@@ -194,6 +197,8 @@ def fish_option(option: Parameter, when: str) -> str:
         parts.append("-r" if option.takes_file else "-x")
     if option.choices:
         parts.append(f"-a {fish_quoted(' '.join(option.choices))}")
+    if option.takes_stream:
+        parts.append(f"-a '({CODES})'")
     return " ".join([*parts, f"-d {fish_quoted(option.help.rstrip('.'))}"])
 
 

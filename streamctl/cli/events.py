@@ -21,7 +21,7 @@ LAST_RETRY_S = 30.0
 
 def events(
     stream: Annotated[
-        list[str] | None, typer.Option(metavar="CODE", help="Of this stream; may be repeated.")
+        list[str] | None, typer.Option(metavar="STREAM", help="Of this stream; may be repeated.")
     ] = None,
     type_: Annotated[
         list[str] | None,

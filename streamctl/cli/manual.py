@@ -38,7 +38,8 @@ class Parameter:
     @property
     def choices(self) -> tuple[str, ...]:
         """The only values there are, if the metavar lists them."""
-        return tuple(self.metavar.split("|")) if CHOICES.fullmatch(self.metavar) else ()
+        words = self.metavar.strip("[]")
+        return tuple(words.split("|")) if CHOICES.fullmatch(words) else ()
 
     @property
     def takes_file(self) -> bool:
@@ -112,6 +113,6 @@ def parameters(command: Any) -> Iterator[Parameter]:
         is_option = one.param_type_name == "option"
         flag = is_option and getattr(one, "is_flag", False)
         metavar = "" if flag else one.metavar or one.name.upper()
-        names = tuple(sorted(one.opts, key=len)) if is_option else (metavar,)
+        names = (*sorted(one.opts, key=len), *one.secondary_opts) if is_option else (metavar,)
         yield Parameter(names, metavar, one.help + default(one, metavar), is_option)
     yield Parameter(("-h", "--help"), "", "Show this message and exit.", is_option=True)

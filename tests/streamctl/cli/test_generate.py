@@ -87,6 +87,8 @@ def bash(*words: str) -> list[str]:
         (["serve", "streams"], ["streams.toml"]),
         (["--debug", "status", "--wa"], ["--watch"]),
         (["push", "--retries", ""], []),
+        (["hooks", "te"], ["test"]),
+        (["events", "--no"], ["--no-follow"]),
     ],
 )
 def test_bash_completes(words: list[str], offered: list[str]) -> None:
