@@ -114,7 +114,7 @@ class InputStatus(BaseModel):
     last_packet_at: str = ""
     last_switch_at: str = Field("", description="when it last went on air")
     tracks: list[TrackStatus] = Field(
-        default_factory=list, description="what it delivers, on air or not, as it declares it"
+        default_factory=list, description="what it delivers, or did last, as it declares it"
     )
     link: dict[str, object] = Field(
         default_factory=dict, description="what the protocol measures of the connection"

@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 SWITCHES = 20
 """Length of the history."""
 WORRY = 0.4
-"""Part of the silence that is allowed after which the slate is made ready."""
+"""Part of the silence that is allowed after which the slate is made ready, and nobody who is so
+silent is put on air: who is fed by the same line may be gone as well."""
+LEAST_WORRY_S = 1.0
+"""Inputs are heard a few times a second."""
 CALM_S = 30.0
 """How long the slate stays ready after the last worry: starting it costs more than keeping it."""
 
@@ -316,7 +319,7 @@ class Failover:
 
     def _put_on_air(self, now: float, fresh: Contender | None) -> None:
         active = self.active
-        best = select(self._real(), self.override, usable=lambda one: one.sound)
+        best = select(self._real(), self.override, usable=lambda one: self._usable(one, now))
         if active is None or active.spec.slate:
             self._cover(best, now)
         elif active.poor:
@@ -333,7 +336,7 @@ class Failover:
         """Nothing but a slate, at most, is on air: take what there is."""
         if best is None:
             best = select(
-                self._real(), usable=lambda one: one.ready and not one.stopping and not one.dead
+                self._real(), usable=lambda one: not one.dead and self._usable(one, now, poor=True)
             )
         if best is not None and best is self.active:
             return
@@ -347,6 +350,17 @@ class Failover:
             self._switch(best, reason, detail, now)
         elif self.active is None and now - self.off_since >= self.rules.slate_after_s:
             self._show_slate(self._loss[1], now)
+
+    def _usable(self, one: Contender, now: float, *, poor: bool = False) -> bool:
+        """Whether an input can go on air at once, and has not fallen silent itself."""
+        if not (one.sound or (poor and one.ready and not one.stopping)):
+            return False
+        return one is self.active or one.silence(now) <= self._worry_s
+
+    @property
+    def _worry_s(self) -> float:
+        """Silence from which on an input is doubted."""
+        return max(LEAST_WORRY_S, WORRY * self.rules.packet_timeout_s)
 
     def _show_slate(self, detail: str, now: float) -> None:
         slate = next((one for one in self.inputs if one.spec.slate and one.sound), None)
@@ -425,12 +439,11 @@ class Failover:
     def _worries(self, now: float) -> bool:
         """Whether the slate may be needed soon."""
         active = self.active
-        silence_s = WORRY * self.rules.packet_timeout_s
         if (
             active is None
             or active.spec.slate
             or active.dead
-            or (not active.waiting and active.silence(now) > silence_s)
+            or (not active.waiting and active.silence(now) > self._worry_s)
         ):
             self._worried_at = now
         return self.rules.hot or now - self._worried_at < CALM_S

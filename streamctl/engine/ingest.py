@@ -20,9 +20,12 @@ from streamctl.sdk.endpoints import Measured, Numbered, Patient
 from streamctl.sdk.session import Transit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamctl.config.model import InputConfig
     from streamctl.engine.intake import Intake
     from streamctl.engine.stream import Stream
+    from streamctl.media.packet import Track
     from streamctl.sdk.endpoints import Source
     from streamctl.sdk.plugin import ProtocolPlugin
     from streamctl.sdk.session import Session
@@ -41,6 +44,8 @@ class Input:
         """What the attempt under way writes to."""
         self.health = Health()
         self.complaint = SOUND
+        self.tracks: Sequence[Track] = ()
+        """What it delivered last."""
         self.progress: float | None = 0.0
         """How far the intake was when it was looked at last."""
         self.attempts = 0

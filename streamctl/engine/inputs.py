@@ -287,6 +287,7 @@ class Inputs:
         intake, one.intake = one.intake, None
         if intake is None:
             return
+        one.tracks = intake.carried or one.tracks
         if intake.epoch is not None and intake.epoch is self.stream.epoch:
             self.stream.end(reason)
         intake.close()

@@ -61,6 +61,7 @@ def input_status(stream: Stream, place: int, one: Input) -> InputStatus:
     switched = next((switch.at for switch in machine.switches if switch.after == place), None)
     epoch = intake.epoch if intake is not None else None
     reading = intake.reading() if intake is not None else None
+    tracks = (intake.carried if intake is not None else ()) or one.tracks
     size, items = payload(epoch) if epoch is not None else (reading.bytes if reading else 0, 0)
     return InputStatus(
         priority=place,
@@ -82,7 +83,7 @@ def input_status(stream: Stream, place: int, one: Input) -> InputStatus:
         errors=list(one.health.errors),
         last_packet_at=at(stream, intake.last_packet) if intake is not None else "",
         last_switch_at=at(stream, switched),
-        tracks=[declared(track) for track in intake.carried] if intake is not None else [],
+        tracks=[declared(track) for track in tracks],
         link=one.measure(),
         transport=transport_status(stream.graph, epoch.transport)
         if epoch is not None and epoch.transport

@@ -80,6 +80,7 @@ async def test_a_running_stream_notes_in_what_its_slate_differs() -> None:
         await studio.pass_time(3)
         assert studio.on_air == 1
         assert size in stream_status(studio.news).media.notes[NOTE]
+        assert len(stream_status(studio.news).inputs[0].tracks) == 2, "what it delivered last"
         config = studio.news.config
         studio.news.update(config.model_copy(update={"inputs": config.inputs[:1]}))
         await studio.pass_time(1)
