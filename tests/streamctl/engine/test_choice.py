@@ -9,12 +9,13 @@ from streamctl.engine.choice import (
     Rules,
     Spec,
     Start,
+    Stop,
     SwitchTo,
     cooldown_s,
     select,
 )
 from streamctl.engine.failover import CALM_S
-from tests.streamctl.engine.case import SLATE, Case, with_slate
+from tests.streamctl.engine.case import SLATE, Case, pulled, running, with_slate
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,25 @@ def test_a_wished_slate_that_cannot_be_had_is_wished_no_more() -> None:
     case.failed(SLATE, "no such file")
     assert case.machine.override is None
     assert case.active == 0
+
+
+def test_who_has_fallen_silent_as_well_does_not_take_over() -> None:
+    case = Case(*with_slate(*pulled(2)), hot=True)
+    case.rap(0)
+    case.rap(1)
+    case.rap(SLATE)
+    gone = "no packets for 5 s"
+    case.deliver(SLATE, 3)
+    assert case.failed(0) == [OffAir(0, "reset")]
+    assert case.deliver(SLATE, 1)[:1] == [SwitchTo(SLATE, Reason.SLATE, "reset")]
+    assert case.deliver(SLATE, 2)[0] == Stop(1, gone)
+    case.stopped(1)
+
+
+def test_who_is_heard_again_takes_over_after_all() -> None:
+    case = running(hot=True)
+    case.rap(1)
+    case.tick(3.0)
+    assert case.failed(0) == [OffAir(0, "reset")]
+    case.machine.heard(1, case.now)
+    assert case.tick(0.25) == [SwitchTo(1, Reason.ERROR, "reset")]

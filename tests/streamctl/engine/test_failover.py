@@ -90,28 +90,6 @@ def test_a_new_input_gets_a_whole_timeout_of_its_own() -> None:
     assert case.active == 1
 
 
-def test_who_has_fallen_silent_as_well_does_not_take_over() -> None:
-    case = Case(*with_slate(*pulled(2)), hot=True)
-    case.rap(0)
-    case.rap(1)
-    case.rap(SLATE)
-    gone = "no packets for 5 s"
-    case.deliver(SLATE, 3)
-    assert case.failed(0) == [OffAir(0, "reset")]
-    assert case.deliver(SLATE, 1)[:1] == [SwitchTo(SLATE, Reason.SLATE, "reset")]
-    assert case.deliver(SLATE, 2)[0] == Stop(1, gone)
-    case.stopped(1)
-
-
-def test_who_is_heard_again_takes_over_after_all() -> None:
-    case = running(hot=True)
-    case.rap(1)
-    case.tick(3.0)
-    assert case.failed(0) == [OffAir(0, "reset")]
-    case.machine.heard(1, case.now)
-    assert case.tick(0.25) == [SwitchTo(1, ERROR, "reset")]
-
-
 def test_an_input_that_never_delivers_fails_too() -> None:
     case = Case()
     decided = case.tick(6.0)
