@@ -459,12 +459,12 @@ class Server:
         count = len(self.sessions_table.by_id)
         log.info("shutting down, %d session%s", count, "" if count == 1 else "s")
         await self.coordinator.stop_all("the server is shutting down")
-        self.events_log.emit("server.stopping")
-        self.events_log.close()
         patience_s = min(DRAIN_S, self.config.server.shutdown_s / 3)
         deadline = self.clock.now() + patience_s
         while self.sessions_table.by_id and self.clock.now() < deadline:
             await self.clock.sleep(0.02)
+        self.events_log.emit("server.stopping")
+        self.events_log.close()
         await self.hooks.drain(patience_s)
 
     def _known(self) -> str:

@@ -316,13 +316,17 @@ async def test_a_shutdown_ends_streams_sessions_and_followers() -> None:
 
         def close(reason: str) -> None:
             closed.append(reason)
+            tasks.start_soon(leave, reason)
+
+        async def leave(reason: str) -> None:
+            await anyio.wait_all_tasks_blocked()
             server.gate.close(session, reason)
 
         session = server.gate.open(grant, close)
         server.gate.publish(grant, session)
         server.stop()
     assert closed == ["the server is shutting down"]
-    assert followed[-1] == "server.stopping"
+    assert followed[-2:] == ["session.closed", "server.stopping"]
     assert followed.count("session.closed") == 1
     assert server.running == {}
     assert server.health().status == "down"
