@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anyio.lowlevel
 import pytest
 
-from streamctl.media.packet import Codec, Kind, Packet, Track
+from streamctl.media.packet import TIMESCALE, Codec, Kind, Packet, Track
 from streamctl_mixer.options import MixerInputOptions
 from streamctl_mixer.source import SOUND_WAIT_S, MixerSource
 from tests.streamctl.engine.rig import SOUND, VIDEO, gop
@@ -161,3 +162,61 @@ async def test_missing_streams_are_told() -> None:
         world.publish(world.cam, VIDEO).put(gop(0, sound=False), 1000.0)
         await settled()
         assert "no stream `nowhere`" in str(world.failure)
+
+
+async def drifted(cam: float, radio: float, seconds: float) -> float:
+    """The furthest apart that what was made together is written, seconds."""
+    world, worst, behind = World(), 0.0, 0.0
+    clock = world.rig.clock
+    start = clock.now()
+    async with world.running(world.source):
+        writers = world.publish(world.cam, VIDEO), world.publish(world.radio, RADIO)
+        lines = [Line(cam, 3600, Kind.P), Line(radio, 2160, Kind.AUDIO)]
+        while clock.now() < start + seconds:
+            for line, writer in zip(lines, writers, strict=True):
+                writer.put(line.until(clock.now() - start), clock.now())
+            for _ in range(4):
+                await anyio.lowlevel.checkpoint()
+            for packet in world.out.packets:
+                late = packet.dts / TIMESCALE - float(packet.data)
+                if packet.track == 0:
+                    behind = late
+                elif clock.now() > start + 10:
+                    worst = max(worst, abs(late - behind))
+            world.out.packets.clear()
+            clock.advance(0.24)
+        assert world.failure is None
+        assert world.source.blend.jumps == world.source.blend.dropped == 0
+    return worst
+
+
+class Line:
+    """What a clock makes that runs so many times as fast as ours."""
+
+    def __init__(self, speed: float, step: int, kind: Kind) -> None:
+        self.speed, self.step, self.kind = speed, step, kind
+        self.number = 0
+
+    def until(self, now: float) -> list[Packet]:
+        """Packets that say when they were made."""
+        made: list[Packet] = []
+        while (at := self.number * self.step / TIMESCALE / self.speed) <= now:
+            first = self.kind is Kind.P and self.number % 25 == 0
+            time, kind = self.number * self.step, Kind.KEY if first else self.kind
+            made.append(Packet(0, time, time, kind, 0, b"%f" % at, self.step))
+            self.number += 1
+        return made
+
+
+@pytest.mark.parametrize(
+    ("cam", "radio", "seconds", "limit_s"),
+    [
+        (1.0, 1.0002, 7200, 0.1),
+        (1.0, 1.16, 120, 0.2),
+        (1.16, 1.0, 120, 0.2),
+    ],
+)
+async def test_streams_of_other_clocks_stay_together(
+    cam: float, radio: float, seconds: float, limit_s: float
+) -> None:
+    assert await drifted(cam, radio, seconds) <= limit_s
