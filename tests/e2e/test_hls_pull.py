@@ -5,7 +5,6 @@ Everything is pulled at once by one server, and what comes out of it is judged s
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from tests.support.ll_origin import PART_S, low_latency
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HttpRecorder, Streamctl, ffmpeg_publish, stream_toml
 from tests.support.process import eventually
+from tests.support.recorded import wait_media
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
             code: running.enter_context(HttpRecorder(server.http(f"/{code}/mpegts")))
             for code in urls
         }
-        time.sleep(RECORDED_S)
+        for recorder in recorders.values():
+            wait_media(recorder, RECORDED_S)
         found.newest_s = parts.parts * PART_S
         for code, recorder in recorders.items():
             status = server.stream(code)["inputs"][0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HttpRecorder, Streamctl
 from tests.support.process import eventually
+from tests.support.recorded import wait_media
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ pytestmark = [
 RECIPE = Recipe(seconds=60, video_kbps=1000, bframes=2, gop=25)
 SHORT = Recipe(seconds=4, video_kbps=1000, bframes=2, gop=25)
 LOOPS = ["loop-ts", "loop-fmp4"]
+LOOPED_S = 2.5 * SHORT.seconds
 REFUSED = {
     "missing": ("nothing.m3u8", "answers 404"),
     "closed": ("closed/x.m3u8", "answers 403"),
@@ -82,6 +83,10 @@ def configured(site: Origin) -> str:
     return "".join(out)
 
 
+def epochs_of(server: Streamctl, code: str) -> int:
+    return int(server.stream(code)["media"]["epochs"])
+
+
 @pytest.fixture(scope="module")
 def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
     here = tmp_path_factory.mktemp("here")
@@ -108,13 +113,18 @@ def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
         eventually(lambda: server.ask("/api/v1/streams/vod")[0] == 200, 10, "the new stream")
         server.wait_on_air("vod")
         recorders["vod"] = running.enter_context(HttpRecorder(server.http("/vod/mpegts")))
-        time.sleep(4)
+        for code in ("restart", "fallback"):
+            wait_media(recorders[code], 4)
         fallback = recorders.pop("fallback")
         found.ts["fallback"] = whole_units(fallback.stop())
+        epochs = epochs_of(server, "restart")
         first.kill()
         running.enter_context(live(path, site, "first", segment_s=1))
         server.wait_off_air("vod", timeout_s=15)
-        time.sleep(9)
+        eventually(lambda: epochs_of(server, "restart") > epochs, 30, "the upstream begins anew")
+        wait_media(recorders["restart"], 4, len(recorders["restart"].data))
+        for code in LOOPS:
+            wait_media(recorders[code], LOOPED_S)
         for code, recorder in recorders.items():
             found.ts[code] = whole_units(recorder.stop())
         for code in (*codes, *REFUSED, "vod"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg, ffmpeg_publish, stream_toml
 from tests.support.ports import free_port
 from tests.support.process import eventually
+from tests.support.recorded import record_ts, wait_media
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ pytestmark = [
 
 RECIPE = Recipe(seconds=30, video_kbps=1000, bframes=2, gop=25)
 HEVC = Recipe(seconds=30, video_kbps=1000, gop=25, video_codec="hevc")
+SECONDS = 4.0
 
 
 def pull_toml(url: str, code: str = "news") -> str:
@@ -38,12 +39,6 @@ def pull_toml(url: str, code: str = "news") -> str:
 def source(server: Streamctl, code: str = "news") -> dict[str, Any]:
     found: dict[str, Any] = server.stream(code)["inputs"][0]
     return found
-
-
-def record(server: Streamctl, seconds: float = 4.0) -> bytes:
-    with HttpRecorder(server.http("/news/mpegts")) as recorder:
-        time.sleep(seconds)
-        return whole_units(recorder.stop())
 
 
 def clean(verdict: Verdict, video: str = "h264") -> None:
@@ -68,7 +63,7 @@ def test_a_stream_of_another_server_is_fetched_if_it_is_flv(
         eventually(lambda: "503" in source(server)["last_error"], 10, "off air is said")
         with ffmpeg_publish(media(RECIPE).path, there.rtmp("x")):
             server.wait_on_air(timeout_s=30)
-            ts = record(server)
+            ts = record_ts(server, SECONDS)
             eventually(lambda: "is no FLV" in source(server, "other")["last_error"], 15, "why")
     clean(judge(ts))
     assert inspect(ts).continuity_errors == []
@@ -85,7 +80,7 @@ def test_pictures_with_a_fourcc_are_fetched(tmp_path: Path, media: MediaCache) -
         Streamctl(tmp_path, pull_toml(there.http("/x.flv"))) as server,
     ):
         server.wait_on_air(timeout_s=30)
-        clean(judge(record(server)), "hevc")
+        clean(judge(record_ts(server, SECONDS)), "hevc")
 
 
 def test_a_stream_that_breaks_is_fetched_again(tmp_path: Path, media: MediaCache) -> None:
@@ -99,12 +94,13 @@ def test_a_stream_that_breaks_is_fetched_again(tmp_path: Path, media: MediaCache
     ):
         server.wait_on_air(timeout_s=30)
         with HttpRecorder(server.http("/news/mpegts")) as recorder:
-            time.sleep(3)
+            wait_media(recorder, 3)
             publisher.kill()
             server.wait_off_air(timeout_s=30)
+            since = len(recorder.data)
             with ffmpeg_publish(path, there.rtmp("x")):
                 server.wait_on_air(timeout_s=30)
-                time.sleep(4)
+                wait_media(recorder, 4, since)
                 ts = whole_units(recorder.stop())
     verdict = judge(ts)
     assert verdict.decode_errors == []
@@ -123,7 +119,7 @@ def test_ffmpeg_serves_and_is_fetched_from(tmp_path: Path, media: MediaCache) ->
         eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)
-            clean(judge(record(server)))
+            clean(judge(record_ts(server, SECONDS)))
         server.wait_off_air(timeout_s=30)
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +10,14 @@ from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl
 from tests.support.ports import udp_port
 from tests.support.process import eventually
+from tests.support.recorded import record_ts
 from tests.support.rtp import (
     asked_encoder,
     assert_whole,
     described,
     ffmpeg_rtp,
     gst_rtp,
+    hear_pictures,
     input_toml,
     viewed,
 )
@@ -34,6 +35,8 @@ pytestmark = [
 
 RECIPE = Recipe(seconds=40, video_kbps=800, bframes=2, gop=25)
 OPUS = Recipe(seconds=40, video_kbps=800, bframes=2, gop=25, audio_codec="opus")
+REPORTED_S = 6.0
+"""By then GStreamer has sent its first reports, and the sound was moved to where it belongs."""
 OWN_CLOCKS_MS = 150
 """FFmpeg counts the time in the reports of each output from where it opened it."""
 
@@ -80,7 +83,7 @@ def test_the_packets_tell_what_nothing_describes(tmp_path: Path, media: MediaCac
         eventually(lambda: listens(port), 10, "an open port")
         with gst_rtp(media(OPUS).path, port, video=video, audio=audio):
             server.wait_on_air(timeout_s=30)
-            time.sleep(6)
+            record_ts(server, REPORTED_S)
             assert_whole(viewed(server), "h264", "opus")
             assert sorted(one["encoding"] for one in tracks(server)) == ["H264", "OPUS"]
 
@@ -88,9 +91,8 @@ def test_the_packets_tell_what_nothing_describes(tmp_path: Path, media: MediaCac
 def test_an_encoder_is_asked_for_a_key_picture(tmp_path: Path) -> None:
     """Nobody who comes later would ever see one of it."""
     port = udp_port(2)
-    with asked_encoder(port) as encoder:
-        encoder.wait_line("sending", 20)
-        time.sleep(2)
+    with asked_encoder(port):
+        hear_pictures(port, 10)
         with Streamctl(tmp_path, input_toml(f"rtp://{HOST}:{port}")) as server:
             server.wait_on_air()
             assert tracks(server)[0]["packets"] > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl
 from tests.support.ports import udp_port
 from tests.support.process import eventually
+from tests.support.recorded import record_ts
 from tests.support.rtp import assert_whole, described, ffmpeg_rtp, input_toml, viewed
 
 if TYPE_CHECKING:
@@ -47,12 +47,16 @@ def test_a_sender_that_begins_anew_is_taken(tmp_path: Path, media: MediaCache) -
             server.wait_on_air()
             epochs = server.stream()["media"]["epochs"]
             with ffmpeg_rtp(path, video, audio, sdp=tmp_path / "y.sdp", ssrc=0x2000):
-                time.sleep(3)
+                eventually(lambda: tracks(server)[0]["other_sources"] > 0, 15, "a second sender")
+                assert_whole(viewed(server, 3), offset_ms=OWN_CLOCKS_MS)
+                assert tracks(server)[0]["ssrc"] == 0x1000
                 assert server.stream()["media"]["epochs"] == epochs
                 first.stop()
                 eventually(lambda: tracks(server)[0]["ssrc"] == 0x2000, 15, "the second sender")
                 assert server.stream()["media"]["epochs"] == epochs + 1
-                time.sleep(6)
+                server.wait_on_air()
+                # The cut may go through a flash or a beep.
+                record_ts(server, 2)
                 assert_whole(viewed(server), offset_ms=OWN_CLOCKS_MS)
 
 

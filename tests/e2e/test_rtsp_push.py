@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from tests.support.peers import (
     stream_toml,
 )
 from tests.support.process import eventually
+from tests.support.recorded import record_ts
 from tests.support.rtsp_servers import (
     LOGIN,
     Wanted,
@@ -135,7 +135,7 @@ def test_gst_rtsp_server_takes_a_push(
         ffmpeg_publish(media(LONG_GROUPS).path, server.rtmp()),
     ):
         server.wait_on_air()
-        time.sleep(LATE_S)
+        record_ts(server, LATE_S)
         url = f"rtsp://{login}127.0.0.1:{port}/live/x"
         server.rewrite(stream_toml() + push_toml(url, f'transport = "{transport}"'))
         whole(written(out))

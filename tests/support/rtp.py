@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 from tests.support.judge import judge
-from tests.support.peers import HOST, HttpRecorder, ffmpeg, gst
+from tests.support.peers import HOST, ffmpeg, gst
 from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
+from tests.support.recorded import record_ts
 from tests.support.rtsp_servers import PYTHON
 from tests.support.tools import missing, tool
-from tests.support.ts import whole_units
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,6 @@ back.set_state(Gst.State.READY)
 out.set_property("close-socket", False)
 out.set_property("socket", back.get_property("used-socket"))
 line.set_state(Gst.State.PLAYING)
-print("sending", flush=True)
 GLib.MainLoop().run()
 """
 """Sends one key picture at its start, and others when it is asked; hears what comes back to the
@@ -88,6 +87,15 @@ def asked_encoder(port: int) -> Process:
     return Process([PYTHON, "-c", ENCODER, HOST, str(port)])
 
 
+def hear_pictures(port: int, count: int) -> None:
+    """Listen at a port until so many pictures have come: the last packet of each is marked."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind((HOST, port))
+        ear.settimeout(20)
+        while count > 0:
+            count -= ear.recv(65_536)[1] >> 7
+
+
 def input_toml(url: str, *lines: str) -> str:
     """A stream with one input."""
     keys = [f'url = "{url}"', *lines]
@@ -101,9 +109,7 @@ def described(sdp: Path) -> None:
 
 def viewed(server: Streamctl, seconds: float = 5.0) -> Verdict:
     """What a viewer of MPEG-TS over HTTP gets."""
-    with HttpRecorder(server.http("/news/mpegts")) as recorder:
-        time.sleep(seconds)
-        return judge(whole_units(recorder.stop()))
+    return judge(record_ts(server, seconds))
 
 
 def assert_whole(verdict: Verdict, *codecs: str, offset_ms: float = 40) -> None:

@@ -2,28 +2,67 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.support.recorded import clock_span
+from tests.support.recorded import Length
+from tests.support.ts import PACKET
+from tests.support.ts_build import SECOND, WRAP, Writer, pes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PICTURES, SOUND = 0x100, 0x101
 
 
-def packet(seconds: float | None) -> bytes:
-    if seconds is None:
-        return b"\x47\x01\x00\x10".ljust(188, b"m")
-    base = round(seconds * 90_000) << 7
-    return (b"\x47\x01\x00\x30\x07\x10" + base.to_bytes(5)).ljust(188, b"m")
+def recording(times: Iterable[float], *, pid: int = PICTURES, start: int = 0) -> bytes:
+    """Units of some packets each, which are shown half a second after they are decoded."""
+    out = Writer()
+    stream_id = 0xE0 if pid == PICTURES else 0xC0
+    for time in times:
+        dts = start + round(time * SECOND)
+        out.unit(pid, pes(stream_id, bytes(500), dts + SECOND // 2, dts), with_pcr=True)
+    return b"".join(out.packets)
 
 
 @pytest.mark.parametrize(
-    ("times", "span"),
+    ("times", "seconds"),
     [
         ([], 0.0),
-        ([None, None], 0.0),
-        ([None, 3.0, None], 0.0),
-        ([None, 3.0, None, 5.0, 7.5, None], 4.5),
+        ([3], 0.0),
+        ([3, 4, 5.5], 2.5),
+        ([3, 4, 90, 91], 2.0),
+        ([3, 4, 0, 1], 2.0),
     ],
+    ids=["nothing", "one", "some", "a hole", "a new clock"],
 )
-def test_clocks_tell_how_much_there_is(times: list[float | None], span: float) -> None:
-    data = b"".join(map(packet, times))
-    assert clock_span(data) == pytest.approx(span)
-    assert clock_span(data + packet(9.0)[:100]) == pytest.approx(span)
+@pytest.mark.parametrize("start", [0, WRAP - 4 * SECOND])
+def test_decode_times_tell_how_much_there_is(
+    times: list[float], seconds: float, start: int
+) -> None:
+    assert Length(recording(times, start=start)).seconds == pytest.approx(seconds)
+
+
+def test_sound_counts_where_there_are_no_pictures() -> None:
+    data = recording([0, 1, 2, 3], pid=SOUND)
+    assert Length(data).seconds == 3
+    assert Length(data + recording([1, 2])).seconds == 1
+    assert Length(data + recording([1])).seconds == 0
+
+
+def test_each_look_takes_what_is_new() -> None:
+    data = recording([0, 1, 2, 3])
+    half = len(data) // PACKET // 2 * PACKET
+    growing = bytearray()
+    length = Length(growing)
+    for cut in (half, half + 100, len(data)):
+        growing += data[len(growing) : cut]
+        assert length.seconds == Length(data[:cut]).seconds
+        assert length.at == cut // PACKET * PACKET
+    assert length.seconds == 3
+
+
+def test_what_came_before_does_not_count() -> None:
+    data = recording([0, 1, 2, 3])
+    assert Length(data, since=len(data) // 2 - 1).seconds == 1
