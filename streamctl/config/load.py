@@ -57,6 +57,7 @@ LISTED = "hooks"
 """A list of tables, which variables have no names for."""
 BOM = "\ufeff"
 """Some editors begin UTF-8 with it."""
+LARGEST = 2**63 - 1
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -123,14 +124,26 @@ def values_of(text: str, name: str) -> tuple[dict[str, Any], dict[Path, int]]:
         ConfigError: not TOML, or not for this program.
     """
     try:
-        return tomllib.loads(text), scan(text)
+        data = tomllib.loads(text)
+        if not fits(data):
+            raise ValueError
+        return data, scan(text)
     except tomllib.TOMLDecodeError as error:
         raise syntax_error(error, text, name) from None
     except (ValueError, RecursionError) as error:
-        # Numbers of thousands of digits, and brackets as deep: TOML sets no bounds, Python does.
+        # Numbers of thousands of digits, and brackets as deep, are more than Python takes.
         deep = isinstance(error, RecursionError)
         reason = "values stand too deep in each other" if deep else "a number is too long"
         raise ConfigError(f"not valid TOML: {reason}", file=name) from None
+
+
+def fits(value: Any) -> bool:
+    """Whether all numbers have the 64 bits that TOML promises."""
+    if isinstance(value, dict):
+        return all(map(fits, value.values()))
+    if isinstance(value, list):
+        return all(map(fits, value))
+    return not isinstance(value, int) or -LARGEST - 1 <= value <= LARGEST
 
 
 def read_document(

@@ -329,8 +329,10 @@ def test_says_where_the_text_is_not_toml(text: str, line: int, message: str) -> 
         ("[" * 5000 + "]" * 5000, "values stand too deep in each other"),
         ("{a=" * 5000 + "1" + "}" * 5000, "values stand too deep in each other"),
         ("1" * 5000, "a number is too long"),
+        (f"[{{ a = 0x{'f' * 5000} }}]", "a number is too long"),
+        (f"-{2**63 + 1}", "a number is too long"),
     ],
-    ids=["lists", "tables", "number"],
+    ids=["lists", "tables", "number", "hexadecimal", "65 bits"],
 )
 def test_what_is_beyond_all_bounds_is_refused_like_any_other_fault(
     value: str, message: str
