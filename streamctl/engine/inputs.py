@@ -145,6 +145,7 @@ class Inputs:
         """The running epoch has begun to write."""
         live = self.live
         if live is not None and self.machine.active is None:
+            live.health.recovered()
             self._carry_out(self.machine.rap(live.number, self.clock.now()))
 
     def publish(self, slot: Slot, session: Session) -> Intake:

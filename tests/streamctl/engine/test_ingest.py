@@ -60,11 +60,13 @@ async def test_attempts_back_off_and_a_success_starts_over() -> None:
         assert stream.pull is not None
         assert stream.pull.attempts == 1
         assert cause.INPUT_FAILED in stream.causes
+        assert list(stream.pull.health.errors) == ["refused"]
         await settle(rig, 1)
         assert stream.pull.attempts == 2
         await settle(rig, 6)
         assert stream.pull.attempts == 4
         assert stream.pull.last_error == "the upstream went away"
+        assert list(stream.pull.health.errors) == ["the upstream went away"], "of before it worked"
         await settle(rig, 2)
         assert stream.pull.finished
         tasks.cancel_scope.cancel()

@@ -210,6 +210,29 @@ async def test_pictures_that_stop_while_bytes_flow_are_noticed() -> None:
         assert studio.on_air == 0
 
 
+async def test_a_stall_is_told_once_and_a_short_one_not_at_all() -> None:
+    studio = Studio(entry("publish:"), entry("publish:"), packet_timeout_s=5)
+    async with at_work(studio):
+        main, spare = studio.arrive(), studio.arrive(2)
+        for second in range(12):
+            spare.second()
+            if second % 4 == 0:
+                main.second()
+            await studio.pass_time(1)
+        assert "input.degraded" not in studio.types()
+        for _ in range(20):
+            spare.second()
+            await studio.pass_time(1)
+        assert studio.types().count("input.degraded") == 1
+        again = studio.arrive(3)
+        for _ in range(8):
+            again.second()
+            spare.second()
+            await studio.pass_time(1)
+        assert studio.on_air == 0
+        assert studio.types().count("input.degraded") == 1
+
+
 async def test_packets_that_a_protocol_numbers_are_judged_when_they_are_lost() -> None:
     studio = Studio(entry("publish:"), entry("publish:"), degrade=DegradeConfig(max_loss_pct=5))
     async with at_work(studio):
