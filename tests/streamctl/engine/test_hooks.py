@@ -4,6 +4,7 @@ import gc
 import json
 import time
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,7 +20,6 @@ from tests.support.webhooks import Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from streamctl.config.model import Config
 
@@ -146,8 +146,11 @@ async def test_a_hook_that_changes_keeps_what_waits_and_what_was_counted(
         assert world.status().delivered == 2
 
 
+SCRIPT = "echo $STREAMCTL_STREAM >> {0}; sleep 300"
+
+
 def lasting(log: Path, more: str = "") -> str:
-    script = f"echo $STREAMCTL_STREAM >> {log}; sleep 300"
+    script = SCRIPT.format(log)
     return (
         f'[[hooks]]\nname = "alarm"\ncommand = ["sh", "-c", "{script}"]\nduring = "on_air"\n{more}'
     )
@@ -174,20 +177,22 @@ async def test_a_hook_that_is_added_or_changed_begins_with_what_lasts(tmp_path: 
         assert world.status().delivered == 1
 
 
-async def test_however_often_a_hook_changes_one_at_a_time_delivers(receiver: Receiver) -> None:
-    receiver.answers = [-1]
-    world = World(webhook(receiver))
+async def test_however_often_a_hook_changes_the_first_one_ends_before_the_last_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamctl.engine.program.GRACE_S", 0.3)
+    world, log = World(), tmp_path / "log"
+    stubborn = "trap '' TERM; echo $$ >> {0}; while sleep 1; do :; done"
+    hook = lasting(log).replace(SCRIPT.format(log), stubborn.format(log))
     async with working(world):
-        world.log.emit("stream.started", "news")
-        await until(lambda: len(receiver.calls) == 1)
-        first = world.hooks.by_name["alarm"]
-        for seconds in range(20, 25):
-            world.apply(webhook(receiver, f"timeout_s = {seconds}"))
-            world.log.emit("stream.on_air", "news")
-        assert not first.ended.is_set()
-        await until(lambda: world.status().delivered == 6)
-    ids = [one["id"] for call in receiver.calls[1:] for one in call.events]
-    assert ids == [world.log.before_first + number for number in range(1, 7)]
+        world.log.emit("stream.on_air", "news")
+        world.apply(hook)
+        await until(lambda: len(said(log)) == 1)
+        for number in range(5):
+            world.apply(f"{hook}max_runs = {number + 1}\n")
+            await anyio.lowlevel.checkpoint()
+        await until(lambda: len(said(log)) == 2)
+        assert not Path(f"/proc/{said(log)[0]}").exists()
 
 
 async def test_a_hook_that_is_removed_is_told_nothing_more(receiver: Receiver) -> None:
