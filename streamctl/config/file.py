@@ -35,11 +35,6 @@ class ConfigFile:
         self.text = ""
         """As in the file, line ends too."""
 
-    @property
-    def version(self) -> str:
-        """Names the content of :attr:`text`."""
-        return version(self.text)
-
     def look(self) -> str:
         """The text that the file holds now.
 

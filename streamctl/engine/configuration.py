@@ -265,16 +265,18 @@ class Configuration:
         if self.file is None:
             text = as_toml(resolved(self.host.config))
             return ConfigDocument(text=text, file="", version=version(text))
-        text = hidden(self.file.text, secret_names(self.host.registry))
-        return ConfigDocument(text=text, file=str(self.file.path), version=self.file.version)
+        # Once: it may be changed meanwhile, and the version must be that of what is shown.
+        written = self.file.text
+        text = hidden(written, secret_names(self.host.registry))
+        return ConfigDocument(text=text, file=str(self.file.path), version=version(written))
 
     async def _restored(self, text: str) -> str:
         before = "" if self.file is None else self.file.text
         names = secret_names(self.host.registry)
         try:
             return await to_thread.run_sync(restored, text, before, names)
-        except tomllib.TOMLDecodeError:
-            # Whoever parses it says what is wrong, and where.
+        except (ValueError, RecursionError):
+            # It is not TOML: whoever parses it says what is wrong, and where.
             return text
 
     def _refuse_emptied(self, config: Config, name: str = "") -> None:
@@ -293,13 +295,13 @@ class Configuration:
             file=name,
         )
 
-    async def _expect(self, version: str) -> None:
+    async def _expect(self, expected: str) -> None:
         """Go on only in place of that version, if there is one.
 
         Raises:
             Conflict: there is another one by now.
         """
-        if version and version != (await self.document()).version:
+        if expected and expected != (await self.document()).version:
             raise Conflict("the configuration was changed since it was read", hint="read it again")
 
     async def _edit(

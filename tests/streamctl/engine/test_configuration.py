@@ -368,6 +368,22 @@ async def test_a_whole_text_takes_the_place_of_the_old_one(world: World) -> None
         await world.configuration.put(text, expected=document.version)
 
 
+async def test_a_version_is_that_of_the_text_it_comes_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await world.configuration.document()
+
+    def slow(text: str, names: frozenset[str]) -> str:
+        assert world.configuration.file is not None
+        world.configuration.file.text += "# meanwhile\n"
+        return text
+
+    monkeypatch.setattr("streamctl.engine.configuration.hidden", slow)
+    document = await world.configuration.document()
+    assert document.version == before.version
+    assert "meanwhile" not in document.text
+
+
 async def test_a_text_is_judged_without_being_taken(world: World) -> None:
     report = await world.configuration.check(HEAD + "[streams.a]\ninpts = []\ntitle = 1\n")
     assert not report.ok
@@ -378,6 +394,8 @@ async def test_a_text_is_judged_without_being_taken(world: World) -> None:
     }
     report = await world.configuration.check(NEWS.replace('"hush"', '"***"').replace("news", "b"))
     assert [fault.key for fault in report.faults] == ["streams.b.publish_key"]
+    with pytest.raises(ConfigError, match="values stand too deep"):
+        await world.configuration.diff("a = '***'\nb = " + "[" * 9000 + "]" * 9000)
     with pytest.raises(ConfigError, match="line 2: nothing: unknown key"):
         await world.configuration.diff("\nnothing = 1")
     assert list(world.server.config.streams) == ["news", "off"]
