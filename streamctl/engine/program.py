@@ -8,6 +8,7 @@ variables that they need to run at all.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -37,8 +38,12 @@ KEPT = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDI
 VALUE_BYTES = 32_768
 """The kernel refuses variables of 128 KiB; what is longer stands in the input alone."""
 READ_BYTES = 65_536
+PAUSE_S = 0.01
+"""Between two looks at what a program says: one that says much is slowed down, and not the loop."""
 WORDS_BYTES = 4096
 """What is kept of what a program says."""
+
+log = logging.getLogger("streamctl.hooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ async def run(command: Sequence[str], event: Event, further: Mapping[str, str]) 
         tail, heard = bytearray(), anyio.Event()
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(listen, kept, tail, heard)
+                tasks.start_soon(listen, command[0], kept, tail, heard)
                 await anyio.wait_readable(ended)
                 # One that the server may not kill may hold the output open.
                 with anyio.move_on_after(REAP_S):
@@ -145,7 +150,7 @@ def begun(
         )
 
 
-async def listen(output: int, tail: bytearray, heard: anyio.Event) -> None:
+async def listen(program: str, output: int, tail: bytearray, heard: anyio.Event) -> None:
     """Keep the end of what a program says."""
     while True:
         await anyio.wait_readable(output)
@@ -154,6 +159,8 @@ async def listen(output: int, tail: bytearray, heard: anyio.Event) -> None:
             break
         tail += data
         del tail[:-WORDS_BYTES]
+        log.debug("%s says: %s", program, last_line(tail))
+        await anyio.sleep(PAUSE_S)
     heard.set()
 
 

@@ -100,6 +100,17 @@ async def test_much_output_is_cut() -> None:
     assert ended == Ended(0, "end")
 
 
+async def test_who_says_much_is_slowed_down_and_not_the_loop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    with anyio.move_on_after(0.5):
+        await run(["yes", "again"], EVENT, {})
+    told = caplog.messages
+    assert 2 < len(told) <= 51
+    assert set(told) == {"yes says: again"}
+
+
 async def test_a_large_event_for_a_program_that_reads_nothing() -> None:
     large = Event(id=8, type="config.changed", time="", payload={"steps": "x" * 1_000_000})
     assert await run(["true"], large, {}) == Ended(0, "")
