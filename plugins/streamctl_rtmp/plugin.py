@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from streamctl.errors import ConfigError
 from streamctl.media.flv_packer import CODECS
 from streamctl.media.packet import Format
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.plugin import Cap, ConverterSpec, ProtocolPlugin
 from streamctl_rtmp import options as keys
-from streamctl_rtmp.address import PORT, TLS_PORT
+from streamctl_rtmp.address import PORT, TLS_PORT, Server
 from streamctl_rtmp.converter import RtmpConverter
 from streamctl_rtmp.listener import RtmpListener
 from streamctl_rtmp.sink import RtmpSink
@@ -42,6 +43,27 @@ class RtmpPlugin(ProtocolPlugin):
     PushOptions: ClassVar[type[BaseModel]] = keys.ClientOptions
     ListenerOptions: ClassVar[type[BaseModel]] = keys.ListenerOptions
     listeners: ClassVar[Mapping[str, type[BaseModel]]] = {TLS_LISTENER: keys.TlsListenerOptions}
+
+    def check_input(self, url: StreamURL, options: keys.ClientOptions) -> None:
+        """Refuse what names no server to call, or no stream of it.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        if url.anywhere:
+            raise ConfigError(
+                f"`{url.redacted}` names no server to call",
+                hint="write `publish:` to wait for a publisher",
+            )
+        Server.of(url)
+
+    def check_push(self, url: StreamURL, options: keys.ClientOptions) -> None:
+        """Refuse what names no server, or no stream of it.
+
+        Raises:
+            ConfigError: it is such.
+        """
+        Server.of(url)
 
     def source(self, url: StreamURL, options: keys.ClientOptions, ctx: Context) -> Source:
         return RtmpSource(url, options, ctx)

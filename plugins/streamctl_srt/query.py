@@ -147,7 +147,7 @@ def mode(url: StreamURL) -> str:
         ConfigError: another mode, or nobody to call.
     """
     asked = next((value for name, value in url.query if name.lower() == "mode"), "")
-    found = asked.lower() or ("caller" if url.host else "listener")
+    found = asked.lower() or ("listener" if url.anywhere else "caller")
     if found not in MODES:
         raise ConfigError(
             f"`mode={asked}` in `{url.redacted}` is not available",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamctl.config.address import Address
+from streamctl.sdk.url import WILDCARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from streamctl.config.model import Config, InputConfig, StreamConfig
     from streamctl.config.stream import Reading
     from streamctl.sdk.url import StreamURL
-
-WILDCARDS = frozenset({"", "0.0.0.0", "::"})
 
 
 def check_loops(config: Config, reading: Reading) -> None:

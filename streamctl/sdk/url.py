@@ -50,6 +50,8 @@ KEY_LENGTH_SHOWN = 12
 """Keys that are this long show their beginning."""
 KEY_SHOWN = 4
 """So much of a stream key tells two destinations apart and opens nothing."""
+WILDCARDS = frozenset({"", "0.0.0.0", "::"})
+"""Hosts that stand for every address of this machine."""
 OPAQUE = frozenset({"file", "publish", "copy", "mixer"})
 """Schemes without a host."""
 WITHIN = frozenset({"copy", "mixer"})
@@ -146,6 +148,11 @@ class StreamURL:
     def as_destination(self) -> StreamURL:
         """The same URL, to be pushed to: a stream key in its path is a secret."""
         return replace(self, names_key=True)
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether it names no host, or every one: nobody can be called there."""
+        return self.host in WILDCARDS
 
     @property
     def secure(self) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from streamctl.errors import ConfigError
 from streamctl.media.packet import Codec, Format
 from streamctl.sdk.plugin import Cap
 from streamctl.sdk.url import StreamURL
@@ -22,6 +25,33 @@ def test_it_does_what_its_capabilities_say() -> None:
     assert plugin.caps == Cap.PULL | Cap.PUSH | Cap.LISTEN | Cap.CONVERT
     assert isinstance(plugin.source(URL, ClientOptions(), context), RtmpSource)
     assert isinstance(plugin.sink(URL, ClientOptions(), context), RtmpSink)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rtmp://0.0.0.0:1935/live/key", "no server to call"),
+        ("rtmp://[::]/live/key", "no server to call"),
+        ("rtmps://:1936/live/key", "no server to call"),
+        ("rtmp://h", "no stream in"),
+        ("rtmp://h/?key=k", "no stream in"),
+    ],
+)
+def test_inputs_name_a_server_and_a_stream(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        RtmpPlugin().check_input(StreamURL.parse(text), ClientOptions())
+
+
+def test_servers_of_this_machine_can_be_called() -> None:
+    for text in ("rtmp://127.0.0.1/live/x", "rtmp://localhost:1936/x", "rtmp://[::1]/a/b/c"):
+        RtmpPlugin().check_input(StreamURL.parse(text), ClientOptions())
+
+
+def test_destinations_name_a_server_and_a_stream() -> None:
+    for text in ("rtmp:///live/k", "rtmp://h/"):
+        with pytest.raises(ConfigError, match=r"no (host|stream)"):
+            RtmpPlugin().check_push(StreamURL.parse(text).as_destination(), ClientOptions())
+    RtmpPlugin().check_push(URL.as_destination(), ClientOptions())
 
 
 def test_it_listens_in_the_clear_and_over_tls() -> None:

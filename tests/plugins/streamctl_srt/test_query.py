@@ -106,6 +106,8 @@ def test_a_path_is_refused_since_a_stream_id_is_meant() -> None:
     [
         ("srt://h:1", "caller"),
         ("srt://:9000", "listener"),
+        ("srt://0.0.0.0:9000", "listener"),
+        ("srt://[::]:9000", "listener"),
         ("srt://:9000?mode=listener", "listener"),
         ("srt://0.0.0.0:9000?mode=listener", "listener"),
         ("srt://127.0.0.1:9000", "caller"),
