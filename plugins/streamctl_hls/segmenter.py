@@ -9,6 +9,11 @@ and PMT in front, because nothing else starts it. The cut is decided late, when 
 would break the rule that a rounded EXTINF may not exceed the target duration, so that keyframes
 which come a little late still end a segment.
 
+Another epoch begins with sound that goes with the last pictures of the one before, since sound is
+sent later than pictures: it is added to their segment, which ends with the first picture of the
+new one. What sounds later than these pictures and before the new ones would make a segment begin
+without a picture; it is left out.
+
 Durations are differences of media times and add up without drift: a segment ends where the next
 one starts, and before a discontinuity where its own last picture ends. Wall-clock times are
 anchored once per epoch, at the newest media of the first batch: the history that a reader gets
@@ -24,7 +29,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Init, InitChange, Skipped
+from streamctl.media.packet import TIMESCALE, Boundary, Chunk, Init, InitChange, Media, Skipped
 from streamctl_hls.segment import Segment, segment_name, tables
 
 if TYPE_CHECKING:
@@ -159,6 +164,9 @@ class Segmenter:
         self.next_number = first_number
         self.forced_cuts = 0
         self.open: Growing | None = None
+        self._ending: Growing | None = None
+        """The last one of an epoch, until there is a picture of the next."""
+        self._sounds: frozenset[tuple[Codec, int, int]] = frozenset()
         self._produced = False
         self._break_next = False
         self._tracks: tuple[tuple[int, Codec, bytes | None], ...] = ()
@@ -200,8 +208,7 @@ class Segmenter:
             if isinstance(item, Chunk):
                 self._chunk(item)
             elif isinstance(item, Boundary):
-                self._signature(item.init)
-                self.interrupt()
+                self._turn(item.init)
             elif isinstance(item, InitChange):
                 changed = self._signature(item.init)
                 self._tracks_changed |= changed and self.open is not None
@@ -213,29 +220,54 @@ class Segmenter:
 
     def interrupt(self) -> None:
         """End the open segment: what follows is not connected with it."""
-        grown, self.open = self.open, None
-        if grown is not None:
-            self._close(grown, grown.media_end())
+        self._end()
+        self._ending, self.open = self.open, None
+        self._end()
         self._break_next = self._produced
         self._tracks_changed = False
         self._anchored = False
 
     def discard(self) -> None:
         """Forget the open segment; numbers and the target duration go on."""
-        self.open = None
+        self.open = self._ending = None
         self.interrupt()
         self._dropped = False
+
+    def _turn(self, init: Init) -> None:
+        """Another epoch begins; its sound may go on where the open segment's ends."""
+        before, grown = self._sounds, self.open
+        self._signature(init)
+        goes_on = bool(self._sounds) and self._sounds <= before
+        if grown is not None and goes_on:
+            self.open = None
+        self.interrupt()
+        if grown is not None and goes_on:
+            self._ending, self._break_next = grown, True
+
+    def _end(self) -> None:
+        """Close the last segment of the epoch before, if it is still open."""
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            self._close(ending, ending.media_end())
 
     def _signature(self, init: Init) -> bool:
         """Note the tracks; tell whether decoders see a difference."""
         tracks = tuple((track.id, track.codec, track.config) for track in init.tracks)
         changed, self._tracks = tracks != self._tracks, tracks
+        heard = (track for track in init.tracks if track.media is Media.AUDIO)
+        self._sounds = frozenset(
+            (track.codec, track.sample_rate, track.channels) for track in heard
+        )
         return changed
 
     def _chunk(self, chunk: Chunk) -> None:
         grown = self.open
         if grown is None and not self._opens(chunk):
-            self._dropped = True
+            ending = self._ending
+            if ending is not None and not chunk.flush and chunk.start < ending.media_end():
+                ending.add(chunk, ending.start)
+            else:
+                self._dropped = True
             return
         while grown is not None and chunk.flush:
             decision = cut(chunk.start - grown.start, self._rule(grown), rap=chunk.rap)
@@ -243,6 +275,7 @@ class Segmenter:
                 break
             grown = self._cut(grown, chunk, decision)
         if grown is None:
+            self._end()
             grown = self._begin(chunk)
         self.open = grown
         grown.add(chunk, grown.start + self._target() * TIMESCALE)

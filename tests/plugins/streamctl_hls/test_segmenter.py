@@ -180,6 +180,56 @@ def test_a_boundary_ends_the_segment_after_its_last_picture() -> None:
     assert [segment.discontinuity for segment in segments] == [False, False, True]
 
 
+def heard(segments: Iterable[Segment]) -> list[list[int]]:
+    """Which of the sounds at full half seconds each segment has."""
+    bodies = [b"".join(one.parts) for one in segments]
+    return [[n for n in range(20) if b"audio %d\xff" % (n * S // 2) in body] for body in bodies]
+
+
+def test_sound_that_comes_late_stays_with_its_pictures_across_a_cut() -> None:
+    items: list[Item] = [
+        boundary(1),
+        *pictures(50, 50),
+        *(sound(n * S // 2) for n in range(3)),
+        boundary(2),
+        *(sound(n * S // 2, epoch=2) for n in range(3, 5)),
+        *pictures(51, 50, start=2 * S + S // 2, epoch=2),
+    ]
+    segments = run(Segmenter(2.0, 0), items)
+    assert durations(segments) == [2.0, 2.0]
+    assert heard(segments) == [[0, 1, 2, 3], []]
+    assert [segment.discontinuity for segment in segments] == [False, True]
+
+
+def test_sound_of_another_kind_is_not_added_to_what_was() -> None:
+    other = (AV[0], replace(AV[1], config=b"\x12\x10", sample_rate=44_100))
+    items: list[Item] = [
+        boundary(1),
+        *pictures(50, 50),
+        boundary(2, other),
+        sound(S // 2 * 3, epoch=2),
+        *pictures(51, 50, start=2 * S, epoch=2),
+    ]
+    segments = run(Segmenter(2.0, 0), items)
+    assert heard(segments) == [[], []]
+    assert [segment.discontinuity for segment in segments] == [False, True]
+
+
+def test_an_epoch_that_brings_sound_alone_makes_no_discontinuity_of_its_own() -> None:
+    items: list[Item] = [
+        boundary(1),
+        *pictures(40, 50),
+        boundary(2),
+        sound(S, epoch=2),
+        boundary(3),
+        sound(S // 2 * 3, epoch=3),
+        *pictures(51, 50, start=3 * S, epoch=3),
+    ]
+    segments = run(Segmenter(2.0, 0), items)
+    assert heard(segments) == [[2], []]
+    assert [segment.discontinuity for segment in segments] == [False, True]
+
+
 def test_the_last_picture_of_unknown_duration_gets_the_mean() -> None:
     chunks = [replace(chunk, end=chunk.start) for chunk in pictures(85, 50)]
     segments = run(Segmenter(2.0, 0), [*chunks, boundary(2)])
