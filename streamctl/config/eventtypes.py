@@ -76,6 +76,12 @@ def fault(pattern: str) -> str:
     return nearest(pattern, EVENT_TYPES)
 
 
+def payload_keys(patterns: Sequence[str]) -> frozenset[str]:
+    """What the payloads of chosen events may say."""
+    chosen = chooser(patterns)
+    return frozenset(key for name, keys in EVENT_TYPES.items() if chosen(name) for key in keys)
+
+
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Whether one of the patterns matches a text; without patterns none does."""
     joined = re.compile("|".join(map(translate, patterns)) or r"(?!)")

@@ -6,9 +6,11 @@ A hook is a webhook, a file or a command by the one key of these that it has.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, cast
 
-from streamctl.config.eventtypes import fault
+from streamctl.config.eventtypes import fault, payload_keys
+from streamctl.config.faults import nearest
 from streamctl.config.model import (
     CommandConfig,
     EventFileConfig,
@@ -40,6 +42,8 @@ SHORT: dict[str, tuple[str, dict[str, str]]] = {
     "on_down": ("stream.off_air", {}),
 }
 """Keys of a stream with the event that each runs its command for."""
+PATTERN = re.compile(r"[A-Za-z0-9_/\-*?!\[\]]+")
+"""The letters of codes, and what stands for them."""
 EXAMPLE = "write one of `url`, `file` and `command`"
 
 
@@ -72,9 +76,8 @@ def read_hook(table: object, path: Path, reading: Reading) -> HookConfig | None:
         reading.fault(path, "does several things" if kinds else "does nothing", EXAMPLE)
         return None
     hook = cast("HookConfig | None", reading.model(KINDS[kinds[0]], table, path))
-    for number, pattern in enumerate(hook.events if hook else ()):
-        if hint := fault(pattern):
-            reading.fault((*path, "events", number), f"there are no such events: `{pattern}`", hint)
+    if hook is not None:
+        judge_choice(hook, path, reading)
     if isinstance(hook, WebhookConfig):
         try:
             Target.of(hook.url.get_secret_value())
@@ -83,6 +86,23 @@ def read_hook(table: object, path: Path, reading: Reading) -> HookConfig | None:
             reading.fault((*path, "url"), "leads to no HTTP server", error.hint)
             return None
     return hook
+
+
+def judge_choice(hook: HookKeys, path: Path, reading: Reading) -> None:
+    """Note what a hook chooses that can't be."""
+    for number, pattern in enumerate(hook.events):
+        if hint := fault(pattern):
+            reading.fault((*path, "events", number), f"there are no such events: `{pattern}`", hint)
+    told = payload_keys(hook.events)
+    for key in hook.where:
+        if key not in told:
+            message = f"none of these events says `{key}`"
+            reading.fault((*path, "where", key), message, nearest(key, told))
+    for name in ("streams", "except_streams"):
+        for number, pattern in enumerate(getattr(hook, name)):
+            if not PATTERN.fullmatch(pattern):
+                message = f"no stream is called that: `{pattern}`"
+                reading.fault((*path, name, number), message, "write codes, with `*` and `?`")
 
 
 def short_hooks(stream: StreamConfig) -> tuple[CommandConfig, ...]:

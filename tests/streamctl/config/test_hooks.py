@@ -62,6 +62,13 @@ def test_a_hook_is_what_its_key_says() -> None:
         ('url = "s3cr3t"', "x.toml:3: hooks[0].url: leads to no HTTP server"),
         ('url = "env:NOTHING"', "the environment variable `NOTHING` is not set"),
         ('file = "x"\nevents = ["input.faild"]', "events[0]: there are no such events"),
+        (
+            'file = "x"\nwhere = { acton = "play" }',
+            "x.toml:4: hooks[0].where.acton: none of these events says `acton`",
+        ),
+        ('file = "x"\nevents = ["input.*"]\nwhere = { peer = "x" }', "none of these events says"),
+        ('file = "x"\nstreams = ["a", "b c"]', "streams[1]: no stream is called that: `b c`"),
+        ('file = "x"\nexcept_streams = [""]', "except_streams[0]: no stream is called that"),
         ('file = "x"\nstreams = ["a"]\nexcept_streams = ["b"]', "exclude each other"),
         ('file = "x"\nsecret = "y"', "hooks[0].secret: unknown key"),
         ('file = ""', "hooks[0].file"),
