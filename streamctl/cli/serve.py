@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamctl.config.file import ConfigFile
     from streamctl.config.model import Config
     from streamctl.config.watch import Look
@@ -37,6 +40,7 @@ def serve(
     from streamctl.config.watch import look
     from streamctl.registry import Registry
 
+    hung_up = remembered() if not check else bool
     registry = Registry()
     since = look(file)
     source = ConfigFile(file)
@@ -46,13 +50,28 @@ def serve(
 
         count = len(config.streams)
         print_lines([f"{file}: right, {count} stream{'' if count == 1 else 's'}"])
-    elif run(source, config, registry, level=log_level or "", since=since):
+    elif run(source, config, registry, level=log_level or "", since=since, hung_up=hung_up):
         from streamctl.cli.diagnostics import INTERRUPTED
 
         raise typer.Exit(INTERRUPTED)
 
 
-def run(file: ConfigFile, config: Config, registry: Registry, *, level: str, since: Look) -> bool:
+def remembered() -> Callable[[], bool]:
+    """Have no SIGHUP end the process before it can obey one; whether one has come."""
+    came: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, frame: came.append(number))
+    return lambda: bool(came)
+
+
+def run(
+    file: ConfigFile,
+    config: Config,
+    registry: Registry,
+    *,
+    level: str,
+    since: Look,
+    hung_up: Callable[[], bool],
+) -> bool:
     """Serve until told to stop; whether the shutdown was cut short."""
     from importlib.util import find_spec
 
@@ -87,6 +106,8 @@ def run(file: ConfigFile, config: Config, registry: Registry, *, level: str, sin
             lambda config: output.adjust(level=level or config.log.level, style=config.log.format)
         )
         service = Service(server, file.path, line=line, announce=out if text else None, since=since)
+        if hung_up():
+            service.hang_up()
         await service.run()
         return service.interrupted
 

@@ -92,13 +92,17 @@ class Service:
             task_status.started()
             async for number in signals:
                 if number == signal.SIGHUP:
-                    self._hangups.set()
+                    self.hang_up()
                 elif stopping:
                     self.interrupted = True
                     scope.cancel()
                 else:
                     stopping = True
                     self.server.stop()
+
+    def hang_up(self) -> None:
+        """Read the file again as soon as that can be."""
+        self._hangups.set()
 
     async def obey_hangups(self) -> None:
         """Read the file again after a SIGHUP; those that come meanwhile are one."""

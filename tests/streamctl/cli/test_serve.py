@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.cli.app import run
-from tests.support.process import Process
+from tests.support.process import Process, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,25 @@ def test_reads_the_file_again_on_sighup(tmp_path: Path) -> None:
         server.wait_line("configuration applied", 5)
         file.write_text("streams = 1\n")
         server.wait_line("configuration not applied: .*streams: write a table", 5)
+
+
+def test_a_sighup_while_it_starts_is_obeyed_afterwards(tmp_path: Path) -> None:
+    pipe = tmp_path / "s.toml"
+    os.mkfifo(pipe)
+    with serving(pipe) as server:
+        # The first read of the file lasts for as long as the test wants.
+        writers: list[int] = []
+
+        def is_read() -> bool:
+            writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+            return True
+
+        eventually(is_read, 15, "the file is read")
+        server.child.send_signal(signal.SIGHUP)
+        with os.fdopen(writers[0], "w") as file:
+            file.write(HEAD.format(style="text") + NEWS)
+        server.wait_line("configuration not applied: .*not a regular file", 15)
+        assert server.running()
 
 
 def test_logs_json_without_a_banner_elsewhere(tmp_path: Path) -> None:
