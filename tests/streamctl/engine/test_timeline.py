@@ -35,6 +35,13 @@ def test_reconnect_never_steps_back_behind_what_was_emitted() -> None:
     assert offset == ahead.pts + ahead.dur
 
 
+def test_pictures_that_are_shown_much_later_than_decoded_follow_in_both_orders() -> None:
+    timeline = Timeline(0.0)
+    timeline.emitted([video(ORIGIN + 60 * SECOND)])
+    offset = timeline.offset_for(pts=SECOND, dts=0, now=1.0, video=True)
+    assert offset == timeline.last_dts + 1
+
+
 def test_an_outage_stays_a_gap_of_its_true_length() -> None:
     timeline = Timeline(0.0)
     timeline.emitted([video(ORIGIN + SECOND)])
