@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.failover import encoders, faults, lines, pulls, tracks
+from tests.failover import browser, encoders, faults, lines, pulls, tracks, transport
 from tests.support.media import MediaCache
 from tests.support.review import broken, report
 
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 SCENARIOS: dict[str, Callable[[Path, MediaCache], Review]] = {
     "two encoders and a slate": encoders.rehearse,
     "SRT encoder, RTMP and RTSP pulls, slate": pulls.rehearse,
+    "MPEG-TS at a constant rate": transport.rehearse,
     "garbage, pictures that stop": faults.rehearse,
     "stuffing, silence and noise": lines.rehearse,
     "other sizes and sounds": tracks.sizes,
     "fewer and more tracks": tracks.tracks,
     "other codecs, sound alone": tracks.codecs,
+    "the player page in a browser": browser.rehearse,
 }
 
 

@@ -33,6 +33,12 @@ SYNC_MS = 40
 """How far sound and picture may move against each other."""
 EDGE_S = 0.25
 """A flash or a beep that is nearer to a cut may have been cut in two."""
+AROUND_S = 0.7
+"""So long before its pictures end the sound of an input may end: it is sent later. What comes
+behind it is the sound of the next one."""
+SOUND_S = 0.5
+"""What may be missing of the sound beyond the pictures: so much later encoders send it, so that it
+has not come when they are lost, and multiplexers put several frames in one packet."""
 FRAME_S = 0.04
 JITTER_S = 0.002
 """Times are rounded to milliseconds, on both sides."""
@@ -121,6 +127,10 @@ class Review:
     """Why viewers were sent away, by kind."""
     log: str = ""
     """Of the server."""
+    notes: list[str] = field(default_factory=list)
+    """What else was measured."""
+    faults: list[str] = field(default_factory=list)
+    """What else was wrong."""
 
     def runs(self, viewer: str) -> list[Run]:
         """Whose pictures a viewer saw, in order."""
@@ -143,11 +153,20 @@ class Review:
         pairs = pairwise(self.judged(viewer))
         return [round(after.begin - before.end, 3) for before, after in pairs]
 
+    def sounds(self, viewer: str) -> list[float]:
+        """How much sound is missing at each cut, seconds; negative = it overlaps."""
+        pairs = pairwise(self.judged(viewer))
+        edges = [(before.end - AROUND_S, after.begin + AROUND_S) for before, after in pairs]
+        holes = self.seen[viewer].holes
+        return [
+            round(sum(hole for at, hole in holes if begin < at < end), 3) for begin, end in edges
+        ]
+
     def offsets(self, viewer: str) -> list[float]:
         """How far sound and picture are apart in each run, ms; NaN where nothing tells."""
         found = []
         for run in self.judged(viewer):
-            begin, end = run.begin + EDGE_S, run.end - EDGE_S
+            begin, end = run.begin + EDGE_S, run.end - AROUND_S
             pairs = [
                 ms
                 for at, ms in self.seen[viewer].pairs
@@ -175,7 +194,8 @@ class Review:
 
 def broken(review: Review) -> list[str]:
     """The bounds that are broken, in words; empty = everything is as promised."""
-    found = [fault for act in review.acts for fault in act_faults(review, act)]
+    found = [*review.faults]
+    found += [fault for act in review.acts for fault in act_faults(review, act)]
     for viewer in review.seen:
         found += [f"{viewer}: {fault}" for fault in viewer_faults(review, viewer)]
     found += [f"hls: {fault}" for fault in review.hls_faults]
@@ -224,13 +244,23 @@ def viewer_faults(review: Review, viewer: str) -> Iterator[str]:
     for place, run in enumerate(runs):
         # Readers of RTSP may give the very first picture no time of its own.
         yield from run_faults(run, 0 if place else 1)
-    for act, gap in zip(review.acts, review.gaps(viewer), strict=True):
+    yield from cut_faults(review, viewer)
+    if not review.shift_ms(viewer) <= SYNC_MS:
+        yield f"sound and picture moved by {review.shift_ms(viewer):.0f} ms"
+
+
+def cut_faults(review: Review, viewer: str) -> Iterator[str]:
+    """What is missing where one source took over from another."""
+    sounds = review.sounds(viewer)
+    # Of several languages it can't be told whose frames do not follow each other.
+    heard = len(review.seen[viewer].codecs) <= len(("picture", "sound"))
+    for act, gap, sound in zip(review.acts, review.gaps(viewer), sounds, strict=True):
         if gap > act.noticed_s + act.wait_s + GAP_S:
             yield f"{act.name}: {gap:.2f} s are missing"
         if gap < -JITTER_S:
             yield f"{act.name}: pictures overlap by {-gap:.3f} s"
-    if not review.shift_ms(viewer) <= SYNC_MS:
-        yield f"sound and picture moved by {review.shift_ms(viewer):.0f} ms"
+        if heard and sound > max(gap, 0) + SOUND_S:
+            yield f"{act.name}: {sound:.2f} s of sound are missing, {gap:.2f} s of pictures"
 
 
 def in_cuts(review: Review, viewer: str) -> bool:
@@ -273,14 +303,18 @@ def report(review: Review) -> Iterator[str]:
         )
     yield ""
     if review.seen:
-        yield "| viewer | missing at each cut, s | A/V change, ms | decode errors | DTS disorder |"
-        yield "|---|---|---|---|---|"
+        yield (
+            "| viewer | pictures missing at each cut, s | sound missing, s | A/V change, ms "
+            "| decode errors | DTS disorder |"
+        )
+        yield "|---|---|---|---|---|---|"
     for viewer, verdict in review.seen.items():
         gaps = ", ".join(f"{gap:.2f}" for gap in review.gaps(viewer))
-        errors = len(verdict.decode_errors)
-        shift = f"{review.shift_ms(viewer):.0f}"
-        yield f"| {viewer} | {gaps} | {shift} | {errors} | {verdict.dts_disorder} |"
+        sounds = ", ".join(f"{gap:.2f}" for gap in review.sounds(viewer))
+        numbers = f"{len(verdict.decode_errors)} | {verdict.dts_disorder}"
+        yield f"| {viewer} | {gaps} | {sounds} | {review.shift_ms(viewer):.0f} | {numbers} |"
     yield ""
+    yield from review.notes
     for push in review.pushes:
         yield f"push {push['name']}: {push['state']}, connections: {push['connections']}"
     if review.discontinuities is not None:

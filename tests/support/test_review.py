@@ -10,7 +10,7 @@ from tests.support.review import BLOCK, FRAME_S, Act, Review, broken, report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FRAMES = 50
+FRAMES = 60
 CUT_S = FRAMES * FRAME_S
 
 
@@ -32,7 +32,7 @@ def test_what_is_as_promised_breaks_nothing() -> None:
     assert broken(review) == []
     assert review.gaps("rtmp") == [0.4]
     assert review.shift_ms("rtmp") == 2
-    assert "| rtmp | 0.40 | 2 | 0 | 0 |" in list(report(review))
+    assert "| rtmp | 0.40 | 0.00 | 2 | 0 | 0 |" in list(report(review))
 
 
 def test_what_was_on_air_before_the_audience_came_is_not_judged() -> None:
@@ -73,6 +73,10 @@ def overlap(review: Review) -> None:
 def moved_sound(review: Review) -> None:
     at, offset = review.seen["rtmp"].pairs[1]
     review.seen["rtmp"].pairs[1] = at, offset + 40
+
+
+def missing_sound(review: Review) -> None:
+    review.seen["rtmp"].holes = [(CUT_S + 0.4, 0.7)]
 
 
 def decode_error(review: Review) -> None:
@@ -119,6 +123,7 @@ def traceback(review: Review) -> None:
         (late_picture, "0.070 s lie between two pictures"),
         (overlap, "pictures overlap by 0.100 s"),
         (moved_sound, "sound and picture moved by 42 ms"),
+        (missing_sound, "0.70 s of sound are missing, 0.40 s of pictures"),
         (decode_error, "corrupt"),
         (disorder, "1 decode times are not in order"),
         (spoiled, "1 pictures are spoiled"),
