@@ -182,17 +182,17 @@ def note_sound_ends(lane: Lane, passage: Passage, timeline: Timeline) -> None:
     """Note where the sound ends that an epoch has written, to the last whole frame."""
     if not passage.begun or passage.sealed:
         return
-    epoch, strands, known = passage.chunker.epoch, passage.plan.by_pid.values(), True
-    ends = timeline.sound_ends
-    for strand in strands:
-        pid = strand.slot.writer.pid
-        if strand.cargo is Cargo.SOUND and strand.units:
+    epoch, plan, known = passage.chunker.epoch, passage.plan, True
+    ends: dict[int, int] = {}
+    for strand in plan.by_pid.values():
+        if strand.cargo is Cargo.SOUND:
             end = sound_end(lane, epoch, strand, timeline.audio_end)
-            if end is None:
-                known = False
-                ends.pop(pid, None)
-            else:
-                ends[pid] = end
+            if end is not None:
+                ends[strand.slot.writer.pid] = end
+            known = known and (end is not None or not strand.units)
+    if plan.promised is not None and plan.promised.pid in timeline.sound_ends:
+        ends[plan.promised.pid] = timeline.sound_ends[plan.promised.pid]
+    timeline.sound_ends = ends
     if known and ends:
         timeline.audio_end = max(ends.values())
 

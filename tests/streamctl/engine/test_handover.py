@@ -101,6 +101,27 @@ def test_what_was_sent_in_part_is_sent_again_whole(media: MediaCache) -> None:
         assert -45 <= min(holes) <= max(holes) <= frames[0].dur
 
 
+def test_sound_goes_on_behind_that_of_another_codec(media: MediaCache) -> None:
+    plain = replace(MUCH, languages=("eng",))
+    other = replace(plain, audio="mp2", start=50 * TIMESCALE)
+    first, second, third = (
+        broadcast(media, one).data for one in (plain, other, replace(plain, start=77 * TIMESCALE))
+    )
+    stage = Pair()
+    recorder = stage.recorder()
+    one, two, three = (stage.intake() for _ in range(3))
+    one.go_live("first")
+    stage.feed(one, first, KBPS)
+    two.go_live("a moment of another codec")
+    size = len(third) // 1316 // 2 * 1316
+    stage.feed_both(two, second[:size], three, third[:size])
+    three.go_live("the codec of before")
+    stage.feed(three, third[size:], KBPS)
+    stage.clock.advance(0.1)
+    found = [packet.dts for packet in recorder.packets if packet.kind is Kind.AUDIO]
+    assert found == sorted(set(found))
+
+
 def test_who_joins_after_the_cut_counts_no_loss(media: MediaCache) -> None:
     first = broadcast(media, MUCH).data
     second = broadcast(media, replace(MUCH, start=77 * TIMESCALE, gop=10)).data
