@@ -96,6 +96,12 @@ class Inputs:
         return self.order[0] if self.sole else None
 
     @property
+    def coming(self) -> bool:
+        """Whether an input that is not on air is there and may take over."""
+        found = self.machine.inputs
+        return not self.sole and any(one.running and not one.stopping for one in found)
+
+    @property
     def covered(self) -> bool:
         """Whether something else than a slate is on air."""
         active = self.machine.active

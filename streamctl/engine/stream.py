@@ -271,8 +271,8 @@ class Stream:
 
     @property
     def absent(self) -> str:
-        """Why nothing is about to come; empty = an epoch is there, or inputs are connected to."""
-        if self.epoch is not None or self.demand.waking:
+        """Why nothing is about to come; empty = an epoch is there, or what may begin one."""
+        if self.epoch is not None or self.demand.waking or self.inputs.coming:
             return ""
         return "nobody publishes it" if self.takes_publisher else "its input is not there"
 

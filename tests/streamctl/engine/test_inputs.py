@@ -137,6 +137,23 @@ async def test_what_comes_back_after_nothing_was_on_air_has_recovered() -> None:
         assert "input.failover" not in studio.types()
 
 
+async def test_viewers_who_come_during_a_switch_may_wait_for_it() -> None:
+    studio = Studio(entry("publish:"), entry("script://slow"), scripts={"slow": silent})
+    async with at_work(studio):
+        main = studio.arrive()
+        main.second()
+        await studio.pass_time(0.5)
+        main.leave()
+        assert studio.on_air is None
+        assert studio.news.absent == ""
+    alone = Studio(entry("publish:"), entry("publish:"))
+    async with at_work(alone):
+        main = alone.arrive()
+        main.second()
+        main.leave()
+        assert alone.news.absent == "nobody publishes it"
+
+
 async def test_the_slate_keeps_the_stream_on_air_and_is_a_cause() -> None:
     studio = Studio(
         entry("publish:"),
