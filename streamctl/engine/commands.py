@@ -66,6 +66,9 @@ class Commands:
         """Take an event to run the command for."""
         self.queue.put(event)
 
+    def hurry(self) -> None:
+        """Nothing is held back."""
+
     def end(self, event: Event) -> None:
         """End the run for an event, if there is one."""
         if (scope := self._scopes.get(event.id)) is not None:

@@ -68,6 +68,8 @@ class Courier:
         self._in_row = 0
         self._most = delivery.batch
         """Events that the receiver takes at once, as far as it is known."""
+        self._hurried = False
+        self._gathering = anyio.CancelScope()
 
     @property
     def target(self) -> str:
@@ -93,11 +95,16 @@ class Courier:
         """Take an event to be delivered."""
         self.queue.put(event)
 
+    def hurry(self) -> None:
+        """Gather no more: what is there is all that comes."""
+        self._hurried = True
+        self._gathering.cancel()
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
             await self.queue.filled()
-            if self.delivery.batch_s:
+            if self.delivery.batch_s and not self._hurried:
                 await self._gather()
             pause_s = await self._deliver(self.queue.take(self._most))
             if pause_s:
@@ -113,8 +120,8 @@ class Courier:
 
     async def _gather(self) -> None:
         """Wait until enough has happened, or for long enough."""
-        with anyio.CancelScope() as gathering:
-            timer = self.clock.call_later(self.delivery.batch_s, gathering.cancel)
+        with anyio.CancelScope() as self._gathering:
+            timer = self.clock.call_later(self.delivery.batch_s, self._gathering.cancel)
             try:
                 await self.queue.filled(self._most)
             finally:

@@ -69,6 +69,9 @@ class Runner(Protocol):
     def hear(self, event: Event) -> None:
         """Take an event that was chosen; at once."""
 
+    def hurry(self) -> None:
+        """Deliver what waits for more to come."""
+
     async def run(self) -> None:
         """Deliver until cancelled."""
 
@@ -199,6 +202,8 @@ class Hooks:
 
     async def drain(self, within_s: float) -> None:
         """Wait until all was delivered that can be, but not for long."""
+        for hook in self.by_name.values():
+            hook.runner.hurry()
         clock = self.events.clock
         deadline = clock.now() + within_s
         while clock.now() < deadline and not all(

@@ -111,6 +111,19 @@ async def test_events_are_gathered_for_some_time_or_until_there_are_enough(
         assert world.receiver.attempts == [[1, 2, 3][:count]]
 
 
+async def test_who_hurries_gathers_no_more() -> None:
+    world = World()
+    world.receiver.batch_s = 60
+    async with working(world):
+        await world.happen()
+        assert world.receiver.told == []
+        world.courier.hurry()
+        await anyio.wait_all_tasks_blocked()
+        assert world.receiver.told == [1]
+        await world.happen()
+        assert world.receiver.told == [1, 2]
+
+
 async def test_what_fails_is_tried_again_later_and_later_and_in_order() -> None:
     world = World()
     world.receiver.error = ConnectionFailed("refused", hint="is it up?")

@@ -273,6 +273,15 @@ async def test_a_shutdown_waits_for_those_who_answer_and_for_no_others(
         assert len((tmp_path / "b").read_text().splitlines()) == 1
 
 
+async def test_a_shutdown_waits_for_nothing_to_be_gathered(receiver: Receiver) -> None:
+    world = World(webhook(receiver, "batch_s = 600"))
+    async with working(world):
+        world.log.emit("session.closed", "news")
+        world.log.emit("server.stopping")
+        await world.hooks.drain(10)
+    assert [one["type"] for one in receiver.told] == ["session.closed", "server.stopping"]
+
+
 @pytest.fixture
 def frozen() -> Iterator[None]:
     """The garbage of the tests is no matter of the loop; servers freeze their heap, too."""
