@@ -25,7 +25,7 @@ test: lint ## lint, then all tests, real servers and clients included
 test-links: ## as long as is claimed: SRT over bad links, five minutes each way, and RTP at 50 Mbit/s
 	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py tests/e2e/test_rtp_rate.py
 
-failover: ## rehearse failover before real players, print what was measured; FAILOVER=slate for some
+failover: ## rehearse failover before real players, five minutes, judged; FAILOVER=slate for some
 	$(PYTHON) -m tests.failover $(FAILOVER)
 
 interop: ## real publishers x outputs x players x media, writes docs/interop.md; INTEROP=--full for all
