@@ -34,6 +34,9 @@ Service = Callable[[Callable[["Address"], None]], Awaitable[None]]
 
 log = logging.getLogger("streamctl.server")
 
+CLOSE_S = 2.0
+"""How long a door that closes is waited for: whoever changes the configuration waits, too."""
+
 
 class Porter(Protocol):
     """What stands at a door; also :class:`~streamctl.sdk.endpoints.Retirable` if it can be."""
@@ -68,16 +71,22 @@ class Door:
         """Close it with everybody inside."""
         self.leaving = True
         self.scope.cancel()
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(CLOSE_S, shield=True) as waiting:
             await self.ended.wait()
+        if waiting.cancelled_caught:
+            log.warning("%s takes long to close", self.kind)
 
     async def give_way(self) -> None:
         """Free the address, and let the peers stay if they can."""
         self.leaving = True
         if isinstance(self.porter, Retirable):
-            self.porter.retire()
-        else:
-            await self.close()
+            try:
+                self.porter.retire()
+            except Exception:
+                log.exception("%s could not retire, so it closes", self.kind)
+            else:
+                return
+        await self.close()
 
 
 class Plain:

@@ -278,6 +278,42 @@ async def test_a_kind_that_goes_takes_along_those_inside_of_former_doors() -> No
         assert sorted(await place.become(Y=("Y1", 3))) == ["x1 closed", "x2 closed", "x3 closed"]
 
 
+async def test_a_door_that_does_not_close_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streamctl.engine.doors.CLOSE_S", 0.01)
+    async with town() as place:
+        await place.become(x=("x1", 1), Y=("Y1", 2))
+        stubborn, release = place.keepers["x1"], anyio.Event()
+
+        async def serve(ready: Callable[[Bound], None]) -> None:
+            ready(("127.0.0.1", 3))
+            with anyio.CancelScope(shield=True):
+                await release.wait()
+
+        monkeypatch.setattr(stubborn, "serve", serve)
+        monkeypatch.setattr(
+            place, "entrance", lambda name, port: Entrance(name, 3, lambda: stubborn)
+        )
+        await place.become(z=("x1", 3))
+        with anyio.fail_after(5):
+            await place.become()
+        assert place.doors.addresses == {}
+        assert "z takes long to close" in caplog.text
+        release.set()
+
+
+async def test_a_door_that_fails_to_retire_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def retire(keeper: YieldingKeeper) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(YieldingKeeper, "retire", retire)
+    async with town() as place:
+        await place.become(x=("x1", 1))
+        assert await place.become(x=("x2", 1)) == ["x1 closed", "x2 opens"]
+        assert place.doors.addresses == {"x": ("127.0.0.1", 1)}
+
+
 async def test_a_retired_door_ends_when_the_last_peer_has_gone() -> None:
     async with town() as place:
         await place.become(x=("x1", 1))
