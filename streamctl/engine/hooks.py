@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.05
 """How often it is looked whether a hook has finished that is to end."""
+LINGER_S = 10.0
+"""How long hooks of a stream that is gone hear of the sessions that it had."""
 
 log = logging.getLogger("streamctl.hooks")
 
@@ -145,6 +147,8 @@ class Hooks:
         self._by_owner: dict[str, dict[str, Hook]] = {"": {}}
         """The same by the code of the stream that they belong to; empty = to none."""
         self._leaving: set[Hook] = set()
+        self._gone: dict[str, list[Hook]] = {}
+        """Hooks of streams that are gone, whose last viewers need a moment to leave."""
         self._begun = Begun()
         self._tasks: TaskGroup | None = None
         events.listen(self._hear)
@@ -161,6 +165,10 @@ class Hooks:
 
     def adopt(self, code: str, stream: StreamConfig | None) -> None:
         """Make the hooks of a stream those of its configuration; None = it is gone."""
+        if stream is None:
+            self._gone[code] = list(self._by_owner.get(code, {}).values())
+        else:
+            self._gone.pop(code, None)
         configs = short_hooks(stream) if stream is not None else ()
         self._become({config.name: config for config in configs}, owner=code)
 
@@ -219,15 +227,16 @@ class Hooks:
         self._begun.hear(event)
         for hook in self._by_owner[""].values():
             hook.hear(event)
-        if event.stream in self._by_owner and event.stream:
-            for hook in self._by_owner[event.stream].values():
+        if event.stream:
+            gone = self._gone.get(event.stream, ())
+            for hook in (*self._by_owner.get(event.stream, {}).values(), *gone):
                 hook.hear(event)
 
     def _become(self, wanted: dict[str, HookKeys], *, owner: str) -> None:
         owned = self._by_owner.setdefault(owner, {})
         for name in [name for name in owned if name not in wanted]:
             del self.by_name[name]
-            self._leave(owned.pop(name), finish=bool(owner))
+            self._leave(owned.pop(name), owner)
         for name, config in wanted.items():
             before = owned.get(name)
             if before is not None and before.config == config:
@@ -239,7 +248,7 @@ class Hooks:
                 continue
             self.by_name[name] = owned[name] = hook
             if before is not None:
-                self._leave(before, finish=False)
+                self._leave(before)
             if during := during_of(config):
                 for event in self._begun.of(during):
                     hook.hear(event)
@@ -248,20 +257,31 @@ class Hooks:
         if owner and not owned:
             del self._by_owner[owner]
 
-    def _leave(self, hook: Hook, *, finish: bool) -> None:
+    def _leave(self, hook: Hook, owner: str = "") -> None:
         if self._tasks is None:
             hook.ended.set()
-        elif finish and not hook.finished:
+        elif owner:
             self._leaving.add(hook)
-            self._tasks.start_soon(self._finish, hook)
+            self._tasks.start_soon(self._finish, hook, owner)
         else:
             hook.scope.cancel()
 
-    async def _finish(self, hook: Hook) -> None:
-        while not hook.finished:
-            await self.events.clock.sleep(LOOK_S)
+    async def _finish(self, hook: Hook, owner: str) -> None:
+        """Let a hook of a stream do what is left to do."""
+        clock = self.events.clock
+        deadline = clock.now() + LINGER_S
+        while not hook.finished or (
+            hook in self._gone.get(owner, ())
+            and self._begun.sessions(owner)
+            and clock.now() < deadline
+        ):
+            await clock.sleep(LOOK_S)
         hook.scope.cancel()
         self._leaving.discard(hook)
+        if hook in (gone := self._gone.get(owner, [])):
+            gone.remove(hook)
+        if not gone:
+            self._gone.pop(owner, None)
 
 
 def runner_of(config: HookKeys, queue: HookQueue, clock: Clock) -> Runner:

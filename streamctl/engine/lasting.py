@@ -58,6 +58,11 @@ class Begun:
         """The events with which it began."""
         return list(self._open[during].values())
 
+    def sessions(self, code: str) -> bool:
+        """Whether a publisher or viewer of a stream is still there."""
+        there = (one for during in ("publish", "play") for one in self._open[during].values())
+        return any(one.stream == code for one in there)
+
 
 class Lasting(Commands):
     """Implements :class:`streamctl.engine.hooks.Runner`."""

@@ -226,6 +226,33 @@ async def test_hooks_of_a_stream_finish_when_it_is_gone(tmp_path: Path) -> None:
     assert path.read_text() == "s3 news\n"
 
 
+async def test_viewers_who_leave_after_their_stream_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    text = f"""
+    [streams.news]
+    inputs = ["publish:"]
+    on_play_end = ["sh", "-c", "echo $STREAMCTL_SESSION >> {path}"]
+    """
+    world = World()
+    stream = config(text).streams["news"]
+    async with working(world):
+        world.hooks.adopt("news", stream)
+        for session in ("s1", "s2", "s3"):
+            world.log.emit("session.opened", "news", action="play", session=session)
+        world.log.emit("session.closed", "news", action="play", session="s1")
+        await until(lambda: said(path) == ["s1"])
+        world.hooks.adopt("news", None)
+        await anyio.wait_all_tasks_blocked()
+        world.log.emit("session.closed", "news", action="play", session="s2")
+        await until(lambda: said(path) == ["s1", "s2"])
+        world.hooks.adopt("news", stream)
+        world.log.emit("session.closed", "news", action="play", session="s3")
+        await until(lambda: said(path) == ["s1", "s2", "s3"])
+        world.hooks.adopt("news", None)
+        await world.hooks.drain(10)
+    assert said(path) == ["s1", "s2", "s3"]
+
+
 async def test_a_test_is_delivered_to_one_alone(receiver: Receiver) -> None:
     world = World(webhook(receiver, 'secret = "s1gn"\nevents = ["input.*"]'))
     seen: list[str] = []
