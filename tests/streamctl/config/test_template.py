@@ -10,6 +10,8 @@ from streamctl.config.template import fill, trial
 from tests.streamctl.config.plugins import registry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamctl.config.model import Config, StreamConfig
     from streamctl.errors import ConfigError
 
@@ -87,6 +89,21 @@ def test_a_path_that_would_mean_two_streams_makes_none() -> None:
     assert read_runtime("t/b", config.templates["t"], config, registry()).runtime
     with pytest.raises(ConfigErrors, match="would mean"):
         read_runtime("t/a", config.templates["t"], config, registry())
+
+
+def test_what_a_stream_says_itself_is_meant_as_it_stands() -> None:
+    own = "rtmp://h/{name}/{other}"
+    stream = read(f'{CAM}[streams.a]\ntemplate = "cam"\ninputs = ["{own}"]').streams["a"]
+    assert stream.inputs[0].url.path == "/{name}/{other}"
+
+
+def test_no_file_outside_the_roots_is_reached_by_a_path(tmp_path: Path) -> None:
+    template = '[templates.v]\nprefix = "v/"\non_demand = true\n'
+    roots = f'[server]\nmedia_roots = ["{tmp_path}"]\n'
+    inside = runtime("v/a/b", f'{roots}{template}inputs = ["file:{tmp_path}/{{path}}.mp4"]')
+    assert inside.inputs[0].url.path == f"{tmp_path}/a/b.mp4"
+    with pytest.raises(ConfigErrors, match="outside the media roots"):
+        runtime("v/shadow", f'{roots}{template}inputs = ["file:/etc/{{path}}"]')
 
 
 def test_without_inputs_a_template_waits_for_publishers() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from streamctl.config.load import parse
 from streamctl.engine import causes as cause
-from streamctl.engine.runtime import IDLE_S, MISSED_S
+from streamctl.engine.runtime import IDLE_S, KEPT, MISSED_S
 from streamctl.engine.server import Server
 from streamctl.errors import Conflict, NotReady, StreamctlError
 from streamctl.registry import Registry
@@ -130,6 +130,40 @@ async def test_keys_and_limits_hold_before_there_is_a_stream() -> None:
         grant = Grant("stage/three", request("stage/three"))
         with pytest.raises(StreamctlError, match="2 streams"):
             server.gate.open(grant, lambda reason: None)
+
+
+async def test_the_limit_is_not_for_those_who_come_back() -> None:
+    async with serving() as server:
+        enter(server, "stage/one")
+        enter(server, "stage/two")
+        await server.coordinator.stop("stage/one", "its tasks failed")
+        assert isinstance(server.gate.check(request("stage/one")), Grant)
+        assert refusal(server, "stage/three") == RefusalCode.LIMIT
+
+
+async def test_whoever_asks_for_paths_without_end_costs_no_memory() -> None:
+    async with serving() as server:
+        for path in (
+            "stage/" + "x" * 200,
+            "stage/ä",
+            "stage/a//b",
+            "stage/a b",
+            "stage/..",
+            "stage/",
+        ):
+            assert server.runtime.candidate(path, Action.PUBLISH) is None
+        assert not server.runtime._known
+        for number in range(KEPT + 10):
+            assert server.runtime.candidate(f"stage/{number}", Action.PUBLISH) is not None
+        assert len(server.runtime._known) <= KEPT
+
+
+async def test_a_push_wants_a_stream_of_the_file_for_ever() -> None:
+    text = '[streams.own]\non_demand = true\ninputs = ["rtmp://127.0.0.1:1/live/x"]\n'
+    text += '[[streams.own.push]]\nname = "p"\nurl = "rtmp://127.0.0.1:2/live/x"\n'
+    async with serving(text) as server:
+        await pass_time(server, 60)
+        assert server.running["own"].inputs.machine.wanted
 
 
 async def test_places_with_keys_of_their_own_are_for_those_who_know_them() -> None:
