@@ -286,6 +286,9 @@ class Epoch:
         """Revoke the token; may be called twice."""
         if self.phase is Phase.ENDED:
             return
+        self.host.timeline.whole = self._interlude.running and bool(
+            self.transport and self.transport.halted
+        )
         if not self._interlude.running:
             self._settle()
         self.phase = Phase.ENDED
@@ -488,7 +491,8 @@ class Epoch:
             self._promise_strand(self.transport)
         self.host.graph.rewire(self.lane.format, sealed=sealed)
         self.host.begun(self.init)
-        self.lane.append([Boundary(self.number, self.init, self.reason)])
+        whole = self.host.timeline.whole
+        self.lane.append([Boundary(self.number, self.init, self.reason, whole)])
 
 
 def payload_bytes(packets: Iterable[Packet]) -> int:

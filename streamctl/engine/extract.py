@@ -81,7 +81,9 @@ class TsExtractor:
                 if self._demuxer is not None:
                     self._chunk(self._demuxer, item, out)
             elif isinstance(item, Boundary):
-                # The last picture is held back and may be torn: it goes with its epoch.
+                if self._demuxer is not None:
+                    # The last picture is held back and may be torn: it goes with its epoch then.
+                    self._take(self._demuxer.flush(pictures=item.whole), out)
                 self._begin(item, out)
             elif isinstance(item, InitChange):
                 self._announce(item.init.tracks, out)

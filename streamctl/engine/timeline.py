@@ -47,6 +47,8 @@ class Timeline:
         self.sound_ends: dict[int, int] = {}
         """The same of each stream of sound in MPEG-TS, by its PID in the lane; empty once
         something else was written."""
+        self.whole = False
+        """The epoch before ended between two pictures."""
         self.last_dts = ORIGIN - 1
         """Highest DTS emitted on any track, 90 kHz."""
 

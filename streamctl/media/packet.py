@@ -209,6 +209,8 @@ class Boundary:
     epoch: int
     init: Init
     reason: str
+    whole: bool = False
+    """The last picture before it is known to be whole, where that can't be seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,15 @@ class TsDemuxer:
             start = stop
         return out
 
-    def flush(self) -> list[Packet | Tracks]:
-        """The access units that were held back, since nothing comes behind them."""
+    def flush(self, *, pictures: bool = True) -> list[Packet | Tracks]:
+        """The access units that were held back, since nothing comes behind them.
+
+        Frames of sound are whole or left out; the last picture may be torn.
+        """
         found: list[Found] = []
         for unpacker in self._unpackers.values():
-            if isinstance(unpacker, PesUnpacker):
+            wanted = pictures or unpacker.track.media is not Media.VIDEO
+            if wanted and isinstance(unpacker, PesUnpacker):
                 unpacker.flush(found)
         found.sort(key=lambda item: item.dts if isinstance(item, Packet) else 0)
         return self._announced(found)

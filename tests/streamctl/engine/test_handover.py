@@ -43,10 +43,10 @@ class Pair(TransportStage):
             self.clock.advance(len(ours) * 8 / KBPS / 1000)
 
 
-def cut(first: bytes, second: bytes, packets: int) -> tuple[bytes, bytes]:
+def cut(first: bytes, second: bytes, packets: int) -> tuple[Keeper, Keeper]:
     """What is written when one input breaks off after so many packets, and which follows."""
     stage = Pair()
-    keeper = keep_ts(stage)
+    keeper, recorder = keep_ts(stage), stage.recorder()
     one, two = stage.intake(), stage.intake()
     one.go_live("first")
     size = packets * 188
@@ -54,7 +54,7 @@ def cut(first: bytes, second: bytes, packets: int) -> tuple[bytes, bytes]:
     two.go_live("the first is gone")
     stage.feed(two, second[size:], KBPS)
     stage.clock.advance(0.1)
-    return keeper.data, keeper.since(2)
+    return keeper, recorder
 
 
 def sounds(data: bytes) -> Mapping[int, Sequence[Packet]]:
@@ -74,7 +74,7 @@ def test_sound_goes_on_with_the_next_frame_of_another_input(
 ) -> None:
     first = broadcast(media, replace(MUCH, audio=audio)).data
     second = broadcast(media, replace(MUCH, audio=audio, start=77 * TIMESCALE, gop=10)).data
-    data, _ = cut(first, second, round(part * len(first) / 188))
+    data = cut(first, second, round(part * len(first) / 188))[0].data
     tracks = sounds(data)
     assert len(tracks) == 2
     for frames in tracks.values():
@@ -95,10 +95,13 @@ def test_what_was_sent_in_part_is_sent_again_whole(media: MediaCache) -> None:
     second = broadcast(media, replace(sent, start=77 * TIMESCALE, gop=10)).data
     half = len(first) // 376
     for packets in range(half, half + 20):
-        data, _ = cut(first, second, packets)
-        (frames,) = sounds(data).values()
-        holes = [after.pts - before.pts - before.dur for before, after in pairwise(frames)]
-        assert -45 <= min(holes) <= max(holes) <= frames[0].dur
+        written, made = cut(first, second, packets)
+        (frames,) = sounds(written.data).values()
+        taken = [packet for packet in made.packets if packet.kind is Kind.AUDIO]
+        assert [one.data for one in taken] == [one.data for one in frames[: len(taken)]]
+        for lane in (frames, taken):
+            holes = [after.pts - before.pts - before.dur for before, after in pairwise(lane)]
+            assert -45 <= min(holes) <= max(holes) <= frames[0].dur
 
 
 def test_sound_goes_on_behind_that_of_another_codec(media: MediaCache) -> None:
@@ -125,7 +128,7 @@ def test_sound_goes_on_behind_that_of_another_codec(media: MediaCache) -> None:
 def test_who_joins_after_the_cut_counts_no_loss(media: MediaCache) -> None:
     first = broadcast(media, MUCH).data
     second = broadcast(media, replace(MUCH, start=77 * TIMESCALE, gop=10)).data
-    _, since = cut(first, second, len(first) // 376)
+    since = cut(first, second, len(first) // 376)[0].since(2)
     counters = Continuity()
     counters.take(ArrayBatch(since), since)
     assert not counters.lost
@@ -191,6 +194,8 @@ async def test_a_wish_between_transport_streams_tears_no_picture(media: MediaCac
         studio.clock.advance(0.1)
     assert len(keeper.boundaries) == 2
     assert {*pictures(keeper.data)} <= {*pictures(first), *pictures(second)}
+    taken = [one for one in studio.keeper.packets if one.kind is not Kind.AUDIO and one.epoch == 1]
+    assert len(taken) == 1 + len(pictures(keeper.since(1))), "the last one is whole"
 
 
 def test_an_epoch_goes_on_where_nobody_ended_it_between_two_pictures(media: MediaCache) -> None:
