@@ -37,7 +37,7 @@ from streamctl.errors import ConfigError, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -260,8 +260,10 @@ def read(data: dict[str, Any], reading: Reading) -> Config:
     templates = read_templates(table_of(data, "templates", reading), reading)
     bases = Bases(defaults, templates)
     streams = read_streams(table_of(data, "streams", reading), bases, reading)
+    server = sections["server"]
+    roots = server.media_roots if isinstance(server, ServerConfig) else None
     for template in templates.values():
-        try_template(template, bases, reading)
+        try_template(template, bases, roots, reading)
     config = Config(
         listeners=read_listeners(table_of(data, "listeners", reading), reading),
         hooks=read_hooks(data.get("hooks"), reading),
@@ -273,8 +275,8 @@ def read(data: dict[str, Any], reading: Reading) -> Config:
     check_api(config, reading)
     check_addresses(config, reading)
     check_loops(config, reading)
-    if sections["server"] is not None:
-        check_files(config.streams.values(), config.server.media_roots, reading)
+    if roots is not None:
+        check_files(config.streams.values(), roots, reading)
     return config
 
 
@@ -300,11 +302,15 @@ def read_streams(
     return {code: stream for code, stream in streams.items() if stream is not None}
 
 
-def try_template(template: Template, bases: Bases, reading: Reading) -> None:
+def try_template(
+    template: Template, bases: Bases, roots: Sequence[str] | None, reading: Reading
+) -> None:
     """Note what is wrong with a template, whether a stream has it or not."""
     known, code = len(reading.faults), trial(template)
     own = runtime_document(template, bases.defaults)
     stream = read_stream(code, own, bases, reading)
+    if stream is not None and template.prefix and roots is not None:
+        check_files([stream], roots, reading)
     place: Path = ("templates", template.name)
     for number, fault in enumerate(reading.faults[known:], known):
         if fault.path[:2] == ("streams", code):

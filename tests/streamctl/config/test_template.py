@@ -10,8 +10,6 @@ from streamctl.config.template import fill, trial
 from tests.streamctl.config.plugins import registry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from streamctl.config.model import Config, StreamConfig
     from streamctl.errors import ConfigError
 
@@ -97,13 +95,21 @@ def test_what_a_stream_says_itself_is_meant_as_it_stands() -> None:
     assert stream.inputs[0].url.path == "/{name}/{other}"
 
 
-def test_no_file_outside_the_roots_is_reached_by_a_path(tmp_path: Path) -> None:
-    template = '[templates.v]\nprefix = "v/"\non_demand = true\n'
-    roots = f'[server]\nmedia_roots = ["{tmp_path}"]\n'
-    inside = runtime("v/a/b", f'{roots}{template}inputs = ["file:{tmp_path}/{{path}}.mp4"]')
-    assert inside.inputs[0].url.path == f"{tmp_path}/a/b.mp4"
+def test_files_below_the_roots_are_reached_by_a_path_and_no_others() -> None:
+    template = '[templates.v]\nprefix = "v/"\non_demand = true\ninputs = ["file:/srv/{path}.ts"]\n'
+    everything, part = (f'[server]\nmedia_roots = ["{root}"]\n' for root in ("/srv", "/srv/x"))
+    assert runtime("v/a/b", everything + template).inputs[0].url.path == "/srv/a/b.ts"
+    template = template.replace("{path}", "{1}/b")
+    assert runtime("v/x", part + template).inputs[0].url.path == "/srv/x/b.ts"
     with pytest.raises(ConfigErrors, match="outside the media roots"):
-        runtime("v/shadow", f'{roots}{template}inputs = ["file:/etc/{{path}}"]')
+        runtime("v/y", part + template)
+
+
+def test_a_template_that_leads_out_of_the_roots_is_refused_with_its_line() -> None:
+    text = '[templates.v]\nprefix = "v/"\non_demand = true\ninputs = ["file:/etc/{path}"]\n'
+    [fault] = faults(text)
+    assert "outside the media roots" in fault.message
+    assert (fault.key, fault.line) == ("templates.v.inputs[0]", 4)
 
 
 def test_without_inputs_a_template_waits_for_publishers() -> None:
