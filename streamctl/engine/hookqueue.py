@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streamctl.schema import Event
 
 LIMIT = 10_000
-"""Events of a burst, or of an hour in which nobody answers; some ten megabytes."""
+"""Events of a burst, or of an hour in which nobody answers; some twenty megabytes."""
 
 
 class HookQueue:
