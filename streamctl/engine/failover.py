@@ -229,6 +229,8 @@ class Failover:
         Whoever comes anew finds every input worth an attempt, also one that came to its end.
         """
         if wanted and not self.wanted:
+            if self.active is None:
+                self._loss = Reason.INITIAL, ""
             for one in self.inputs:
                 one.finished = False
                 if now - one.failed_at >= FIRST_RETRY_S:

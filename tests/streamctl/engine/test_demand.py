@@ -230,7 +230,7 @@ def test_the_machine_connects_to_nothing_that_nobody_wants() -> None:
     assert not machine.exhausted
     assert Start(0) in machine.want(61.0, wanted=True)
     machine.rap(0, 62.0)
-    assert machine.switches[0].reason is Reason.INITIAL
+    assert (machine.switches[0].reason, machine.switches[0].detail) == (Reason.INITIAL, "")
 
 
 def test_whoever_comes_anew_finds_every_input_worth_an_attempt() -> None:
