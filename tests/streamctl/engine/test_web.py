@@ -112,8 +112,8 @@ def test_a_polling_viewer_is_one_session_until_it_is_idle() -> None:
     rig = Rig()
     stream = rig.stream()
     web = app(rig)
-    for _ in range(3):
-        web.handle(get("/news/pieces/1"))
+    for rendition in range(3):
+        web.handle(get(f"/news/pieces/{rendition}"))
     web.handle(get("/news/pieces/1", agent="b"))
     web.handle(get("/news"))
     first, second = rig.sessions.of("news", Action.PLAY)
