@@ -22,7 +22,7 @@ from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg_publish, gst, stream_toml
 from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
-from tests.support.recorded import assert_clean, record_ts
+from tests.support.recorded import Length, assert_clean, record_ts
 from tests.support.screens import MpvScreen, VlcScreen
 from tests.support.seen import Wanted
 from tests.support.tools import tool
@@ -170,8 +170,9 @@ def test_rubbish_at_one_port_disturbs_nobody_else(tmp_path: Path, media: MediaCa
         server.wait_on_air()
         rude.connect((HOST, bad))
         with HttpRecorder(server.http("/news/mpegts")) as recorder:
-            until = time.monotonic() + 5
-            while time.monotonic() < until:
+            length, deadline = Length(recorder.data), time.monotonic() + 40
+            while length.seconds < 5:
+                assert time.monotonic() < deadline, f"{length.seconds} s of media"
                 for size in (0, 1, 12, 188, 1316, 9000, 65_000):
                     head = generator.choice((b"", b"\x47", b"\x80\x21", b"\xbf\xff"))
                     with suppress(OSError):
