@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.failover import pulls
-from tests.support.review import broken
+from tests.support.review import BUSY_S, broken
 
 if TYPE_CHECKING:
     from tests.support.media import MediaCache
@@ -36,4 +36,4 @@ def test_pulls_are_connected_to_when_they_are_needed(review: Review) -> None:
 
 def test_nobody_sees_more_than_clean_cuts(review: Review) -> None:
     assert len(review.pushes) == 2
-    assert broken(review) == []
+    assert broken(review, BUSY_S) == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.review import Review
 
 MAIN, HALTING, SPARE = range(1, 4)
-PICTURES_S = 8
+PICTURES_S = 10
 """For so long the encoder that halts sends pictures."""
 NO_FRAMES_S = 2.0
 TABLE = f"""

@@ -18,7 +18,7 @@ from tests.support.judge import Verdict, judge
 from tests.support.peers import HOST, HttpRecorder, ffmpeg, ffmpeg_record, gst
 from tests.support.process import Process, eventually
 from tests.support.srt import SrtServer
-from tests.support.ts import inspect, whole_units
+from tests.support.ts import TsReport, inspect, whole_units
 from tests.support.udp import UdpRecorder
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Audience:
         self.udp = UdpRecorder() if "udp" in kinds else None
         self.hls: HlsClient | None = None
         self.hls_seen: HlsRecording | None = None
-        self.ts_errors: dict[str, list[str]] = {}
+        self.reports: dict[str, TsReport] = {}
 
     def __enter__(self) -> Self:
         if self.udp is not None:
@@ -210,7 +210,7 @@ class Audience:
             kept[kind].write_bytes(whole_units(body) if bare else body)
         for kind in BARE_TS:
             if kind in kept:
-                self.ts_errors[kind] = inspect(kept[kind].read_bytes()).continuity_errors
+                self.reports[kind] = inspect(kept[kind].read_bytes())
         return kept
 
 

@@ -183,7 +183,7 @@ class Rehearsal:
             review.hls_faults = [one for one in found if not (spoilt and "corrupt" in one)]
             listed = audience.hls_seen.listed.values()
             review.discontinuities = sum(segment.discontinuity for segment in listed)
-        review.ts_errors = audience.ts_errors
+        review.transport = audience.reports
         return review
 
     def time_acts(self, events: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.judge import Verdict
+    from tests.support.ts import TsReport
 
 BLOCK = 4000
 """So many numbers belong to one source."""
@@ -40,6 +41,10 @@ SOUND_S = 0.5
 """What may be missing of the sound beyond the pictures: so much later encoders send it, so that it
 has not come when they are lost, and multiplexers put several frames in one packet."""
 FRAME_S = 0.04
+TABLES = 2
+"""PAT and PMT."""
+BUSY_S = 0.5
+"""What other tests at the same time may take from the clock."""
 JITTER_S = 0.002
 """Times are rounded to milliseconds, on both sides."""
 
@@ -117,8 +122,8 @@ class Review:
     silences: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     """When HTTP viewers began to get nothing for more than a moment, Unix time, and how long."""
     hls_faults: list[str] = field(default_factory=list)
-    ts_errors: dict[str, list[str]] = field(default_factory=dict)
-    """What the counters of transport streams tell, by viewer."""
+    transport: dict[str, TsReport] = field(default_factory=dict)
+    """What the packets of transport streams tell, by viewer."""
     discontinuities: int | None = None
     """Of HLS; None = nobody watched."""
     pushes: list[dict[str, Any]] = field(default_factory=list)
@@ -192,40 +197,51 @@ class Review:
         return max(found, default=0.0)
 
 
-def broken(review: Review) -> list[str]:
-    """The bounds that are broken, in words; empty = everything is as promised."""
+def broken(review: Review, slack_s: float = 0.0) -> list[str]:
+    """The bounds that are broken, in words; empty = everything is as promised.
+
+    A machine that is busy with other things may add some slack to times of the clock.
+    """
     found = [*review.faults]
-    found += [fault for act in review.acts for fault in act_faults(review, act)]
+    found += [fault for act in review.acts for fault in act_faults(review, act, slack_s)]
     for viewer in review.seen:
-        found += [f"{viewer}: {fault}" for fault in viewer_faults(review, viewer)]
+        found += [f"{viewer}: {fault}" for fault in viewer_faults(review, viewer, slack_s)]
     found += [f"hls: {fault}" for fault in review.hls_faults]
-    for viewer, errors in review.ts_errors.items():
-        found += [f"{viewer}: {error}" for error in errors[:2]]
+    for viewer, packets in review.transport.items():
+        found += [f"{viewer}: {error}" for error in packets.continuity_errors[:2]]
+        told = signals(packets)
+        if told < len(review.acts):
+            found.append(f"{viewer}: {told} cuts of {len(review.acts)} are signalled")
     if review.discontinuities is not None and "hls" in review.seen:
         cuts = len(review.runs("hls")) - 1
         if review.discontinuities != cuts:
             found.append(f"hls: {review.discontinuities} discontinuities at {cuts} cuts")
     for push in review.pushes:
         if (push["state"], push["connections"]) != ("active", 1):
-            told = f"{push['state']} after {push['connections']} connections"
-            found.append(f"push {push['name']}: {told}: {push['last_error']}")
+            state = f"{push['state']} after {push['connections']} connections"
+            found.append(f"push {push['name']}: {state}: {push['last_error']}")
     if "Traceback" in review.log or "converter_failed" in review.log:
         found.append("the server's log has a traceback")
     return found
 
 
-def act_faults(review: Review, act: Act) -> Iterator[str]:
+def signals(packets: TsReport) -> int:
+    """How often a discontinuity was told, of the tables and of something else."""
+    return sum(count > TABLES for count in packets.announcements)
+
+
+def act_faults(review: Review, act: Act, slack_s: float) -> Iterator[str]:
     """What took too long."""
-    if act.turn_s >= TURN_S:
+    if act.turn_s >= TURN_S + slack_s:
         yield f"{act.name}: the switch took {act.turn_s * 1000:.0f} ms"
-    if act.on_air_s > act.wait_s + GAP_S:
+    if act.on_air_s > act.wait_s + GAP_S + slack_s:
         yield f"{act.name}: on air {act.on_air_s:.2f} s after it was noticed"
     silence = review.silence_s(act)
-    if silence > act.noticed_s + act.wait_s + GAP_S:
+    if silence > act.noticed_s + act.wait_s + GAP_S + slack_s:
         yield f"{act.name}: nothing came over HTTP for {silence:.2f} s"
 
 
-def viewer_faults(review: Review, viewer: str) -> Iterator[str]:
+def viewer_faults(review: Review, viewer: str, slack_s: float) -> Iterator[str]:
     """What a viewer saw that nobody should see."""
     verdict = review.seen[viewer]
     spoiling = sum(act.spoils for act in review.acts)
@@ -244,18 +260,18 @@ def viewer_faults(review: Review, viewer: str) -> Iterator[str]:
     for place, run in enumerate(runs):
         # Readers of RTSP may give the very first picture no time of its own.
         yield from run_faults(run, 0 if place else 1)
-    yield from cut_faults(review, viewer)
+    yield from cut_faults(review, viewer, slack_s)
     if not review.shift_ms(viewer) <= SYNC_MS:
         yield f"sound and picture moved by {review.shift_ms(viewer):.0f} ms"
 
 
-def cut_faults(review: Review, viewer: str) -> Iterator[str]:
+def cut_faults(review: Review, viewer: str, slack_s: float) -> Iterator[str]:
     """What is missing where one source took over from another."""
     sounds = review.sounds(viewer)
     # Of several languages it can't be told whose frames do not follow each other.
     heard = len(review.seen[viewer].codecs) <= len(("picture", "sound"))
     for act, gap, sound in zip(review.acts, review.gaps(viewer), sounds, strict=True):
-        if gap > act.noticed_s + act.wait_s + GAP_S:
+        if gap > act.noticed_s + act.wait_s + GAP_S + slack_s:
             yield f"{act.name}: {gap:.2f} s are missing"
         if gap < -JITTER_S:
             yield f"{act.name}: pictures overlap by {-gap:.3f} s"
@@ -319,7 +335,8 @@ def report(review: Review) -> Iterator[str]:
         yield f"push {push['name']}: {push['state']}, connections: {push['connections']}"
     if review.discontinuities is not None:
         yield f"HLS: {review.discontinuities} discontinuities"
-    for viewer, found in review.ts_errors.items():
-        yield f"{viewer}: {len(found)} errors of continuity"
+    for viewer, packets in review.transport.items():
+        errors = len(packets.continuity_errors)
+        yield f"{viewer}: {errors} errors of continuity, {signals(packets)} discontinuities told"
     for kind, reasons in review.farewells.items():
         yield f"{kind} was sent away: {'; '.join(reasons) or 'not at all'}"

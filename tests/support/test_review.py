@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.judge import Verdict
 from tests.support.review import BLOCK, FRAME_S, Act, Review, broken, report
+from tests.support.ts import TsReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def moved_sound(review: Review) -> None:
 
 
 def missing_sound(review: Review) -> None:
-    review.seen["rtmp"].holes = [(CUT_S + 0.4, 0.7)]
+    review.seen["rtmp"].holes = [(CUT_S + 0.4, 1.0)]
 
 
 def decode_error(review: Review) -> None:
@@ -101,7 +102,13 @@ def push_again(review: Review) -> None:
 
 
 def counters(review: Review) -> None:
-    review.ts_errors = {"udp": ["PID 256: 3 after 1"]}
+    packets = TsReport(pids={256: 9}, continuity_errors=["PID 256"], announcements=[4])
+    review.transport = {"udp": packets}
+
+
+def signals(review: Review) -> None:
+    packets = TsReport(pids={0: 1, 256: 9}, announcements=[2])
+    review.transport = {"udp": packets}
 
 
 def discontinuities(review: Review) -> None:
@@ -123,13 +130,14 @@ def traceback(review: Review) -> None:
         (late_picture, "0.070 s lie between two pictures"),
         (overlap, "pictures overlap by 0.100 s"),
         (moved_sound, "sound and picture moved by 42 ms"),
-        (missing_sound, "0.70 s of sound are missing, 0.40 s of pictures"),
+        (missing_sound, "1.00 s of sound are missing, 0.40 s of pictures"),
         (decode_error, "corrupt"),
         (disorder, "1 decode times are not in order"),
         (spoiled, "1 pictures are spoiled"),
         (silence, "nothing came over HTTP for 0.70 s"),
         (push_again, "push air: active after 2 connections"),
         (counters, "PID 256"),
+        (signals, "udp: 0 cuts of 1 are signalled"),
         (discontinuities, "2 discontinuities at 1 cuts"),
         (traceback, "traceback"),
     ],
@@ -143,6 +151,13 @@ def test_every_broken_bound_is_named(fault: Callable[[Review], None], words: str
 def test_a_gap_is_too_long_when_it_passes_the_time_until_the_fault_was_noticed() -> None:
     assert broken(sound_review(0.59)) == []
     assert "0.61 s are missing" in "; ".join(broken(sound_review(0.61)))
+
+
+def test_a_busy_machine_takes_time_but_excuses_nothing_else() -> None:
+    review = sound_review(0.9)
+    late_switch(review)
+    disorder(review)
+    assert broken(review, 0.5) == ["rtmp: 1 decode times are not in order"]
 
 
 def test_noise_may_spoil_the_last_picture_before_a_cut_and_no_other() -> None:

@@ -22,6 +22,8 @@ class TsReport:
     trailing: int = 0
     """Bytes after the last whole packet."""
     continuity_errors: list[str] = field(default_factory=list)
+    announcements: list[int] = field(default_factory=list)
+    """How many packets in a row told, each time, that what follows does not go on from before."""
     pcr_spacing_s: list[float] = field(default_factory=list)
     """Distances of neighbouring PCRs without a discontinuity between them."""
     psi_spacing_s: list[float] = field(default_factory=list)
@@ -49,6 +51,8 @@ class Walk:
     report: TsReport
     counters: dict[int, int] = field(default_factory=dict)
     previous: dict[int, bytes] = field(default_factory=dict)
+    announcing: bool = False
+    """The last packet told a discontinuity."""
     pcr: tuple[int, int] | None = None
     """PID and value of the last PCR."""
     pats: list[int] = field(default_factory=list)
@@ -69,6 +73,11 @@ class Walk:
             return
         adapted = packet[3] & 0x20 and packet[4] > 0
         jump = bool(adapted and packet[5] & 0x80)
+        if jump and not self.announcing:
+            report.announcements.append(0)
+        if jump:
+            report.announcements[-1] += 1
+        self.announcing = jump
         self.continuity(pid, packet, jump=jump)
         if adapted and packet[5] & 0x10:
             base = int.from_bytes(packet[6:11]) >> 7
