@@ -44,16 +44,18 @@ Table = dict[str, Any]
 
 
 def resolved(config: Config) -> Table:
-    """Everything that is in force, as plain values."""
+    """Everything that is in force, as plain values; without secrets, a file could say it."""
     shown: Table = plain(config)
     shown["listeners"] = {kind: flat(one) for kind, one in config.listeners.items()}
     shown["streams"] = {}
     for code, stream in config.streams.items():
         table = plain(stream)
-        for key in ("code", "runtime"):
+        # Of the template, there is nothing left to say.
+        for key in ("code", "runtime", "template"):
             table.pop(key)
         table |= table.pop("outputs_options", {})
-        table["inputs"] = [flat(one) for one in stream.inputs]
+        # The slate has a key of its own.
+        table["inputs"] = [flat(one) for one in stream.inputs if not one.slate]
         table[PUSH] = [flat(one) for one in stream.push]
         shown["streams"][code] = table
     for below in ("defaults", "templates"):
@@ -65,6 +67,7 @@ def flat(model: BaseModel) -> Table:
     """A model whose options stand beside its other keys, as in the file."""
     table: Table = plain(model)
     options: Table = table.pop("options", {})
+    table.pop("role", None)
     return {**table, **options}
 
 

@@ -150,6 +150,38 @@ def test_what_is_in_force_is_plain_and_whole() -> None:
     assert "defaults" not in shown
 
 
+def test_what_is_in_force_can_be_put_in_force() -> None:
+    text = """\
+[listeners.rtsp]
+address = ":0"
+[http]
+trusted_proxies = ["10.0.0.0/8"]
+[defaults]
+buffer_s = 20
+[templates.tv]
+title = "T"
+[streams.a]
+template = "tv"
+outputs = ["hls"]
+hls.window = 5
+slate = "file:slate.mp4"
+on_play = "notify"
+inputs = ["publish:", { url = "rtsp://192.0.2.7/1", transport = "tcp" }]
+push = [{ name = "one", url = "rtmp://a.example/live/x" }]
+"""
+    config = parse(text, "x", REGISTRY, {})
+    shown = as_toml(resolved(config))
+    again = parse(shown.replace('template = "tv"\n', ""), "x", REGISTRY, {})
+    plain = {"template": ""}
+    streams = {code: one.model_copy(update=plain) for code, one in config.streams.items()}
+    assert again.streams == streams
+    assert (again.listeners, again.http, again.limits) == (
+        config.listeners,
+        config.http,
+        config.limits,
+    )
+
+
 def test_every_secret_of_every_plugin_is_known_by_name() -> None:
     assert {"publish_key", "password", "value", "publish_passphrase", "headers"} <= NAMES
 
