@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamctl.engine.strand import Cargo
+from streamctl.engine.timeline import ORIGIN
 from streamctl.media.mpegts.assemble import Pes, PesAssembler
 from streamctl.media.mpegts.batch import ArrayBatch
 from streamctl.media.mpegts.packet import PACKET_BYTES, PAYLOAD_START, PacketWriter
@@ -126,6 +127,8 @@ class SoundStart:
         self._start = start
         self._ends = dict(timeline.sound_ends)
         self._end = timeline.audio_end
+        self._goes_on = timeline.audio_end > ORIGIN
+        """There was sound before; else whole packets are good enough."""
         self._cuts: dict[int, SoundCut] = {}
         """PES packets that may be wanted in part, by PID."""
         self._ready = b""
@@ -141,7 +144,7 @@ class SoundStart:
             self._write(cut)
         if pts >= wanted - SLACK:
             return True
-        if strand.cargo is Cargo.SOUND and self.offset is not None:
+        if strand.cargo is Cargo.SOUND and self.offset is not None and self._goes_on:
             self._cuts[strand.pid] = SoundCut(strand, row, pts, wanted)
         return False
 

@@ -18,6 +18,7 @@ from tests.streamctl.engine.studio import Studio, at_work, entry
 from tests.streamctl.engine.test_intake import TransportStage, keep_ts
 from tests.streamctl.engine.ts_world import Keeper, pieces
 from tests.support.broadcast import Broadcast, broadcast
+from tests.support.ts_damage import packets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,8 +95,8 @@ def test_what_was_sent_in_part_is_sent_again_whole(media: MediaCache) -> None:
     first = broadcast(media, sent).data
     second = broadcast(media, replace(sent, start=77 * TIMESCALE, gop=10)).data
     half = len(first) // 376
-    for packets in range(half, half + 20):
-        written, made = cut(first, second, packets)
+    for count in range(half, half + 20):
+        written, made = cut(first, second, count)
         (frames,) = sounds(written.data).values()
         taken = [packet for packet in made.packets if packet.kind is Kind.AUDIO]
         assert [one.data for one in taken] == [one.data for one in frames[: len(taken)]]
@@ -238,6 +239,19 @@ def test_the_end_of_a_picture_is_not_waited_for_without_end(media: MediaCache) -
     assert calls[2:] == ["it ended"]
     epoch.between_pictures(lambda: calls.append("it has ended"))
     assert calls[3:] == ["it has ended"]
+
+
+@pytest.mark.parametrize("skipped", range(60, 160, 20))
+def test_what_nothing_came_before_passes_as_it_is(media: MediaCache, skipped: int) -> None:
+    data = broadcast(media, replace(MUCH, gop=10, languages=("eng",))).data
+    stage = TransportStage()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    one.go_live("from somewhere inside")
+    stage.feed(one, data[188 * skipped :], KBPS)
+    sent = {packet[4:] for packet in packets(data)}
+    taken = [one for one in packets(keeper.data) if one[1] & 0x5F and not one[1] & 0x40]
+    assert {one[4:] for one in taken} <= sent
 
 
 def test_what_is_too_old_is_not_kept() -> None:
