@@ -165,6 +165,7 @@ class SoundStart:
     def heard_until(self, pid: int, end: int) -> None:
         """Something else was heard on a PID of the lane meanwhile."""
         self._ends[pid] = end
+        self._goes_on = True
 
     def wanted(self, pid: int) -> int:
         """From when on sound of a PID is wanted, on the timeline."""
