@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from streamctl.media.packet import Chunk, Flag, Init, Packet, Skipped
+from streamctl.media.packet import Chunk, Codec, Flag, Init, Packet, Skipped
 from streamctl_copy.source import CopySource, TransportCopy
 from tests.streamctl.engine.rig import SOUND, VIDEO, gop
 from tests.support.within import Kept, Within, settled
@@ -102,8 +102,8 @@ async def test_other_tracks_begin_another_run() -> None:
         await settled()
         world.rig.gate.close(session, "gone")
         _, writer, _ = world.rig.publisher(stream, port=2)
-        writer.tracks([VIDEO])
-        writer.put(gop(7, sound=False), 1003.0)
+        writer.tracks([replace(VIDEO, codec=Codec.VP9), SOUND])
+        writer.put(gop(7), 1003.0)
         await settled()
         assert str(world.failure) == "stream `news` shows other tracks now"
 
