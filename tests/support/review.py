@@ -40,6 +40,8 @@ behind it is the sound of the next one."""
 SOUND_S = 0.5
 """What may be missing of the sound beyond the pictures: so much later encoders send it, so that it
 has not come when they are lost, and multiplexers put several frames in one packet."""
+OVERLAP_S = 0.03
+"""A frame of sound: where the sampling rate changes, some decoders tell the old end of one."""
 FRAME_S = 0.04
 TABLES = 2
 """PAT and PMT."""
@@ -216,6 +218,7 @@ def broken(review: Review, slack_s: float = 0.0) -> list[str]:
         cuts = len(review.runs("hls")) - 1
         if review.discontinuities != cuts:
             found.append(f"hls: {review.discontinuities} discontinuities at {cuts} cuts")
+    found += [f"{kind}: nobody was told" for kind, told in review.farewells.items() if not told]
     for push in review.pushes:
         if (push["state"], push["connections"]) != ("active", 1):
             state = f"{push['state']} after {push['connections']} connections"
@@ -275,6 +278,8 @@ def cut_faults(review: Review, viewer: str, slack_s: float) -> Iterator[str]:
             yield f"{act.name}: {gap:.2f} s are missing"
         if gap < -JITTER_S:
             yield f"{act.name}: pictures overlap by {-gap:.3f} s"
+        if heard and sound < -OVERLAP_S:
+            yield f"{act.name}: sound overlaps by {-sound:.3f} s"
         if heard and sound > max(gap, 0) + SOUND_S:
             yield f"{act.name}: {sound:.2f} s of sound are missing, {gap:.2f} s of pictures"
 

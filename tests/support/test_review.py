@@ -80,6 +80,14 @@ def missing_sound(review: Review) -> None:
     review.seen["rtmp"].holes = [(CUT_S + 0.4, 1.0)]
 
 
+def doubled_sound(review: Review) -> None:
+    review.seen["rtmp"].holes = [(CUT_S, -0.1)]
+
+
+def nobody_left(review: Review) -> None:
+    review.farewells = {"rtsp": []}
+
+
 def decode_error(review: Review) -> None:
     verdict = review.seen["rtmp"]
     verdict.decode_errors, verdict.spoiled = ["corrupt"], [1.0]
@@ -131,6 +139,8 @@ def traceback(review: Review) -> None:
         (overlap, "pictures overlap by 0.100 s"),
         (moved_sound, "sound and picture moved by 42 ms"),
         (missing_sound, "1.00 s of sound are missing, 0.40 s of pictures"),
+        (doubled_sound, "sound overlaps by 0.100 s"),
+        (nobody_left, "rtsp: nobody was told"),
         (decode_error, "corrupt"),
         (disorder, "1 decode times are not in order"),
         (spoiled, "1 pictures are spoiled"),
