@@ -39,6 +39,8 @@ CURRENT = CLASSIC | {"av1", "ac3"}
 GSTREAMER = CLASSIC | {"ac3"}
 DECODED = ("utvideo", "pcm_s16le")
 """What ffmpeg makes of it, quickly: it reads no packets from its sockets while it encodes."""
+RECEIVE_BYTES = "4194304"
+"""Of its sockets: it may have to wait for a processor that decodes for many others."""
 PICTURES_DECODED = frozenset({DECODED[0], "ffv1"})
 DECODERS = {
     "h264": "rtph264depay ! h264parse ! avdec_h264",
@@ -129,7 +131,8 @@ def ffmpeg_player(
     def watch(url: str, folder: Path, wanted: Wanted) -> DecodedRecording:
         path = folder / "recorded.mkv"
         argv = [program(), "-hide_banner", "-nostdin", "-loglevel", "warning"]
-        argv += ["-rtsp_transport", TRANSPORTS[output], "-i", url, "-t", str(wanted.seconds + 1)]
+        argv += ["-rtsp_transport", TRANSPORTS[output], "-buffer_size", RECEIVE_BYTES]
+        argv += ["-i", url, "-t", str(wanted.seconds + 1)]
         argv += ["-fps_mode", "passthrough", "-c:v", DECODED[0], "-c:a", DECODED[1]]
         return DecodedRecording(Process([*argv, "-y", str(path)]), path, wanted)
 
