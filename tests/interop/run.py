@@ -204,12 +204,12 @@ class Matrix:
         wait_for(served, LIMIT_S)
         wait_for([watch for _, watch in watches], REFUSED_S)
         for player, watch in watches:
-            seen = watch.stop()
             if medium.carried(player.output):
-                cells.append(weigh_seen(publication, player, seen))
+                cells.append(weigh_seen(publication, player, watch.stop()))
             else:
+                # A player may be slow to come, and to be refused.
                 reason = why(server, code, player.output, urls)
-                cells.append(weigh_refusal(publication, player, seen, reason))
+                cells.append(weigh_refusal(publication, player, watch.stop(), reason))
         return cells
 
 
@@ -284,7 +284,6 @@ def why(server: Server, code: str, output: str, urls: dict[str, str]) -> str:
             words = refusal(urls["http-ts"]).partition(": ")[2]
             line = re.compile(rf"srt \S+: {re.escape(words)}")
             with suppress(AssertionError):
-                # A player may be slow to come.
                 eventually(lambda: words and line.search(server.output), LIMIT_S)
                 return words
             return ""

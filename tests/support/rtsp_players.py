@@ -37,7 +37,7 @@ CLASSIC = frozenset({"h264", "hevc", "vp9", "aac", "mp3", "opus"})
 CURRENT = CLASSIC | {"av1", "ac3"}
 """What a newer one does: it has no reader for E-AC-3, nor has GStreamer."""
 GSTREAMER = CLASSIC | {"ac3"}
-DECODED = ("utvideo", "pcm_s16le")
+DECODED = ("ffvhuff", "pcm_s16le")
 """What ffmpeg makes of it, quickly: it reads no packets from its sockets while it encodes."""
 RECEIVE_BYTES = "4194304"
 """Of its sockets: it may have to wait for a processor that decodes for many others."""
