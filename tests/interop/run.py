@@ -116,18 +116,22 @@ class Matrix:
         return text
 
     def run(self, *, at_once: int, report: Callable[[Cell], None] = ignore) -> list[Cell]:
-        """All cells, some publications at a time."""
+        """All cells, some publications at a time.
+
+        Footage comes one at a time: it has more to decode, and players keep to the clock.
+        """
         for code, one in self.codes.items():
             self.prepare(code, one)
+        footage = [code for code, one in self.codes.items() if one.medium.recipe is None]
+        generated = [code for code in self.codes if code not in footage]
         cells: list[Cell] = []
-        with (
-            Server(self.folder, self.streams) as server,
-            ThreadPoolExecutor(at_once) as workers,
-        ):
-            for found in workers.map(lambda code: self.publish(server, code), self.codes):
-                cells += found
-                for cell in found:
-                    report(cell)
+        with Server(self.folder, self.streams) as server:
+            for codes, threads in ((generated, at_once), (footage, 1)):
+                with ThreadPoolExecutor(threads) as workers:
+                    for found in workers.map(lambda code: self.publish(server, code), codes):
+                        cells += found
+                        for cell in found:
+                            report(cell)
             assert server.running(), server.describe()
             assert "Traceback" not in server.output, server.describe()
         return cells
@@ -200,12 +204,12 @@ class Matrix:
         wait_for(served, LIMIT_S)
         wait_for([watch for _, watch in watches], REFUSED_S)
         for player, watch in watches:
-            seen = watch.stop()
             if medium.carried(player.output):
-                cells.append(weigh_seen(publication, player, seen))
+                cells.append(weigh_seen(publication, player, watch.stop()))
             else:
+                # A player may be slow to come, and to be refused.
                 reason = why(server, code, player.output, urls)
-                cells.append(weigh_refusal(publication, player, seen, reason))
+                cells.append(weigh_refusal(publication, player, watch.stop(), reason))
         return cells
 
 
@@ -280,7 +284,6 @@ def why(server: Server, code: str, output: str, urls: dict[str, str]) -> str:
             words = refusal(urls["http-ts"]).partition(": ")[2]
             line = re.compile(rf"srt \S+: {re.escape(words)}")
             with suppress(AssertionError):
-                # A player may be slow to come.
                 eventually(lambda: words and line.search(server.output), LIMIT_S)
                 return words
             return ""

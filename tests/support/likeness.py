@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from tests.support.judge import Verdict
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 WARM_UP = 4
 """Sound frames at a join whose samples depend on what came before."""
+
+
+PACKED = 8
+"""Sound frames in one packet of RTP, at most, which tells the time of the first one only: those
+behind a seam in it are shifted by the hole there."""
 
 
 @dataclass
@@ -45,8 +51,8 @@ class Likeness:
         return max(self.shifts) - min(self.shifts) if self.shifts else 0.0
 
 
-def compare(recorded: Prints, original: Prints) -> Likeness:
-    """Find each recorded frame in the original.
+def compare(recorded: Prints, original: Prints, *, loose: Container[int] = frozenset()) -> Likeness:
+    """Find each recorded frame in the original; the times of those in ``loose`` places don't count.
 
     Silence and black repeat one fingerprint. So the search begins at a frame that occurs once, and
     goes from there to both sides, preferring the neighbour of what was found last. Where none does,
@@ -66,8 +72,17 @@ def compare(recorded: Prints, original: Prints) -> Likeness:
     for (time, _), (place, skipped) in zip(known, [*list(back)[::-1], *ahead], strict=True):
         likeness.matched += 1
         likeness.missing += skipped
-        likeness.shifts.append(time - original[place][0])
+        if place not in loose:
+            likeness.shifts.append(time - original[place][0])
     return likeness
+
+
+def behind_seams(original: Prints, rhythm_s: float) -> set[int]:
+    """Places behind a hole or an overlap, as footage that is repeated has them."""
+    steps = [after - before for (before, _), (after, _) in pairwise(original)]
+    usual = median(steps) if steps else 0.0
+    seams = (place for place, step in enumerate(steps, 1) if abs(step - usual) > rhythm_s)
+    return {seam + ahead for seam in seams for ahead in range(PACKED)}
 
 
 def follow(frames: Iterable[Sequence[int]], expected: int, step: int) -> Iterator[tuple[int, int]]:
@@ -83,7 +98,8 @@ def likeness_faults(
 ) -> list[str]:
     """What is wrong with a recording of footage."""
     pictures = compare(verdict.picture_prints[:-WARM_UP], original.picture_prints)
-    sounds = compare(verdict.sound_prints[WARM_UP:], original.sound_prints)
+    loose = behind_seams(original.sound_prints, rhythm_s)
+    sounds = compare(verdict.sound_prints[WARM_UP:], original.sound_prints, loose=loose)
     faults = []
     for name, found in (("pictures", pictures), ("frames of sound", sounds)):
         if found.foreign:

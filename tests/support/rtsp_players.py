@@ -37,7 +37,11 @@ CLASSIC = frozenset({"h264", "hevc", "vp9", "aac", "mp3", "opus"})
 CURRENT = CLASSIC | {"av1", "ac3"}
 """What a newer one does: it has no reader for E-AC-3, nor has GStreamer."""
 GSTREAMER = CLASSIC | {"ac3"}
-DECODED = ("ffv1", "pcm_s16le")
+DECODED = ("ffvhuff", "pcm_s16le")
+"""What ffmpeg makes of it, quickly: it reads no packets from its sockets while it encodes."""
+RECEIVE_BYTES = "4194304"
+"""Of its sockets: it may have to wait for a processor that decodes for many others."""
+PICTURES_DECODED = frozenset({DECODED[0], "ffv1"})
 DECODERS = {
     "h264": "rtph264depay ! h264parse ! avdec_h264",
     "hevc": "rtph265depay ! h265parse ! avdec_h265",
@@ -100,7 +104,7 @@ def as_sent(verdict: Verdict, wanted: Wanted) -> Verdict:
     GStreamer may read the first reports after the media, and then moves a track. Samples of sound
     are not those of another decoder, so there is nothing to look up in footage.
     """
-    kinds = [codec == DECODED[0] for codec in verdict.codecs]
+    kinds = [codec in PICTURES_DECODED for codec in verdict.codecs]
     sent = [codec in PICTURES for codec in wanted.codecs]
     codecs = wanted.codecs if sorted(kinds) == sorted(sent) else verdict.codecs
     prints = [*verdict.picture_prints[:1], *verdict.sound_prints[:1]]
@@ -127,7 +131,8 @@ def ffmpeg_player(
     def watch(url: str, folder: Path, wanted: Wanted) -> DecodedRecording:
         path = folder / "recorded.mkv"
         argv = [program(), "-hide_banner", "-nostdin", "-loglevel", "warning"]
-        argv += ["-rtsp_transport", TRANSPORTS[output], "-i", url, "-t", str(wanted.seconds + 1)]
+        argv += ["-rtsp_transport", TRANSPORTS[output], "-buffer_size", RECEIVE_BYTES]
+        argv += ["-i", url, "-t", str(wanted.seconds + 1)]
         argv += ["-fps_mode", "passthrough", "-c:v", DECODED[0], "-c:a", DECODED[1]]
         return DecodedRecording(Process([*argv, "-y", str(path)]), path, wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.judge import judge
-from tests.support.likeness import compare, likeness_faults
+from tests.support.likeness import PACKED, behind_seams, compare, likeness_faults
 from tests.support.media import MediaCache, Recipe
 
 SILENCE = 0
@@ -33,6 +33,16 @@ def test_a_frame_of_somebody_else_is_foreign() -> None:
 def test_nothing_but_silence_tells_nothing() -> None:
     silence = ORIGINAL[2:6]
     assert compare(silence, ORIGINAL).shifts == compare([], ORIGINAL).shifts == []
+
+
+def test_times_behind_a_seam_do_not_count() -> None:
+    original = [(0.1 * n + 0.05 * (n >= 5), n) for n in range(30)]
+    packed = [(at - 0.05 * (n in {5, 6}), n) for at, n in original]
+    loose = behind_seams(original, 0.0025)
+    assert loose == set(range(5, 5 + PACKED))
+    assert compare(packed, original).unevenness == pytest.approx(0.05)
+    assert compare(packed, original, loose=loose).unevenness == pytest.approx(0)
+    assert behind_seams(ORIGINAL, 0.0025) == set()
 
 
 def test_a_copy_has_no_faults_and_a_late_sound_one(media: MediaCache) -> None:
