@@ -19,11 +19,17 @@ PROCESSES = 10
 
 
 def own_ports() -> list[int]:
-    """Even ports of this process, shuffled: others may test on this machine, too."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES
-    size = (LAST - FIRST) // PROCESSES
-    begin = FIRST + number * size
-    ports = list(range(begin, begin + size, 8))
+    """Even ports of this process, shuffled: others may test on this machine, too.
+
+    A process that does not know of any others takes from the whole range.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    begin, end = FIRST, LAST
+    if worker:
+        size = (LAST - FIRST) // PROCESSES
+        begin += int(worker.removeprefix("gw")) % PROCESSES * size
+        end = begin + size
+    ports = list(range(begin, end, 8))
     random.shuffle(ports)
     return ports
 
