@@ -61,7 +61,8 @@ def rehearse(folder: Path, media: MediaCache) -> Review:
         show.opens(STUFFED)
         show.plays(2)
         stuffing.set()
-        show.act("SRT: null packets only", 1, SILENT, at=time.time())
+        stuffed = show.act("SRT: null packets only", 1, SILENT, at=time.time())
+        stuffed.spoils = True
         show.plays(2.5)
         show.act("RTMP: open and silent", 2, NOISY, at=relays[0].turn(Line.HELD))
         show.plays(2.5)

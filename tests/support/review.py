@@ -71,7 +71,7 @@ class Act:
     begun: float = 0.0
     """Unix time at which the next one began to be written."""
     spoils: bool = False
-    """The last picture before it may be damaged: nobody can tell noise in it from a picture."""
+    """The last picture before it may be damaged: it was torn, or nobody can tell noise in it."""
     wait_s: float = 0.0
     """What is allowed on purpose between noticing and deciding: ``slate_after_s``, a connection."""
 
