@@ -71,9 +71,11 @@ def paced(line: Line, *, patient: bool = False) -> PacedRtp:
 async def test_what_has_collected_leaves_as_it_is_played() -> None:
     line, source = Line(), lane()
     source.finish()
+    began = anyio.current_time()
     assert await paced(line).run(LaneCursor(source, lambda: None))
     assert len(line.times) == PICTURES
-    assert line.times[-1] - line.times[0] > 0.95 * 0.04 * (PICTURES - 1) - 0.01
+    # A loaded machine may send the first one late, but none before its time.
+    assert line.times[-1] - began > 0.95 * 0.04 * (PICTURES - 1) - 0.01
     assert max(after - before for before, after in pairwise(line.times)) < 1
 
 
