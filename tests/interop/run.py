@@ -175,6 +175,8 @@ class Matrix:
         with publisher.start(path, medium.codecs, target) as process:
             try:
                 server.wait_on_air(code, ON_AIR_S)
+                # Where a busy machine holds a publisher up, a stream may begin with its sound.
+                eventually(lambda: carries(server, code, medium.codecs), ON_AIR_S, "all tracks")
             except AssertionError as error:
                 reason = f"not on air: {complaint(process) or error}"
                 return cells + [Cell(publication, one, "failed", reason) for one in players]
@@ -211,6 +213,12 @@ class Matrix:
                 reason = why(server, code, player.output, urls)
                 cells.append(weigh_refusal(publication, player, watch.stop(), reason))
         return cells
+
+
+def carries(server: Server, code: str, codecs: Sequence[str]) -> bool:
+    """Whether a stream has every track of what is published."""
+    tracks = server.stream(code)["media"]["tracks"]
+    return {track["codec"] for track in tracks}.issuperset(codecs)
 
 
 def wait_for(watches: Sequence[Watch], timeout_s: float) -> None:
