@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 KEY = Kind.KEY
 PICTURES = frozenset({Kind.KEY, Kind.P, Kind.B})
+LAYERS = {Codec.MP2, Codec.MP3}
 LEADING, OPEN_GOP = int(Flag.LEADING), int(Flag.OPEN_GOP)
 """As plain numbers, since the bits of an enum are slow to test."""
 
@@ -131,7 +132,7 @@ class TsExtractor:
             before = known.get(number)
             if track.config is not None:
                 named.append(replace(track, id=number))
-            elif before is not None and before.codec is track.codec:
+            elif before is not None and alike(before.codec, track.codec):
                 # The epoch has seen its configuration, which comes here with its first unit.
                 named.append(before)
         self._announce(tuple(named), out)
@@ -177,6 +178,11 @@ class TsExtractor:
         pace = Pace(packet.dts - max(step, 1), step, picture)
         self._paces[packet.track] = pace
         return pace
+
+
+def alike(codec: Codec, told: Codec) -> bool:
+    """Whether a program map that tells one codec may mean the other: its frames tell the layer."""
+    return codec is told or {codec, told} == LAYERS
 
 
 def broken_link(data: bytes) -> bytes:

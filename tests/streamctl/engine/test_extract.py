@@ -15,6 +15,7 @@ from streamctl.media.packet import (
     Flag,
     Format,
     Init,
+    InitChange,
     Item,
     Kind,
     Packet,
@@ -165,12 +166,21 @@ def test_pictures_before_the_first_point_are_left() -> None:
     assert not any(isinstance(item, Packet) for item in extractor.convert(chunks))
 
 
+def test_sound_that_comes_behind_the_first_picture_was_known_before() -> None:
+    """Of MPEG audio the map does not tell the layer, which the epoch has seen in a frame."""
+    sound = Track(1, Codec.MP3, b"", sample_rate=48_000, channels=2)
+    found = TsExtractor().convert(open_groups((HEVC, sound)))
+    assert [item.init.tracks for item in found if isinstance(item, Boundary)] == [(HEVC, sound)]
+    changes = [item.init.tracks for item in found if isinstance(item, InitChange)]
+    assert all(sound in tracks for tracks in changes)
+
+
 HEVC = Track(0, Codec.HEVC, HevcConfig.from_parameter_sets([VPS], [SPS], [PPS]).serialize())
 START = 900_000
 CRA, BLA_N_LP, RASL, TRAIL = 21, 18, 8, 1
 
 
-def open_groups() -> list[Item]:
+def open_groups(tracks: tuple[Track, ...] = (HEVC,)) -> list[Item]:
     """A lane of two groups of pictures whose points are open."""
     units = [
         (CRA, 10800),
@@ -187,5 +197,5 @@ def open_groups() -> list[Item]:
         data = join_length_prefixed([slice_of(unit) + bytes((number,)) * 60])
         dts = START + number * 3600
         packets.append(Packet(0, START + pts, dts, kind, flags, data, 3600, 4))
-    boundary = Boundary(4, Init(1, 4, (HEVC,)), "test")
+    boundary = Boundary(4, Init(1, 4, tracks), "test")
     return TsConverter().convert([boundary, *packets])
