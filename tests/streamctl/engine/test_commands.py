@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from streamctl.config.model import CommandConfig
@@ -12,9 +10,9 @@ from streamctl.engine.commands import Commands
 from streamctl.engine.hookqueue import HookQueue
 from streamctl.errors import StreamctlError
 from streamctl.schema import Event
+from tests.streamctl.engine.hook_world import until, working
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -27,21 +25,6 @@ def event(number: int, kind: str = "x", stream: str = "news", **payload: object)
 def made(script: str, **keys: Any) -> Commands:
     table = {"name": "record", "command": ["sh", "-c", script], **keys}
     return Commands(CommandConfig.model_validate(table), HookQueue())
-
-
-@asynccontextmanager
-async def working(hook: Commands) -> AsyncIterator[None]:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(hook.run)
-        yield
-        tasks.cancel_scope.cancel()
-    assert hook.running == 0
-
-
-async def until(done: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not done():
-            await anyio.sleep(0.01)
 
 
 async def test_a_command_is_run_for_each_event_in_order(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,9 +15,9 @@ from streamctl.errors import StreamctlError
 from streamctl.net.clock import LoopClock
 from streamctl.schema import Event
 from streamctl.testing.clock import FakeClock
+from tests.streamctl.engine.hook_world import until, working
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -39,21 +38,6 @@ def closed(number: int, session: str, action: str = "publish") -> Event:
 def made(script: str, during: str, clock: Any = None, **keys: Any) -> Lasting:
     table = {"name": "x", "command": ["sh", "-c", script], "during": during, **keys}
     return Lasting(CommandConfig.model_validate(table), HookQueue(), clock or LoopClock())
-
-
-@asynccontextmanager
-async def working(hook: Lasting) -> AsyncIterator[None]:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(hook.run)
-        yield
-        tasks.cancel_scope.cancel()
-    assert hook.running == 0
-
-
-async def until(done: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not done():
-            await anyio.sleep(0.01)
 
 
 class Programs:
