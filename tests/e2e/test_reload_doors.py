@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 NEWS = stream_toml("news", "# Kept as it is.", 'title = "News"  # shown')
 APPLIED = "configuration applied"
 REFUSED = "configuration not applied"
+MORE_BYTES = 20_000
+"""Some pictures and sound."""
 RTMP = f'[listeners.rtmp]\naddress = "{HOST}:0"'
 API = f'[api]\naddress = "{HOST}:0"'
 HTTP = f'[http]\naddress = "{HOST}:0"'
@@ -54,6 +57,17 @@ def command(server: Streamctl, *arguments: str, port: int = 0) -> tuple[int, str
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def more_than(server: Streamctl, code: str, wanted: int) -> bool:
+    """Whether a stream's publishers have sent so much."""
+    return received(server, code) > wanted
+
+
+def received(server: Streamctl, code: str) -> int:
+    """Bytes of a stream's publishers."""
+    sessions = server.ask("/api/v1/sessions")[1]["sessions"]
+    return sum(one["bytes_in"] for one in sessions if one["stream"] == code)
 
 
 def applied(server: Streamctl, count: int) -> None:
@@ -189,7 +203,9 @@ address = "{HOST}:{free_port()}"
                 server.rewrite(streams, head=CONFIG + text)
                 applied(server, count)
             assert REFUSED not in server.output
-            time.sleep(2)
+            for code in ("news", "cam", "field"):
+                wanted = received(server, code) + MORE_BYTES
+                eventually(partial(more_than, server, code, wanted), 20, code)
             assert all(one.running() for one in publishers)
             now = {one["id"] for one in server.ask("/api/v1/sessions")[1]["sessions"]}
             assert now == sessions
