@@ -37,8 +37,8 @@ class Cut:
     dts: int
     rap: bool
     flags: int
-    counters: Mapping[int, int]
-    """Of a random-access point: the next counter that comes, by PID."""
+    counters: dict[int, int]
+    """Of a random-access point: the next counters of what passes, by PID of the lane."""
 
 
 class Chunker:
@@ -94,16 +94,14 @@ class Chunker:
     def _headed(self, data: bytes) -> bytes:
         """Packets that no picture is in front of, behind new tables."""
         self.tables_due = 0
-        signals = self._signals() if self.broken else b""
+        signals = self._signals(None) if self.broken else b""
         self.broken = False
         return signals + self.plan.pids.tables() + data
 
     def _picture(self, data: bytes, cut: Cut, out: list[Item]) -> Chunk:
         self._time = cut.start
         self._flags = cut.flags
-        if cut.rap and not self.broken and not self.lead:
-            self.keep_counters(cut.counters)
-        join = self._signals() if cut.rap or self.broken else b""
+        join = self._signals(cut) if cut.rap or self.broken else b""
         if self.broken:
             self.broken = False
             out.append(Chunk(join, cut.start, cut.start, False, False, self.epoch))
@@ -116,10 +114,20 @@ class Chunker:
             join = b""
         return Chunk(data, cut.start, cut.end, cut.rap, True, self.epoch, join)
 
-    def _signals(self) -> bytes:
-        """What announces the counters to come."""
+    def _signals(self, cut: Cut | None) -> bytes:
+        """What announces the counters to come, with the packets in front and behind this cut."""
+        counters = cut.counters | first_counters(self.lead) if cut is not None else {}
         strands = self.plan.by_pid.values()
-        return self.plan.pids.discontinuities(s.slot.writer for s in strands if not s.slot.fresh)
+        writers = [strand.slot.writer for strand in strands if not strand.slot.fresh]
+        return self.plan.pids.discontinuities(writers, counters)
+
+    def counted(self, counters: Mapping[int, int]) -> dict[int, int]:
+        """Counters as they come, of what passes now, as they are written: by PID of the lane."""
+        return {
+            strand.slot.writer.pid: self.routes.counted(strand.pid, counters[strand.pid])
+            for strand in self.plan.by_pid.values()
+            if strand.open and strand.pid in counters
+        }
 
     def keep_counters(self, counters: Mapping[int, int]) -> None:
         """Let the lane know which counters come next."""
@@ -129,5 +137,13 @@ class Chunker:
 
     def count(self, strand: Strand, counter: int) -> None:
         """Note the counter of the next packet of a strand, as it comes."""
-        shift = int(self.routes.counter[strand.pid])
-        strand.slot.writer.continuity = (counter + shift) & 15
+        strand.slot.writer.continuity = self.routes.counted(strand.pid, counter)
+
+
+def first_counters(packets: bytes) -> dict[int, int]:
+    """The counter of the first packet of each PID."""
+    found: dict[int, int] = {}
+    for at in range(0, len(packets), PACKET_BYTES):
+        pid = (packets[at + 1] & 0x1F) << 8 | packets[at + 2]
+        found.setdefault(pid, packets[at + 3] & 15)
+    return found

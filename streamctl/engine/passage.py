@@ -393,8 +393,8 @@ class Passage:
         self.dropped += 1
         if strand.open:
             last = run.close(strand.pid, unit.row)
-            if last is not None:
-                self.chunker.count(strand, last + 1)
+            own = run.data[unit.row * PACKET_BYTES + 3] & 15
+            self.chunker.count(strand, own if last is None else last + 1)
             strand.open = False
 
     def _compare_sets(self, run: Run, unit: Unit, strand: Strand) -> None:
@@ -440,9 +440,8 @@ class Passage:
 
     def _cut(self, unit: Unit, offset: int, step: int, entry: Entry, flags: int) -> None:
         start = unit.pts + offset
-        cut = Cut(
-            unit.row, start, start + step, unit.dts + offset, entry.rap, flags, entry.counters
-        )
+        counters = self.chunker.counted(entry.counters)
+        cut = Cut(unit.row, start, start + step, unit.dts + offset, entry.rap, flags, counters)
         self._cuts.append(cut)
 
     def _cue(self, run: Run, row: int, strand: Strand) -> bool:

@@ -46,6 +46,10 @@ class Routes:
             self.tail[pid] = out_pid & 0xFF
         self.pids_move = any(pid != out_pid for pid, out_pid in out_pids.items())
 
+    def counted(self, pid: int, counter: int) -> int:
+        """The counter under which a packet of a PID is written."""
+        return (counter + int(self.counter[pid])) & 15
+
     def count_on(self, pid: int, difference: int) -> None:
         """Add to the continuity counters of a PID."""
         self.counter[pid] = difference & 15
@@ -64,6 +68,8 @@ class Run:
         self.passes: NDArray[np.bool_] = routes.passes[self.pids]
         self.repeats: set[int] = set()
         """Rows that repeat one before them, and are left out."""
+        self._closed: list[tuple[NDArray[np.intp], int]] = []
+        """Rows in front of where their PID was closed, and what their counters move by."""
 
     def remarkable(self) -> list[int]:
         """Rows that have more to tell than payload."""
@@ -86,6 +92,7 @@ class Run:
     def close(self, pid: int, row: int) -> int | None:
         """Drop a PID from this row on; the counter of the last packet that passed before."""
         passed = (self.passes[:row] & (self.pids[:row] == pid)).nonzero()[0]
+        self._closed.append((passed, int(self.routes.counter[pid])))
         self.routes.passes[pid] = False
         self.passes[row:][self.pids[row:] == pid] = False
         return int(self.heads.words[passed[-1]]) & 15 if len(passed) else None
@@ -97,9 +104,11 @@ class Run:
             self.passes[row] = False
         pids = self.pids[:end]
         grid = np.frombuffer(self.data, np.uint8).reshape(-1, PACKET_BYTES)[:end]
-        if routes.counters_move:
-            control = grid[:, 3]
-            grid[:, 3] = control & 0xF0 | (control + routes.counter[pids]) & 0x0F
+        if routes.counters_move or self._closed:
+            control, moves = grid[:, 3], routes.counter[pids]
+            for rows, move in self._closed:
+                moves[rows] = move
+            grid[:, 3] = control & 0xF0 | (control + moves) & 0x0F
         if routes.pids_move:
             grid[:, 1] = grid[:, 1] & 0xE0 | routes.head[pids]
             grid[:, 2] = routes.tail[pids]

@@ -197,6 +197,9 @@ class TsIndex:
             counters = batch.counters_at(before, row)
             known = [pid for pid in self._pids if counters[pid] != UNKNOWN]
             entry.counters = {pid: counters[pid] + 1 & 15 for pid in known}
+            # What was lost right before it is nothing to whoever begins here.
+            word = int(batch.words[row])
+            entry.counters[word >> 8 & 0x1FFF] = word & 15
 
     def _visit(self, batch: Batch, data: Data, start: int, events: list[Event]) -> int:
         """Look at the rows of interest, up to one that changes what is of interest."""

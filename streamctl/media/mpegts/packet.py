@@ -99,14 +99,18 @@ class PacketWriter:
         data = b"\0" + section
         return self.unit(data + b"\xff" * (-len(data) % PAYLOAD_BYTES))
 
-    def signal(self, fields: bytes) -> bytes:
-        """One packet without payload, hence without a count of its own."""
-        head = packet_header(self.pid, 0, ADAPTATION_ONLY, (self.continuity - 1) & 15)
+    def signal(self, fields: bytes, following: int | None = None) -> bytes:
+        """One packet without payload, hence without a count of its own.
+
+        ``following`` is the counter that comes next, if that is not the writer's.
+        """
+        counter = self.continuity if following is None else following
+        head = packet_header(self.pid, 0, ADAPTATION_ONLY, (counter - 1) & 15)
         return (head + bytes((PAYLOAD_BYTES - 1,)) + fields).ljust(PACKET_BYTES, b"\xff")
 
-    def discontinuity(self) -> bytes:
+    def discontinuity(self, following: int | None = None) -> bytes:
         """The packet that announces the next counter to those who saw another one."""
-        return self.signal(bytes((DISCONTINUITY,)))
+        return self.signal(bytes((DISCONTINUITY,)), following)
 
 
 def headers(pid: int, flags: int, control: int) -> list[bytes]:

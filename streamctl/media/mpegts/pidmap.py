@@ -25,7 +25,7 @@ from streamctl.media.mpegts.psi import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_SLOTS = 1000
 """Places that are kept for streams which may come again; the largest programs have some forty."""
@@ -153,9 +153,18 @@ class PidMap:
         """The packets of PAT and PMT."""
         return self.pat.section(self.pat_section) + self.pmt.section(self.pmt_section)
 
-    def discontinuities(self, writers: Iterable[PacketWriter]) -> bytes:
-        """A packet per PID that prepares a receiver for the counters to come, tables first."""
-        return b"".join([one.discontinuity() for one in (self.pat, self.pmt, *writers)])
+    def discontinuities(
+        self, writers: Iterable[PacketWriter], counters: Mapping[int, int] | None = None
+    ) -> bytes:
+        """A packet per PID that prepares a receiver for the counters to come, tables first.
+
+        ``counters`` are those that come next where a writer would not know.
+        """
+        known = counters or {}
+        announced = [
+            one.discontinuity(known.get(one.pid)) for one in (self.pat, self.pmt, *writers)
+        ]
+        return b"".join(announced)
 
 
 def essence(stream_type: int, descriptors: bytes) -> tuple[int, bytes]:

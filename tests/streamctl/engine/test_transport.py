@@ -18,13 +18,14 @@ from streamctl.engine.passage import UNDECIDED_BYTES
 from streamctl.engine.transport import CHANGE_WORK, MAX_WORK
 from streamctl.errors import StaleEpoch
 from streamctl.media.mpegts.psi import Pat, Pmt, PmtStream
-from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format
+from streamctl.media.packet import TIMESCALE, Boundary, Codec, Flag, Format
 from tests.streamctl.engine.ts_world import (
     DATAGRAM,
     ODD,
     Keeper,
     World,
     again,
+    joined,
     pieces,
     start,
 )
@@ -102,6 +103,21 @@ def test_it_says_what_the_program_is_before_the_first_packet(media: MediaCache) 
     assert init.tracks[0].width == 320
     assert [track.language for track in init.tracks[1:3]] == ["eng", "spa"]
     assert all(track.config for track in init.tracks)
+
+
+@pytest.mark.parametrize("packets_at_once", [7, 60, 150, 400, 100_000])
+def test_counters_go_on_where_leading_pictures_are_left_out(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    data = broadcast(media, CAPTURES["MPEG-2 and MP2"]).data
+    # From amid a group of pictures: the first random-access point has pictures that lead it.
+    data = data[len(data) // 188 // 4 * 188 :]
+    keeper = passed(data, packets_at_once * 188)
+    assert any(chunk.flags & Flag.LEADING for chunk in keeper.chunks)
+    assert inspect(keeper.data).continuity_errors == []
+    for at, chunk in enumerate(keeper.chunks):
+        if chunk.rap:
+            assert inspect(joined(keeper.chunks[at:])).continuity_errors == []
 
 
 def test_missing_packets_stay_missing_and_are_counted(media: MediaCache) -> None:

@@ -15,6 +15,7 @@ from streamctl.media.packet import (
     TIMESCALE,
     Boundary,
     Chunk,
+    Flag,
     Format,
     Init,
     InitChange,
@@ -116,6 +117,18 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
     """Cut into pieces."""
     for at in range(0, len(data), size):
         yield data[at : at + size]
+
+
+def joined(chunks: Sequence[Chunk]) -> bytes:
+    """What a viewer is sent who joins at the first of these."""
+    first = chunks[0]
+    raps = [at for at, chunk in enumerate(chunks) if chunk.rap]
+    group = raps[1] if len(raps) > 1 else len(chunks)
+    data = [first.join]
+    for at, chunk in enumerate(chunks):
+        left_out = at < group and chunk.flags & Flag.LEADING
+        data += [chunk.join] if left_out else [chunk.lead, chunk.data]
+    return b"".join(data)
 
 
 def clocks(data: bytes) -> list[float]:

@@ -34,6 +34,7 @@ from tests.support.ts_build import (
     pes,
     pmt,
 )
+from tests.support.ts_damage import pid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +130,8 @@ def test_a_point_knows_the_next_counters_of_the_program() -> None:
             for at in range(0, entry.packet * 188, 188):
                 head = DATA[at : at + 4]
                 counters[(head[1] & 0x1F) << 8 | head[2]] = (head[3] + 1) & 15
+            head = DATA[entry.packet * 188 :][:4]
+            counters[(head[1] & 0x1F) << 8 | head[2]] = head[3] & 15
             assert index.program is not None
             wanted = {pid: counters[pid] for pid in index.program.pids if pid in counters}
             assert entry.counters == (wanted if entry.rap else {})
@@ -149,7 +152,18 @@ def test_messages_for_descramblers_are_counted_too() -> None:
     others = packet(0x300, 6, bytes(184)) + packet(0x400, 6, bytes(184))
     sound = carried(PID, b"\0\0\1\xc0\0\0\x80\0\0")
     (entry,) = entries(indexed(b"".join((*writer.packets, others, sound))))
-    assert entry.counters == {0x300: 7}
+    assert entry.counters == {0x300: 7, PID: 0}
+
+
+def test_what_was_lost_before_a_point_is_nothing_to_who_begins_there(media: MediaCache) -> None:
+    data = broadcast(media, variants(2.0)["clock in the picture"]).data
+    point = [entry for entry in entries(indexed(data)) if entry.rap][1]
+    at = point.packet * 188
+    pid = pid_of(data[at:])
+    lost = max(one for one in range(0, at, 188) if pid_of(data[one:]) == pid)
+    again = [one for one in entries(indexed(data[:lost] + data[lost + 188 :])) if one.rap][1]
+    assert again.packet == point.packet - 1
+    assert again.counters[pid] == data[at + 3] & 15
 
 
 def test_pictures_of_nothing_but_other_units_are_not_looked_at_for_long() -> None:
