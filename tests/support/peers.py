@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import signal
 import socket
 import sys
 import threading
@@ -42,7 +43,8 @@ class Streamctl(Process):
         self.head = head
         self.config.write_text(head + streams)
         argv = [sys.executable, "-m", "streamctl", "serve", str(self.config)]
-        super().__init__(argv, env={"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}, cwd=folder)
+        env = {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+        super().__init__(argv, env=env, cwd=folder)
 
     def __enter__(self) -> Self:
         try:
@@ -52,10 +54,15 @@ class Streamctl(Process):
             raise
         return self
 
-    def ready(self, timeout_s: float = 20.0) -> None:
+    def ready(self, timeout_s: float = 40.0) -> None:
         """Return once every listener of the configuration is bound."""
-        for kind in ("api", "http", "rtmp"):
-            self.port(kind, timeout_s)
+        try:
+            for kind in ("api", "http", "rtmp"):
+                self.port(kind, timeout_s)
+        except AssertionError as error:
+            # Where it stands is printed by its fault handler.
+            self.stop(signal.SIGABRT)
+            raise AssertionError(f"not ready: {self.describe()}") from error
 
     def port(self, kind: str, timeout_s: float = 10.0) -> int:
         """The port that a listener got."""
