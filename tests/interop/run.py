@@ -48,7 +48,7 @@ class Server(SrtServer):
     def __init__(self, folder: Path, streams: str) -> None:
         super().__init__(folder, streams, head=HEAD + LISTENER)
 
-    def ready(self, timeout_s: float = 20.0) -> None:
+    def ready(self, timeout_s: float = 40.0) -> None:
         """Return once every listener is bound."""
         super().ready(timeout_s)
         self.port("rtsp", timeout_s)

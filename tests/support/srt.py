@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from struct import pack
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,12 +14,13 @@ from tests.support.peers import CONFIG, HOST, Streamctl
 from tests.support.ports import udp_port
 from tests.support.process import Process
 from tests.support.tools import tool
+from tests.support.udp import replay
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 FFMPEG = ("-hide_banner", "-nostdin", "-loglevel", "warning")
 CONCLUSION = 0xFFFFFFFF
 HEAD = f"""{CONFIG}
@@ -32,7 +35,7 @@ class SrtServer(Streamctl):
     def __init__(self, folder: Path, streams: str, *, head: str = HEAD) -> None:
         super().__init__(folder, streams, head=head)
 
-    def ready(self, timeout_s: float = 20.0) -> None:
+    def ready(self, timeout_s: float = 40.0) -> None:
         """Return once every listener is bound."""
         super().ready(timeout_s)
         self.port("srt", timeout_s)
@@ -113,12 +116,11 @@ def gstreamer(pipeline: str) -> Callable[[Path, str], Process]:
 
 
 def transmit_sends(path: Path, url: str) -> Process:
-    """``srt-live-transmit``, fed in real time by ffmpeg over UDP."""
+    """``srt-live-transmit``, fed over UDP at the clock of the capture."""
     port = udp_port()
-    feed = f"{tool('ffmpeg')} -nostdin -loglevel error -re -i {path} -map 0 -c copy -f mpegts"
-    udp = f"udp://{HOST}:{port}"
-    transmit = f"srt-live-transmit -a:no -q {udp} '{url}'"
-    return Process(["sh", "-c", f"{transmit} & {feed} '{udp}?pkt_size=1316'; wait"])
+    transmit = f"srt-live-transmit -a:no -q udp://{HOST}:{port} '{url}'"
+    feed = f"{sys.executable} -m {replay.__module__} {path} {port}"
+    return Process(["sh", "-c", f"{transmit} & {feed}; wait"], cwd=ROOT)
 
 
 def transmit_receives(path: Path, url: str) -> Process:

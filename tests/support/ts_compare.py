@@ -245,22 +245,22 @@ def splice_time(section: bytes) -> int | None:
 
 def clocks(found: Comparison, sent: bytes, received: bytes) -> None:
     """Every PCR that came must have been sent, at the one offset."""
-    was = {value for _, value in pcrs(sent)}
+    was = {value for _, _, value in pcrs(sent)}
     if len(found.offsets) != 1:
         return
     turn = WRAP * 300
-    for pid, value in pcrs(received):
+    for _, pid, value in pcrs(received):
         if (value - found.offset * 300) % turn not in was:
             found.faults.append(f"PID {pid}: the PCR {value} was never sent")
             return
 
 
-def pcrs(data: bytes) -> Iterator[tuple[int, int]]:
-    """The PID and the 27 MHz value of each PCR."""
-    for one in packets(data):
+def pcrs(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where each PCR stands, its PID and its 27 MHz value."""
+    for number, one in enumerate(packets(data)):
         if one[3] & 0x20 and one[4] >= 7 and one[5] & 0x10:
             field = int.from_bytes(one[6:12])
-            yield pid_of(one), (field >> 15) * 300 + (field & 0x1FF)
+            yield number * 188, pid_of(one), (field >> 15) * 300 + (field & 0x1FF)
 
 
 def difference(one: bytes, other: bytes) -> int:

@@ -70,7 +70,7 @@ class TsRecording(Recording):
 
 def clock_s(data: bytes) -> float:
     """How long a recording is by its clock."""
-    values = [value for _, value in pcrs(data)]
+    values = [value for _, _, value in pcrs(data)]
     return (values[-1] - values[0]) % CLOCK_WRAP / 27_000_000 if values else 0.0
 
 

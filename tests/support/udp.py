@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from tests.support.clients import current_ffmpeg
 from tests.support.peers import HOST, gst
 from tests.support.process import Process
 from tests.support.tools import tool
+from tests.support.ts import CLOCK_HZ, PCR_WRAP
+from tests.support.ts_compare import pcrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DATAGRAM = 7 * 188
 QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
 
 
@@ -67,17 +73,35 @@ SENDERS = {
 }
 
 
-def replay(data: bytes, port: int, seconds: float) -> None:
-    """Send a capture to a port, evenly, byte by byte as it is."""
-    size = 7 * 188
+def replay(data: bytes, port: int, seconds: float | None = None) -> None:
+    """Send a capture to a port, byte by byte as it is: evenly, or else by its own clock."""
+    marks = [(0, 0.0), (len(data), seconds)] if seconds is not None else clock_marks(data)
+    places, times = np.array(marks).T
+    starts = range(0, len(data), DATAGRAM)
+    due = np.interp(np.array(starts), places, times).tolist()
     began = time.monotonic()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.connect((HOST, port))
-        for at in range(0, len(data), size):
-            wait_s = began + seconds * at / len(data) - time.monotonic()
+        for at, when in zip(starts, due, strict=True):
+            wait_s = began + when - time.monotonic()
             if wait_s > 0:
                 time.sleep(wait_s)
-            sender.send(data[at : at + size])
+            sender.send(data[at : at + DATAGRAM])
+
+
+def clock_marks(data: bytes) -> list[tuple[int, float]]:
+    """Where a capture has clock references, and the seconds from the first one."""
+    marks: list[tuple[int, float]] = []
+    now, clock = 0.0, None
+    for at, pid, value in pcrs(data):
+        if clock is None:
+            clock = pid, value
+        if pid == clock[0]:
+            step = (value - clock[1]) % PCR_WRAP / CLOCK_HZ
+            now += step if step < 1.0 else 0.0
+            clock = pid, value
+            marks.append((at, now))
+    return marks
 
 
 class UdpRecorder:
@@ -111,3 +135,7 @@ class UdpRecorder:
         self.thread.join(5)
         self.socket.close()
         return bytes(self.data)
+
+
+if __name__ == "__main__":
+    replay(Path(sys.argv[1]).read_bytes(), int(sys.argv[2]))
