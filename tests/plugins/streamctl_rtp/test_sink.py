@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from streamctl.engine.lane import Bounds, Lane, LaneCursor
-from streamctl.errors import ConfigError, StreamctlError, Unsupported
+from streamctl.engine.lane import Bounds, Lane
+from streamctl.errors import ConfigError, Unsupported
 from streamctl.media import sdp
 from streamctl.media.packet import Boundary, Codec, Format, Init, Kind, Packet, Track
 from streamctl.media.rtp import rtcp
@@ -24,6 +24,7 @@ from streamctl.testing.gate import BareContext
 from streamctl_rtp.options import RtpPushOptions
 from streamctl_rtp.plugin import RtpPlugin
 from streamctl_rtp.sink import RtpSink
+from tests.plugins.push import Push
 from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO
 from tests.plugins.streamctl_rtp.world import HOST
 from tests.support.ports import udp_port
@@ -117,29 +118,10 @@ class Ports:
                 self.look()
 
 
-class Push:
-    """A sink at work."""
-
-    def __init__(self, sink: RtpSink, source: Lane) -> None:
-        self.sink = sink
-        self.cursor = LaneCursor(source, lambda: None)
-        self.connections = 0
-        self.error: StreamctlError | None = None
-        self.ended = False
-
-    async def run(self) -> None:
-        try:
-            await self.sink.run(self.cursor, connected=self.connected)
-        except StreamctlError as error:
-            self.error = error
-        self.ended = True
-
-    def connected(self) -> None:
-        self.connections += 1
-
-
 @asynccontextmanager
-async def pushing(source: Lane, folder: Path, **keys: object) -> AsyncIterator[tuple[Push, Ports]]:
+async def pushing(
+    source: Lane, folder: Path, **keys: object
+) -> AsyncIterator[tuple[Push[RtpSink], Ports]]:
     ports = Ports()
     ports.open()
     url = StreamURL.parse(f"rtp://{HOST}:{ports.first}")

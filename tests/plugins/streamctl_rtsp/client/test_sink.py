@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from streamctl.engine.lane import Bounds, Lane, LaneCursor
+from streamctl.engine.lane import Bounds, Lane
 from streamctl.errors import ConfigError, ConnectionFailed, StreamctlError, Unsupported
 from streamctl.media import sdp
 from streamctl.media.packet import Boundary, Codec, Format, Init, InitChange, Kind, Packet, Track
@@ -21,6 +21,7 @@ from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import PushOptions
 from streamctl_rtsp.client.sink import RtspSink
+from tests.plugins.push import Push
 from tests.plugins.streamctl_rtsp.client.world import LOGIN, FakeContext, gone, until
 from tests.support.rtsp_camera import PPS, SPS, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
@@ -71,36 +72,15 @@ def broke(reader: object, error: Exception) -> None:
     raise error
 
 
-class Push:
-    """A sink at work."""
-
-    def __init__(self, url: str, source: Lane, **keys: object) -> None:
-        context = FakeContext(LoopClock())
-        options = PushOptions.model_validate(keys)
-        self.sink = RtspSink(StreamURL.parse(url).as_destination(), options, context.as_context)
-        self.cursor = LaneCursor(source, lambda: None)
-        self.connections = 0
-        self.error: StreamctlError | None = None
-        self.ended = False
-
-    async def run(self) -> None:
-        """Run until the end, whatever that is."""
-        try:
-            await self.sink.run(self.cursor, connected=self.connected)
-        except StreamctlError as error:
-            self.error = error
-        self.ended = True
-
-    def connected(self) -> None:
-        self.connections += 1
-
-
 @asynccontextmanager
 async def pushing(
     server: CameraServer, source: Lane, login: str = "", **keys: object
-) -> AsyncIterator[Push]:
+) -> AsyncIterator[Push[RtspSink]]:
     """Push to a server for as long as the context lasts."""
-    push = Push(server.url("live/x", login=login), source, **keys)
+    url = StreamURL.parse(server.url("live/x", login=login)).as_destination()
+    context = FakeContext(LoopClock())
+    sink = RtspSink(url, PushOptions.model_validate(keys), context.as_context)
+    push = Push(sink, source)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(push.run)
         yield push
