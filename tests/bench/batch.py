@@ -3,6 +3,7 @@
 # ruff: noqa: T201 (the table on stdout is the result)
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -14,9 +15,21 @@ from typing import TYPE_CHECKING, Any
 from tests.support.process import Process, cpu_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 SERVER_CORE, LOAD_CORE = "0", "1"
+
+
+def options(
+    text: str | None, rows: Iterable[str], *, runs: int, seconds: float
+) -> argparse.ArgumentParser:
+    """What every batch is told on its command line."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--runs", type=int, default=runs)
+    parser.add_argument("--only", default=",".join(rows), help="rows, with commas")
+    parser.add_argument("--seconds", type=float, default=seconds, help="measured window")
+    parser.add_argument("--json", type=Path, help="write every run, and the table")
+    return parser
 
 
 def pin(process: Process) -> None:

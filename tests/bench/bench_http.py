@@ -11,7 +11,6 @@ nanoseconds over all threads and children of the server during the measured wind
 # ruff: noqa: T201 (the table on stdout is the result)
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.batch import LOAD_CORE, load, machine, pin, window
+from tests.bench.batch import LOAD_CORE, load, machine, options, pin, window
 from tests.bench.bench_rtmp import DELIVERED, MEDIA, WARMUP_S
 from tests.bench.bench_rtmp import LOAD as RTMP_LOAD
 from tests.support.media import MediaCache
@@ -240,12 +239,7 @@ def line(row: Row, server: str, mine: list[Run], reference: list[Run]) -> str:
 
 def main() -> None:
     """Read the command line and run the batch."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default=",".join(ROWS), help="rows, with commas")
-    parser.add_argument("--seconds", type=float, default=4.0, help="measured window")
-    parser.add_argument("--json", type=Path, help="write every run")
-    args = parser.parse_args()
+    args = options(__doc__, ROWS, runs=5, seconds=4.0).parse_args()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     wanted = args.only.split(",")
     asked = [name for name in ("segment", "playlist") if name in wanted]

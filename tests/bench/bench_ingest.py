@@ -14,7 +14,6 @@ status.
 # ruff: noqa: T201 (the table on stdout is the result)
 from __future__ import annotations
 
-import argparse
 import json
 import mmap
 import os
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.batch import LOAD_CORE, SERVER_CORE, load, pin, report
+from tests.bench.batch import LOAD_CORE, SERVER_CORE, load, options, pin, report
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.media import MediaCache
 from tests.support.peers import CONFIG, HOST, Streamctl
@@ -387,12 +386,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Read the command line and run the batch."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios, with commas")
-    parser.add_argument("--seconds", type=float, default=10.0, help="measured window")
-    parser.add_argument("--json", type=Path, help="write every run and the table")
-    args = parser.parse_args()
+    args = options(__doc__, SCENARIOS, runs=3, seconds=10.0).parse_args()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     os.environ.setdefault(*HUGE_PAGES)
     runs: list[Run] = []

@@ -11,7 +11,6 @@ all threads and children of the server during the measured window. A run that de
 # ruff: noqa: T201 (the table on stdout is the result)
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.batch import LOAD_CORE, load, pin, report, window
+from tests.bench.batch import LOAD_CORE, load, options, pin, report, window
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import CONFIG, Streamctl, nginx_rtmp, stream_toml
 
@@ -189,12 +188,8 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Read the command line and run the batch."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios, with commas")
+    parser = options(__doc__, SCENARIOS, runs=5, seconds=8.0)
     parser.add_argument("--servers", default=",".join(SERVERS), help="servers, with commas")
-    parser.add_argument("--seconds", type=float, default=8.0, help="measured window")
-    parser.add_argument("--json", type=Path, help="write every run and the table")
     args = parser.parse_args()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     runs: list[Run] = []

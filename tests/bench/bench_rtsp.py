@@ -12,7 +12,6 @@ counted in the table, never dropped.
 # ruff: noqa: T201 (the table on stdout is the result)
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.batch import LOAD_CORE, load, pin, report, window
+from tests.bench.batch import LOAD_CORE, load, options, pin, report, window
 from tests.bench.bench_rtmp import DELIVERED, MEDIA, PROBES, WARMUP_S
 from tests.bench.bench_rtmp import LOAD as RTMP_LOAD
 from tests.support.media import MediaCache
@@ -185,12 +184,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Read the command line and run the batch."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default=",".join(ROWS), help="rows, with commas")
-    parser.add_argument("--seconds", type=float, default=8.0, help="measured window")
-    parser.add_argument("--json", type=Path, help="write every run and the table")
-    args = parser.parse_args()
+    args = options(__doc__, ROWS, runs=5, seconds=8.0).parse_args()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="streamctl-bench-") as folder:
