@@ -179,11 +179,14 @@ def test_a_second_publisher_is_refused_and_the_first_goes_on(
 
 
 def test_who_shakes_hands_and_sends_nothing_holds_no_place_for_long(tmp_path: Path) -> None:
-    def let_in(server: SrtServer) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-            return bare_call(caller, server.port("srt"), "publish:news")
+    # Whose port is free again may lend it to the next caller, who is taken for it then.
+    callers = ExitStack()
 
-    with SrtServer(tmp_path, stream_toml("news")) as server:
+    def let_in(server: SrtServer) -> bool:
+        caller = callers.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        return bare_call(caller, server.port("srt"), "publish:news")
+
+    with SrtServer(tmp_path, stream_toml("news")) as server, callers:
         eventually(lambda: let_in(server), 10, "the stream is there")
         assert not let_in(server)
         eventually(lambda: let_in(server), 3, "another takes the place before its peer idle time")

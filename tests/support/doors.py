@@ -67,13 +67,16 @@ def curl(url: str, *options: str) -> tuple[int, bytes]:
 
 def recorded(start: Callable[[Path], Process], out: Path) -> bool:
     """Whether a player gets media, or is sent away."""
+
+    def enough() -> bool:
+        return out.exists() and out.stat().st_size > ENOUGH_BYTES
+
     with start(out) as player:
-        eventually(
-            lambda: not player.running() or (out.exists() and out.stat().st_size > ENOUGH_BYTES),
-            30,
-            "media, or the end",
-        )
-        got = out.exists() and out.stat().st_size > ENOUGH_BYTES
+        try:
+            eventually(lambda: not player.running() or enough(), 30, "media, or the end")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {player.describe()}") from None
+        got = enough()
         player.stop(signal.SIGINT, 3)
     return got
 
