@@ -1,7 +1,7 @@
 PYTHON ?= .venv/bin/python
 PYTEST = $(PYTHON) -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Tests with real servers mostly wait for media to play: more of them than cores at a time, and first.
-WORKERS ?= 4
+WORKERS ?= 5
 UV ?= $(PYTHON) -m uv
 
 .DEFAULT_GOAL := help

@@ -27,7 +27,6 @@ pytestmark = [
 FOOTAGE = {
     "dvb_576i_mpeg2_mp2_dsmcc.ts": (5.7, {501, 502, 505, 7103, 7105, 7201, 7219}, {501}),
     "dvb_576p_h264_aac_aacfirst.ts": (12.0, {100, 101}, set[int]()),
-    "tos_360p24_pts_wrap_20s.ts": (20.0, {257, 258}, set[int]()),
 }
 """Real captures, their length, their PIDs, and those that may have open groups of pictures."""
 

@@ -120,7 +120,8 @@ def transmit_sends(path: Path, url: str) -> Process:
     port = udp_port()
     transmit = f"srt-live-transmit -a:no -q udp://{HOST}:{port} '{url}'"
     feed = f"{sys.executable} -m {replay.__module__} {path} {port}"
-    return Process(["sh", "-c", f"{transmit} & {feed}; wait"], cwd=ROOT)
+    end = "trap 'trap - INT TERM; kill 0' INT TERM"
+    return Process(["sh", "-c", f"{end}; {transmit} & {feed} & wait"], cwd=ROOT)
 
 
 def transmit_receives(path: Path, url: str) -> Process:
