@@ -7,7 +7,7 @@ destination of the stream sends to, so they come into the middle of a group of p
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tests.support.clients import (
     TS,
@@ -118,7 +118,14 @@ def watch_vlc(url: str, folder: Path, wanted: Wanted) -> VlcScreen:
 
 
 class LateMpv(MpvScreen):
-    """mpv, coming into the middle of a group of pictures."""
+    """mpv, coming into the middle of a group of pictures of a stream that just arrives."""
+
+    options: ClassVar[tuple[str, ...]] = (
+        "--cache=yes",
+        "--cache-pause-initial=yes",
+        "--cache-pause-wait=1",
+    )
+    """With a second in hand, since nothing but the machine keeps the time of what comes."""
 
     def heard(self, output: str) -> list[str]:
         """What it says from its first picture on."""

@@ -13,7 +13,7 @@ from streamctl.errors import StreamctlError
 from streamctl.net.udp_outlet import sending_pair
 from streamctl_rtsp.server.reply import Declined
 from streamctl_rtsp.server.udp_delivery import UdpDelivery
-from streamctl_rtsp.server.udp_wire import UdpWire
+from streamctl_rtsp.server.udp_wire import UdpWire, whole_channels
 from streamctl_rtsp.wire.frames import frame
 from streamctl_rtsp.wire.message import Status
 from streamctl_rtsp.wire.transport import Transport
@@ -176,7 +176,9 @@ class OverUdp:
         viewer = self.viewer
         playback, session = viewer.playback, viewer.session
         outlets = {2 * n: way.outlet for n, way in self.ways.items() if way.outlet is not None}
-        wire = self.wire = UdpWire(viewer.peer.port.spreader, outlets, viewer.peer.dismiss)
+        wire = self.wire = UdpWire(
+            viewer.peer.port.spreader, outlets, whole_channels(viewer.tracks), viewer.peer.dismiss
+        )
 
         def serve() -> None:
             wire.catch_up(playback.fanout.bytes_per_second())

@@ -15,7 +15,7 @@ from streamctl.net.udp_send import Transmission
 from streamctl.sdk.session import Action, Session
 from streamctl_rtsp.server.reports import Reporter
 from streamctl_rtsp.server.udp_delivery import UdpDelivery
-from streamctl_rtsp.server.udp_wire import UdpWire
+from streamctl_rtsp.server.udp_wire import UdpWire, whole_channels
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -158,7 +158,9 @@ class Group:
         port = self.groups.port
         playback = self._playback = port.gate.play(viewer.grant, viewer.session, Format.RTP)
         outlets = {2 * n: way.outlet for n, way in self.ways.items() if way.outlet is not None}
-        wire = self.wire = UdpWire(port.spreader, outlets, self.dismiss)
+        wire = self.wire = UdpWire(
+            port.spreader, outlets, whole_channels(viewer.tracks), self.dismiss
+        )
 
         def serve() -> None:
             wire.catch_up(playback.fanout.bytes_per_second())

@@ -6,18 +6,21 @@ kernel per wake-up. When too much waits the player is parked, like one whose con
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamctl.media.packet import Codec
 from streamctl.net.burst import Burst
 from streamctl_rtsp.wire.frames import Shared, spans
 from streamctl_rtsp.wire.spread import STEP_S, Spread
 from streamctl_rtsp.wire.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
+    from streamctl.media.rtp.announced import Described
     from streamctl.net.udp_outlet import UdpOutlet
     from streamctl.sdk.context import Clock, Timer
 
@@ -25,16 +28,38 @@ FULL_BYTES = 98_304
 """So much may wait of what a player catches up with: 8 ms at 100 Mbit/s."""
 HEADER_BYTES = 12
 """Of a packet, before its payload."""
+MARKER = 0x80
+"""Of a packet's second byte: a picture ends (RFC 3550, section 5.1)."""
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Of live media: the largest pictures there are, and some more."""
+
+
+class Stretch:
+    """Packets of one channel that follow each other."""
+
+    __slots__ = ("_data", "_ends", "_found", "burst", "channel")
+
+    def __init__(self, channel: int, data: bytes, found: Sequence[tuple[int, int]]) -> None:
+        """``found`` tells where each packet begins and ends."""
+        self.channel = channel
+        self.burst = Burst(data, found)
+        self._data, self._found = data, found
+        self._ends: list[int] | None = None
+
+    def through(self, count: int) -> int:
+        """So many packets, and what is left of the picture of the last one."""
+        if self._ends is None:
+            marks = [self._data[start + 1] & MARKER for start, _ in self._found]
+            self._ends = [place for place, mark in enumerate(marks, 1) if mark]
+        at = bisect_left(self._ends, count)
+        return self._ends[at] if at < len(self._ends) else self.burst.count
 
 
 @dataclass(slots=True)
 class Run:
     """A run of frames, ready to leave."""
 
-    bursts: list[tuple[int, Burst]]
-    """Packets of media with their channel, those of one that follow each other together."""
+    stretches: list[Stretch]
     reports: list[tuple[int, bytes]]
     """The reports among them, with the channel of their media."""
 
@@ -50,7 +75,16 @@ def prepared(data: bytes) -> Run:
             media[-1][1].append((span.start, span.end))
         else:
             media.append((span.channel, [(span.start, span.end)]))
-    return Run([(channel, Burst(data, found)) for channel, found in media], reports)
+    return Run([Stretch(channel, data, found) for channel, found in media], reports)
+
+
+def whole_channels(tracks: Iterable[Described]) -> set[int]:
+    """Those on which a picture leaves in one piece, however large.
+
+    FFmpeg's reader of AV1 loses a picture, and all up to the next key picture, when a packet of
+    another track comes amid its packets. It reads whichever port has something.
+    """
+    return {2 * track.index for track in tracks if track.format.codec is Codec.AV1}
 
 
 class Spreader:
@@ -89,11 +123,16 @@ class UdpWire:
         self,
         spreader: Spreader,
         outlets: Mapping[int, UdpOutlet],
+        whole: Container[int],
         close: Callable[[str], None],
     ) -> None:
-        """``outlets`` has what is sent of which channel; others are left out."""
+        """``outlets`` has what is sent of which channel; others are left out.
+
+        On channels that are ``whole`` no picture is spread.
+        """
         self.spreader = spreader
         self.outlets = outlets
+        self.whole = whole
         self.spread = Spread()
         self.park: Callable[[], None] = nothing
         """Called when too much waits."""
@@ -102,9 +141,9 @@ class UdpWire:
         self.full = False
         self.over = False
         self._close = close
-        self._queue: deque[tuple[UdpOutlet, Burst]] = deque()
+        self._queue: deque[tuple[UdpOutlet, Stretch]] = deque()
         self._at = 0
-        """Packets of the first burst that have left."""
+        """Packets of the first stretch that have left."""
 
     def catch_up(self, rate: float) -> None:
         """What is written next is from before: the stream has so many bytes per second."""
@@ -119,12 +158,12 @@ class UdpWire:
             if channel in self.outlets:
                 self.outlets[channel].report(report)
         packets = size = 0
-        for channel, burst in run.bursts:
-            outlet = self.outlets.get(channel)
+        for stretch in run.stretches:
+            outlet = self.outlets.get(stretch.channel)
             if outlet is not None:
-                self._queue.append((outlet, burst))
-                packets += burst.count
-                size += burst.bytes
+                self._queue.append((outlet, stretch))
+                packets += stretch.burst.count
+                size += stretch.burst.bytes
         now = self.spreader.clock.now()
         idle = not self.spread.waiting
         self.spread.put(packets, size, now)
@@ -140,8 +179,11 @@ class UdpWire:
         """Send what is due; whether something is left."""
         due = self.spread.due(now)
         while due > 0 and self._queue:
-            outlet, burst = self._queue[0]
+            outlet, stretch = self._queue[0]
+            burst = stretch.burst
             count = min(due, burst.count - self._at)
+            if stretch.channel in self.whole:
+                count = stretch.through(self._at + count) - self._at
             sent = outlet.send(burst, self._at, count)
             whole = sent == burst.count
             size = burst.bytes if whole else sum(burst.sizes[self._at : self._at + sent])
@@ -164,10 +206,10 @@ class UdpWire:
         wanted = self.outlets.get(2 * track)
         packets = octets = 0
         at = self._at
-        for outlet, burst in self._queue:
+        for outlet, stretch in self._queue:
             if outlet is wanted:
-                packets += burst.count - at
-                octets += sum(burst.sizes[at:])
+                packets += stretch.burst.count - at
+                octets += sum(stretch.burst.sizes[at:])
             at = 0
         return Tally(packets, octets - packets * HEADER_BYTES)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from streamctl.media.rtp.announced import Described
+from streamctl.media.rtp.formats import RtpFormat
 from streamctl.testing.clock import FakeClock
 from streamctl_rtsp.server.udp_wire import (
     FULL_BYTES,
@@ -11,6 +13,7 @@ from streamctl_rtsp.server.udp_wire import (
     Spreader,
     UdpWire,
     prepared,
+    whole_channels,
 )
 from streamctl_rtsp.wire.frames import frame
 from streamctl_rtsp.wire.spread import STEP_S
@@ -41,14 +44,14 @@ class FakeOutlet:
 class Rig:
     """A wire with two tracks."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: frozenset[int] = frozenset()) -> None:
         self.clock = FakeClock()
         self.spreader = Spreader(self.clock)
         self.video, self.audio = FakeOutlet(), FakeOutlet()
         self.closed: list[str] = []
         self.parked = self.served = 0
         outlets = {0: cast("UdpOutlet", self.video), 2: cast("UdpOutlet", self.audio)}
-        self.wire = UdpWire(self.spreader, outlets, self.closed.append)
+        self.wire = UdpWire(self.spreader, outlets, whole, self.closed.append)
         self.wire.park = self.park
         self.wire.serve = self.serve
 
@@ -85,16 +88,42 @@ def test_a_large_picture_leaves_by_and_by() -> None:
     assert not rig.clock.pending or all(not timer.callback for *_, timer in rig.clock.pending)
 
 
+def test_pictures_of_some_channels_are_never_spread() -> None:
+    rig = Rig(frozenset({0}))
+    last = frame(0, bytes((0x80, 0x80)) + bytes(998))
+    picture = pictures(20) + last
+    rig.wire.catch_up(500_000)
+    rig.wire.write(picture + picture + frame(2, b"sound") + picture)
+    assert len(rig.video.sent) == 21
+    assert rig.audio.sent == []
+    rig.clock.advance(0.03)
+    assert len(rig.video.sent) == 42
+    rig.clock.advance(0.1)
+    assert len(rig.video.sent) == 63
+    assert rig.audio.sent == [5]
+    rig.wire.write(picture)
+    assert len(rig.video.sent) == 84
+
+
+def test_only_pictures_of_av1_are_never_spread() -> None:
+    h264, av1 = (
+        Described(index, 7, RtpFormat(96, encoding, 90_000), "video", 0)
+        for index, encoding in enumerate(("H264", "AV1"))
+    )
+    assert whole_channels([h264]) == set()
+    assert whole_channels([h264, av1]) == {2}
+
+
 def test_a_run_is_prepared_once_for_all() -> None:
     rig, data = Rig(), pictures(3)
-    others = [UdpWire(rig.spreader, {}, print) for _ in range(3)]
+    others = [UdpWire(rig.spreader, {}, (), print) for _ in range(3)]
     rig.wire.write(data)
     run = rig.spreader.runs.of(data)
     for other in others:
         other.write(data)
     assert rig.spreader.runs.of(data) is run
     order = prepared(frame(0, b"a") + frame(2, b"b") + frame(0, b"c") + frame(0, b"d"))
-    assert [(channel, burst.count) for channel, burst in order.bursts] == [(0, 1), (2, 1), (0, 2)]
+    assert [(one.channel, one.burst.count) for one in order.stretches] == [(0, 1), (2, 1), (0, 2)]
 
 
 def test_who_catches_up_is_parked_and_served() -> None:
@@ -138,7 +167,7 @@ def test_a_closed_wire_sends_no_more() -> None:
 def test_wires_take_turns() -> None:
     rig = Rig()
     outlet = FakeOutlet()
-    other = UdpWire(rig.spreader, {0: cast("UdpOutlet", outlet)}, print)
+    other = UdpWire(rig.spreader, {0: cast("UdpOutlet", outlet)}, (), print)
     data = pictures(100)
     rig.wire.write(data)
     other.write(data)
