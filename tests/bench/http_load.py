@@ -16,13 +16,12 @@ import re
 import select
 import socket
 import sys
-import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench.rtmp_load import CONNECT_GAP_S, Players
+from tests.bench.rtmp_load import CONNECT_GAP_S, Players, ready, take_window
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 HEAD_BYTES = 65_536
@@ -93,13 +92,11 @@ def ask(port: int, warmup_s: float, seconds: float, connections: int, path: str)
     sink = bytearray(BODY_BYTES)
 
     def run(run_s: float) -> tuple[int, int]:
-        deadline = time.monotonic() + run_s
         received = answers = 0
-        while (left := deadline - time.monotonic()) > 0:
-            for number, _ in poll.poll(left):
-                count, complete = clients[number].take(sink)
-                received += count
-                answers += complete
+        for number in ready(poll, run_s):
+            count, complete = clients[number].take(sink)
+            received += count
+            answers += complete
         return received, answers
 
     with closing(poll), ExitStack() as stack:
@@ -133,9 +130,7 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=("ask", "watch"))
-    parser.add_argument("port", type=int)
-    parser.add_argument("warmup", type=float)
-    parser.add_argument("seconds", type=float)
+    take_window(parser)
     parser.add_argument("count", type=int)
     parser.add_argument("path")
     args = parser.parse_args()

@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import quantiles
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -34,8 +35,13 @@ from tests.bench.rtmp_wire import (
     prepare,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
 CONNECT_GAP_S = 0.002
 """Between two connects, so that no accept queue overflows."""
+AT_ONCE = 64
+"""Connections that are read before the clock is looked at again."""
 
 
 def read_flv(path: Path) -> list[Message]:
@@ -103,6 +109,14 @@ def is_header(item: Message) -> bool:
     return body[1] == 0
 
 
+def ready(poll: select.epoll, seconds: float) -> Iterator[int]:
+    """Descriptors that something came to, for that long."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        for number, _ in poll.poll(left, AT_ONCE):
+            yield number
+
+
 class Players:
     """Connections of viewers and what came through them."""
 
@@ -127,10 +141,8 @@ class Players:
 
     def run(self, seconds: float) -> None:
         """Receive for that long."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            for number, _ in self.epoll.poll(left, 64):
-                self.take(number)
+        for number in ready(self.epoll, seconds):
+            self.take(number)
 
     def take(self, number: int) -> None:
         """Receive from one connection."""
@@ -192,21 +204,42 @@ class Players:
         del pending[: max(end, len(pending) - len(STAMP_TAG))]
 
 
-def play(port: int, warmup_s: float, seconds: float, probes: int, names: list[str]) -> None:
+def play(
+    open_one: Callable[[int, str], socket.socket],
+    port: int,
+    window: tuple[float, float],
+    probes: int,
+    order: Sequence[str],
+) -> None:
     """Open players, warm up, measure, report."""
     players = Players()
-    order = [name for spec in names for name in [spec.partition(":")[0]] * count_of(spec)]
+    warmup_s, seconds = window
     chosen = set(random.sample(range(len(order)), min(probes, len(order))))
     for index, name in enumerate(order):
-        players.add(open_player(port, name), probe=index in chosen)
+        players.add(open_one(port, name), probe=index in chosen)
         players.run(CONNECT_GAP_S)
     players.run(warmup_s)
     players.report(seconds)
 
 
-def count_of(spec: str) -> int:
-    """The number of players in ``NAME:COUNT``."""
-    return int(spec.partition(":")[2] or 1)
+def order_of(names: Sequence[str]) -> list[str]:
+    """What each player plays, of ``NAME`` and ``NAME:COUNT``."""
+    counts = [(name, int(count or 1)) for name, _, count in (one.partition(":") for one in names)]
+    return [name for name, count in counts for _ in range(count)]
+
+
+def take_window(parser: argparse.ArgumentParser) -> None:
+    """Take a server, and what is measured of it, from a command line."""
+    parser.add_argument("port", type=int)
+    parser.add_argument("warmup", type=float)
+    parser.add_argument("seconds", type=float)
+
+
+def take_players(parser: argparse.ArgumentParser) -> None:
+    """Take the players as well."""
+    take_window(parser)
+    parser.add_argument("probes", type=int)
+    parser.add_argument("names", nargs="+")
 
 
 def main() -> None:
@@ -218,17 +251,13 @@ def main() -> None:
     publishing.add_argument("media", type=Path)
     publishing.add_argument("seconds", type=float)
     publishing.add_argument("names", nargs="+")
-    playing = actions.add_parser("play")
-    playing.add_argument("port", type=int)
-    playing.add_argument("warmup", type=float)
-    playing.add_argument("seconds", type=float)
-    playing.add_argument("probes", type=int)
-    playing.add_argument("names", nargs="+")
+    take_players(actions.add_parser("play"))
     args = parser.parse_args()
     if args.action == "publish":
         publish(args.port, args.media, args.seconds, args.names)
     else:
-        play(args.port, args.warmup, args.seconds, args.probes, args.names)
+        window = args.warmup, args.seconds
+        play(open_player, args.port, window, args.probes, order_of(args.names))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import random
 import select
 import socket
 import sys
@@ -27,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from streamctl.net.datagrams import Message, Piece, libc
 from streamctl.net.udp_socket import kernel_drops, set_receive_buffer
-from tests.bench.rtmp_load import CONNECT_GAP_S, Players, count_of
+from tests.bench.rtmp_load import CONNECT_GAP_S, order_of, play, take_players
 from tests.bench.rtsp_wire import Dialogue, open_inside
 
 if TYPE_CHECKING:
@@ -247,20 +246,10 @@ def gone(connection: socket.socket) -> bool:
         return True
 
 
-def play_inside(port: int, warmup_s: float, seconds: float, probes: int, order: list[str]) -> None:
-    """Open players inside their connections, warm up, measure, report."""
-    players = Players()
-    chosen = set(random.sample(range(len(order)), min(probes, len(order))))
-    for index, name in enumerate(order):
-        players.add(open_inside(port, name), probe=index in chosen)
-        players.run(CONNECT_GAP_S)
-    players.run(warmup_s)
-    players.report(seconds)
-
-
-def play_over_udp(port: int, warmup_s: float, seconds: float, order: Sequence[str]) -> None:
+def play_over_udp(port: int, window: tuple[float, float], order: Sequence[str]) -> None:
     """Open players over UDP, warm up, measure, report."""
     receivers = Receivers()
+    warmup_s, seconds = window
     for name in order:
         receivers.open(port, name)
         receivers.run(CONNECT_GAP_S)
@@ -272,17 +261,13 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("way", choices=("tcp", "udp"))
-    parser.add_argument("port", type=int)
-    parser.add_argument("warmup", type=float)
-    parser.add_argument("seconds", type=float)
-    parser.add_argument("probes", type=int)
-    parser.add_argument("names", nargs="+")
+    take_players(parser)
     args = parser.parse_args()
-    order = [name for spec in args.names for name in [spec.partition(":")[0]] * count_of(spec)]
+    order, window = order_of(args.names), (args.warmup, args.seconds)
     if args.way == "tcp":
-        play_inside(args.port, args.warmup, args.seconds, args.probes, order)
+        play(open_inside, args.port, window, args.probes, order)
     else:
-        play_over_udp(args.port, args.warmup, args.seconds, order)
+        play_over_udp(args.port, window, order)
 
 
 if __name__ == "__main__":
