@@ -35,7 +35,8 @@ from tests.streamctl.media.fmp4.files import (
     usual_movie,
 )
 from tests.streamctl.media.fmp4.test_demux import segment
-from tests.streamctl.net.test_http_client import Site, until, visited
+from tests.streamctl.net.test_http_client import Site, visited
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from streamctl_hls.pull import HlsSource

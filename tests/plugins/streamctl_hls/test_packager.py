@@ -12,9 +12,9 @@ from streamctl_hls.packager import RESTART_MAX_S, RESTART_S
 from tests.plugins.streamctl_hls.chunks import FRAME, boundary, pictures
 from tests.plugins.streamctl_hls.stage import FakeView, Stage
 from tests.support.hls import parse
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from streamctl.media.packet import Item
@@ -140,13 +140,6 @@ def test_how_it_starts_changes_while_it_runs(start: str) -> None:
     assert stage.view.reader is not None
     stage.clock.advance(100)
     assert (stage.view.reader is not None) == (other == "always")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the disk's threads work."""
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 @pytest.mark.anyio

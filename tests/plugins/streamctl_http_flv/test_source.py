@@ -26,8 +26,9 @@ from streamctl_http_flv.options import HttpFlvInputOptions
 from streamctl_http_flv.source import HttpFlvSource
 from tests.plugins.streamctl_http_flv.test_reader import HEADER, tag
 from tests.plugins.streamctl_rtmp.world import ASC, IDR, SLICE, World, Writer, avcc
-from tests.streamctl.net.test_http_client import OK, Site, until, visited
+from tests.streamctl.net.test_http_client import OK, Site, visited
 from tests.support.certificates import self_signed
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,9 @@ from streamctl.testing.gate import BareContext
 from streamctl_http_ts.options import HttpTsInputOptions
 from streamctl_http_ts.source import HttpTsSource
 from tests.plugins.streamctl_udp.lane import Writer
-from tests.streamctl.net.test_http_client import CHUNKED, OK, Site, until, visited
+from tests.streamctl.net.test_http_client import CHUNKED, OK, Site, visited
 from tests.support.certificates import self_signed
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

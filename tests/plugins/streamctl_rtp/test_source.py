@@ -22,9 +22,11 @@ from streamctl_rtp.source import RtpSource
 from streamctl_rtp.switchboard import Switchboard
 from tests.plugins.streamctl_rtp.test_description import Files
 from tests.plugins.streamctl_rtp.world import HOST, TS, Writer, rtp
+from tests.support.ports import udp_port
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -38,26 +40,6 @@ class Context(Files):
         self.clock = LoopClock()
 
 
-def free_pair() -> int:
-    """A port that was free a moment ago, as was the next one."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
-            first.bind((HOST, 0))
-            port: int = first.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
-                try:
-                    second.bind((HOST, port + 1))
-                except OSError:
-                    continue
-            return port
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.sleep(0.005)
-
-
 @asynccontextmanager
 async def running(source: RtpSource, writer: Writer) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
@@ -68,7 +50,7 @@ async def running(source: RtpSource, writer: Writer) -> AsyncIterator[None]:
 
 
 def own(folder: Path, **keys: Any) -> tuple[RtpSource, int]:
-    port = free_pair()
+    port = udp_port(2)
     options = RtpInputOptions.model_validate(keys)
     url = StreamURL.parse(f"rtp://{HOST}:{port}")
     return RtpSource(url, options, Context(folder), Switchboard()), port
@@ -162,7 +144,7 @@ async def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
 
 
 async def test_a_description_tells_the_ports(tmp_path: Path) -> None:
-    first = free_pair()
+    first = udp_port(2)
     (tmp_path / "x.sdp").write_text(f"v=0\nm=video {first} RTP/AVP 33\nm=audio 0 RTP/AVP 0\n")
     source, second = own(tmp_path, sdp="file:x.sdp")
     writer = Writer()

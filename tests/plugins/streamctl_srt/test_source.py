@@ -14,6 +14,7 @@ from streamctl_srt.settings import Settings
 from streamctl_srt.sink import ignore
 from streamctl_srt.source import SrtSource
 from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, Writer, chunk, need_libsrt
+from tests.support.ports import udp_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +31,6 @@ def libsrt() -> None:
 
 def source(world: World, url: str, **options: Any) -> SrtSource:
     return SrtSource(StreamURL.parse(url), InputOptions(**options), world.ctx, world.runtime)
-
-
-def udp_port() -> int:
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def failure(run: Callable[[], Any]) -> Exception:

@@ -20,10 +20,12 @@ from streamctl.testing.gate import BareContext
 from streamctl_udp import source as module
 from streamctl_udp.options import UdpInputOptions
 from streamctl_udp.source import UdpSource
-from tests.plugins.streamctl_udp.lane import HOST, Writer, free_udp_port
+from tests.plugins.streamctl_udp.lane import HOST, Writer
+from tests.support.ports import udp_port
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
 
@@ -31,15 +33,9 @@ MEDIA = b"\x47\x01\x00\x10".ljust(188, b"m") * 7
 
 
 def source(query: str = "", **keys: Any) -> tuple[UdpSource, int]:
-    port = free_udp_port()
+    port = udp_port()
     url = StreamURL.parse(f"udp://{HOST}:{port}{query}")
     return UdpSource(url, UdpInputOptions(**keys), BareContext(LoopClock())), port
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 @asynccontextmanager

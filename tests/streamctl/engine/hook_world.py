@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from streamctl.engine.commands import Commands
 
@@ -21,10 +21,3 @@ async def working(hook: Commands) -> AsyncIterator[None]:
         yield
         tasks.cancel_scope.cancel()
     assert hook.running == 0
-
-
-async def until(done: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    with anyio.fail_after(10):
-        while not done():
-            await anyio.sleep(0.01)

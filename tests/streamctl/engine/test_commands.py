@@ -10,7 +10,8 @@ from streamctl.engine.commands import Commands
 from streamctl.engine.hookqueue import HookQueue
 from streamctl.errors import StreamctlError
 from streamctl.schema import Event
-from tests.streamctl.engine.hook_world import until, working
+from tests.streamctl.engine.hook_world import working
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

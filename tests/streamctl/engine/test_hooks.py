@@ -16,10 +16,11 @@ from streamctl.engine.hooks import Hooks
 from streamctl.errors import NotFound
 from streamctl.net.clock import LoopClock
 from streamctl.registry import Registry
+from tests.support.waiting import until
 from tests.support.webhooks import Receiver, receiving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from streamctl.config.model import Config
 
@@ -55,12 +56,6 @@ async def working(world: World) -> AsyncIterator[None]:
         world.hooks.begin(tasks)
         yield
         tasks.cancel_scope.cancel()
-
-
-async def until(done: Callable[[], bool], timeout_s: float = 10) -> None:
-    with anyio.fail_after(timeout_s):
-        while not done():
-            await anyio.sleep(0.01)
 
 
 @pytest.fixture

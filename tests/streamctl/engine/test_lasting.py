@@ -15,7 +15,8 @@ from streamctl.errors import StreamctlError
 from streamctl.net.clock import LoopClock
 from streamctl.schema import Event
 from streamctl.testing.clock import FakeClock
-from tests.streamctl.engine.hook_world import until, working
+from tests.streamctl.engine.hook_world import working
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,10 +16,11 @@ from streamctl.net.http_target import Target
 from streamctl.net.tcp import serve_tcp
 from streamctl.net.tls import ServerTls, client_context
 from tests.support.certificates import self_signed
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from streamctl.net.http_answer import Head
@@ -100,12 +101,6 @@ def anything(head: Head) -> None:
 
 def fetcher(timeout_s: float = 5.0) -> Fetcher:
     return Fetcher(LoopClock(), no_trust, timeout_s)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 async def fetched(site: Site, path: str, *, timeout_s: float = 5.0) -> tuple[bytes, Fetch]:

@@ -17,9 +17,10 @@ from streamctl.net import udp
 from streamctl.net.datagrams import DATAGRAMS, DatagramReader
 from streamctl.net.udp import failure, receiving, same, threads
 from streamctl.net.udp_socket import Reception
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from streamctl.net.udp import Receiver
 
@@ -46,12 +47,6 @@ class Sender:
     def send(self, data: bytes, times: int = 1) -> None:
         for _ in range(times):
             self.socket.send(data)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 def running() -> list[str]:

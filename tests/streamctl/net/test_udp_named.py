@@ -6,22 +6,16 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 
 from streamctl.net.udp_named import address_of, nothing, receiving_named
 from streamctl.net.udp_socket import Reception
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HOST = "127.0.0.1"
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 @pytest.mark.anyio

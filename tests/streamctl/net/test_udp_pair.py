@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 
 from streamctl.errors import ConnectionFailed
 from streamctl.net import udp_pair
 from streamctl.net.udp_pair import packed, receiving_pair, unpacked
 from streamctl.net.udp_socket import Reception
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 HOST = "127.0.0.1"
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 def keeping(found: list[bytes]) -> Callable[[Iterator[memoryview]], None]:

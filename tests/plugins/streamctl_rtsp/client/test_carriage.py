@@ -7,10 +7,11 @@ import pytest
 from streamctl.errors import (
     RemoteProtocolError,
 )
-from tests.plugins.streamctl_rtsp.client.world import failure, pulling, until
+from tests.plugins.streamctl_rtsp.client.world import failure, pulling
 from tests.support.peers import HOST
 from tests.support.rtsp_camera import GOP, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugins.streamctl_rtsp.client.world import LOGIN, failure, pulling, until
+from tests.plugins.streamctl_rtsp.client.world import LOGIN, failure, pulling
 from tests.support.rtsp_camera import Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ async def test_a_session_that_is_lost_is_said() -> None:
 async def test_signs_of_life_that_are_not_answered_are_no_end() -> None:
     camera = Camera(timeout_s=1, silent=frozenset({"GET_PARAMETER"}))
     with CameraServer(camera) as server:
-        async with pulling(server, handshake_s=0.2) as pull:
+        async with pulling(server, handshake_s=1) as pull:
             await until(lambda: len(server.requests("GET_PARAMETER")) > 2 or pull.error)
             assert pull.error is None
 

@@ -22,9 +22,10 @@ from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import PushOptions
 from streamctl_rtsp.client.sink import RtspSink
 from tests.plugins.push import Push
-from tests.plugins.streamctl_rtsp.client.world import LOGIN, FakeContext, gone, until
+from tests.plugins.streamctl_rtsp.client.world import LOGIN, FakeContext, gone
 from tests.support.rtsp_camera import PPS, SPS, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

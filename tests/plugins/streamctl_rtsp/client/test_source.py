@@ -16,9 +16,10 @@ from streamctl.errors import (
 )
 from streamctl.media.packet import Codec, Kind
 from streamctl.sdk.endpoints import Numbered
-from tests.plugins.streamctl_rtsp.client.world import failure, pulling, source_of, until
+from tests.plugins.streamctl_rtsp.client.world import failure, pulling, source_of
 from tests.support.rtsp_camera import GOP, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from tests.plugins.streamctl_rtsp.client.world import Pull

@@ -14,9 +14,10 @@ from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import InputOptions
 from streamctl_rtsp.client.source import RtspSource
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     from streamctl.media.packet import Packet, Track
     from streamctl.sdk.context import Clock, Context
@@ -84,13 +85,6 @@ class Writer:
     def of(self, track: int) -> list[Packet]:
         """The packets of a track."""
         return [packet for packet in self.packets if packet.track == track]
-
-
-async def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
-    """Return once a condition of the same loop holds."""
-    with anyio.fail_after(timeout_s):
-        while not condition():
-            await anyio.sleep(0.005)
 
 
 def source_of(url: str, *, handshake_s: float = 5.0, **keys: object) -> RtspSource:
