@@ -67,7 +67,7 @@ async def test_a_discontinuity_is_one_for_all() -> None:
     order = [packet.dts >= FAR for packet in writer.packets]
     assert order == sorted(order), "nothing old behind the break"
     assert sum(order) >= 10 + 18
-    assert writer.times[-1] - writer.times[0] < 2
+    assert writer.times[-1] - writer.times[0] < 8
 
 
 async def test_times_that_go_back_are_played_no_faster() -> None:

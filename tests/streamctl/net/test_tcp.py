@@ -293,16 +293,22 @@ async def test_who_shakes_hands_while_a_listener_retires_is_let_in(tmp_path: Pat
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve, bound.append)
         await listening(bound, 1)
-        with socket.create_connection(bound[0], timeout=5) as plain:
-            await anyio.sleep(0.05)
+        context = ssl.create_default_context(cafile=made.cert)
+        context.check_hostname = False
+        plain = socket.create_connection(bound[0], timeout=5)
+        with context.wrap_socket(plain, do_handshake_on_connect=False) as client:
+            client.setblocking(False)
+            with pytest.raises(ssl.SSLWantReadError):
+                client.do_handshake()
+            with anyio.fail_after(5):
+                await anyio.wait_readable(client)
             server.retire()
 
             def shake() -> bytes:
-                context = ssl.create_default_context(cafile=made.cert)
-                context.check_hostname = False
-                with context.wrap_socket(plain) as client:
-                    client.sendall(b"hello")
-                    return client.recv(5)
+                client.settimeout(5)
+                client.do_handshake()
+                client.sendall(b"hello")
+                return client.recv(5)
 
             assert await anyio.to_thread.run_sync(shake) == b"hello"
 
