@@ -127,7 +127,7 @@ def test_the_spread_of_large_pictures_is_measured() -> None:
 
 
 def test_players_over_udp_ask_for_all_tracks(
-    receivers: Receivers, server: tuple[int, list[str]]
+    server: tuple[int, list[str]], receivers: Receivers
 ) -> None:
     port, asked = server
     receivers.open(port, "s0")
@@ -150,7 +150,7 @@ def test_players_inside_their_connections_take_pairs_of_channels(
         assert ["interleaved=0-1" in asked[1], "interleaved=2-3" in asked[2]] == [True, True]
 
 
-def test_a_window_is_reported(receivers: Receivers, server: tuple[int, list[str]]) -> None:
+def test_a_window_is_reported(server: tuple[int, list[str]], receivers: Receivers) -> None:
     receivers.open(server[0], "s0")
     [(_, [video, _])] = receivers.players
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
