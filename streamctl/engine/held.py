@@ -170,6 +170,8 @@ class HeldTransport:
         self.keys = 0
         """Random-access points that came so far."""
         self._aligner = Aligner()
+        self._put_at = 0.0
+        """When something came last, whole packets or not."""
         self._unrest = Unrest()
         self._pieces: deque[Piece] = deque()
         self._bytes = 0
@@ -213,6 +215,7 @@ class HeldTransport:
 
     def put(self, data: bytes | bytearray | memoryview, now: float) -> bool:
         """Hold bytes of any alignment; whether a random-access point was found."""
+        self._put_at = now
         packets = bytes(self._aligner.feed(data))
         if not packets or self._unrest.too_much(now):
             return False
@@ -255,10 +258,14 @@ class HeldTransport:
             if data:
                 epoch.put_ts(data, piece.now)
             epoch.settle()
+        rest = self._aligner.rest
+        if rest:
+            epoch.put_ts(rest, self._put_at)
         self.clear()
 
     def clear(self) -> None:
         """Hold nothing any more."""
+        self._aligner = Aligner()
         self._pieces.clear()
         self._bytes = 0
         self._point = self._coming = None

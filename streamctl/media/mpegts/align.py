@@ -47,6 +47,11 @@ class Aligner:
         """Bytes that belonged to no packet, or to one without its sync byte."""
         self._carry = b""
 
+    @property
+    def rest(self) -> bytes:
+        """What is held back: the beginning of a packet, or what may be some."""
+        return self._carry
+
     def feed(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
         """The packets of 188 bytes that are whole by now, the object itself if it is just that."""
         if self.stride == PACKET_BYTES and not self._carry and not len(data) % PACKET_BYTES:

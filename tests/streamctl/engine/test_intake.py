@@ -15,6 +15,7 @@ from streamctl.media.packet import TIMESCALE, Boundary, Codec, Format, Kind, Pac
 from tests.streamctl.engine.rig import FRAME, SOUND, VIDEO, gop
 from tests.streamctl.engine.ts_world import PLAIN, Keeper, World, again, pieces
 from tests.support.broadcast import broadcast
+from tests.support.ts import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -400,6 +401,27 @@ def test_pieces_of_any_size_are_the_same(media: MediaCache, size: int) -> None:
         assert one.ready
     one.go_live("now")
     assert keeper.chunks or size == 1
+
+
+@pytest.mark.parametrize("size", [997, 5000])
+def test_going_live_in_the_middle_of_a_packet_loses_nothing(media: MediaCache, size: int) -> None:
+    stage = TransportStage()
+    keeper = keep_ts(stage)
+    data = broadcast(media, PLAIN).data
+    one = stage.intake()
+    found = list(pieces(data, size))
+    for piece in found[: len(found) // 2]:
+        one.put_ts(piece, stage.clock.now())
+        stage.clock.advance(0.005)
+    epoch = one.go_live("now")
+    for piece in found[len(found) // 2 :]:
+        one.put_ts(piece, stage.clock.now())
+        stage.clock.advance(0.005)
+    stage.clock.advance(0.1)
+    assert epoch.missing == 0
+    assert epoch.transport is not None
+    assert epoch.transport.aligner.resyncs == 0
+    assert inspect(keeper.data).continuity_errors == []
 
 
 def test_bytes_that_are_no_transport_stream_are_not_held_without_end() -> None:
