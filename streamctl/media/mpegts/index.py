@@ -176,26 +176,30 @@ class TsIndex:
         if self._opening is not None:
             self._pursue(batch, data, 0, events)
         start = 0
+        pids = set(self._pids)
         while start < batch.count:
             start = self._visit(batch, data, start, events)
+            pids.update(self._pids)
         for event in events:
             if isinstance(event, Entry) and event.rap:
-                self._note_counters(batch, before, event)
+                self._note_counters(batch, before, event, pids)
         if self._opening is not None:
             # What is told in a later call may begin here.
-            self._note_counters(batch, before, self._opening.entry)
+            self._note_counters(batch, before, self._opening.entry, pids)
         self.packets += batch.count
         return events
 
-    def _note_counters(self, batch: Batch, before: bytes, entry: Entry) -> None:
-        """Which counters come next at an entry, on the PIDs of the program that came before.
+    def _note_counters(
+        self, batch: Batch, before: bytes, entry: Entry, pids: Collection[int]
+    ) -> None:
+        """Which counters come next at an entry, on those PIDs that came before.
 
-        Told by the batch in which the entry begins.
+        Told by the batch in which the entry begins, as long as its program is known.
         """
         row = entry.packet - self.packets
         if row >= 0:
             counters = batch.counters_at(before, row)
-            known = [pid for pid in self._pids if counters[pid] != UNKNOWN]
+            known = [pid for pid in pids if counters[pid] != UNKNOWN]
             entry.counters = {pid: counters[pid] + 1 & 15 for pid in known}
             # What was lost right before it is nothing to whoever begins here.
             word = int(batch.words[row])

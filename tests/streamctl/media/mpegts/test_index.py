@@ -18,6 +18,7 @@ from streamctl.media.mpegts.index import (
 from streamctl.media.mpegts.psi import Pmt, PmtStream
 from streamctl.media.nal import START_CODE
 from streamctl.media.packet import Flag, Kind
+from tests.streamctl.engine.ts_world import again, versioned
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, recovery_point, sei, slice_of
 from tests.streamctl.media.mpegts.movie import DATA, PICTURES, damaged, sound_pid
 from tests.streamctl.media.mpegts.packets import carried, packet
@@ -144,6 +145,17 @@ def test_counters_are_those_where_a_point_begins(media: MediaCache) -> None:
         for step in (len(data) // 188, 2)
     )
     assert pieces == whole
+
+
+def test_counters_are_those_of_the_program_in_which_a_point_begins(media: MediaCache) -> None:
+    rich = again(media, seconds=2.0)
+    data = rich.data + versioned(again(media, seconds=2.0, languages=("eng",)))
+    points = [one for one in entries(indexed(data, len(data) // 188)) if one.rap]
+    alone = [one for one in entries(indexed(rich.data, 2)) if one.rap]
+    gone = rich.names["spa"]
+    for one, other in zip(points, alone, strict=False):
+        assert one.counters.get(gone) == other.counters.get(gone)
+    assert alone[-1].counters[gone] >= 0
 
 
 def test_messages_for_descramblers_are_counted_too() -> None:
