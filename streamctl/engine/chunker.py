@@ -54,7 +54,8 @@ class Chunker:
         """Packets that belong in front of the first picture."""
         self.tables_due: int | None = None
         """Decoding time from which tables are due; None = now."""
-        self._time = 0
+        self.time = 0
+        """Presentation time of the picture that is being written, or where all begins."""
         self._flags = 0
 
     def cut(self, run: Run, end: int, cuts: Sequence[Cut], out: list[Item]) -> None:
@@ -75,51 +76,57 @@ class Chunker:
         if start or stop < written.count:
             data = data[start * PACKET_BYTES : stop * PACKET_BYTES]
         if cut is None:
-            data, self.lead = self.lead + data, b""
-            if self.tables_due is None:
-                data = self._headed(data)
-            chunk = Chunk(data, self._time, self._time, False, False, self.epoch)
+            front = self._front()
+            chunk = Chunk(front + data, self.time, self.time, False, False, self.epoch)
         else:
-            chunk = self._picture(data, cut, out)
+            front, join = self._picture(cut, out)
+            data = front + data
+            chunk = Chunk(data, cut.start, cut.end, cut.rap, True, self.epoch, join)
         leader = self.plan.leader
         if self._flags & LEADING and leader is not None:
             # For those who go without this picture, the counters go on behind it.
             others, last = written.without(leader.pid, start, stop)
             if last is not None:
                 self.count(leader, last + 1)
-            chunk.join = others + leader.slot.writer.discontinuity()
+            chunk.join = front + others + leader.slot.writer.discontinuity()
         chunk.flags = self._flags
         out.append(chunk)
 
-    def _headed(self, data: bytes) -> bytes:
-        """Packets that no picture is in front of, behind new tables."""
-        self.tables_due = 0
-        signals = self._signals(None) if self.broken else b""
-        self.broken = False
-        return signals + self.plan.pids.tables() + data
+    def _front(self) -> bytes:
+        """What belongs in front of packets that no picture begins with."""
+        front = b""
+        if self.tables_due is None:
+            self.tables_due = 0
+            front = self._signals(None) if self.broken else b""
+            front += self.plan.pids.tables()
+            self.broken = False
+        front, self.lead = front + self.lead, b""
+        return front
 
-    def _picture(self, data: bytes, cut: Cut, out: list[Item]) -> Chunk:
-        self._time = cut.start
+    def _picture(self, cut: Cut, out: list[Item]) -> tuple[bytes, bytes]:
+        """What belongs in front of a picture, and what whoever joins there gets before."""
+        self.time = cut.start
         self._flags = cut.flags
         join = self._signals(cut) if cut.rap or self.broken else b""
         if self.broken:
             self.broken = False
             out.append(Chunk(join, cut.start, cut.start, False, False, self.epoch))
-        if self.lead:
-            data, self.lead = self.lead + data, b""
+        front, self.lead = self.lead, b""
         if cut.rap or self.tables_due is None or cut.dts >= self.tables_due:
             self.tables_due = cut.dts + TABLES_INTERVAL
-            data = self.plan.pids.tables() + data
-        if not cut.rap:
-            join = b""
-        return Chunk(data, cut.start, cut.end, cut.rap, True, self.epoch, join)
+            front = self.plan.pids.tables() + front
+        return front, join if cut.rap else b""
 
     def _signals(self, cut: Cut | None) -> bytes:
         """What announces the counters to come, with the packets in front and behind this cut."""
-        counters = cut.counters | first_counters(self.lead) if cut is not None else {}
-        strands = self.plan.by_pid.values()
-        writers = [strand.slot.writer for strand in strands if not strand.slot.fresh]
-        return self.plan.pids.discontinuities(writers, counters)
+        written = {
+            strand.slot.writer.pid: strand.slot.writer.continuity + strand.ahead
+            for strand in self.plan.by_pid.values()
+            if strand.ahead
+        }
+        told = cut.counters if cut is not None else {}
+        counters = written | told | first_counters(self.lead)
+        return self.plan.pids.discontinuities(self.plan.writers, counters)
 
     def counted(self, counters: Mapping[int, int]) -> dict[int, int]:
         """Counters as they come, of what passes now, as they are written: by PID of the lane."""
@@ -129,11 +136,11 @@ class Chunker:
             if strand.open and strand.pid in counters
         }
 
-    def keep_counters(self, counters: Mapping[int, int]) -> None:
-        """Let the lane know which counters come next."""
+    def keep_counters(self, last: bytearray) -> None:
+        """Let the lane know which counters come next, by those that came last on each PID."""
         for strand in self.plan.by_pid.values():
-            if strand.open and strand.pid in counters:
-                self.count(strand, counters[strand.pid])
+            if strand.open:
+                self.count(strand, last[strand.pid] + 1)
 
     def count(self, strand: Strand, counter: int) -> None:
         """Note the counter of the next packet of a strand, as it comes."""

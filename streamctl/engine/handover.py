@@ -167,6 +167,11 @@ class SoundStart:
         self._ends[pid] = end
         self._goes_on = True
 
+    @property
+    def heard(self) -> bool:
+        """Whether sound of the epoch has passed, and nothing stood in for it since."""
+        return self.timeline.audio_end > max([self._end, *self._ends.values()])
+
     def wanted(self, pid: int) -> int:
         """From when on sound of a PID is wanted, on the timeline."""
         end = self._ends.get(pid, self._end)

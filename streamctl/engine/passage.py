@@ -17,19 +17,19 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamctl.engine.chunker import Chunker, Cut
+from streamctl.engine.chunker import LEADING, Chunker, Cut
 from streamctl.engine.handover import Early, SoundStart
 from streamctl.engine.programclock import ProgramClock
 from streamctl.engine.routing import Routes, Run
 from streamctl.engine.splice import PICTURE_WAIT_S
 from streamctl.engine.strand import Cargo, Plan, Start, Strand
 from streamctl.engine.unitbytes import head_spans, move_cue, move_stamps, stamps_at
+from streamctl.media.mpegts.batch import PIDS
 from streamctl.media.mpegts.index import Entry, ProgramChange
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK
 from streamctl.media.mpegts.restamp import CLOCK_FLAGS, move_clocks, read_clock
 from streamctl.media.mpegts.sets import parameter_sets
-from streamctl.media.packet import Flag
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ UNDECIDED_S = 1.0
 """The same in time: where pictures have stopped, sound goes on."""
 ENTRIES_MAX = 1000
 """Units that are told, but never come by, as those of a PID that is damaged."""
-LEADING = int(Flag.LEADING)
-"""As a plain number, since the bits of an enum are slow to test."""
 
 
 @dataclass(slots=True)
@@ -68,8 +66,6 @@ class Found:
     events: list[Event]
     heads: ArrayBatch | None
     """Their headers, if they were read as arrays."""
-    counters: bytearray
-    """The last counter that came, by PID; of all of them until now, and followed on."""
     decided: int
     """All about packets before this one is known."""
 
@@ -126,13 +122,13 @@ class Passage:
         self._hasty = False
         """Decide with the bytes there are."""
         self._cuts: list[Cut] = []
-        self._counters = bytearray()
+        self._counters = bytearray(PIDS)
+        """Of the last packet of each PID that came by."""
 
     def feed(self, found: Found, now: float) -> list[Item]:
         """Chunks out of whole packets."""
         if self._first_arrival is None:
             self._first_arrival = now
-        self._counters = found.counters
         for event in found.events:
             if isinstance(event, Entry):
                 self._entries[event.packet] = event
@@ -152,6 +148,7 @@ class Passage:
         decided = self._decided(found, now)
         while self._advance(min(decided - self._base, self._limit()), heads, now, out):
             heads = None
+        self._limit()
         if not self._buffer:
             self._waits_since = None
         elif since is None or self._base != base:
@@ -177,9 +174,13 @@ class Passage:
 
     def finish(self) -> None:
         """Leave the lane's counters where they stand."""
-        if self._counters:
-            pids = self.plan.by_pid
-            self.chunker.keep_counters({pid: self._counters[pid] + 1 for pid in pids})
+        self.chunker.keep_counters(self._counters)
+
+    def cease(self, strand: Strand) -> None:
+        """Let nothing of a strand pass before it begins anew."""
+        self.chunker.count(strand, self._counters[strand.pid] + 1)
+        self.routes.passes[strand.pid] = False
+        strand.open = False
 
     def successor(self, epoch: int) -> Passage:
         """A fresh start with the packets to come, as another epoch."""
@@ -193,7 +194,7 @@ class Passage:
         return fresh
 
     def _limit(self) -> int:
-        """How many packets there are before the program changes."""
+        """How many packets there are before the program changes; changes behind are followed."""
         packets = len(self._buffer) // PACKET_BYTES
         while self._changes and self._changes[0].packet < self._base:
             self.follow(self._changes.popleft().program)
@@ -212,6 +213,7 @@ class Passage:
         run = Run(packets, self.routes, heads if whole else None)
         self._cuts = []
         end = self._walk(run, now)
+        run.note_counters(self._counters, end)
         if self.begun:
             self.chunker.lead += self.sounds.take(run, end)
             self.chunker.cut(run, end, self._cuts, out)
@@ -219,8 +221,8 @@ class Passage:
                 strand.catch_up()
         else:
             self._early.keep(bytes(packets[: end * PACKET_BYTES]), now)
-        # Views may still be held of the former buffer, which can't shrink then.
-        self._buffer = bytearray() if whole and end == count else self._buffer[end * PACKET_BYTES :]
+        rest = packets[end * PACKET_BYTES :]
+        self._buffer = rest if whole else rest + self._buffer[count * PACKET_BYTES :]
         self._base += end
         return end == count and not whole
 
@@ -366,7 +368,8 @@ class Passage:
         if strand.start is Start.WAITING:
             self.dropped += 1
             return None
-        if entry is not None and entry.flags & LEADING and strand.start is Start.FIRST:
+        leads = entry.flags & LEADING if entry is not None else not strand.open
+        if leads and strand.start is Start.FIRST:
             self._leave_out(run, unit, strand)
             return None
         if not strand.open:
@@ -389,12 +392,11 @@ class Passage:
         return first
 
     def _leave_out(self, run: Run, unit: Unit, strand: Strand) -> None:
-        """Drop a picture that leads the first random-access point."""
+        """Drop a picture that leads the first random-access point, or its second field."""
         self.dropped += 1
         if strand.open:
-            last = run.close(strand.pid, unit.row)
-            own = run.data[unit.row * PACKET_BYTES + 3] & 15
-            self.chunker.count(strand, own if last is None else last + 1)
+            run.close(strand.pid, unit.row)
+            self.chunker.count(strand, run.data[unit.row * PACKET_BYTES + 3] & 15)
             strand.open = False
 
     def _compare_sets(self, run: Run, unit: Unit, strand: Strand) -> None:
@@ -465,7 +467,6 @@ class Passage:
             slot.fresh = False
         strand.open = True
         self.routes.count_on(strand.pid, slot.writer.continuity + strand.ahead - 1 - before)
-        strand.ahead = 0
         run.open(strand.pid, row)
 
     def _begin(self, run: Run, unit: Unit, *, video: bool) -> None:
@@ -474,6 +475,7 @@ class Passage:
         offset = timeline.offset_for(pts=unit.pts, dts=unit.dts, now=unit.now, video=video)
         self.clock.offset = offset
         self.sounds = SoundStart(timeline, unit.dts + offset, None if self.sealed else offset)
+        self.chunker.time = unit.pts + offset
         self.begun = True
         self._begin_epoch()
         if video:

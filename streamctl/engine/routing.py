@@ -89,13 +89,16 @@ class Run:
         strip_to_clock(self.data, row * PACKET_BYTES, counter)
         self.passes[row] = True
 
-    def close(self, pid: int, row: int) -> int | None:
-        """Drop a PID from this row on; the counter of the last packet that passed before."""
+    def close(self, pid: int, row: int) -> None:
+        """Drop a PID from this row on."""
         passed = (self.passes[:row] & (self.pids[:row] == pid)).nonzero()[0]
         self._closed.append((passed, int(self.routes.counter[pid])))
         self.routes.passes[pid] = False
         self.passes[row:][self.pids[row:] == pid] = False
-        return int(self.heads.words[passed[-1]]) & 15 if len(passed) else None
+
+    def note_counters(self, counters: bytearray, end: int) -> None:
+        """Note the last counter of each PID before a row, as it came."""
+        np.frombuffer(counters, np.uint8)[self.pids[:end]] = self.heads.words[:end] & 15
 
     def written(self, end: int) -> Written:
         """The rows before ``end`` that pass, as they are to be written."""

@@ -20,6 +20,7 @@ from streamctl.media.mpegts.streams import (
 from streamctl.media.packet import Codec, Media
 
 if TYPE_CHECKING:
+    from streamctl.media.mpegts.packet import PacketWriter
     from streamctl.media.mpegts.program import Program
     from streamctl.media.mpegts.psi import Pmt
     from streamctl.media.packet import Track
@@ -91,6 +92,7 @@ class Plan:
         self.by_pid: dict[int, Strand] = {}
         self.promised: PmtStream | None = None
         """Sound that the program lacks and that is made up, under its PID in the lane."""
+        self._promised_slot: Slot | None = None
         self.leader: Strand | None = None
         """Whose units viewers may join at; the index tells them."""
 
@@ -151,9 +153,17 @@ class Plan:
         kind = stream_kind(stream)
         return Strand(stream.pid, slot, cargo(kind), kind.codec, stream)
 
-    def promise(self, stream: PmtStream, program: Program | None) -> None:
+    @property
+    def writers(self) -> list[PacketWriter]:
+        """Who has written on the PIDs of the program."""
+        slots = [strand.slot for strand in self.by_pid.values()]
+        if self.promised is not None and self._promised_slot is not None:
+            slots.append(self._promised_slot)
+        return [slot.writer for slot in slots if not slot.fresh]
+
+    def promise(self, stream: PmtStream, slot: Slot, program: Program | None) -> None:
         """Add sound that is made up to the map, as long as the program has none."""
-        self.promised = stream
+        self.promised, self._promised_slot = stream, slot
         if program is not None:
             self._publish(program)
 

@@ -86,16 +86,15 @@ class StrandSilence:
         passage, strand = transport.passage, self.strand
         assert passage is not None
         self._made = 0
+        late = timeline.video_end - round(2 * SILENT_S * TIMESCALE)
         if strand is None or not strand.open:
             self._anchor = passage.sounds.wanted(self._slot.writer.pid)
+            if passage.sounds.heard:
+                self._anchor = max(self._anchor, timeline.audio_end, late)
             return
         heard = sound_end(lane, passage.chunker.epoch, strand, timeline.audio_end)
-        late = timeline.video_end - round(2 * SILENT_S * TIMESCALE)
         self._anchor = max(timeline.audio_end if heard is None else heard, late)
-        counter = transport.index.continuity.counters[strand.pid]
-        passage.chunker.count(strand, counter + 1)
-        passage.routes.passes[strand.pid] = False
-        strand.open = False
+        passage.cease(strand)
 
     def _make(self, transport: Transport, timeline: Timeline) -> list[Item]:
         passage, slot, unit = transport.passage, self._slot, self._unit
@@ -156,10 +155,14 @@ def promised_silence(track: Track, transport: Transport, now: float) -> StrandSi
     announced = next((one for one in plan.by_pid.values() if one.cargo is Cargo.SOUND), None)
     if announced is not None:
         # It is in the map, and has not shown what it is.
-        same = announced.codec is track.codec
-        return StrandSilence(stream, unit, announced.slot, now) if same else None
+        if announced.codec is not track.codec:
+            return None
+        # Where sound was heard before, it has only moved, and is not missed yet.
+        moved = announced if passage.sounds.heard else None
+        return StrandSilence(stream, unit, announced.slot, now, moved)
     wanted = Wanted(essence(stream.stream_type, stream.descriptors), track.language)
     (slot,) = plan.pids.assign([wanted], [strand.slot for strand in plan.by_pid.values()])
     descriptors = stream.descriptors + language_descriptor(track.language)
-    plan.promise(PmtStream(stream.stream_type, slot.writer.pid, descriptors), passage.program)
+    promised = PmtStream(stream.stream_type, slot.writer.pid, descriptors)
+    plan.promise(promised, slot, passage.program)
     return StrandSilence(stream, unit, slot, now)

@@ -172,8 +172,7 @@ class Transport:
     def _rest(self, passage: Passage, now: float) -> list[Item]:
         """The chunks of what has come by already, and waits in the passage."""
         index = self.index
-        counters = index.continuity.counters
-        return passage.feed(Found(b"", index.packets, [], None, counters, index.decided), now)
+        return passage.feed(Found(b"", index.packets, [], None, index.decided), now)
 
     def _take(self, packets: memoryview, now: float, weight: int) -> list[Item]:
         """Deal with whole packets."""
@@ -182,8 +181,7 @@ class Transport:
         self.unrest.note(self.index.units - units, now)
         batch = self.index.batch
         heads = batch if isinstance(batch, ArrayBatch) else None
-        counters = self.index.continuity.counters
-        found = Found(packets, start, events, heads, counters, self.index.decided)
+        found = Found(packets, start, events, heads, self.index.decided)
         program = self.index.program
         if program is not None:
             changes = sum(isinstance(event, ProgramChange) for event in events)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streamctl.engine.timeline import ORIGIN
 from streamctl.media.packet import TIMESCALE, Codec, Format, Kind
 from tests.streamctl.engine.ts_world import (
     PLAIN,
@@ -294,6 +295,7 @@ def test_an_input_whose_pictures_do_not_come_begins_with_its_sound(media: MediaC
     assert epoch.on_air
     assert {0x121, 0x122} < set(inspect(keeper.data).pids)
     assert not any(chunk.rap for chunk in keeper.chunks)
+    assert keeper.chunks[0].start > ORIGIN
 
 
 def test_other_parameter_sets_in_mid_stream_are_told(media: MediaCache) -> None:

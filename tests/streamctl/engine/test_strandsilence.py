@@ -13,8 +13,10 @@ from streamctl.media.packet import TIMESCALE, Codec, Media
 from streamctl.media.silence import silent_unit
 from tests.streamctl.engine.test_handover import sounds
 from tests.streamctl.engine.test_intake import TransportStage, keep_ts
-from tests.streamctl.engine.ts_world import pieces
+from tests.streamctl.engine.ts_world import joined, pieces, poor_end, recount, versioned
 from tests.support.broadcast import Broadcast, broadcast
+from tests.support.ts import inspect
+from tests.support.ts_build import crc32
 from tests.support.ts_damage import packets, pid_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ PLAIN = Broadcast(
 )
 
 
+MAP_TABLE = 2
+
+
 class RealTime(TransportStage):
     """Sends by the clock inside."""
 
@@ -51,6 +56,21 @@ def without(data: bytes, pid: int, start: float, end: float) -> bytes:
     found = list(packets(data))
     span = range(round(start * len(found)), round(end * len(found)))
     return b"".join(one for at, one in enumerate(found) if pid_of(one) != pid or at not in span)
+
+
+def moved_pid(data: bytes, pid: int, other: int) -> bytes:
+    """A capture in which a stream has another PID."""
+    found = list(packets(data))
+    was, now = ((0xE000 | one).to_bytes(2) for one in (pid, other))
+    for at, packet in enumerate(found):
+        if pid_of(packet) == pid:
+            head = bytes((packet[1] & 0xE0 | other >> 8, other & 0xFF))
+            found[at] = packet[:1] + head + packet[3:]
+        elif packet[5] == MAP_TABLE and packet[1] & 0x40:
+            end = 8 + (int.from_bytes(packet[6:8]) & 0xFFF) - 4
+            section = packet[5:end].replace(was, now)
+            found[at] = packet[:5] + section + crc32(section).to_bytes(4) + packet[end + 4 :]
+    return b"".join(found)
 
 
 def assert_goes_on(frames: Sequence[Packet], data: bytes) -> None:
@@ -122,6 +142,58 @@ def test_sound_that_is_announced_and_never_comes_is_made_up(media: MediaCache) -
     (frames,) = sounds(keeper.data).values()
     assert_goes_on(frames, keeper.data)
     assert frames[-1].pts > 24 * TIMESCALE
+
+
+def test_who_skips_is_told_the_counters_of_sound_that_is_made_up(media: MediaCache) -> None:
+    sounding, mute = (
+        broadcast(media, one).data
+        for one in (PLAIN, replace(PLAIN, languages=(), start=77 * TIMESCALE, gop=10))
+    )
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    for data in (sounding, mute):
+        one = stage.intake()
+        one.go_live("next")
+        stage.play(one, data, 8.0)
+        one.close()
+    chunks = keeper.chunks
+    points = [at for at, chunk in enumerate(chunks) if chunk.rap and chunk.epoch == 2]
+    before = b"".join(chunk.lead + chunk.data for chunk in chunks[: points[3]])
+    for point in points[4:]:
+        assert inspect(before + joined(chunks[point:])).continuity_errors == []
+
+
+def test_sound_that_moves_to_another_pid_is_not_made_up(media: MediaCache) -> None:
+    first = broadcast(media, PLAIN)
+    second = broadcast(media, replace(PLAIN, start=poor_end(first)))
+    moved = moved_pid(versioned(second), second.names["eng"], 0x1F0)
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    epoch = one.go_live("first")
+    stage.play(one, recount(first.data + moved), 16.0)
+    assert epoch.init is not None
+    track = epoch.init.first(Media.AUDIO)
+    assert track is not None
+    unit = silent_unit(track)
+    assert unit is not None
+    (frames,) = sounds(keeper.data).values()
+    assert [frame for frame in frames if frame.data == unit.data] == []
+    times = [frame.pts for frame in frames]
+    assert times == sorted(times)
+
+
+def test_sound_that_leaves_the_program_is_made_up_from_where_it_ended(media: MediaCache) -> None:
+    first = broadcast(media, PLAIN)
+    mute = broadcast(media, replace(PLAIN, languages=(), start=poor_end(first)))
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    one.go_live("first")
+    stage.play(one, recount(first.data + versioned(mute)), 16.0)
+    times = [frame.pts for frames in sounds(keeper.data).values() for frame in frames]
+    assert all(0 < after - before < TIMESCALE // 10 for before, after in pairwise(times))
+    assert times[-1] > 25 * TIMESCALE
 
 
 def test_nothing_is_promised_for_ever(media: MediaCache) -> None:

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamctl.engine import chunker
+from streamctl.media.mpegts.index import Entry, TsIndex
+from streamctl.media.packet import Flag
+from tests.streamctl.engine.ts_world import (
+    Keeper,
+    World,
+    again,
+    joined,
+    pieces,
+    poor_end,
+    recount,
+    start,
+    versioned,
+)
+from tests.streamctl.media.mpegts.world import program_maps
+from tests.support.broadcast import Broadcast, broadcast
+from tests.support.ts import inspect
+from tests.support.ts_damage import packets
+
+if TYPE_CHECKING:
+    from tests.support.media import MediaCache
+
+OPEN = Broadcast(seconds=2.5, video="mpeg2video", audio="mp2")
+"""Pictures that lead each random-access point."""
+ALL_AT_ONCE = 1_000_000
+
+
+def passed(data: bytes, packets_at_once: int = 7) -> Keeper:
+    """What an epoch makes of so many packets at once, in no time."""
+    world = World()
+    epoch, keeper = start(world)
+    for piece in pieces(data, packets_at_once * 188):
+        epoch.put_ts(piece, world.clock.now())
+        epoch.settle()
+    epoch.end()
+    return keeper
+
+
+def from_amid_a_group(media: MediaCache) -> bytes:
+    """A capture whose first random-access point has pictures that lead it."""
+    data = broadcast(media, OPEN).data
+    return data[len(data) // 188 // 4 * 188 :]
+
+
+def assert_all_can_join(keeper: Keeper) -> None:
+    """Whoever begins at any random-access point sees no counter jump."""
+    points = [at for at, chunk in enumerate(keeper.chunks) if chunk.rap]
+    assert len(points) >= 2
+    for at in points:
+        assert inspect(joined(keeper.chunks[at:])).continuity_errors == []
+
+
+def test_who_goes_without_leading_pictures_gets_the_tables_in_front_of_them(
+    media: MediaCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunker, "TABLES_INTERVAL", 0)
+    keeper = passed(broadcast(media, OPEN).data)
+    assert any(chunk.flags & Flag.LEADING for chunk in keeper.chunks)
+    assert_all_can_join(keeper)
+
+
+def test_a_leading_picture_is_left_out_though_its_packets_come_twice(media: MediaCache) -> None:
+    twice = [packet * (1 + (packet[1] >> 6 & 1)) for packet in packets(from_amid_a_group(media))]
+    keeper = passed(b"".join(twice))
+    entries = [one for one in TsIndex().feed(keeper.data) if isinstance(one, Entry)]
+    assert entries[0].rap
+    group = entries[: next(at for at, one in enumerate(entries) if at and one.rap)]
+    assert not any(one.flags & Flag.LEADING for one in group)
+
+
+@pytest.mark.parametrize("packets_at_once", [1, 60, ALL_AT_ONCE])
+def test_counters_of_a_codec_go_on_when_it_comes_back_on_its_pid(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    first = again(media, languages=("eng",), seconds=1.5)
+    other = again(media, languages=("eng",), seconds=1.5, audio="mp2", start=poor_end(first))
+    last = again(media, languages=("eng",), seconds=1.5, start=poor_end(other))
+    data = recount(first.data + versioned(other) + last.data)
+    keeper = passed(data, packets_at_once)
+    assert len({one.streams[1].pid for one in program_maps(keeper.data)}) == 2
+    assert inspect(keeper.data).continuity_errors == []
+
+
+@pytest.mark.parametrize("packets_at_once", [7, 200, ALL_AT_ONCE])
+def test_the_same_leaves_however_many_packets_come_at_once(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    data = from_amid_a_group(media)
+    data = data[: len(data) // 188 // 2 * 188] + data[(len(data) // 188 // 2 + 3) * 188 :]
+    keeper = passed(data, packets_at_once)
+    assert keeper.data == passed(data, 1).data
+
+
+@pytest.mark.parametrize("packets_at_once", [7, ALL_AT_ONCE])
+def test_who_joins_before_a_stream_leaves_the_program_sees_no_counter_jump(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    rich = again(media, languages=("eng", "spa"), seconds=1.5)
+    poor = again(media, languages=("eng",), seconds=1.5, start=poor_end(rich))
+    assert_all_can_join(passed(recount(rich.data + versioned(poor)), packets_at_once))
