@@ -235,9 +235,8 @@ class HeldTransport:
                 if event.rap:
                     self.keys += 1
                     self._expect(event.packet, now)
-        program = self.index.program
-        if program is not None and not self.prober.done:
-            self.prober.feed(packets, program)
+        if not self.prober.done:
+            self.prober.feed(packets, self.index.program)
         self._bound(now)
         return found
 

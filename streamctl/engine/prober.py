@@ -61,15 +61,15 @@ class Prober:
         self._doubted.add(pid)
         self._count(program)
 
-    def feed(self, packets: bytes | bytearray | memoryview, program: Program) -> None:
-        """Look at packets."""
+    def feed(self, packets: bytes | bytearray | memoryview, program: Program | None) -> None:
+        """Look at packets, at those with tables from the first one on: more may never come."""
         rows = self._wanted[ArrayBatch(packets).pids]
         if not rows.all():
             packets = np.frombuffer(packets, ROW).compress(rows).tobytes()
         changed = False
         for item in self._demuxer.feed(packets):
             changed = changed or not isinstance(item, Packet)
-        if changed and self._demuxer.programs.program == program:
+        if changed and program is not None and self._demuxer.programs.program == program:
             self._learn(program)
 
     def _learn(self, program: Program) -> None:

@@ -188,8 +188,8 @@ class Transport:
             if changes:
                 self.unrest.note(changes * CHANGE_WORK, now)
                 self.prober.follow(program)
-            if not self.prober.done:
-                self.prober.feed(packets, program)
+        if not self.prober.done:
+            self.prober.feed(packets, program)
         passage = self.passage
         if passage is None:
             if program is not None:
