@@ -104,6 +104,8 @@ class LaneFanOut:
         """Nobody may join for the moment."""
         self._leads = False
         """The newest random-access point is open, and pictures that lead it may still come."""
+        self._led = 0
+        """Behind the last one that came."""
 
     def add(
         self, cursor: Cursor, wire: Wire, session: Session, greet: Greeting | None = None
@@ -154,7 +156,7 @@ class LaneFanOut:
             elif isinstance(item, Boundary):
                 flush = True
             elif isinstance(item, Rejoin):
-                self.dismiss(item.reason)
+                self._begin_anew(item, items)
         if not pending:
             self.position = self.lane.head
         elif flush and not self.merge_s:
@@ -272,8 +274,7 @@ class LaneFanOut:
         for viewer in self.viewers.values():
             self._leave_head(viewer)
             if viewer.joined:
-                viewer.joined = False
-                self._waiting += 1
+                self._wait(viewer)
 
     def _flush_later(self, *, whole: bool) -> None:
         """Flush when it is due: pictures when merging allows, sound when it has waited."""
@@ -296,18 +297,29 @@ class LaneFanOut:
         else:
             self._timer = self.clock.call_later(wait_s, self._on_timer)
 
+    def _begin_anew(self, rejoin: Rejoin, items: Sequence[Item]) -> None:
+        """Send everybody away, and let nobody begin before the place and run into it."""
+        behind = len(items) - next(at for at, item in enumerate(items) if item is rejoin) - 1
+        self.earliest = self.lane.head - behind
+        self.dismiss(rejoin.reason)
+
     def _watch(self, chunk: Chunk) -> None:
         """Tell whether leading pictures may come: until the first picture that is none."""
         if chunk.rap:
             self._leads = chunk.flags & OPEN_GOP != 0
         elif chunk.flush:
             self._leads = chunk.flags & LEADING != 0
+            self._led = self.lane.head
+
+    def _is_led(self) -> bool:
+        """Whether the group may still be sent pictures that lead the newest place to begin."""
+        return self._leads or self.position < self._led
 
     def _try_join(self, viewer: Viewer) -> None:
         join = self.lane.joins[-1].index if self.lane.joins else None
         if join is None or not self.earliest <= join < self.position:
             return
-        if self._leads or self._held:
+        if self._held or self._is_led():
             return
         viewer.cursor.join()
         viewer.joined = viewer.landed = True
@@ -319,6 +331,11 @@ class LaneFanOut:
 
     def _catch_up(self, viewer: Viewer) -> None:
         cursor = viewer.cursor
+        if cursor.position < self.lane.base and self._is_led():
+            # Where it would land, pictures may still come that only the others can decode.
+            self._count_skip(viewer, cursor.skip())
+            self._wait(viewer)
+            return
         while not viewer.parked and viewer.session in self.viewers:
             if cursor.position >= self.position:
                 self._arrive(viewer)
@@ -351,7 +368,9 @@ class LaneFanOut:
 
     def _skip(self, viewer: Viewer) -> None:
         join = self.lane.joins[-1] if self.lane.joins else None
-        if join is None or not viewer.cursor.position < join.index < self.position or self._leads:
+        if join is None or not viewer.cursor.position < join.index < self.position:
+            return
+        if self._is_led():
             return
         self._count_skip(viewer, viewer.cursor.skip())
         self._catch_up(viewer)
@@ -366,8 +385,7 @@ class LaneFanOut:
     def _arrive(self, viewer: Viewer) -> None:
         """Enter the head group; who has skipped and seen no picture since waits for one."""
         if viewer.landed:
-            viewer.joined = False
-            self._waiting += 1
+            self._wait(viewer)
             return
         viewer.at_head = True
         viewer.fresh = False
@@ -375,6 +393,11 @@ class LaneFanOut:
         viewer.group_units = self.sent_units
         viewer.slow_since = None
         self._stale = True
+
+    def _wait(self, viewer: Viewer) -> None:
+        """Have a viewer wait for the next place to begin."""
+        viewer.joined = False
+        self._waiting += 1
 
     def _leave_head(self, viewer: Viewer) -> None:
         if viewer.at_head:

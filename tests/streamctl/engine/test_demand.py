@@ -16,8 +16,8 @@ from streamctl.media.packet import Format
 from streamctl.sdk.endpoints import HttpRequest, Wait
 from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl.sdk.session import Action, Grant
+from tests.streamctl.engine.fanout_world import FakeWire
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, ScriptPlugin, gop, request
-from tests.streamctl.engine.test_fanout import FakeWire
 
 if TYPE_CHECKING:
     from streamctl.engine.stream import Stream

@@ -1,109 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from streamctl.engine.fanout import AUDIO_HOLD_S, PIECE_BYTES, LaneFanOut
-from streamctl.engine.lane import Bounds, Lane, LaneCursor
-from streamctl.media.packet import (
-    TIMESCALE,
-    Boundary,
-    Chunk,
-    Codec,
-    Flag,
-    Format,
-    Init,
-    Rejoin,
-    Track,
-)
-from streamctl.sdk.session import Action, Session
-from streamctl.testing.clock import FakeClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from streamctl.sdk.lane import Greeting
-
-FRAME = TIMESCALE // 25
-INIT = Init(1, 1, (Track(0, Codec.H264, b"c"),))
-
-
-class FakeWire:
-    """Takes bytes until it is told to be full."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.full = False
-        self.on_full: Callable[[], None] = lambda: None
-        self.held = 0
-        self.buffer = 0
-
-    def write(self, data: bytes | memoryview) -> None:
-        assert isinstance(data, bytes)
-        self.sent.append(data)
-        if self.full:
-            self.on_full()
-
-    def unsent(self) -> int:
-        return self.held
-
-    def set_send_buffer(self, size: int) -> None:
-        self.buffer = size
-
-    def call_again(self) -> None:
-        pass
-
-    def read_least(self, size: int) -> None:
-        pass
-
-    def close(self, reason: str) -> None:
-        raise AssertionError(reason)
-
-    abort = close
-
-    @property
-    def bytes(self) -> bytes:
-        return b"".join(self.sent)
-
-
-class Rig:
-    """A byte lane with its fan-out and a clock that the test moves."""
-
-    def __init__(self, *, merge_s: float = 0.0, timeout_s: float = 20.0) -> None:
-        self.clock = FakeClock()
-        self.lane = Lane(Format.RTMP, Bounds(4.0, 50_000_000), lambda reader, error: None)
-        self.fanout = LaneFanOut(
-            self.lane, self.clock, merge_s=merge_s, slow_viewer_timeout_s=timeout_s
-        )
-        self.lane.add_reader(self.fanout)
-        self.lane.append([Boundary(1, INIT, "start")])
-        self.number = 0
-        self.closed: list[str] = []
-
-    def viewer(self, greet: Greeting | None = None) -> tuple[FakeWire, Session]:
-        wire = FakeWire()
-        session = Session(
-            f"s{id(wire)}", "rtmp", Action.PLAY, "x", "::1", 1, "", 0.0, self.closed.append
-        )
-        wire.on_full = lambda: self.fanout.park(session)
-        self.fanout.add(LaneCursor(self.lane, lambda: None), wire, session, greet)
-        return wire, session
-
-    def video(self, *, gop: int = 25, size: int = 0, flags: int = 0, units: int = 0) -> bytes:
-        rap = self.number % gop == 0
-        start = self.number * FRAME
-        data = (f"K{self.number}," if rap else f"P{self.number},").encode() + bytes(size)
-        join = b"J," if rap else b"S," if flags & Flag.LEADING else b""
-        lead, data = data[:1], data[1:]
-        end = start + FRAME
-        self.lane.append([Chunk(data, start, end, rap, True, 1, join, flags, lead, units)])
-        self.number += 1
-        return data
-
-    def sound(self) -> None:
-        start = self.number * FRAME
-        self.lane.append([Chunk(b"a,", start, start, rap=False, flush=False, epoch=1)])
+from streamctl.engine.fanout import AUDIO_HOLD_S, PIECE_BYTES
+from streamctl.engine.lane import Bounds
+from streamctl.media.packet import Boundary, Chunk, Flag, InitChange, Rejoin
+from tests.streamctl.engine.fanout_world import FRAME, INIT, Rig
 
 
 def test_audio_travels_with_the_video_frame_in_one_shared_write() -> None:
@@ -226,6 +128,26 @@ def test_nobody_joins_while_leading_pictures_may_come() -> None:
     assert wire.bytes == b"J,K25,a,S,P27,"
 
 
+def test_nobody_joins_before_leading_pictures_that_are_still_to_be_sent() -> None:
+    rig = Rig(merge_s=1.0)
+    rig.clock.advance(1.0)
+    rig.video(flags=Flag.OPEN_GOP)
+    rig.video(flags=Flag.LEADING)
+    rig.video()
+    rig.clock.advance(1.0)
+    wire, _ = rig.viewer()
+    assert wire.bytes == b"J,K0,S,P2,"
+    rig.number = 25
+    rig.video(flags=Flag.OPEN_GOP)
+    rig.clock.advance(1.0)
+    rig.video(flags=Flag.LEADING)
+    rig.video()
+    late, _ = rig.viewer()
+    rig.clock.advance(1.0)
+    assert late.bytes == b"J,K25,S,P27,"
+    assert wire.bytes == b"J,K0,S,P2,K25,P26,P27,"
+
+
 def test_who_was_there_before_an_open_point_misses_nothing() -> None:
     rig = Rig()
     wire, session = rig.viewer()
@@ -253,6 +175,24 @@ def test_nobody_skips_into_leading_pictures() -> None:
     rig.video()
     rig.fanout.tick(rig.clock.now())
     assert session.skips == 1
+
+
+def test_nobody_falls_into_leading_pictures() -> None:
+    rig = Rig()
+    rig.lane.bounds = Bounds(4.0, 3000)
+    wire, session = rig.viewer()
+    rig.video()
+    wire.full = True
+    for _ in range(24):
+        rig.video()
+    rig.video(flags=Flag.OPEN_GOP)
+    wire.full = False
+    rig.fanout.serve(session)
+    rig.video(flags=Flag.LEADING)
+    assert (session.skips, wire.bytes) == (1, b"J,K0,P1,")
+    rig.video()
+    rig.video()
+    assert wire.bytes == b"J,K0,P1,J,K25,S,P27,P28,"
 
 
 def test_a_full_wire_is_parked_and_served_in_pieces_without_loss() -> None:
@@ -490,3 +430,25 @@ def test_viewers_who_must_come_anew_are_closed_wherever_they_stand() -> None:
     rig.viewer()
     rig.lane.append([Rejoin("come anew")])
     assert rig.closed == ["come anew"] * 3
+
+
+def test_nobody_begins_before_a_place_where_viewers_must_come_anew() -> None:
+    rig = Rig()
+    rig.video()
+    rig.lane.append([Rejoin("come anew"), InitChange(INIT)])
+    wire, _ = rig.viewer()
+    rig.video()
+    assert wire.bytes == b""
+    rig.number = 25
+    rig.video()
+    rig.video()
+    assert wire.bytes == b"J,K25,P26,"
+    assert rig.closed == []
+
+
+def test_who_comes_behind_a_place_to_come_anew_begins_with_the_picture_there() -> None:
+    rig = Rig()
+    key = Chunk(b"K0,", 0, FRAME, rap=True, flush=True, epoch=1, join=b"J,")
+    rig.lane.append([Rejoin("come anew"), key])
+    wire, _ = rig.viewer()
+    assert wire.bytes == b"J,K0,"

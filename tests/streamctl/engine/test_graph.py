@@ -23,8 +23,8 @@ from streamctl.media.packet import (
 from streamctl.sdk.plugin import ConverterSpec
 from streamctl.sdk.session import Action, Session
 from streamctl.testing.clock import FakeClock
+from tests.streamctl.engine.fanout_world import FakeWire
 from tests.streamctl.engine.rig import SOUND, VIDEO, TextConverter, gop
-from tests.streamctl.engine.test_fanout import FakeWire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
