@@ -19,8 +19,9 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from streamctl.errors import NotReady
-from streamctl.media.packet import Chunk
+from streamctl.media.packet import Boundary, Chunk, InitChange
 from streamctl.media.rtp import rtcp
+from streamctl.media.rtp.announced import alike, described
 from streamctl_rtsp.converter import NAME
 from streamctl_rtsp.wire.frames import frame, spans
 from streamctl_rtsp.wire.tally import NOTHING, Tally, tally
@@ -41,6 +42,8 @@ NUMBERS = 1 << 32
 """Numbers of packets with their cycles are told in so many bits."""
 LARGEST_GAP = 2_900
 """Somewhat below MAX_DROPOUT (RFC 3550 appendix A.1)."""
+EVERYTHING = 1 << 62
+"""What is behind a place to join must be seen whole, to find changes of the tracks."""
 EMPTY = Struct("!BBHIII")
 PADDED, PADDING = 0xA0, 4
 """A packet of padding alone, whose last octet tells how much there is."""
@@ -64,7 +67,12 @@ def landing(cursor: Cursor) -> Landing | None:
         init = cursor.join()
     except NotReady:
         return None
-    chunks = [item for item in cursor.take(1) if isinstance(item, Chunk)]
+    items = cursor.take(EVERYTHING)
+    changes = [item.init for item in items if isinstance(item, (Boundary, InitChange))]
+    if changes and not alike(described(init), described(changes[-1])):
+        # Nobody begins before a change of tracks: the next place to do so is still to come.
+        return Landing(changes[-1], {})
+    chunks = [item for item in items if isinstance(item, Chunk)]
     return Landing(init, told(chunks[0].join) if chunks else {})
 
 

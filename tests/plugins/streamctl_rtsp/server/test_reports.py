@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streamctl.media.packet import Init, InitChange
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import parse
+from tests.plugins.streamctl_rtmp.world import AUDIO, VIDEO
 from tests.plugins.streamctl_rtsp.server.world import (
     TCP,
     URL,
@@ -15,6 +17,7 @@ from tests.plugins.streamctl_rtsp.server.world import (
     RtspWorld,
     group_of_pictures,
     listening,
+    sound,
 )
 
 if TYPE_CHECKING:
@@ -182,3 +185,28 @@ def accepted(numbers: list[int]) -> list[int]:
         elif ahead <= 0x10000 - 100:
             bad = (number + 1) & 0xFFFF
     return taken
+
+
+async def test_who_comes_for_tracks_that_have_just_come_gets_them_from_the_next_picture_on(
+    world: RtspWorld,
+) -> None:
+    world.on_air(VIDEO)
+    async with listening(world) as port:
+        early, late = Client(port, 1), Client(port, 2)
+        await early.ask("DESCRIBE")
+        await early.ask("SETUP", URL + "/trackID=0", Transport=TCP.format(0, 1))
+        world.show(InitChange(Init(2, 1, (VIDEO, AUDIO))))
+        assert (await early.ask("PLAY")).status == 406
+        await late.ask("DESCRIBE")
+        await late.ask("SETUP", URL + "/trackID=0", Transport=TCP.format(0, 1))
+        await late.ask("SETUP", URL + "/trackID=1", Transport=TCP.format(2, 3))
+        answer = await late.ask("PLAY")
+        assert answer.status == 200
+        assert "seq=" not in answer.headers.get("RTP-Info")
+        world.show(sound(10))
+        late.read()
+        assert late.frames == []
+        world.show(*group_of_pictures(6))
+        late.read()
+        assert [one.channel for one in late.frames][:3] == [1, 3, 0]
+        assert {one.channel for one in late.frames} == {0, 1, 2, 3}
