@@ -429,8 +429,7 @@ class Epoch:
         host, now = self.host, self.host.clock.now()
         sound = next((track for track in tracks if track.media is Media.AUDIO), None)
         if sound is not None:
-            if self._silence is None or self._silence.track != sound:
-                self._silence = stand_in(sound, now, own=True)
+            self._silence = stand_in(sound, now, own=True, before=self._silence)
             return tracks
         missing = missing_sound(host.graph, tracks, host.timeline.outage_s(now))
         if missing is None:

@@ -45,6 +45,12 @@ class Silence:
         self._anchor = 0
         self._made = 0
 
+    def go_on(self, before: Silence) -> None:
+        """Take the place of other silence, whose end no sound may precede."""
+        if before.filling:
+            self.filling = True
+            self._anchor = before.end
+
     @property
     def end(self) -> int:
         """Where the silence made so far ends."""
@@ -93,10 +99,19 @@ class Silence:
         return out
 
 
-def stand_in(track: Track, now: float, *, own: bool) -> Silence | None:
-    """What can stand in for a track; None if nothing can."""
+def stand_in(
+    track: Track, now: float, *, own: bool, before: Silence | None = None
+) -> Silence | None:
+    """What can stand in for a track, perhaps after other silence; None if nothing can."""
     unit = silent_unit(track)
-    return None if unit is None else Silence(track, unit, now, own=own)
+    if unit is None:
+        return None
+    if before is not None and (before.track, before.own) == (track, own):
+        return before
+    silence = Silence(track, unit, now, own=own)
+    if before is not None:
+        silence.go_on(before)
+    return silence
 
 
 def missing_sound(graph: Graph, tracks: Sequence[Track], outage_s: float) -> Track | None:

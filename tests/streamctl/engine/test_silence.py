@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -91,6 +92,32 @@ def test_sound_that_is_announced_later_takes_the_place_of_silence() -> None:
     late.tracks([SOUND])
     host.clock.advance(1.0)
     late.put(second(25, sound=True), host.clock.now())
+    assert heard(host)[-1].data == b"loud"
+
+
+@pytest.mark.parametrize("announced", [SOUND, replace(SOUND, id=2), replace(SOUND, language="de")])
+def test_sound_that_is_announced_later_does_not_begin_within_silence(announced: Track) -> None:
+    host = Host()
+    first = host.epoch()
+    first.tracks([VIDEO, SOUND])
+    first.put(second(0, sound=True), host.clock.now())
+    first.end()
+    late = host.epoch("late")
+    late.tracks([VIDEO])
+    late.put(second(0, sound=False) + second(25, sound=False), host.clock.now())
+    late.tracks([announced])
+    # Sound lags behind the pictures, as far as multiplexers let it.
+    behind = [one for one in second(25, sound=True) if one.kind is Kind.AUDIO]
+    late.put([replace(one, track=announced.id) for one in behind], host.clock.now())
+    host.clock.advance(1.0)
+    late.put(
+        [
+            replace(one, track=announced.id) if one.kind is Kind.AUDIO else one
+            for one in second(50, sound=True)
+        ],
+        host.clock.now(),
+    )
+    assert_gapless(heard(host), slack=UNIT)
     assert heard(host)[-1].data == b"loud"
 
 
