@@ -13,6 +13,7 @@ from streamctl.media.packet import (
     TIMESCALE,
     Boundary,
     Chunk,
+    Flag,
     InitChange,
     Item,
     Kind,
@@ -33,6 +34,8 @@ AUDIO_RAP_SPACING = TIMESCALE // 2
 
 KEY = Kind.KEY
 """Looking a member up in its enum costs as much as a call."""
+LEADING = int(Flag.LEADING)
+"""As a plain number, since the bits of an enum are slow to test."""
 
 
 class TagConverter:
@@ -92,9 +95,14 @@ class TagConverter:
         join = packer.headers(time) if rap else b""
         if self._prefix_due:
             self._prefix_due = False
-            lead = (join or packer.headers(time)) + lead
+            headers = join or packer.headers(time)
             # The headers stand in the chunk already; a joiner must not get them twice.
             join = b""
+            if packet.flags & LEADING:
+                # Those who go without this picture need them all the same.
+                out.append(Chunk(headers, time, time, False, False, packet.epoch))
+            else:
+                lead = headers + lead
         flush = is_video or video is None
         out.append(Chunk(data, time, time, rap, flush, packet.epoch, join, packet.flags, lead))
 

@@ -9,6 +9,7 @@ from streamctl.media.packet import (
     Boundary,
     Chunk,
     Codec,
+    Flag,
     Init,
     InitChange,
     Item,
@@ -114,6 +115,19 @@ def test_a_change_of_tracks_goes_before_the_next_access_unit() -> None:
     [chunk] = chunks(made.convert([sound(4)]))
     assert types(chunk) == [*HEADERS, 8]
     assert read(chunk.lead + chunk.data)[1].body.endswith(b"other")
+
+
+def test_a_change_of_tracks_reaches_those_who_go_without_a_leading_picture() -> None:
+    made = converter()
+    made.convert([boundary(), picture(0, key=True)])
+    leading = picture(1)
+    leading.flags = Flag.LEADING
+    change = InitChange(Init(2, 1, (Track(0, VIDEO.codec, b"other"), AUDIO)))
+    headers, chunk = chunks(made.convert([change, leading]))
+    assert types(headers) == HEADERS
+    assert (headers.flags, headers.flush, headers.join) == (0, False, b"")
+    assert types(chunk) == [9]
+    assert (chunk.flags, chunk.join) == (Flag.LEADING, b"")
 
 
 def test_sound_alone_flushes_and_may_be_joined_each_half_second() -> None:
