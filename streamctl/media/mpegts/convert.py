@@ -49,8 +49,6 @@ class TsConverter:
         self.muxer = TsMuxer(pids)
         self.durations: dict[int, int] = {}
         """Of one access unit per audio track."""
-        self.started = False
-        """Something was written, so that a new epoch must signal its discontinuity."""
         self.broken = False
         """An epoch began and its discontinuity is still to be written."""
         self.psi_due: int | None = None
@@ -65,7 +63,8 @@ class TsConverter:
             if isinstance(item, Packet):
                 self.write(item, out)
             elif isinstance(item, Boundary):
-                self.broken = self.started
+                # Whoever wrote before: another converter, or packets that passed through.
+                self.broken = self.muxer.pids.written
                 self.muxer.restart_clock()
                 self.announce(item.init.tracks)
                 out.append(item)
@@ -107,10 +106,14 @@ class TsConverter:
             out.append(Chunk(signals, packet.pts, packet.pts, False, False, packet.epoch))
         if rap or self.psi_due is None or packet.dts >= self.psi_due:
             self.psi_due = packet.dts + PSI_INTERVAL
-            data = muxer.tables() + data
+            if packet.flags & LEADING:
+                # Those who go without this picture need the tables all the same.
+                tables = muxer.tables()
+                out.append(Chunk(tables, packet.pts, packet.pts, False, False, packet.epoch))
+            else:
+                data = muxer.tables() + data
         if rap:
             self.rap_due = packet.dts + AUDIO_RAP_INTERVAL
-        self.started = True
         end = packet.pts + (packet.dur or self.durations.get(packet.track, 0))
         flush = leads or not muxer.has_video
         join = signals if rap else b""

@@ -76,6 +76,8 @@ class PidMap:
         self.pat = PacketWriter(PAT_PID)
         self.pmt = PacketWriter(PMT_PID)
         self.slots: list[Slot] = []
+        self.written = False
+        """Tables were, so that something else has to be told from what came before."""
         self._services: dict[int, Slot] = {}
         self._number(PROGRAM, PROGRAM)
 
@@ -151,6 +153,7 @@ class PidMap:
 
     def tables(self) -> bytes:
         """The packets of PAT and PMT."""
+        self.written = True
         return self.pat.section(self.pat_section) + self.pmt.section(self.pmt_section)
 
     def discontinuities(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.media.mpegts.convert import CODECS, TsConverter
-from streamctl.media.mpegts.pidmap import FIRST_PID, PMT_PID
+from streamctl.media.mpegts.pidmap import FIRST_PID, PMT_PID, PidMap
 from streamctl.media.packet import TIMESCALE, Chunk, Codec, Flag, Kind, Packet, Skipped, Track
 from streamctl.media.timestamps import rescale
 from tests.streamctl.media.h264.sets import PPS, SPS_720P, SPS_854
@@ -195,6 +195,14 @@ def test_the_first_epoch_needs_no_signal() -> None:
     assert all(packet.flags & 0x80 == 0 for packet in ts_packets(joined(out)))
 
 
+def test_an_epoch_behind_what_others_wrote_is_signalled() -> None:
+    pids = PidMap()
+    TsConverter(pids).convert([boundary(VIDEO, AUDIO), *AV])
+    first, second, *_ = chunks(TsConverter(pids).convert([boundary(VIDEO, AUDIO), *AV]))
+    assert {one.flags for one in ts_packets(first.data)} == {0x80}
+    assert (first.rap, second.rap) == (False, False)
+
+
 def test_an_epoch_without_media_keeps_the_signal_for_the_next() -> None:
     converter = TsConverter()
     converter.convert([boundary(VIDEO, AUDIO), *AV])
@@ -333,6 +341,18 @@ def test_who_goes_without_leading_pictures_sees_no_loss() -> None:
     report = inspect(data)
     assert (report.continuity_errors, report.sync_errors) == ([], 0)
     assert len(pes_packets(data, VIDEO_PID)) == 7
+
+
+def test_who_goes_without_a_leading_picture_is_told_of_other_tracks() -> None:
+    made = TsConverter()
+    point, leading, last = (picture(n * 3600, key=n == 0) for n in range(3))
+    point.flags, leading.flags = Flag.OPEN_GOP, Flag.LEADING
+    first = chunks(made.convert([boundary(VIDEO), point]))
+    rest = chunks(made.convert([change(VIDEO, AUDIO), leading, sound(3600), last]))
+    parts = [chunk.join if chunk.flags & Flag.LEADING else chunk.data for chunk in rest]
+    data = first[0].join + first[0].data + b"".join(parts)
+    assert inspect(data).continuity_errors == []
+    assert [len(one.streams) for one in program_maps(data)] == [1, 2]
 
 
 def test_a_splice_of_two_sources_decodes_whole(media: MediaCache) -> None:
