@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 from streamctl.errors import NotReady, Unsupported
 from streamctl.media.codecs import TITLES
 from streamctl.media.flv_packer import CODECS
-from streamctl.media.packet import Boundary, Format, Init, InitChange, Item, Media, Packet, Skipped
+from streamctl.media.packet import (
+    Boundary,
+    Flag,
+    Format,
+    Init,
+    InitChange,
+    Item,
+    Kind,
+    Media,
+    Packet,
+    Skipped,
+)
 from streamctl_rtmp.client import opened
 from streamctl_rtmp.packer import Packer
 from streamctl_rtmp.wire.client import Role
@@ -26,6 +37,9 @@ if TYPE_CHECKING:
     from streamctl_rtmp.client import RtmpClient
     from streamctl_rtmp.options import ClientOptions
     from streamctl_rtmp.wire.events import Event
+
+KEY, LEADING = Kind.KEY, int(Flag.LEADING)
+"""Looking members up in their enums costs as much as a call."""
 
 
 class RtmpSink:
@@ -115,6 +129,10 @@ class Publication:
         self._headers_due = True
         self._landed = False
         """The cursor stands behind a random-access point, with nothing missing in between."""
+        self._fresh = False
+        """The next picture is that point."""
+        self._alone = False
+        """Pictures that lead the newest random-access point can't be decoded."""
         self._land()
 
     def pack(self, items: Sequence[Item]) -> bytes:
@@ -144,7 +162,7 @@ class Publication:
         except NotReady:
             self._landed = False
         else:
-            self._landed = True
+            self._landed = self._fresh = True
             self._use(init)
 
     def _use(self, init: Init) -> None:
@@ -163,7 +181,9 @@ class Publication:
         if not self._based:
             packer.base = packet.dts
             self._based = True
-        if packet.dts < packer.base:
+        if packet.kind is KEY:
+            self._alone, self._fresh = self._fresh, False
+        if packet.dts < packer.base or (self._alone and packet.flags & LEADING):
             return
         message = packer.message(packet)
         if message and self._headers_due:

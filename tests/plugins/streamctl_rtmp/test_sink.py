@@ -10,7 +10,17 @@ from anyio import to_thread
 
 from streamctl.engine.lane import LaneCursor
 from streamctl.errors import ConnectionFailed, Unsupported
-from streamctl.media.packet import Boundary, Codec, Format, Init, InitChange, Packet, Skipped, Track
+from streamctl.media.packet import (
+    Boundary,
+    Codec,
+    Flag,
+    Format,
+    Init,
+    InitChange,
+    Packet,
+    Skipped,
+    Track,
+)
 from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.url import StreamURL
@@ -223,6 +233,18 @@ def test_a_push_that_fell_behind_goes_on_at_the_newest_picture() -> None:
     again = reading.take()
     assert isinstance(again[0], Packet)
     assert types(messages.pack(again))[:4] == [18, 9, 8, 9]
+
+
+def test_a_push_begins_without_the_pictures_that_lead_its_first() -> None:
+    here = World()
+    here.append([Boundary(1, Init(1, 1, (VIDEO, AUDIO)), "test")])
+    group = [picture(START + number, key=number == 0) for number in range(4)]
+    group[0].flags, group[1].flags, group[2].flags = Flag.OPEN_GOP, Flag.LEADING, Flag.LEADING
+    here.append([*group])
+    reading = cursor(here)
+    messages = publication(reading)
+    assert types(messages.pack(reading.take())) == [18, 9, 8, 9, 9]
+    assert types(messages.pack([*group])) == [9, 9, 9, 9]
 
 
 def test_a_push_waits_where_there_is_nothing_to_begin_with() -> None:
