@@ -22,7 +22,7 @@ check: lint ## lint, then the tests that need no other program; under two minute
 test: lint ## lint, then all tests, real servers and clients included
 	$(PYTEST) -m "not interop and not bench"
 
-test-links: ## as long as is claimed: SRT over bad links, five minutes each way, and RTP at 50 Mbit/s
+test-links: ## as long as is claimed: SRT over bad links, five minutes, and RTP at 50 Mbit/s
 	STREAMCTL_LINK_S=300 $(PYTEST) -q tests/e2e/test_links.py tests/e2e/test_rtp_rate.py
 
 failover: ## rehearse failover before real players, five minutes, judged; FAILOVER=slate for some
