@@ -30,7 +30,7 @@ from streamctl.media.mpegts.unpack_video import PictureUnpacker
 from streamctl.media.packet import Codec, Media, Packet, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from streamctl.media.mpegts.batch import Batch
     from streamctl.media.mpegts.psi import PmtStream
@@ -85,7 +85,7 @@ class TsDemuxer:
 
     def anchor(self, time: int) -> None:
         """Put the next timestamp next to this unwrapped time, instead of next to the last one."""
-        self.time.unwrapper.last = time
+        self.time.anchor(time)
 
     def feed(self, data: Data) -> list[Packet | Tracks]:
         """Take whole packets; the access units that are complete by them, and new track sets."""
@@ -111,7 +111,7 @@ class TsDemuxer:
             if wanted and isinstance(unpacker, PesUnpacker):
                 unpacker.flush(found)
         found.sort(key=lambda item: item.dts if isinstance(item, Packet) else 0)
-        return self._announced(found)
+        return self._announced(self.time.placed(found))
 
     def _read_tables(self, batch: Batch, data: Data, start: int) -> int:
         """Read tables from a row on; behind which row the program is another one."""
@@ -146,9 +146,9 @@ class TsDemuxer:
                     ordered += [(row, item) for item in found]
                     found.clear()
         ordered.sort(key=lambda entry: entry[0])
-        return self._announced([item for _, item in ordered])
+        return self._announced(self.time.placed(item for _, item in ordered))
 
-    def _announced(self, found: list[Found]) -> list[Packet | Tracks]:
+    def _announced(self, found: Iterable[Found]) -> list[Packet | Tracks]:
         """Put the whole set of tracks in the place of each that has changed."""
         out: list[Packet | Tracks] = []
         for item in found:

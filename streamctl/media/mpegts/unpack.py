@@ -17,7 +17,7 @@ from streamctl.media.packet import Kind, Packet, Track
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from streamctl.media.mpegts.batch import Run
     from streamctl.media.unit import TrackReader, Unit
@@ -37,6 +37,36 @@ class ProgramTime:
     def __init__(self) -> None:
         self.unwrapper = Unwrapper(33)
         self.faults: Counter[str] = Counter()
+        self._newest: int | None = None
+        """Decoding time of the unit that came last; None before the first one."""
+        self._untimed: set[int] = set()
+        """Units that belong where they came, by identity."""
+
+    def anchor(self, time: int) -> None:
+        """Put the next time next to this one, unwrapped, instead of next to the last one."""
+        self.unwrapper.last = self._newest = time
+
+    def untimed(self, track: int, data: bytes, now: int) -> Packet:
+        """A unit of data that says no time, until it is placed."""
+        packet = Packet(track, now, now, Kind.DATA, 0, data)
+        self._untimed.add(id(packet))
+        return packet
+
+    def placed(self, found: Iterable[Found]) -> Iterator[Found]:
+        """What was found, in the order in which it came; units without a time at the last one's.
+
+        Those before the first time are left out.
+        """
+        for item in found:
+            if isinstance(item, Packet):
+                if id(item) not in self._untimed:
+                    self._newest = item.dts
+                elif self._newest is None:
+                    continue
+                else:
+                    item.pts = item.dts = self._newest
+            yield item
+        self._untimed.clear()
 
     @property
     def now(self) -> int | None:
@@ -141,7 +171,10 @@ class DataUnpacker(PesUnpacker):
         pts = stamps[0] if stamps else self.time.now
         if pes.torn or pts is None or not pes.payload:
             return
-        out.append(Packet(self.track.id, pts, pts, Kind.DATA, 0, pes.payload))
+        if stamps is None:
+            out.append(self.time.untimed(self.track.id, pes.payload, pts))
+        else:
+            out.append(Packet(self.track.id, pts, pts, Kind.DATA, 0, pes.payload))
 
 
 class CueUnpacker(Unpacker):
@@ -164,4 +197,4 @@ class CueUnpacker(Unpacker):
             if section[0] != CUE_TABLE_ID or crc32(section):
                 self.time.fault("a damaged splice information section")
             elif (now := self.time.now) is not None:
-                out.append(Packet(self.track.id, now, now, Kind.DATA, 0, section))
+                out.append(self.time.untimed(self.track.id, section, now))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from streamctl.engine.extract import TsExtractor, broken_link
 from streamctl.media.hevc import HevcConfig
 from streamctl.media.mpegts.convert import TsConverter
@@ -21,7 +23,7 @@ from streamctl.media.packet import (
     Packet,
     Track,
 )
-from tests.streamctl.engine.ts_world import Keeper, World
+from tests.streamctl.engine.ts_world import Keeper, World, pieces, start
 from tests.streamctl.media.hevc.sets import PPS, SPS, VPS, slice_of
 from tests.streamctl.media.mpegts.world import load
 from tests.support.broadcast import Broadcast, broadcast
@@ -199,3 +201,24 @@ def open_groups(tracks: tuple[Track, ...] = (HEVC,)) -> list[Item]:
         packets.append(Packet(0, START + pts, dts, kind, flags, data, 3600, 4))
     boundary = Boundary(4, Init(1, 4, tracks), "test")
     return TsConverter().convert([boundary, *packets])
+
+
+def taken_out(data: bytes, packets_at_once: int) -> list[Packet]:
+    """The access units of an epoch that takes so many packets at once."""
+    world = World()
+    epoch, _ = start(world)
+    keeper = Keeper()
+    world.graph.attach(Format.PACKETS, keeper)
+    for piece in pieces(data, packets_at_once * 188):
+        epoch.put_ts(piece, world.clock.now())
+        epoch.settle()
+    epoch.end()
+    return keeper.packets
+
+
+@pytest.mark.parametrize("packets_at_once", [1, 60, 1_000_000])
+def test_the_same_units_are_taken_out_however_many_packets_come_at_once(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    data = broadcast(media, AIR).data
+    assert taken_out(data, packets_at_once) == taken_out(data, 7)
