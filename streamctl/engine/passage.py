@@ -219,7 +219,7 @@ class Passage:
             self.chunker.cut(run, end, self._cuts, out)
             for strand in self.plan.by_pid.values():
                 strand.catch_up()
-        else:
+        elif self.program is not None:
             self._early.keep(bytes(packets[: end * PACKET_BYTES]), now)
         rest = packets[end * PACKET_BYTES :]
         self._buffer = rest if whole else rest + self._buffer[count * PACKET_BYTES :]

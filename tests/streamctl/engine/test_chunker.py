@@ -21,13 +21,14 @@ from tests.streamctl.engine.ts_world import (
 from tests.streamctl.media.mpegts.world import program_maps
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.ts import inspect
-from tests.support.ts_damage import packets
+from tests.support.ts_damage import packets, pid_of
 
 if TYPE_CHECKING:
     from tests.support.media import MediaCache
 
 OPEN = Broadcast(seconds=2.5, video="mpeg2video", audio="mp2")
 """Pictures that lead each random-access point."""
+STREAMS = {0x111, 0x121, 0x122}
 ALL_AT_ONCE = 1_000_000
 
 
@@ -104,3 +105,16 @@ def test_who_joins_before_a_stream_leaves_the_program_sees_no_counter_jump(
     rich = again(media, languages=("eng", "spa"), seconds=1.5)
     poor = again(media, languages=("eng",), seconds=1.5, start=poor_end(rich))
     assert_all_can_join(passed(recount(rich.data + versioned(poor)), packets_at_once))
+
+
+@pytest.mark.parametrize("packets_at_once", [7, ALL_AT_ONCE])
+def test_what_came_before_the_tables_is_left_out_however_it_came(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    found = list(packets(again(media, sound_late_s=-0.3).data))
+    tables = [one for one in found if pid_of(one) not in STREAMS][:3]
+    rest = [one for one in found if pid_of(one) in STREAMS]
+    points = [at for at, one in enumerate(rest) if one[3] & 0x20 and one[5] & 0x40]
+    point = points[1]
+    data = b"".join((*rest[:point], *tables, *rest[point:]))
+    assert passed(data, packets_at_once).data == passed(data, 1).data
