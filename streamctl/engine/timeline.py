@@ -137,14 +137,16 @@ class EpochClock:
             offset = self.offset if self.old_offset is None else self._pick(packet, clock, now)
             clock.source_dts = dts
             clock.arrival = now
-            if 0 < step < JUMP:
-                clock.step = step
             packet.pts += offset
             dts += offset
-            if dts <= clock.out_dts:
+            # On the timeline: behind a packet that ran back the source's own step is long.
+            step = dts - clock.out_dts
+            if step <= 0:
                 self.disordered += 1
                 dts = clock.out_dts + DISORDER_STEP
                 packet.pts = max(packet.pts, dts)
+            elif step < JUMP:
+                clock.step = step
             packet.dts = clock.out_dts = dts
             if not packet.dur:
                 packet.dur = clock.step

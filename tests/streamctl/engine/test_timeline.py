@@ -49,6 +49,21 @@ def test_an_outage_stays_a_gap_of_its_true_length() -> None:
     assert offset == ORIGIN + 31 * SECOND
 
 
+def test_what_follows_a_picture_that_ran_back_lasts_no_longer_for_it() -> None:
+    clock = EpochClock(0)
+    timeline = Timeline(0.0)
+    durations = []
+    for frame in range(1000, 1025):
+        late = JUMP - 9000 if frame == 1020 else 0
+        packet = mapped(clock, video(frame * 3600 - late, dur=0), frame * 0.04)
+        timeline.emitted([packet])
+        durations.append(packet.dur)
+        assert timeline.video_end <= (frame + 3) * 3600
+    assert clock.disordered == 1
+    assert max(durations) < 2 * 3600
+    assert durations[-1] == 3600
+
+
 def test_stall_and_burst_leaves_no_hole() -> None:
     clock = EpochClock(0)
     for frame in range(25):
