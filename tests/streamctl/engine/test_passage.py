@@ -8,6 +8,7 @@ import pytest
 
 from streamctl.engine.timeline import ORIGIN
 from streamctl.media.packet import TIMESCALE, Codec, Format, Kind
+from tests.streamctl.engine.test_handover import sounds
 from tests.streamctl.engine.ts_world import (
     PLAIN,
     Keeper,
@@ -322,3 +323,39 @@ def test_discontinuity_begins_an_epoch_at_the_next_random_access_point(media: Me
     ]
     assert epoch.lost < 10
     assert inspect(keeper.data).continuity_errors == []
+
+
+def test_times_in_two_packets_are_moved_once_though_a_picture_is_waited_for_between_them(
+    media: MediaCache,
+) -> None:
+    one = again(media, languages=("eng",), seconds=1.5)
+    two = again(media, languages=("eng",), seconds=1.5, start=poor_end(one) + 3120)
+    found = list(packets(one.data))
+    starts = [at for at, packet in enumerate(found) if packet[1] & 0x40]
+    sound = next(at for at in starts if at > len(found) // 2 and pid_of(found[at]) == 0x121)
+    picture = max(at for at in starts if at < sound and pid_of(found[at]) == 0x111)
+    head, rest = in_two(found[sound])
+    found[sound] = rest
+    found.insert(picture, head)
+    assert 0x121 not in map(pid_of, found[picture + 1 : sound + 1])
+    data = recount(b"".join(found) + versioned(two))
+    world = World()
+    epoch, keeper = start(world)
+    epoch.put_ts(data[: picture * 188], world.clock.now())
+    epoch.settle()
+    assert epoch.on_air
+    epoch.between_pictures(lambda: None)
+    epoch.put_ts(data[picture * 188 :], world.clock.now())
+    epoch.settle()
+    epoch.end()
+    times = [frame.pts for frames in sounds(keeper.data).values() for frame in frames]
+    assert {after - before for before, after in pairwise(times)} == {1920}
+
+
+def in_two(packet: bytes) -> tuple[bytes, bytes]:
+    """The payload of a packet as two packets, the first of which has a few bytes of it."""
+    payload = packet[5 + packet[4] :] if packet[3] & 0x20 else packet[4:]
+    few, more = payload[:12], payload[12:]
+    head = packet[:3] + bytes((packet[3] | 0x30, 183 - len(few), 0))
+    rest = bytes((packet[0], packet[1] & ~0x40, packet[2], packet[3] | 0x30, 183 - len(more), 0))
+    return head.ljust(188 - len(few), b"\xff") + few, rest.ljust(188 - len(more), b"\xff") + more
