@@ -16,7 +16,7 @@ from tests.support.hls_origin import FORMS, live, live_groups, origin, segmented
 from tests.support.judge import judge
 from tests.support.ll_origin import PART_S, low_latency
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import HttpRecorder, Streamctl, ffmpeg_publish, stream_toml
+from tests.support.peers import HttpRecorder, Streamctl, ffmpeg_publish, pull_toml, stream_toml
 from tests.support.process import eventually
 from tests.support.recorded import wait_media
 from tests.support.ts import inspect, whole_units
@@ -62,11 +62,6 @@ class Show:
     """The newest part there when the recording ended."""
 
 
-def pull_toml(code: str, url: str) -> str:
-    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"']
-    return "\n".join([f"[streams.{code}]", *keys, ""])
-
-
 def await_segments(site: Origin, place: str) -> None:
     eventually(lambda: segments(site, place) >= 4, 30, "segments")
 
@@ -104,7 +99,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
         urls = running.enter_context(upstream(site, media(RECIPE).path, here / "there"))
         parts = running.enter_context(low_latency(parted, here / "parts"))
         urls["parts"] = parts.url()
-        config = "".join(pull_toml(code, url) for code, url in urls.items())
+        config = "".join(pull_toml(url, code=code) for code, url in urls.items())
         server = running.enter_context(Streamctl(here, config))
         for code in urls:
             server.wait_on_air(code, timeout_s=30)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.hls_origin import FORMS, live, origin, segments, vod
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import HttpRecorder, Streamctl
+from tests.support.peers import HttpRecorder, Streamctl, pull_toml
 from tests.support.process import eventually
 from tests.support.recorded import wait_media
 from tests.support.ts import inspect, whole_units
@@ -50,11 +50,6 @@ class Show:
     """Documents of whole streams, at the end."""
 
 
-def pull_toml(code: str, url: str, *lines: str) -> str:
-    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"', *lines]
-    return "\n".join([f"[streams.{code}]", *keys, ""])
-
-
 def furnish(site: Origin) -> None:
     """Playlists that can't be played, and one of which only the second variant can."""
     head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
@@ -72,14 +67,14 @@ def furnish(site: Origin) -> None:
 def configured(site: Origin) -> str:
     """All streams but the one that ends."""
     out = [
-        pull_toml("restart", site.url("first/index.m3u8")),
-        pull_toml("fallback", site.url("index.m3u8")),
-        pull_toml("loop-ts", site.url("vod-ts/index.m3u8"), "loop = true"),
-        pull_toml("loop-fmp4", site.url("vod-fmp4/index.m3u8"), "loop = true"),
+        pull_toml(site.url("first/index.m3u8"), code="restart"),
+        pull_toml(site.url("index.m3u8"), code="fallback"),
+        pull_toml(site.url("vod-ts/index.m3u8"), "loop = true", code="loop-ts"),
+        pull_toml(site.url("vod-fmp4/index.m3u8"), "loop = true", code="loop-fmp4"),
     ]
     for code, (path, _) in REFUSED.items():
         chosen = CHOSEN if code == "parts-of-mp4" else []
-        out.append(pull_toml(code, site.url(path).rstrip("?"), *chosen))
+        out.append(pull_toml(site.url(path).rstrip("?"), *chosen, code=code))
     return "".join(out)
 
 
@@ -109,7 +104,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
             for code in codes
         }
         # A file that ends needs somebody who listens from the beginning.
-        server.rewrite(config + pull_toml("vod", site.url("moved/vod-ts/index.m3u8")))
+        server.rewrite(config + pull_toml(site.url("moved/vod-ts/index.m3u8"), code="vod"))
         eventually(lambda: server.ask("/api/v1/streams/vod")[0] == 200, 10, "the new stream")
         server.wait_on_air("vod")
         recorders["vod"] = running.enter_context(HttpRecorder(server.http("/vod/mpegts")))

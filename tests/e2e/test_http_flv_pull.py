@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg, ffmpeg_publish, stream_toml
+from tests.support.peers import (
+    HOST,
+    HttpRecorder,
+    Streamctl,
+    ffmpeg,
+    ffmpeg_publish,
+    pull_toml,
+    stream_toml,
+)
 from tests.support.ports import free_port
 from tests.support.process import eventually
-from tests.support.recorded import record_ts, wait_media
+from tests.support.recorded import assert_clean, record_ts, wait_media
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.judge import Verdict
 
 pytestmark = [
     pytest.mark.e2e,
@@ -31,25 +38,6 @@ HEVC = Recipe(seconds=30, video_kbps=1000, gop=25, video_codec="hevc")
 SECONDS = 4.0
 
 
-def pull_toml(url: str, code: str = "news") -> str:
-    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"']
-    return "\n".join([f"[streams.{code}]", *keys, ""])
-
-
-def source(server: Streamctl, code: str = "news") -> dict[str, Any]:
-    found: dict[str, Any] = server.stream(code)["inputs"][0]
-    return found
-
-
-def clean(verdict: Verdict, video: str = "h264") -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == (video, "aac")
-
-
 def test_a_stream_of_another_server_is_fetched_if_it_is_flv(
     tmp_path: Path, media: MediaCache
 ) -> None:
@@ -58,14 +46,14 @@ def test_a_stream_of_another_server_is_fetched_if_it_is_flv(
     with ExitStack() as running:
         there = running.enter_context(Streamctl(folder, stream_toml("x")))
         other = there.http("/x.ts").replace("http://", "http-flv+http://")
-        config = pull_toml(there.http("/x.flv")) + pull_toml(other, "other")
+        config = pull_toml(there.http("/x.flv")) + pull_toml(other, code="other")
         server = running.enter_context(Streamctl(tmp_path, config))
-        eventually(lambda: "503" in source(server)["last_error"], 10, "off air is said")
+        eventually(lambda: "503" in server.source()["last_error"], 10, "off air is said")
         with ffmpeg_publish(media(RECIPE).path, there.rtmp("x")):
             server.wait_on_air(timeout_s=30)
             ts = record_ts(server, SECONDS)
-            eventually(lambda: "is no FLV" in source(server, "other")["last_error"], 15, "why")
-    clean(judge(ts))
+            eventually(lambda: "is no FLV" in server.source("other")["last_error"], 15, "why")
+    assert_clean(judge(ts))
     assert inspect(ts).continuity_errors == []
 
 
@@ -80,7 +68,7 @@ def test_pictures_with_a_fourcc_are_fetched(tmp_path: Path, media: MediaCache) -
         Streamctl(tmp_path, pull_toml(there.http("/x.flv"))) as server,
     ):
         server.wait_on_air(timeout_s=30)
-        clean(judge(record_ts(server, SECONDS)), "hevc")
+        assert_clean(judge(record_ts(server, SECONDS)), video="hevc")
 
 
 def test_a_stream_that_breaks_is_fetched_again(tmp_path: Path, media: MediaCache) -> None:
@@ -116,10 +104,10 @@ def test_ffmpeg_serves_and_is_fetched_from(tmp_path: Path, media: MediaCache) ->
     path = str(media(RECIPE).path)
     serve = ["-re", "-i", path, "-c", "copy", "-f", "flv", "-listen", "1", url]
     with Streamctl(tmp_path, pull_toml(url)) as server:
-        eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
+        eventually(lambda: "connection refused" in server.source()["last_error"], 10, "why")
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)
-            clean(judge(record_ts(server, SECONDS)))
+            assert_clean(judge(record_ts(server, SECONDS)))
         server.wait_off_air(timeout_s=30)
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import ssl
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.certificates import Pair, self_signed
+from tests.support.certificates import presented, self_signed
 from tests.support.clients import current_ffmpeg
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
@@ -46,12 +46,7 @@ class Secure(Streamctl):
 
     def presented(self) -> bytes:
         """The certificate that the next client sees."""
-        shown = ssl.get_server_certificate((HOST, self.port("http")), timeout=5)
-        return ssl.PEM_cert_to_DER_cert(shown)
-
-
-def content(pair: Pair) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
+        return presented(self.port("http"))
 
 
 def curl(*arguments: str) -> str:
@@ -128,17 +123,17 @@ def test_a_renewed_certificate_is_presented_to_the_next_client(
         ffmpeg_publish(media(RECIPE).path, server.rtmp()),
     ):
         server.wait_on_air()
-        old = server.pair.cert.read_text()
+        old = server.pair.shown
         trusted = tmp_path / "old.pem"
-        trusted.write_text(old)
-        assert server.presented() == content(server.pair)
+        shutil.copy(server.pair.cert, trusted)
+        assert server.presented() == server.pair.shown
         watching = [tool("curl"), "-sN", "--cacert", str(trusted), server.https("/news/mpegts")]
         copy = tmp_path / "watched.ts"
         with Process([*watching, "-o", str(copy)]) as viewer:
             eventually(lambda: copy.exists() and copy.stat().st_size > 10_000, 15, "media")
             self_signed(tmp_path)
-            assert content(server.pair) != ssl.PEM_cert_to_DER_cert(old)
-            eventually(lambda: server.presented() == content(server.pair), 15, "the new one")
+            assert server.pair.shown != old
+            eventually(lambda: server.presented() == server.pair.shown, 15, "the new one")
             size = copy.stat().st_size
             eventually(lambda: copy.stat().st_size > size + 50_000, 15, "more media")
             assert viewer.running(), "who is connected notices nothing"

@@ -43,7 +43,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Seen:
             server.wait_on_air()
             with Viewers(server, folder, page=True) as viewers:
                 viewers.wait_media(4)
-                before = viewer_ids(server)
+                before = viewers.lasting()
                 leave(server, first)
                 for turn in TURNS[1:]:
                     with publishers[turn]() as publisher:
@@ -51,7 +51,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Seen:
                         assert server.stream()["type"] == turn
                         viewers.wait_media(5)
                         viewers.receiving()
-                        assert before <= viewer_ids(server)
+                        assert before <= viewers.lasting()
                         if turn is not TURNS[-1]:
                             leave(server, publisher)
                 assert "Traceback" not in server.output
@@ -62,16 +62,6 @@ def leave(server: Streamctl, publisher: Process) -> None:
     """Let a publisher end in order."""
     publisher.stop(signal.SIGINT)
     server.wait_off_air()
-
-
-def viewer_ids(server: Streamctl) -> set[str]:
-    """Sessions of players that hold a connection."""
-    lasting = {"rtmp", "http-ts"}
-    return {
-        session["id"]
-        for session in server.sessions()
-        if session["action"] == "play" and session["protocol"] in lasting
-    }
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.certificates import self_signed
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, stream_toml
+from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, pull_toml, stream_toml
 from tests.support.process import eventually
 from tests.support.recorded import assert_clean, record_rtmp
 from tests.support.upstream import nginx, node_media_server
@@ -27,21 +27,6 @@ pytestmark = [
 RECIPE = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)
 
 
-def pull_toml(url: str, *lines: str, code: str = "news") -> str:
-    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"', *lines]
-    return "\n".join([f"[streams.{code}]", *keys, ""])
-
-
-def source(server: Streamctl) -> dict[str, Any]:
-    found: dict[str, Any] = server.stream()["inputs"][0]
-    return found
-
-
-def pullers(upstream: Streamctl) -> set[str]:
-    """The connections that play the upstream's stream."""
-    return {one["id"] for one in upstream.sessions("x") if one["action"] == "play"}
-
-
 def test_an_upstream_that_dies_is_found_again(tmp_path: Path, media: MediaCache) -> None:
     path = media(RECIPE).path
     with (
@@ -53,12 +38,12 @@ def test_an_upstream_that_dies_is_found_again(tmp_path: Path, media: MediaCache)
             assert_clean(record_rtmp(server.rtmp(), tmp_path / "before.flv"))
             there.kill()
             server.wait_off_air()
-            eventually(lambda: "connection refused" in source(server)["last_error"], 10, "why")
+            eventually(lambda: "connection refused" in server.source()["last_error"], 10, "why")
             there.start()
         with ffmpeg_publish(path, there.url("x")):
             server.wait_on_air(timeout_s=30)
             assert_clean(record_rtmp(server.rtmp(), tmp_path / "after.flv"))
-            assert source(server)["reconnects"] >= 1
+            assert server.source()["reconnects"] >= 1
             assert server.stream()["causes"] == []
 
 
@@ -69,8 +54,8 @@ def test_a_publisher_that_comes_to_the_upstream_late_is_waited_for(
         nginx(tmp_path / "nginx") as there,
         Streamctl(tmp_path, pull_toml(there.url("x"))) as server,
     ):
-        eventually(lambda: source(server)["last_error"], 20, "nothing comes")
-        assert "no packets" in source(server)["last_error"]
+        eventually(lambda: server.source()["last_error"], 20, "nothing comes")
+        assert "no packets" in server.source()["last_error"]
         with ffmpeg_publish(media(RECIPE).path, there.url("x")):
             server.wait_on_air(timeout_s=30)
 
@@ -80,7 +65,7 @@ def test_a_stream_that_is_not_there_is_said(tmp_path: Path, media: MediaCache) -
     with Streamctl(tmp_path / "there", stream_toml("y")) as there:
         url = there.rtmp("x")
         with Streamctl(tmp_path, pull_toml(f"{url}?key=s3cret-key")) as server:
-            eventually(lambda: "no stream" in source(server)["last_error"], 10, "why")
+            eventually(lambda: "no stream" in server.source()["last_error"], 10, "why")
             there.rewrite(stream_toml("x"))
             eventually(lambda: there.stream("x"), 10, "the stream is configured")
             with ffmpeg_publish(media(RECIPE).path, url):
@@ -114,13 +99,13 @@ def test_an_upstream_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache)
         there.wait_on_air("x")
         url = re.sub(r"^rtmp://[^/]+", f"rtmps://{HOST}:{there.port('rtmps')}", there.rtmp("x"))
         with Streamctl(tmp_path, pull_toml(url)) as server:
-            eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
+            eventually(lambda: "not trusted" in server.source()["last_error"], 10, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
             assert_clean(record_rtmp(server.rtmp(), tmp_path / "x.flv"))
-            trusting = pullers(there)
+            trusting = there.players("x")
             server.rewrite(pull_toml(url, "tls_insecure = true"))
-            eventually(lambda: pullers(there) - trusting, 15, "a new connection")
+            eventually(lambda: there.players("x") - trusting, 15, "a new connection")
             server.wait_on_air()
 
 
@@ -138,7 +123,7 @@ def test_the_last_pictures_of_a_stream_are_no_stream(tmp_path: Path, media: Medi
         tried: set[str] = set()
 
         def attempts() -> int:
-            tried.update(pullers(there))
+            tried.update(there.players("x"))
             return len(tried)
 
         eventually(lambda: attempts() > 2, 30, "further attempts")

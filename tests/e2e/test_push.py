@@ -75,25 +75,9 @@ def test_a_destination_that_dies_is_found_again(tmp_path: Path, media: MediaCach
             assert push["packets_sent"] > 0
             assert server.stream()["causes"] == []
         reaches(server, "copy", "waiting")
-        types = [event["type"] for event in events(server)]
-    told = [kind for kind in types if kind.startswith("push.")]
+        told = [event["type"] for event in server.events("push.*")]
     assert told[:3] == ["push.started", "push.active", "push.reconnecting"]
     assert told[-2:] == ["push.active", "push.waiting"]
-
-
-def events(server: Streamctl) -> list[dict[str, Any]]:
-    """What has happened so far."""
-    connection = http.client.HTTPConnection(HOST, server.port("api"), timeout=1)
-    connection.request("GET", "/api/v1/events", headers={"Last-Event-ID": "0"})
-    lines = []
-    with connection.getresponse() as answer:
-        try:
-            while line := answer.readline():
-                lines.append(line.decode())
-        except TimeoutError:
-            pass
-    connection.close()
-    return [json.loads(line[5:]) for line in lines if line.startswith("data:")]
 
 
 def test_the_connection_outlives_its_publisher(tmp_path: Path, media: MediaCache) -> None:

@@ -34,25 +34,15 @@ def interrupt(folder: Path, media: MediaCache, recipe: Recipe) -> Seen:
         server.wait_on_air()
         with Viewers(server, folder, page=True) as viewers:
             viewers.wait_media(4)
-            before = viewer_ids(server)
+            before = viewers.lasting()
             publisher.kill()
             server.wait_off_air()
             with ffmpeg_publish(second, server.rtmp()):
                 server.wait_on_air()
                 viewers.wait_media(8)
                 viewers.receiving()
-                assert before <= viewer_ids(server)
+                assert before <= viewers.lasting()
                 return viewers.stop()
-
-
-def viewer_ids(server: Streamctl) -> set[str]:
-    """Sessions of players that hold a connection."""
-    lasting = {"rtmp", "http-ts"}
-    return {
-        session["id"]
-        for session in server.sessions()
-        if session["action"] == "play" and session["protocol"] in lasting
-    }
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,8 @@ RECIPE = Recipe(seconds=60, video_kbps=500, gop=25)
 NEWS = stream_toml("news")
 
 
-def codes(server: Streamctl) -> set[str]:
-    return {stream["id"] for stream in server.ask("/api/v1/streams")[1]["streams"]}
-
-
 def serves(server: Streamctl, wanted: set[str]) -> bool:
-    return codes(server) == wanted
+    return server.codes() == wanted
 
 
 def test_streams_come_change_and_go_while_others_see_nothing(
@@ -47,14 +43,14 @@ def test_streams_come_change_and_go_while_others_see_nothing(
             server.rewrite(
                 NEWS + stream_toml("old", 'publish_key = "s3cret"') + stream_toml("extra")
             )
-            eventually(lambda: codes(server) == {"news", "old", "extra"}, 10, "`extra`")
+            eventually(lambda: server.codes() == {"news", "old", "extra"}, 10, "`extra`")
             with ffmpeg_publish(made.path, server.rtmp("extra")):
                 server.wait_on_air("extra")
                 taken = tmp_path / "extra.flv"
                 with ffmpeg_record(server.rtmp("extra"), taken, seconds=1) as record:
                     assert record.wait(20) == 0
                 server.rewrite(NEWS + stream_toml("extra"))
-                eventually(lambda: codes(server) == {"news", "extra"}, 10, "`old` is gone")
+                eventually(lambda: server.codes() == {"news", "extra"}, 10, "`old` is gone")
                 server.wait_on_air("extra")
             viewers.wait_media(4)
             viewers.receiving()
@@ -92,7 +88,7 @@ def test_a_bad_file_changes_nothing(tmp_path: Path, media: MediaCache) -> None:
         for number, (name, (bad, said)) in enumerate(BAD.items()):
             server.rewrite(bad)
             server.wait_line(rf"configuration not applied: \S*{said}", 10)
-            assert codes(server) == known, name
+            assert server.codes() == known, name
             assert server.stream()["ingest_status"] == "active", name
             assert "reload failed since 20" in str(server.ask("/health")[1]), name
             known = {"news", f"good{number}"}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.certificates import Pair, self_signed
+from tests.support.certificates import Pair, presented, self_signed
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import (
@@ -43,16 +42,6 @@ def secured(folder: Path, pair: Pair) -> Streamctl:
 
 def url(server: Streamctl) -> str:
     return f"rtmps://{HOST}:{server.port('rtmps')}/live/news"
-
-
-def presented(server: Streamctl) -> bytes:
-    """The certificate that the next client sees."""
-    shown = ssl.get_server_certificate((HOST, server.port("rtmps")), timeout=5)
-    return ssl.PEM_cert_to_DER_cert(shown)
-
-
-def content(pair: Pair) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
 
 
 def test_publishers_and_players_come_over_tls(tmp_path: Path, media: MediaCache) -> None:
@@ -123,16 +112,18 @@ def test_a_renewed_certificate_is_for_the_next_clients(tmp_path: Path, media: Me
         ffmpeg_publish(media(RECIPE).path, url(server)) as publisher,
     ):
         server.wait_on_air()
-        before = content(first)
-        assert presented(server) == before
+        before = first.shown
+        assert presented(server.port("rtmps")) == before
         with ffmpeg_record(url(server), copy) as watching:
             eventually(lambda: media_time(copy) > 1, 30, "media")
             renewed = self_signed(tmp_path)
-            eventually(lambda: presented(server) == content(renewed), 15, "the new certificate")
-            assert content(renewed) != before
+            eventually(
+                lambda: presented(server.port("rtmps")) == renewed.shown, 15, "the new certificate"
+            )
+            assert renewed.shown != before
             renewed.key.write_text("no key")
             server.wait_line("the old certificate stays in use")
-            assert presented(server) == content(renewed)
+            assert presented(server.port("rtmps")) == renewed.shown
             length = media_time(copy)
             eventually(lambda: media_time(copy) > length + 2, 20, "media goes on")
             watching.stop(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +19,7 @@ from tests.support.rtp import (
     gst_rtp,
     hear_pictures,
     input_toml,
+    tracks,
     viewed,
 )
 from tests.support.udp import SENDERS, listens
@@ -39,12 +40,6 @@ REPORTED_S = 6.0
 """By then GStreamer has sent its first reports, and the sound was moved to where it belongs."""
 OWN_CLOCKS_MS = 150
 """FFmpeg counts the time in the reports of each output from where it opened it."""
-
-
-def tracks(server: Streamctl) -> list[dict[str, Any]]:
-    """What the input has counted of each track."""
-    found: list[dict[str, Any]] = server.stream()["inputs"][0]["link"]["tracks"]
-    return found
 
 
 def test_two_ports_of_a_description_are_one_stream(tmp_path: Path, media: MediaCache) -> None:

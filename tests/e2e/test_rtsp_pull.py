@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.certificates import self_signed
 from tests.support.judge import judge
 from tests.support.media import MediaCache, Recipe
-from tests.support.peers import CONFIG, HOST, Streamctl, ffmpeg_publish, ffmpeg_record, stream_toml
+from tests.support.peers import (
+    CONFIG,
+    HOST,
+    Streamctl,
+    ffmpeg_publish,
+    ffmpeg_record,
+    pull_toml,
+    stream_toml,
+)
 from tests.support.ports import free_port
 from tests.support.process import eventually
+from tests.support.recorded import assert_clean
 from tests.support.rtsp_camera import Camera
 from tests.support.rtsp_peers import CameraServer
 from tests.support.rtsp_servers import LOGIN, Wanted, gst_rtsp_server, playing
@@ -34,16 +43,6 @@ pytestmark = [
 RECIPE = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)
 
 
-def pull_toml(url: str, *lines: str, code: str = "news") -> str:
-    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"', *lines]
-    return "\n".join([f"[streams.{code}]", *keys, ""])
-
-
-def source(server: Streamctl, code: str = "news") -> dict[str, Any]:
-    found: dict[str, Any] = server.stream(code)["inputs"][0]
-    return found
-
-
 def lasts(path: Path, seconds: float) -> bool:
     return media_time(path) > seconds
 
@@ -58,15 +57,6 @@ def record(server: Streamctl, folder: Path, *codes: str, seconds: float = 4.0) -
         for path in paths:
             eventually(partial(lasts, path, seconds), 30, f"{seconds} s of media")
     return [judge(path) for path in paths]
-
-
-def clean(verdict: Verdict) -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == ("h264", "aac")
 
 
 @contextmanager
@@ -93,9 +83,9 @@ def test_our_own_server_is_pulled(tmp_path: Path, media: MediaCache) -> None:
         toml = "".join(pull_toml(url, f'transport = "{way}"', lo, code=way) for way in ways)
         with Streamctl(tmp_path, toml) as server:
             for way, verdict in zip(ways, record(server, tmp_path, *ways), strict=True):
-                clean(verdict)
+                assert_clean(verdict)
                 assert verdict.worst_offset_ms < 2
-                assert source(server, way)["link"]["transport"] == way.replace("http", "tcp")
+                assert server.source(way)["link"]["transport"] == way.replace("http", "tcp")
 
 
 @pytest.mark.needs("openssl")
@@ -106,11 +96,14 @@ def test_a_server_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache) ->
     with upstream(tmp_path, media, *keys, *files) as there:
         url = f"rtsps://{HOST}:{there.port('rtsps')}/live/x"
         with Streamctl(tmp_path, pull_toml(url)) as server:
-            eventually(lambda: "not trusted" in source(server)["last_error"], 10, "why")
+            eventually(lambda: "not trusted" in server.source()["last_error"], 10, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
-            clean(*record(server, tmp_path, "news"))
+            [verdict] = record(server, tmp_path, "news")
+            assert_clean(verdict)
+            trusting = there.players("x")
             server.rewrite(pull_toml(url, "tls_insecure = true"))
+            eventually(lambda: there.players("x") - trusting, 15, "a new connection")
             server.wait_on_air()
 
 
@@ -130,8 +123,8 @@ def test_gst_rtsp_server_is_pulled(tmp_path: Path, media: MediaCache) -> None:
         )
         with Streamctl(tmp_path, "".join(toml)) as server:
             for verdict in record(server, tmp_path, "tcp", "udp", "only"):
-                clean(verdict)
-            links = {code: source(server, code)["link"] for code in ("tcp", "udp", "only")}
+                assert_clean(verdict)
+            links = {code: server.source(code)["link"] for code in ("tcp", "udp", "only")}
             causes = [server.stream(code)["causes"] for code in links]
             seen = server.output + str([server.stream(code) for code in links])
     assert [link["transport"] for link in links.values()] == ["tcp", "udp", "udp"]
@@ -146,7 +139,7 @@ def test_a_wrong_login_at_gst_rtsp_server_is_said(tmp_path: Path, media: MediaCa
         gst_rtsp_server(Wanted(launch, auth="digest")) as (_, port),
         Streamctl(tmp_path, pull_toml(f"rtsp://a:wr0ng@127.0.0.1:{port}/x")) as server,
     ):
-        eventually(lambda: "refuses the login" in source(server)["last_error"], 15, "why")
+        eventually(lambda: "refuses the login" in server.source()["last_error"], 15, "why")
         assert "wr0ng" not in server.output + str(server.stream())
 
 
@@ -156,6 +149,6 @@ def test_a_camera_that_restarts_is_found_again(tmp_path: Path) -> None:
         Streamctl(tmp_path, pull_toml(camera.url())) as server,
     ):
         eventually(lambda: len(camera.requests("DESCRIBE")) > 2, 30, "further attempts")
-        assert source(server)["reconnects"] >= 1
+        assert server.source()["reconnects"] >= 1
         # None beside them: nothing is probed.
         assert len(camera.requests("PLAY")) >= camera.connections - 1

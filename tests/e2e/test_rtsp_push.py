@@ -18,7 +18,7 @@ from tests.support.peers import (
     stream_toml,
 )
 from tests.support.process import eventually
-from tests.support.recorded import record_ts
+from tests.support.recorded import assert_clean, record_ts
 from tests.support.rtsp_servers import (
     LOGIN,
     Wanted,
@@ -80,15 +80,6 @@ def whole(verdict: Verdict) -> None:
     assert verdict.codecs == ("h264", "aac")
 
 
-def clean(verdict: Verdict) -> None:
-    assert verdict.decode_errors == []
-    assert verdict.dts_disorder == 0
-    assert verdict.missing == verdict.repeated == 0
-    assert verdict.video_gaps == []
-    assert verdict.worst_offset_ms < 40
-    assert verdict.codecs == ("h264", "aac")
-
-
 def test_our_own_server_takes_pushes(tmp_path: Path, media: MediaCache) -> None:
     folder = tmp_path / "there"
     folder.mkdir()
@@ -106,7 +97,7 @@ def test_our_own_server_takes_pushes(tmp_path: Path, media: MediaCache) -> None:
                 there.wait_on_air(one)
                 stack.enter_context(ffmpeg_record(there.rtmp(one), out))
             for out in outs.values():
-                clean(written(out))
+                assert_clean(written(out))
 
 
 def test_ffmpeg_takes_a_push(tmp_path: Path, media: MediaCache) -> None:
@@ -117,7 +108,7 @@ def test_ffmpeg_takes_a_push(tmp_path: Path, media: MediaCache) -> None:
         ffmpeg_publish(media(RECIPE).path, server.rtmp()),
     ):
         reaches(server, "active")
-        clean(written(out))
+        assert_clean(written(out))
         assert push_of(server)["left_out"] == ""
 
 

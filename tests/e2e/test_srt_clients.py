@@ -15,13 +15,13 @@ from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, Streamctl, ffmpeg_publish, stream_toml
 from tests.support.ports import udp_port
 from tests.support.process import eventually
+from tests.support.recorded import assert_clean
 from tests.support.srt import HEAD, RECEIVERS, SENDERS, Program, SrtServer, bare_call
 from tests.support.ts import inspect, whole_units
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.judge import Verdict
 
 pytestmark = [
     pytest.mark.e2e,
@@ -36,24 +36,12 @@ ENOUGH_BYTES = 350_000
 WORD = "correct horse battery"
 
 
-def by_name(program: Program) -> str:
-    return program.name
-
-
 def size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def clean(verdict: Verdict, name: str) -> None:
-    assert verdict.codecs == ("h264", "aac"), name
-    assert verdict.decode_errors == [], name
-    assert verdict.missing == verdict.repeated == 0, name
-    assert verdict.video_gaps == [], name
-    assert verdict.worst_offset_ms < 40, name
-
-
-def link(server: SrtServer) -> dict[str, Any]:
-    found: dict[str, Any] = server.stream()["inputs"][0]["link"]
+def link(server: SrtServer, code: str = "news") -> dict[str, Any]:
+    found: dict[str, Any] = server.source(code)["link"]
     return found
 
 
@@ -69,26 +57,30 @@ def record(path: Path, *urls: tuple[Program, str]) -> None:
         for process in started:
             process.stop(signal.SIGINT, 4)
     for out, (program, _) in zip(outs, urls, strict=True):
-        clean(judge(whole_units(out.read_bytes())), program.name)
+        assert_clean(judge(whole_units(out.read_bytes())), program.name)
 
 
-@pytest.mark.parametrize("sender", SENDERS, ids=by_name)
-def test_each_sender_publishes(tmp_path: Path, media: MediaCache, sender: Program) -> None:
-    with (
-        SrtServer(tmp_path, stream_toml("news")) as server,
-        sender.start(media(TS_RECIPE).path, server.srt("publish:news")) as process,
-    ):
-        server.wait_on_air()
-        record(tmp_path, (RECEIVERS[0], server.srt("read:news")))
-        assert process.running(), process.describe()
-        found = link(server)
-        assert found["dropped"] == found["undecrypted"] == 0
-        assert found["rtt_ms"] >= 0
-        assert server.stream()["type"] == "srt"
-        [publisher] = [one for one in server.sessions() if one["action"] == "publish"]
-        assert publisher["bytes_in"] > ENOUGH_BYTES
-        process.stop(signal.SIGINT)
-        server.wait_off_air()
+def test_senders_publish_at_once(tmp_path: Path, media: MediaCache) -> None:
+    path = media(TS_RECIPE).path
+    senders = {f"s{number}": sender for number, sender in enumerate(SENDERS)}
+    with SrtServer(tmp_path, "".join(map(stream_toml, senders))) as server, ExitStack() as stack:
+        processes = {
+            code: stack.enter_context(sender.start(path, server.srt(f"publish:{code}")))
+            for code, sender in senders.items()
+        }
+        for code in senders:
+            server.wait_on_air(code)
+        record(tmp_path, *((RECEIVERS[0], server.srt(f"read:{code}")) for code in senders))
+        for code, sender in senders.items():
+            assert processes[code].running(), processes[code].describe()
+            found = link(server, code)
+            assert found["dropped"] == found["undecrypted"] == 0, sender.name
+            assert found["rtt_ms"] >= 0, sender.name
+            assert server.stream(code)["type"] == "srt"
+            [publisher] = [one for one in server.sessions(code) if one["action"] == "publish"]
+            assert publisher["bytes_in"] > ENOUGH_BYTES, sender.name
+            processes[code].stop(signal.SIGINT)
+            server.wait_off_air(code)
 
 
 def test_all_receivers_play_at_once(tmp_path: Path, media: MediaCache) -> None:
@@ -265,7 +257,7 @@ def test_a_listener_is_pulled_from_and_another_pushed_to(tmp_path: Path, media: 
         assert push["link"]["encrypted"] is True
         assert push["bytes_sent"] > ENOUGH_BYTES
         player.stop(signal.SIGINT, 4)
-        clean(judge(whole_units(out.read_bytes())), "pushed")
+        assert_clean(judge(whole_units(out.read_bytes())), "pushed")
         eventually(lambda: server.stream()["pushes"][0]["last_error"], 15, "the taker left")
 
 

@@ -42,11 +42,6 @@ def status_of(server: Streamctl, code: str, method: str = "GET") -> tuple[int, s
     return status, str(answer)
 
 
-def codes(server: Streamctl) -> list[str]:
-    """The streams that there are."""
-    return [stream["id"] for stream in server.ask("/api/v1/streams")[1]["streams"]]
-
-
 def wait_idle(server: Streamctl, code: str) -> None:
     """Wait until a stream that nobody watches has been left."""
 
@@ -97,8 +92,8 @@ def test_publishers_of_srt_and_rtp_make_streams_too(tmp_path: Path, media: Media
             ffmpeg("-re", "-i", path, "-c", "copy", "-f", "mpegts", server.srt("publish:stage/s")),
             ffmpeg("-re", "-i", path, "-c", "copy", "-f", "rtp_mpegts", rtp),
         ):
-            eventually(lambda: len(codes(server)) == 2, 20, "two streams")
-            for code in codes(server):
+            eventually(lambda: len(server.codes()) == 2, 20, "two streams")
+            for code in server.codes():
                 server.wait_on_air(code)
                 assert server.stream(code)["runtime"]
                 assert_clean(judge(record(server, f"/{code}/mpegts")), code)

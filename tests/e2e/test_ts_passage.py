@@ -5,11 +5,9 @@ They are sent by a tool that touches no byte of them, and compared PID by PID, p
 
 from __future__ import annotations
 
-import socket
 import sys
-import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +19,7 @@ from tests.support.process import Process, eventually
 from tests.support.srt import SrtServer, transmit_receives
 from tests.support.ts_compare import compare
 from tests.support.ts_damage import bit_errors, lost_packets, truncated
+from tests.support.udp import UdpRecorder, listens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,42 +45,6 @@ LEAST_BYTES = 100_000
 DATAGRAM = 1316
 
 
-class UdpRecorder:
-    """Keeps what is sent to a port."""
-
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self.socket.bind((HOST, 0))
-        self.socket.settimeout(0.2)
-        self.port: int = self.socket.getsockname()[1]
-        self.data = bytearray()
-        self.over = False
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def run(self) -> None:
-        """Receive until stopped."""
-        while not self.over:
-            try:
-                self.data += self.socket.recv(65_536)
-            except TimeoutError:
-                continue
-
-    def stop(self) -> bytes:
-        """Close, and hand over what came."""
-        self.over = True
-        self.thread.join(2)
-        self.socket.close()
-        return bytes(self.data)
-
-
 def passed(kind: str, data: bytes, seconds: float, folder: Path) -> tuple[dict[str, bytes], str]:
     """What viewers of each output recorded, and what the server said."""
     media, out = folder / "sent.ts", folder / "srt.ts"
@@ -96,8 +59,7 @@ def passed(kind: str, data: bytes, seconds: float, folder: Path) -> tuple[dict[s
         server = stack.enter_context(SrtServer(folder, toml))
         target = f"{HOST}:{server.port('srt')}/news" if kind == "srt" else f"{HOST}:{port}"
         if kind != "srt":
-            said = "no packets"
-            eventually(lambda: server.stream()["inputs"][0]["link"] or said, 10, "it receives")
+            eventually(lambda: listens(port), 10, "it receives")
         argv = [sys.executable, ts_load.__file__, "send", kind, str(media), str(kbps)]
         sender = stack.enter_context(Process([*argv, str(seconds + 5), target]))
         server.wait_on_air()

@@ -7,10 +7,10 @@ import shutil
 import socket
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,13 +22,16 @@ from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, HttpRecorder, Streamctl, ffmpeg_publish, gst, stream_toml
 from tests.support.ports import udp_port
 from tests.support.process import Process, eventually
-from tests.support.recorded import Length, assert_clean, record_ts
+from tests.support.recorded import Length, assert_clean, record_ts, wait_media
 from tests.support.screens import MpvScreen, VlcScreen
 from tests.support.seen import Wanted
 from tests.support.tools import tool
 from tests.support.ts import NULL_PID, inspect, whole_units
 from tests.support.udp import QUIET, SENDERS, input_toml, listens, push_toml, with_ffmpeg
 from tests.support.upstream import media_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 pytestmark = [
     pytest.mark.e2e,
@@ -46,31 +49,41 @@ def measured(server: Streamctl) -> dict[str, Any]:
     return found
 
 
-def sent(server: Streamctl) -> dict[str, Any]:
-    """What the destination says of its datagrams."""
-    status, document = server.ask("/api/v1/streams/news/pushes")
-    assert status == 200
-    found: dict[str, Any] = document["pushes"][0]
-    return found
+def test_what_is_sent_is_on_air(tmp_path: Path, media: MediaCache) -> None:
+    path = media(RECIPE).path
+    ports = {f"s{number}": udp_port() for number in range(len(SENDERS))}
+    names = dict(zip(ports, SENDERS, strict=True))
+    toml = "".join(
+        input_toml(f"udp://{HOST}:{port}").replace("news", code) for code, port in ports.items()
+    )
+    with Streamctl(tmp_path, toml) as server, ExitStack() as stack:
+        for code, name in names.items():
+            stack.enter_context(SENDERS[name](path, HOST, ports[code]))
+        for code in names:
+            server.wait_on_air(code, 30)
+        recorded = record_all(server, names)
+        links = {code: server.source(code)["link"] for code in names}
+    for code, name in names.items():
+        assert_clean(judge(recorded[code]), name)
+        assert inspect(recorded[code]).continuity_errors == [], name
+        counted = links[code]
+        assert counted["datagrams"] > 100, name
+        assert counted["kernel_drops"] == counted["overruns"] == 0, name
+        assert ("rtp" in counted) == ("RTP" in name), name
+        if "rtp" in counted:
+            assert counted["rtp"]["lost"] == counted["rtp"]["invalid"] == 0, name
 
 
-@pytest.mark.parametrize("name", SENDERS)
-def test_what_is_sent_is_on_air(name: str, tmp_path: Path, media: MediaCache) -> None:
-    port = udp_port()
-    with (
-        Streamctl(tmp_path, input_toml(f"udp://{HOST}:{port}")) as server,
-        SENDERS[name](media(RECIPE).path, HOST, port),
-    ):
-        server.wait_on_air()
-        ts = record_ts(server)
-        counted = measured(server)
-    assert_clean(judge(ts))
-    assert inspect(ts).continuity_errors == []
-    assert counted["datagrams"] > 100
-    assert counted["kernel_drops"] == counted["overruns"] == 0
-    assert ("rtp" in counted) == ("RTP" in name)
-    if "rtp" in counted:
-        assert counted["rtp"]["lost"] == counted["rtp"]["invalid"] == 0
+def record_all(server: Streamctl, codes: Iterable[str]) -> dict[str, bytes]:
+    """Five seconds of several streams, at the same time."""
+    with ExitStack() as stack:
+        recorders = {
+            code: stack.enter_context(HttpRecorder(server.http(f"/{code}/mpegts")))
+            for code in codes
+        }
+        for recorder in recorders.values():
+            wait_media(recorder, 5)
+        return {code: whole_units(recorder.stop()) for code, recorder in recorders.items()}
 
 
 def test_a_group_is_received_by_the_named_interface(tmp_path: Path, media: MediaCache) -> None:
@@ -199,46 +212,52 @@ def gst_receive(port: int, path: Path, *depayload: str) -> Process:
     return gst("udpsrc", f"address={HOST}", f"port={port}", *given, *tail)
 
 
-@pytest.mark.parametrize(
-    ("receiver", "lines"),
-    [
-        ("ffmpeg", []),
-        ("ffmpeg", ["bitrate_kbps = 2500"]),
-        ("ffmpeg, RTP", ["rtp = true"]),
-        ("GStreamer", []),
-        ("GStreamer, RTP", ["rtp = true"]),
-    ],
-    ids=["ffmpeg", "ffmpeg, constant rate", "ffmpeg, RTP", "GStreamer", "GStreamer, RTP"],
-)
-def test_what_is_pushed_is_received(
-    receiver: str, lines: list[str], tmp_path: Path, media: MediaCache
-) -> None:
-    port = udp_port()
-    path = tmp_path / "received.ts"
-    program, _, rtp = receiver.partition(", ")
-    if program == "ffmpeg":
-        url = f"{'rtp' if rtp else 'udp'}://{HOST}:{port}"
-        received = ffmpeg_receive(url, path)
-    else:
-        received = gst_receive(port, path, *(["rtpmp2tdepay"] if rtp else []))
-    toml = stream_toml() + push_toml(f"udp://{HOST}:{port}", *lines)
-    with (
-        received,
-        Streamctl(tmp_path, toml) as server,
-        ffmpeg_publish(media(Recipe(seconds=30, bframes=2, video_kbps=1000)).path, server.rtmp()),
-    ):
-        eventually(lambda: media_time(path) > 5, 40, "media")
-        push = sent(server)
-        received.stop(2)
-    assert push["state"] == "active"
-    assert push["link"]["dropped"] == 0
-    assert push["link"]["clock_jumps"] == 0
-    data = path.read_bytes()
-    assert_clean(judge(whole_units(data)))
+PUSHED = {
+    "ffmpeg": [],
+    "ffmpeg, constant rate": ["bitrate_kbps = 2500"],
+    "ffmpeg, RTP": ["rtp = true"],
+    "GStreamer": [],
+    "GStreamer, RTP": ["rtp = true"],
+}
+"""Programs that receive, and keys of what is sent to them."""
+
+
+def receive(name: str, port: int, path: Path) -> Process:
+    program, _, form = name.partition(", ")
     if program == "GStreamer":
-        report = inspect(data)
-        assert report.sync_errors == 0
-        assert report.continuity_errors == []
+        return gst_receive(port, path, *(["rtpmp2tdepay"] if form else []))
+    return ffmpeg_receive(f"{'rtp' if form == 'RTP' else 'udp'}://{HOST}:{port}", path)
+
+
+def test_what_is_pushed_is_received(tmp_path: Path, media: MediaCache) -> None:
+    toml, paths = stream_toml(), {name: tmp_path / f"{at}.ts" for at, name in enumerate(PUSHED)}
+    with ExitStack() as stack:
+        receivers = {}
+        for number, (name, lines) in enumerate(PUSHED.items()):
+            # FFmpeg takes the port behind for reports.
+            port = udp_port(2)
+            receivers[name] = stack.enter_context(receive(name, port, paths[name]))
+            push = push_toml(f"udp://{HOST}:{port}", *lines)
+            toml += push.replace('"air"', f'"{number}"')
+        server = stack.enter_context(Streamctl(tmp_path, toml))
+        source = media(Recipe(seconds=30, bframes=2, video_kbps=1000)).path
+        stack.enter_context(ffmpeg_publish(source, server.rtmp()))
+        for path in paths.values():
+            eventually(lambda path=path: media_time(path) > 5, 40, f"media in {path}")  # type: ignore[misc]
+        pushes = server.stream()["pushes"]
+        for receiver in receivers.values():
+            receiver.stop(2)
+    for push in pushes:
+        assert push["state"] == "active"
+        assert push["link"]["dropped"] == 0
+        assert push["link"]["clock_jumps"] == 0
+    for name, path in paths.items():
+        data = path.read_bytes()
+        assert_clean(judge(whole_units(data)), name)
+        if name.startswith("GStreamer"):
+            report = inspect(data)
+            assert report.sync_errors == 0
+            assert report.continuity_errors == []
 
 
 def test_a_constant_rate_is_constant_and_its_clock_true(tmp_path: Path, media: MediaCache) -> None:

@@ -6,8 +6,6 @@ bytes of HTTP and UDP, which nobody has touched.
 
 from __future__ import annotations
 
-import http.client
-import json
 import signal
 from contextlib import ExitStack
 from itertools import pairwise
@@ -74,14 +72,6 @@ class Stage(SrtServer):
     def on_air(self, code: str = "news") -> int | None:
         """The priority of the input on air."""
         return next((one["priority"] for one in self.inputs(code) if one["on_air"]), None)
-
-    def events(self, kind: str) -> list[dict[str, Any]]:
-        """What has happened so far, the oldest first."""
-        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=5)
-        connection.request("GET", f"/api/v1/events?since=0&follow=0&type={kind}")
-        lines = connection.getresponse().read().splitlines()
-        connection.close()
-        return [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
 
     def farewells(self, protocol: str) -> list[str]:
         """Why viewers of a protocol were sent away, as the events tell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,17 @@ class Pair:
 
     cert: Path
     key: Path
+
+    @property
+    def shown(self) -> bytes:
+        """What clients are shown of it, in DER."""
+        return ssl.PEM_cert_to_DER_cert(self.cert.read_text())
+
+
+def presented(port: int) -> bytes:
+    """The certificate that the next client of a port sees."""
+    shown = ssl.get_server_certificate(("127.0.0.1", port), timeout=5)
+    return ssl.PEM_cert_to_DER_cert(shown)
 
 
 def self_signed(folder: Path, name: str = "localhost") -> Pair:

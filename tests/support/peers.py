@@ -101,10 +101,31 @@ class Streamctl(Process):
         found: dict[str, Any] = document
         return found
 
+    def codes(self) -> set[str]:
+        """The streams that there are."""
+        return {stream["id"] for stream in self.ask("/api/v1/streams")[1]["streams"]}
+
+    def source(self, code: str = "news") -> dict[str, Any]:
+        """The state of a stream's first input."""
+        found: dict[str, Any] = self.stream(code)["inputs"][0]
+        return found
+
     def sessions(self, code: str = "news") -> list[dict[str, Any]]:
         """The connected peers of a stream."""
         found: list[dict[str, Any]] = self.ask(f"/api/v1/sessions?stream={code}")[1]["sessions"]
         return found
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """What has happened so far, the oldest first."""
+        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=10)
+        connection.request("GET", f"/api/v1/events?since=0&follow=0&type={kind}")
+        lines = connection.getresponse().read().splitlines()
+        connection.close()
+        return [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
+
+    def players(self, code: str = "news") -> set[str]:
+        """The sessions that play a stream."""
+        return {one["id"] for one in self.sessions(code) if one["action"] == "play"}
 
     def wait_on_air(self, code: str = "news", timeout_s: float = 15.0) -> None:
         """Return once packets of a publisher arrive."""
@@ -257,3 +278,9 @@ def stream_toml(code: str = "news", *lines: str) -> str:
     """The table of a stream that waits for a publisher."""
     name = code if re.fullmatch(r"[A-Za-z0-9_-]+", code) else f'"{code}"'
     return "\n".join([f"[streams.{name}]", 'inputs = ["publish:"]', *lines, ""])
+
+
+def pull_toml(url: str, *lines: str, code: str = "news") -> str:
+    """The table of a stream that is fetched, with keys of its input."""
+    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"', *lines]
+    return "\n".join([f"[streams.{code}]", *keys, ""])

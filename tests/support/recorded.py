@@ -85,9 +85,9 @@ def wait_media(recording: Recording, seconds: float, since: int = 0) -> None:
     eventually(enough, PATIENCE_S + seconds, f"{seconds} s of media")
 
 
-def assert_clean(verdict: Verdict, name: str = "") -> None:
+def assert_clean(verdict: Verdict, name: str = "", *, video: str = "h264") -> None:
     """Every picture of the test media is there once, in order, whole and with its sound."""
-    assert verdict.codecs == ("h264", "aac"), name
+    assert verdict.codecs == (video, "aac"), name
     assert verdict.decode_errors == [], name
     assert verdict.dts_disorder == 0, name
     assert verdict.missing == verdict.repeated == 0, name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.support.judge import judge
 from tests.support.peers import HOST, ffmpeg, gst
@@ -100,6 +100,12 @@ def input_toml(url: str, *lines: str) -> str:
     """A stream with one input."""
     keys = [f'url = "{url}"', *lines]
     return "\n".join(["[streams.news]", "[[streams.news.inputs]]", *keys, ""])
+
+
+def tracks(server: Streamctl) -> list[dict[str, Any]]:
+    """What the input has counted of each track."""
+    found: list[dict[str, Any]] = server.source()["link"]["tracks"]
+    return found
 
 
 def described(sdp: Path) -> None:

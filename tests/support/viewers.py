@@ -83,7 +83,7 @@ class Viewers:
     def wait_media(self, seconds: int) -> None:
         """Return once that much more of the stream has come over HLS."""
         recording = self.hls.recording
-        have = sum(recording.listed[number].duration_s for number in recording.bodies)
+        have = sum(recording.listed[number].duration_s for number in list(recording.bodies))
         eventually(
             lambda: (
                 sum(recording.listed[number].duration_s for number in list(recording.bodies))
@@ -97,6 +97,14 @@ class Viewers:
         """Return once the player page has shown that much."""
         assert self.browser is not None
         self.browser.wait_playing(seconds, timeout_s)
+
+    def lasting(self) -> set[str]:
+        """Sessions of the players that hold a connection."""
+        return {
+            session["id"]
+            for session in self.server.sessions(self.code)
+            if session["action"] == "play" and session["protocol"] in {"rtmp", "http-ts"}
+        }
 
     def receiving(self) -> None:
         """Assert that nobody has been disconnected."""
