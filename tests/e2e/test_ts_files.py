@@ -1,13 +1,19 @@
-"""Transport stream files pass as they are: every PID, every byte but for one shift of the times."""
+"""Transport stream files pass as they are: every PID, every byte but for one shift of the times.
+
+All of them are played at the same time.
+"""
 
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.broadcast import Broadcast, broadcast, variants
+from tests.support.broadcast import Broadcast, Capture, broadcast, variants
 from tests.support.peers import HttpRecorder, Streamctl
 from tests.support.process import eventually
 from tests.support.ts import inspect
@@ -19,10 +25,18 @@ if TYPE_CHECKING:
 
     from tests.support.media import MediaCache
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SEVERAL = variants(6.0)
-ONCE = '[streams.news]\noutputs = ["http-ts"]\n[[streams.news.inputs]]\nurl = "{}"\nloop = false\n'
+WHOLE = ("everything", "stamps that wrap", "HEVC", "MPEG-2 and MP2")
+SIMPLE = "clock in the picture"
+ONCE = """
+[streams.{code}]
+outputs = ["http-ts"]
+[[streams.{code}.inputs]]
+url = "{url}"
+loop = false
+"""
 LOOP = '[streams.news]\noutputs = ["http-ts"]\ninputs = ["file:{}"]\n'
 CAPTURES = {
     "dvb_576i_mpeg2_mp2_dsmcc.ts": ({501, 502, 505, 7103, 7105, 7201, 7219}, {501}),
@@ -36,58 +50,86 @@ DAMAGED = "dvb_1080i_h264_scte35_teletext_20dvbsub.ts"
 """With bit errors, and some sounds scrambled."""
 
 
-def played(folder: Path, data: bytes, *, query: str = "") -> bytes:
-    """What a viewer of HTTP-TS records of a file that is played once."""
-    (folder / "a.ts").write_bytes(data)
-    with Streamctl(folder, ONCE.format(f"file:a.ts{query}")) as server:
-        server.wait_on_air()
-        with HttpRecorder(server.http("/news.ts")) as viewer:
-            eventually(lambda: server.stream()["ingest_status"] == "closed", 30, "the end")
-            recorded = viewer.stop()
+def played(folder: Path, captures: dict[str, bytes], queries: dict[str, str]) -> dict[str, bytes]:
+    """What viewers of HTTP-TS record of files that are played once, all at the same time."""
+    codes = {f"s{number}": name for number, name in enumerate(captures)}
+    text = ""
+    for code, name in codes.items():
+        (folder / f"{code}.ts").write_bytes(captures[name])
+        text += ONCE.format(code=code, url=f"file:{code}.ts{queries.get(name, '')}")
+    with Streamctl(folder, text) as server, ExitStack() as stack:
+        viewers = {}
+        for code in codes:
+            server.wait_on_air(code)
+            viewers[code] = stack.enter_context(HttpRecorder(server.http(f"/{code}.ts")))
+        for code, name in codes.items():
+            eventually(partial(ended, server, code), 40, f"the end of {name}")
+        recorded = {name: viewers[code].stop() for code, name in codes.items()}
         assert "Traceback" not in server.output, server.describe()
         return recorded
 
 
-@pytest.mark.parametrize("name", ["everything", "stamps that wrap", "HEVC", "MPEG-2 and MP2"])
-def test_every_pid_passes(media: MediaCache, tmp_path: Path, name: str) -> None:
-    capture = broadcast(media, SEVERAL[name])
-    recorded = played(tmp_path, capture.data)
+def ended(server: Streamctl, code: str) -> bool:
+    return bool(server.stream(code)["ingest_status"] == "closed")
+
+
+@dataclass
+class Show:
+    """Captures as they were, and what viewers got of them."""
+
+    captures: dict[str, Capture]
+    sent: dict[str, bytes]
+    recorded: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
+    captures = {name: broadcast(media, SEVERAL[name]) for name in (*WHOLE, "two programs", SIMPLE)}
+    sent = {name: capture.data for name, capture in captures.items()}
+    for change in (with_timestamps, with_parity):
+        sent[change.__name__] = change(captures[SIMPLE].data)
+    for change in (lost_packets, lost_sync):
+        sent[change.__name__] = change(captures["everything"].data)
+    del sent[SIMPLE]
+    folder = tmp_path_factory.mktemp("played")
+    return Show(captures, sent, played(folder, sent, {"two programs": "?program=2"}))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_pid_passes(show: Show, name: str) -> None:
+    capture, recorded = show.captures[name], show.recorded[name]
     found = compare(capture.data, recorded, capture.names.values(), least=3)
     assert found.faults == []
     assert inspect(recorded).worst_pcr_s <= 0.1
 
 
-def test_one_program_of_two_passes(media: MediaCache, tmp_path: Path) -> None:
-    capture = broadcast(media, SEVERAL["two programs"])
-    recorded = played(tmp_path, capture.data, query="?program=2")
+def test_one_program_of_two_passes(show: Show) -> None:
+    capture, recorded = show.captures["two programs"], show.recorded["two programs"]
     second = capture.programs[1]
     assert compare(capture.data, recorded, second.pids, least=3).faults == []
     assert not set(capture.programs[0].pids) & set(inspect(recorded).pids)
 
 
-@pytest.mark.parametrize("wrap", [with_timestamps, with_parity])
-def test_packets_of_other_sizes_pass(media: MediaCache, tmp_path: Path, wrap: object) -> None:
-    assert callable(wrap)
-    capture = broadcast(media, SEVERAL["clock in the picture"])
-    recorded = played(tmp_path, wrap(capture.data))
-    assert compare(capture.data, recorded, capture.names.values(), least=3).faults == []
+@pytest.mark.parametrize("name", ["with_timestamps", "with_parity"])
+def test_packets_of_other_sizes_pass(show: Show, name: str) -> None:
+    capture = show.captures[SIMPLE]
+    found = compare(capture.data, show.recorded[name], capture.names.values(), least=3)
+    assert found.faults == []
 
 
-def test_what_the_file_lost_stays_visible(media: MediaCache, tmp_path: Path) -> None:
-    capture = broadcast(media, SEVERAL["everything"])
-    damaged = lost_packets(capture.data)
-    recorded = played(tmp_path, damaged)
+def test_what_the_file_lost_stays_visible(show: Show) -> None:
+    capture, damaged = show.captures["everything"], show.sent["lost_packets"]
+    recorded = show.recorded["lost_packets"]
     errors = inspect(recorded).continuity_errors
     assert 0.5 < len(errors) / len(inspect(damaged).continuity_errors) <= 1
     found = compare(damaged, recorded, [capture.names["eng"], capture.names["teletext"]])
     assert found.faults == []
 
 
-def test_noise_between_packets_harms_nothing_else(media: MediaCache, tmp_path: Path) -> None:
-    capture = broadcast(media, SEVERAL["everything"])
-    recorded = played(tmp_path, lost_sync(capture.data))
-    assert inspect(recorded).sync_errors == 0
-    assert len(inspect(recorded).continuity_errors) <= 10
+def test_noise_between_packets_harms_nothing_else(show: Show) -> None:
+    report = inspect(show.recorded["lost_sync"])
+    assert report.sync_errors == 0
+    assert len(report.continuity_errors) <= 10
 
 
 def test_a_loop_has_no_seam(media: MediaCache, tmp_path: Path) -> None:
@@ -106,12 +148,20 @@ def test_a_loop_has_no_seam(media: MediaCache, tmp_path: Path) -> None:
     assert document["media"]["timestamp_jumps"] == 0
 
 
+@pytest.fixture(scope="module")
+def footage(
+    real_media_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[bytes, bytes]]:
+    """What was sent, and what came."""
+    sent = {name: (real_media_folder / name).read_bytes() for name in CAPTURES}
+    recorded = played(tmp_path_factory.mktemp("footage"), sent, {})
+    return {name: (sent[name], recorded[name]) for name in sent}
+
+
 @pytest.mark.parametrize("name", CAPTURES)
-def test_footage_passes_unharmed(real_media_folder: Path, tmp_path: Path, name: str) -> None:
-    data = (real_media_folder / name).read_bytes()
+def test_footage_passes_unharmed(footage: dict[str, tuple[bytes, bytes]], name: str) -> None:
     pids, open_groups = CAPTURES[name]
-    found = compare(data, played(tmp_path, data), pids, open_groups=open_groups)
-    assert found.faults == []
+    assert compare(*footage[name], pids, open_groups=open_groups).faults == []
 
 
 def test_footage_with_bit_errors_in_its_tables_comes_on_air(
