@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.peers import HOST, Streamctl
 from tests.support.ports import udp_port
 from tests.support.process import eventually
 from tests.support.recorded import record_ts
-from tests.support.rtp import assert_whole, described, ffmpeg_rtp, input_toml, viewed
+from tests.support.rtp import assert_whole, described, ffmpeg_rtp, input_toml, tracks, viewed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +27,6 @@ pytestmark = [
 RECIPE = Recipe(seconds=40, video_kbps=800, bframes=2, gop=25)
 OWN_CLOCKS_MS = 150
 """FFmpeg counts the time in the reports of each output from where it opened it."""
-
-
-def tracks(server: Streamctl) -> list[dict[str, Any]]:
-    """What the input has counted of each track."""
-    found: list[dict[str, Any]] = server.stream()["inputs"][0]["link"]["tracks"]
-    return found
 
 
 def test_a_sender_that_begins_anew_is_taken(tmp_path: Path, media: MediaCache) -> None:
@@ -70,7 +64,9 @@ def test_packets_that_change_places_are_put_in_order(tmp_path: Path, media: Medi
     ):
         described(sdp)
         sdp.write_text(sdp.read_text().replace(f"video {relay.port}", f"video {video}"))
-        with Streamctl(tmp_path, input_toml(f"rtp://{HOST}", 'sdp = "file:x.sdp"')) as server:
+        # The relay may stand still for longer than packets are waited for otherwise.
+        keys = ('sdp = "file:x.sdp"', "reorder_ms = 1000")
+        with Streamctl(tmp_path, input_toml(f"rtp://{HOST}", *keys)) as server:
             server.wait_on_air()
             verdict = viewed(server)
             found = tracks(server)[0]
