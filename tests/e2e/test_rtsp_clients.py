@@ -42,7 +42,7 @@ RECIPE = Recipe(seconds=90, video_kbps=500, bframes=2, gop=25)
 SECONDS = 4
 """Of media that each program publishes or plays."""
 FIRST_PICTURE_S = 1.5
-"""From the start of a program to its first picture, where one may be joined every second."""
+"""From the first request to the first picture, where one may be joined every second."""
 LISTENER = f'[listeners.rtsp]\naddress = "{HOST}:0"\n'
 GROUPS = 'multicast = "239.255.77.0/28"\n'
 KEYS = ('publish_key = "publish-me"', 'read_key = "read-me"')
@@ -248,8 +248,9 @@ def test_gstreamer_has_the_first_picture_soon(theatre: Theatre, scheme: str) -> 
     url = theatre.server.rtsp(scheme=scheme)
     text = f"rtspsrc location={url} latency=100 name=s s. ! application/x-rtp,media=video"
     text += " ! rtph264depay ! h264parse ! avdec_h264 ! fakesink name=end silent=false sync=true"
-    begin = time.monotonic()
     with Process([tool("gst-launch-1.0"), "-v", *text.split()]) as player:
+        player.wait_line(r"Progress: \(open\) Opening Stream", 20)
+        begin = time.monotonic()
         player.wait_line(r"end: last-message = chain ", 20)
         first_s = time.monotonic() - begin
     assert first_s < FIRST_PICTURE_S

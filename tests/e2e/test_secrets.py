@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.media import MediaCache, Recipe
 from tests.support.peers import HOST, connect, ffmpeg, ffmpeg_publish, stream_toml
+from tests.support.ports import free_port
 from tests.support.process import eventually
 from tests.support.srt import HEAD, SENDERS, SrtServer, bare_call
 
@@ -51,17 +52,9 @@ def head(secret: Secrets) -> str:
     return f'{text}\n[listeners.rtsp]\naddress = "{HOST}:0"\n'
 
 
-def closed_port() -> int:
-    """A port that refuses."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def streams(secret: Secrets) -> str:
     """Streams with a secret wherever one can stand."""
-    nowhere = f"{HOST}:{closed_port()}"
+    nowhere = f"{HOST}:{free_port()}"
     users = (
         f'users = [{{ name = "ann", password = "{secret["user"]}", publish = true, read = true }}]'
     )
@@ -181,17 +174,15 @@ def babble(server: SrtServer, secret: Secrets) -> None:
 
 
 def answer(server: SrtServer, path: str, token: str, method: str = "GET", body: str = "") -> str:
-    """What the control port says; of an endless answer what comes at once."""
-    connection = http.client.HTTPConnection(HOST, server.port("api"), timeout=1)
+    """What the control port says."""
+    connection = http.client.HTTPConnection(HOST, server.port("api"), timeout=10)
     headers = {"Authorization": f"Bearer {token}", "Last-Event-ID": "0"}
-    connection.request(method, path, body=body, headers=headers)
+    ends = "?follow=0" if path.endswith("/events") else ""
+    connection.request(method, path + ends, body=body, headers=headers)
     found = connection.getresponse()
-    text = bytearray(f"{found.status} {found.headers}".encode())
-    with suppress(TimeoutError):
-        while data := found.read1(65536):
-            text += data
+    text = f"{found.status} {found.headers}" + found.read().decode()
     connection.close()
-    return text.decode()
+    return text
 
 
 def test_a_secret_is_shown_nowhere(tmp_path: Path, media: MediaCache) -> None:
