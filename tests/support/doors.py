@@ -59,10 +59,17 @@ def rtsp_publish(path: Path, url: str) -> Process:
 
 
 def curl(url: str, *options: str) -> tuple[int, bytes]:
-    """Status and headers of what curl gets within two seconds."""
-    argv = [tool("curl"), "-sS", "-m", "2", "-o", "/dev/null", "-D", "-", *options, url]
-    found = subprocess.run(argv, capture_output=True, check=False).stdout
-    return int(found.split()[1]), found
+    """Status and headers of what curl gets; it does not wait for the end, as there may be none."""
+    argv = [tool("curl"), "-sS", "-m", "20", "-o", "/dev/null", "-D", "-", *options, url]
+    head = b""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            head += line
+            if not line.strip():
+                break
+        process.kill()
+    return int(head.split()[1]), head
 
 
 def recorded(start: Callable[[Path], Process], out: Path) -> bool:
