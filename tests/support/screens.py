@@ -54,8 +54,8 @@ PICTURE = re.compile(r"Parsed_showinfo_0: n: *\d+ pts: *\S+ pts_time:([\d.]+)")
 class VlcScreen:
     """VLC with a control port, no sound card, and a folder of pictures.
 
-    It may show one group of pictures broken: where an FLV stream comes in small pieces, as any live
-    one does, VLC 3 loses some bytes at the end of its first 32 KiB.
+    It may show some pictures broken: where an FLV stream comes in small pieces, as any live one
+    does, VLC 3 loses bytes at some multiples of 32 KiB, from any server.
     """
 
     def __init__(self, url: str, folder: Path, wanted: Wanted) -> None:

@@ -131,7 +131,10 @@ def weigh_shown(numbers: Sequence[int | None], wanted: Wanted, *, unreadable: in
         faults.append(f"{len(found)} frames shown, {wanted.frames} expected")
     if len(numbers) - len(found) > unreadable:
         faults.append(f"{len(numbers) - len(found)} of {len(numbers)} shown frames are unreadable")
-    back = sum(after < before for before, after in pairwise(found))
+    # Beside what can't be read, what can is no number either.
+    trios = zip([0, *numbers], numbers, [*numbers[1:], 0], strict=False)
+    sure = [one for before, one, after in trios if None not in (before, after) and one is not None]
+    back = sum(after < before for before, after in pairwise(sure))
     if back:
         faults.append(f"the picture went back {back} times")
     return faults

@@ -55,6 +55,7 @@ def test_varying_rates_are_counted_by_their_steps() -> None:
         ([*range(60), 58, *range(60, 100)], "the picture went back 1 times"),
         (list(range(20)), "20 frames shown, 150 expected"),
         ([*range(80), None, *range(90, 100)], "1 of 91 shown frames are unreadable"),
+        ([*range(80), 64, None, *range(90, 100)], "1 of 92 shown frames are unreadable"),
     ],
 )
 def test_a_screen_may_skip_pictures_but_not_go_back(numbers: list[int | None], fault: str) -> None:
