@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from streamctl.media.packet import TIMESCALE, Codec, Flag, Init, Kind, Packet, T
 from streamctl.media.silence import aac_silence
 from tests.streamctl.engine.rig import FRAME, VIDEO, gop
 from tests.streamctl.engine.test_epoch import Host
+
+if TYPE_CHECKING:
+    from streamctl.engine.epoch import Epoch
 
 RATE = 48_000
 CONFIG = aac.AacConfig(2, RATE, 2).serialize()
@@ -80,14 +84,20 @@ def test_an_input_without_sound_keeps_the_promise_of_the_one_before() -> None:
     assert abs(pictures[-1].dts - sound[-1].dts) <= FRAME + UNIT
 
 
-def test_sound_that_is_announced_later_takes_the_place_of_silence() -> None:
-    host = Host()
+def behind_sound(host: Host) -> Epoch:
+    """An epoch of pictures alone, behind one that had sound."""
     first = host.epoch()
     first.tracks([VIDEO, SOUND])
     first.put(second(0, sound=True), host.clock.now())
     first.end()
     late = host.epoch("late")
     late.tracks([VIDEO])
+    return late
+
+
+def test_sound_that_is_announced_later_takes_the_place_of_silence() -> None:
+    host = Host()
+    late = behind_sound(host)
     late.put(second(0, sound=False), host.clock.now())
     late.tracks([SOUND])
     host.clock.advance(1.0)
@@ -98,12 +108,7 @@ def test_sound_that_is_announced_later_takes_the_place_of_silence() -> None:
 @pytest.mark.parametrize("announced", [SOUND, replace(SOUND, id=2), replace(SOUND, language="de")])
 def test_sound_that_is_announced_later_does_not_begin_within_silence(announced: Track) -> None:
     host = Host()
-    first = host.epoch()
-    first.tracks([VIDEO, SOUND])
-    first.put(second(0, sound=True), host.clock.now())
-    first.end()
-    late = host.epoch("late")
-    late.tracks([VIDEO])
+    late = behind_sound(host)
     late.put(second(0, sound=False) + second(25, sound=False), host.clock.now())
     late.tracks([announced])
     # Sound lags behind the pictures, as far as multiplexers let it.
