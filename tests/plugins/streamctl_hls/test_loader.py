@@ -197,17 +197,19 @@ TWO = variants(
 async def test_a_better_variant_is_fetched_again_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(choose_module, "COOL_S", 0.4)
-    monkeypatch.setattr(feed_module, "AHEAD_S", 0.5)
+    monkeypatch.setattr(choose_module, "COOL_S", 0.1)
     names = [f"{number}.ts" for number in range(6)]
     whole = playlist(*listed(*names))
-    answers = {"/x.m3u8": TWO, "/b.m3u8": whole, "/a.m3u8": answer(b"", status="404 Not Found")}
+    live = playlist(*listed(*names[:2]), ended=False)
+    answers = {"/x.m3u8": TWO, "/b.m3u8": live, "/a.m3u8": answer(b"", status="404 Not Found")}
     writer = Writer()
-    async with visited(Site(FILES | answers)) as site:
+    async with visited(Site(FILES | answers)) as site, anyio.create_task_group() as tasks:
         found = source(site.url("/x.m3u8"))
-        found.ctx.clock.call_later(0.2, lambda: site.answers.update({"/a.m3u8": whole}))
-        with anyio.fail_after(10):
-            await found.run(writer)
+        tasks.start_soon(found.run, writer)
+        await until(lambda: any(b"GET /1.ts " in request for request in site.requests))
+        site.answers["/a.m3u8"] = whole
+        await until(lambda: found.feeds[0].retired)
+        site.answers["/b.m3u8"] = whole
     assert writer.breaks == [OTHER_VARIANT]
     assert (found.switches, variant(found)) == (2, "2 kbps")
     media = [each for each in site.requests if b".ts " in each]
