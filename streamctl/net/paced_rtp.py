@@ -121,7 +121,8 @@ class PacedRtp:
         for item in items:
             packet = publication.unit(item)
             if packet is not None:
-                feed(packet.track, packet.dts, publication.pack(packet), now)
+                whole = publication.tracks[packet.track].whole
+                feed(packet.track, packet.dts, publication.pack(packet), now, whole=whole)
         self._more.set()
 
     async def _send(self) -> None:

@@ -11,7 +11,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamctl.media.packet import Codec
 from streamctl.net.burst import Burst
 from streamctl_rtsp.wire.frames import Shared, spans
 from streamctl_rtsp.wire.spread import STEP_S, Spread
@@ -79,12 +78,8 @@ def prepared(data: bytes) -> Run:
 
 
 def whole_channels(tracks: Iterable[Described]) -> set[int]:
-    """Those on which a picture leaves in one piece, however large.
-
-    FFmpeg's reader of AV1 loses a picture, and all up to the next key picture, when a packet of
-    another track comes amid its packets. It reads whichever port has something.
-    """
-    return {2 * track.index for track in tracks if track.format.codec is Codec.AV1}
+    """Those on which a picture leaves in one piece, however large."""
+    return {2 * track.index for track in tracks if track.format.whole}
 
 
 class Spreader:

@@ -99,6 +99,15 @@ class RtpFormat:
             return Media.VIDEO
         return self.codec.media if self.codec else None
 
+    @property
+    def whole(self) -> bool:
+        """Whether a picture leaves in one piece, however large, with nothing amid its packets.
+
+        FFmpeg's reader of AV1 loses a picture, and all up to the next key picture, when a packet of
+        another track comes amid its packets. Over UDP it reads whichever port has something.
+        """
+        return self.codec is Codec.AV1
+
 
 STATIC = {
     0: RtpFormat(0, "PCMU", G711_RATE),

@@ -47,6 +47,7 @@ class SentTrack:
         """
         self.number = number
         self.format = rtp
+        self.whole = rtp.whole
         self.ssrc = random(32)
         self.packets = 0
         self.octets = 0

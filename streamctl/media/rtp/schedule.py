@@ -6,7 +6,7 @@ decoding times. One that comes too late leaves at once, and all behind it later 
 is hurried, and the next lump of that kind finds room. How much time units have left when they come
 is watched; if all of them have some for a while, the pace is a little quicker until they have not.
 The datagrams of a large picture, which at once would overrun the queues of switches, leave in
-groups, spread over half of the time until the next picture. Sans-IO.
+groups, spread over half of the time until the next picture, unless it has to leave whole. Sans-IO.
 """
 
 from __future__ import annotations
@@ -53,17 +53,29 @@ class Schedule:
         self._least = JUMP_S
         self._watched = 0.0
 
-    def feed(self, track: int, time: int, datagrams: Sequence[Datagram], now: float) -> None:
-        """Take a unit of a track that came now; ``time`` is when it is decoded."""
+    def feed(
+        self,
+        track: int,
+        time: int,
+        datagrams: Sequence[Datagram],
+        now: float,
+        *,
+        whole: bool = False,
+    ) -> None:
+        """Take a unit of a track that came now; ``time`` is when it is decoded.
+
+        One that is ``whole`` leaves in one piece.
+        """
         due = self._due(time, now)
         before = self._newest.get(track, time)
         self._newest[track] = time
-        groups = -(-len(datagrams) // GROUP)
+        size = max(GROUP, len(datagrams)) if whole else GROUP
+        groups = -(-len(datagrams) // size)
         pause = min(max(time - before, 0) / TIMESCALE / 2, LONGEST_S) / max(groups, 1)
         due = max(due, self._ends.get(track, due))
-        for at in range(0, len(datagrams), GROUP):
+        for at in range(0, len(datagrams), size):
             self._count += 1
-            heappush(self._queue, (due, self._count, datagrams[at : at + GROUP]))
+            heappush(self._queue, (due, self._count, datagrams[at : at + size]))
             self._ends[track] = due
             due += pause
 

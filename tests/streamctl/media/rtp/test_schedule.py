@@ -95,6 +95,18 @@ def test_the_datagrams_of_a_large_picture_are_spread() -> None:
     assert schedule.ahead(0.06) == 0
 
 
+def test_nothing_comes_amid_a_picture_that_leaves_whole() -> None:
+    schedule = Schedule()
+    schedule.feed(0, 0, unit(0), 0.0, whole=True)
+    schedule.feed(0, TICK, unit(1, 4 * GROUP + 1), 0.04, whole=True)
+    schedule.feed(1, TICK + 900, unit(2, track=1), 0.04)
+    schedule.feed(0, 2 * TICK, [], 0.04, whole=True)
+    assert len(schedule.take(0.04)) == 1 + 4 * GROUP + 1
+    assert schedule.next_due() == pytest.approx(0.05)
+    assert [track for track, _, _ in schedule.take(0.05)] == [1]
+    assert schedule.next_due() is None
+
+
 def test_a_picture_that_stands_for_long_is_not_spread_for_long() -> None:
     schedule = Schedule()
     schedule.feed(0, 0, unit(0), 0.0)
