@@ -354,6 +354,9 @@ class ConfigReport(BaseModel):
     remarks: list[str] = Field(
         default_factory=list, description="what works, but not as one may expect"
     )
+    unknown: list[str] = Field(
+        default_factory=list, description="slates that could not be compared, and why"
+    )
 
 
 class RequirementStatus(BaseModel):

@@ -90,7 +90,9 @@ def check(file: Path, server: str, *, json: bool) -> None:
     count = len(config.streams)
     found = anyio.run(slates.judged, config, server)
     if json:
-        print_json(ConfigReport(ok=True, streams=count, remarks=found.remarks))
+        print_json(
+            ConfigReport(ok=True, streams=count, remarks=found.remarks, unknown=found.unknown)
+        )
         return
     for remark in found.remarks:
         diagnostics.warning(f"{file}: {remark}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 from anyio import to_thread
 
+from streamctl.avworker.client import AvWorkerClient
 from streamctl.config.edit import edited, merged
 from streamctl.config.faults import ConfigErrors
 from streamctl.config.file import version
@@ -22,6 +23,7 @@ from streamctl.config.hooks import refuse_reach
 from streamctl.config.load import BOM, parse, read_document
 from streamctl.config.show import as_toml, hidden, resolved, restored, secret_names
 from streamctl.engine.diff import EVERYBODY
+from streamctl.engine.slatecheck import Files, Findings, judge, slated
 from streamctl.errors import ConfigError, Conflict, NotFound, StreamctlError, Unsupported
 from streamctl.schema import ConfigDocument, ConfigFault, ConfigReport, Plan, PlanStep
 
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
     from streamctl.config.file import ConfigFile
     from streamctl.config.model import Config, StreamConfig
     from streamctl.registry import Registry
+    from streamctl.schema import StreamStatus
 
 log = logging.getLogger("streamctl.configuration")
 
 Table = dict[str, Any]
+SLATES_S = 8.0
+"""How long opening slates may take, so that a client still waits for the answer."""
 
 
 class Host(Protocol):
@@ -46,6 +51,9 @@ class Host(Protocol):
 
     async def apply(self, config: Config) -> Plan:
         """Go on with another configuration."""
+
+    def stream(self, code: str) -> StreamStatus:
+        """How a stream stands that is configured."""
 
     def plan(self, config: Config) -> Plan:
         """What would happen then."""
@@ -102,12 +110,15 @@ class Configuration:
         return await to_thread.run_sync(resolved, self.host.config)
 
     async def check(self, text: str) -> ConfigReport:
-        """What would be wrong with a text."""
+        """What would be wrong with a text; its slates are compared with what runs."""
         try:
             config = await self._parse(await self._restored(text))
         except ConfigError as error:
             return report(error)
-        return ConfigReport(ok=True, streams=len(config.streams))
+        found = await self._judged(config)
+        return ConfigReport(
+            ok=True, streams=len(config.streams), remarks=found.remarks, unknown=found.unknown
+        )
 
     async def diff(self, text: str) -> Plan:
         """What would happen if a text took the place of what is in force.
@@ -256,6 +267,19 @@ class Configuration:
             raise
         file.text = text
         return plan
+
+    async def _judged(self, config: Config) -> Findings:
+        """Look at the slates, for as long as somebody may wait for an answer."""
+        host, found = self.host, Findings()
+        codes = {stream.code for stream in slated(config)} & host.config.streams.keys()
+        running = {code: host.stream(code) for code in codes}
+        # A text must not have files opened that the server itself would not.
+        files = Files(host.config.server.media_roots, AvWorkerClient())
+        with anyio.move_on_after(SLATES_S) as limit:
+            await judge(config, files, running, found)
+        if limit.cancelled_caught:
+            found.unknown.append(f"not all slates were opened: that took over {SLATES_S:g} s")
+        return found
 
     async def _parse(self, text: str, name: str = "") -> Config:
         """Judge a text; ``name`` is that of the file, if it stands there already."""

@@ -34,7 +34,7 @@ def test_a_right_file_is_called_right(file: Path, capsys: pytest.CaptureFixture[
     assert run(["config", "check", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}: right, 1 stream\n"
     assert run(["config", "check", str(file), "--json"]) == 0
-    report = {"ok": True, "streams": 1, "faults": [], "remarks": []}
+    report = {"ok": True, "streams": 1, "faults": [], "remarks": [], "unknown": []}
     assert json.loads(capsys.readouterr().out) == report
 
 

@@ -137,4 +137,9 @@ def test_a_slate_that_is_no_file_is_not_looked_at(
 ) -> None:
     file = tmp_path / "s.toml"
     file.write_text('[streams.news]\ninputs = ["publish:"]\nslate = "rtmp://127.0.0.1:1/a/b"\n')
-    assert check(file, capsys) == ["note: stream news: only a file can be compared as a slate"]
+    words = "stream news: the slate is not compared: it is no file, and can't reach the server at"
+    [said] = check(file, capsys)
+    assert said.startswith(f"note: {words}")
+    assert run(["config", "check", str(file), "--json"]) == 0
+    [unknown] = json.loads(capsys.readouterr().out)["unknown"]
+    assert unknown.startswith(words)
