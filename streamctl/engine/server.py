@@ -190,7 +190,7 @@ class Server:
             for step in plan.server:
                 log.info("%s: %s: %s", step.part, step.action, step.reason)
             if refused or before != config:
-                tell(self.events_log, plan, before, config)
+                tell(self.events_log, plan, before, config, refused=bool(refused))
             return plan
 
     def plan(self, config: Config) -> Plan:

@@ -19,7 +19,7 @@ def told(before: str, after: str, failures: dict[str, str] | None = None) -> lis
     old, new = (parse(text, "x.toml", registry, {}) for text in (before, after))
     plan, events = diff(old, new), EventLog(FakeClock())
     plan.failures = failures or {}
-    tell(events, plan, old, new)
+    tell(events, plan, old, new, refused=True)
     *told, last = events.history
     assert last.type == "config.changed"
     payload: Any = last.payload
@@ -51,3 +51,32 @@ def test_hooks_and_templates_come_change_and_go() -> None:
             (f"{kind}.deleted", "", {kind: "c"}),
             (f"{kind}.created", "", {kind: "d"}),
         ]
+
+
+def happened(before: str, after: str, *, refused: bool = False) -> list[tuple[str, str, object]]:
+    registry = Registry()
+    old, new = (parse(text, "x.toml", registry, {}) for text in (before, after))
+    events = EventLog(FakeClock())
+    tell(events, diff(old, new), old, new, refused=refused)
+    return [(event.type, event.stream, event.payload) for event in events.history]
+
+
+def test_what_changes_nothing_that_runs_is_told_by_its_name_alone() -> None:
+    runs, off = STREAM.format("a", ""), "disabled = true"
+    before = runs + STREAM.format("b", off) + STREAM.format("c", off)
+    other = {"action": "none", "reason": "changed: title"}
+    assert happened(before, runs + STREAM.format("c", f"{off}\ntitle = 'x'")) == [
+        ("stream.updated", "c", other),
+        ("stream.deleted", "b", {}),
+    ]
+    assert happened(TEMPLATE.format("t", "") + runs, runs) == [
+        ("template.deleted", "", {"template": "t"})
+    ]
+
+
+def test_a_configuration_that_is_right_again_is_told_in_any_case() -> None:
+    changed: tuple[str, str, object] = ("config.changed", "", {"parts": [], "steps": []})
+    runs = STREAM.format("a", "")
+    assert happened(runs, runs, refused=True) == [changed]
+    before = runs + STREAM.format("b", "disabled = true")
+    assert happened(before, runs, refused=True) == [("stream.deleted", "b", {}), changed]
