@@ -26,7 +26,8 @@ SHOWN = 40
 """Characters of somebody's text that an error repeats."""
 MAX_CSEQ_DIGITS = 20
 """More than 64 bits hold: a longer one is nonsense."""
-REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +(\S.*?) +((?:RTSP|HTTP)/\d\.\d)")
+REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +(\S.*) ((?:RTSP|HTTP)/\d\.\d)")
+"""Further blanks before the version are left to the URL: to try them all would cost seconds."""
 STATUS_LINE = re.compile(r"((?:RTSP|HTTP)/\d\.\d) +(\d{3})(?: (.*))?")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
@@ -239,7 +240,7 @@ def parse_head(head: bytes) -> Request | Response:
     if found is None:
         raise RemoteProtocolError(f"not a line of RTSP: {begin(lines[0])}")
     method, url, version = found.groups()
-    return Request(method, url, headers, version=version)
+    return Request(method, url.rstrip(" "), headers, version=version)
 
 
 def parse_headers(lines: Iterable[str]) -> Headers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from streamctl.errors import RemoteProtocolError
 
@@ -15,8 +16,8 @@ MAX_TRANSPORTS = 16
 """Clients list three."""
 PAIR = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 SSRC = re.compile(r"[0-9A-Fa-f]{1,8}")
-SEPARATOR = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
-"""Commas, those in quotation marks apart."""
+PART = re.compile(r'(?:[^",]+|"[^"]*"?)+')
+"""What stands between commas, those in quotation marks apart."""
 MAX_PORT = 65_535
 MAX_CHANNEL = 255
 
@@ -84,8 +85,8 @@ def parse_transports(text: str) -> list[Transport]:
         RemoteProtocolError: there is none, or a parameter makes no sense.
     """
     found = []
-    for part in SEPARATOR.split(text)[:MAX_TRANSPORTS]:
-        transport = parse_transport(part.strip())
+    for part in islice(PART.finditer(text), MAX_TRANSPORTS):
+        transport = parse_transport(part.group().strip())
         if transport is not None:
             found.append(transport)
     if not found:

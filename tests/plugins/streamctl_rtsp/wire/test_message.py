@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from streamctl.errors import RemoteProtocolError
@@ -141,3 +143,16 @@ def test_what_may_be_a_login_is_not_repeated(head: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as refused:
         parse_head(head)
     assert "s3cret" not in str(refused.value)
+
+
+def test_a_line_of_blanks_is_refused_in_no_time() -> None:
+    began = time.thread_time()
+    with pytest.raises(RemoteProtocolError):
+        parse_head(b"PLAY x" + bytes([0x20]) * 60_000 + b"y")
+    assert time.thread_time() - began < 1
+
+
+def test_blanks_before_the_version_belong_to_nothing() -> None:
+    request = parse_head(b"PLAY  rtsp://h/a b   RTSP/1.0")
+    assert isinstance(request, Request)
+    assert (request.url, request.version) == ("rtsp://h/a b", "RTSP/1.0")

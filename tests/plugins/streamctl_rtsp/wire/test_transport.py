@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -102,3 +103,10 @@ def test_nothing_but_protocol_errors_escapes(text: str) -> None:
     with suppress(RemoteProtocolError):
         for found in parse_transports(text):
             found.serialize()
+
+
+def test_commas_and_quotation_marks_are_read_in_no_time() -> None:
+    began = time.thread_time()
+    with pytest.raises(RemoteProtocolError):
+        parse_transports('",' * 30_000)
+    assert time.thread_time() - began < 1
