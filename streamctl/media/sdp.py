@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from streamctl.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_BYTES = 262_144
 """Parameter sets are the largest things in it, and those of a track are a few hundred bytes."""
 MAX_LINES = 4096
 MAX_MEDIA = 64
 """More than any source of ours can have tracks."""
+MAX_TYPE = 127
+"""Payload types have seven bits (RFC 3550, section 5.1)."""
 LINE = re.compile(r"[a-z]=", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]{1,9}")
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -78,25 +84,32 @@ class MediaDescription(Attributes):
 
     @property
     def payload_types(self) -> tuple[int, ...]:
-        """The formats that are payload types of RTP."""
-        return tuple(int(text) for text in self.formats if text.isdecimal() and len(text) < 4)
+        """The formats that are payload types of RTP, each once.
+
+        Whoever looks each of them up does so as often as there can be types, not formats.
+        """
+        numbers = (int(text) for text in self.formats if text.isdecimal() and len(text) < 4)
+        return tuple(dict.fromkeys(number for number in numbers if number <= MAX_TYPE))
 
     def rtpmap(self, payload_type: int) -> RtpMap | None:
         """What the section says of a payload type; None if nothing that makes sense."""
-        for value in self.values("rtpmap"):
-            known, _, text = value.strip().partition(" ")
-            if known == str(payload_type):
-                return read_rtpmap(text)
+        for text in self._told("rtpmap", payload_type):
+            return read_rtpmap(text)
         return None
 
     def fmtp(self, payload_type: int) -> dict[str, str]:
         """The parameters of a payload type, their names in lower case; empty if there are none."""
         found: dict[str, str] = {}
-        for value in self.values("fmtp"):
-            known, _, text = value.strip().partition(" ")
-            if known == str(payload_type):
-                found |= read_fmtp(text)
+        for text in self._told("fmtp", payload_type):
+            found |= read_fmtp(text)
         return found
+
+    def _told(self, name: str, payload_type: int) -> Iterator[str]:
+        """What attributes of a name say of a payload type, which stands at their beginning."""
+        begin = f"{payload_type} "
+        for key, value in self.attributes:
+            if key == name and value.startswith(begin):
+                yield value[len(begin) :]
 
 
 @dataclass(slots=True)

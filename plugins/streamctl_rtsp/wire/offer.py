@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_TRACKS = 16
 """Cameras have three; each costs a round trip, and two ports over UDP."""
+SHOWN_TYPES = 8
+"""How many of a section's formats a message names."""
 GUESSES = {"sprop-vps": "H265", "sprop-parameter-sets": "H264", "packetization-mode": "H264"}
 """Encodings by parameters that no other has."""
 
@@ -107,7 +109,7 @@ def name_of(media: MediaDescription) -> str:
         known = media.rtpmap(payload_type)
         if known is not None:
             return f"{known.encoding} {media.kind}"
-    return f"{media.kind} of payload type {' '.join(media.formats) or 'none'}"
+    return f"{media.kind} of payload type {' '.join(media.formats[:SHOWN_TYPES]) or 'none'}"
 
 
 def group_of(session: SessionDescription, media: MediaDescription) -> str:

@@ -158,3 +158,8 @@ def test_only_protocol_errors_escape(at: int, junk: bytes, skip: int) -> None:
             media.rtpmap(number)
             media.fmtp(number)
     sdp.parse(sdp.serialise(session))
+
+
+def test_payload_types_are_numbers_of_seven_bits_and_each_counts_once() -> None:
+    media = MediaDescription(formats=("96", "0", "096", "96", "127", "128", "x", "1000", "-1"))
+    assert media.payload_types == (96, 0, 127)

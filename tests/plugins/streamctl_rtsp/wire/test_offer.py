@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,3 +152,13 @@ def test_nothing_but_protocol_errors_leave(data: bytes) -> None:
 @given(st.lists(st.sampled_from([*VIDEO, "a=control:x", "a=fmtp:96 =;;", "c=IN", "m=", "a=:"])))
 def test_lines_in_any_order_are_read(lines: list[str]) -> None:
     offer(*lines)
+
+
+@pytest.mark.parametrize("formats", ["99 " * 60_000, " ".join(map(str, range(34, 1000)))])
+def test_formats_are_looked_up_in_no_time(formats: str) -> None:
+    section = (f"m=video 0 RTP/AVP {formats}", *["a=fmtp:1 x", "a=rtpmap:1 x"] * 2000)
+    began = time.thread_time()
+    found = read_offer("\r\n".join([*HEAD, *section]).encode(), BASE)
+    assert time.thread_time() - began < 2
+    shown = " ".join(formats.split()[:8])
+    assert found.left_out == (f"video of payload type {shown}",)
