@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 DEFINE = "#EXT-X-DEFINE:"
 REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
-ATTRIBUTE = re.compile(r'([A-Z0-9-]+)="([^"]*)"')
+ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]+)="([^"]*)"')
+"""A name is looked at from its beginning alone: a long one without a value would cost seconds."""
 SOURCES = ("NAME", "IMPORT", "QUERYPARAM")
 """Attributes that name a variable; where its value is differs."""
 SUBSTITUTED = "#EXT-X-"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +132,9 @@ def test_damage_ends_in_a_value_error_or_a_text(lines: list[str]) -> None:
     except ValueError:
         return
     assert len(found) <= 300
+
+
+def test_a_long_name_without_a_value_is_read_in_no_time() -> None:
+    began = time.thread_time()
+    Variables(URL, None).define('#EXT-X-DEFINE:NAME="x",VALUE="",' + "A" * 60_000)
+    assert time.thread_time() - began < 1
