@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from streamctl.errors import ConnectionFailed
 from streamctl.sdk.session import Action, RefusalCode
-from streamctl_srt import connection
+from streamctl_srt import admission, connection
 from streamctl_srt import port as port_module
 from streamctl_srt.admission import Admitted
 from streamctl_srt.constants import Option
@@ -21,6 +21,7 @@ from streamctl_srt.sender import Outbox
 from streamctl_srt.settings import Settings
 from streamctl_srt.wire.streamid import StreamId
 from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, chunk, need_libsrt
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +32,8 @@ WORD = "correct horse battery"
 def libsrt(monkeypatch: pytest.MonkeyPatch) -> None:
     need_libsrt()
     monkeypatch.setattr(port_module, "TICK_S", 0.1)
+    # Handshakes may take longer on a machine that stands still now and then.
+    monkeypatch.setattr(admission, "RESERVED_S", 60.0)
 
 
 @pytest.fixture
@@ -245,8 +248,9 @@ async def test_a_publisher_that_comes_back_takes_the_place_of_its_ghost() -> Non
     world = World()
     world.taken = True
     async with world.serving(), world.caller("news") as caller:
+        world.peeked.clear()
         caller.send(MESSAGE)
-        await anyio.sleep(0.1)
+        await world.until(lambda: Action.PUBLISH in world.peeked)
         assert world.sessions == []
         world.silent = True
         caller.send(MESSAGE)
@@ -336,7 +340,7 @@ async def test_who_comes_while_the_port_is_closed_does_not_keep_it_open() -> Non
         port.admission.closing = True
         port.accepted((late, (HOST, 5)))
         assert port.connections == set()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await port.close("over")
 
 
@@ -350,8 +354,7 @@ async def test_no_thread_is_left() -> None:
     async with world.serving(), world.caller("publish:news"), world.caller("read:news"):
         await world.until(lambda: len(world.sessions) == 2)
         assert native() > before + 4
-    assert threading.active_count() == named
-    await world.until(lambda: native() <= before)
+    await world.until(lambda: threading.active_count() <= named and native() <= before)
 
 
 async def test_a_port_that_hears_nothing_any_more_is_an_error() -> None:
@@ -383,7 +386,7 @@ async def test_a_port_that_can_not_send_any_more_is_an_error(
         async with world.caller("read:news") as viewer:
             await world.until(lambda: viewer.over)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call)
             with pytest.raises(ConnectionFailed, match="nothing is sent over SRT"):
@@ -431,6 +434,6 @@ async def test_a_port_that_retires_keeps_its_peers_and_gives_its_address_away() 
             async with world.caller("read:news"):
                 await world.until(lambda: len(world.sessions) == 2)
             assert not ended.is_set()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await ended.wait()
         tasks.cancel_scope.cancel()

@@ -15,6 +15,7 @@ from streamctl_srt.link import Link
 from streamctl_srt.reject import GONE
 from streamctl_srt.settings import Settings
 from tests.plugins.streamctl_srt.world import HOST, MESSAGE, World, need_libsrt
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from streamctl_srt.reader import Watched
@@ -102,12 +103,12 @@ async def test_a_connection_that_is_over_before_it_is_looked_at_was_not_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     look = threading.Event()
-    monkeypatch.setattr(reader, "time", SimpleNamespace(sleep=lambda _: look.wait(10)))
+    monkeypatch.setattr(reader, "time", SimpleNamespace(sleep=lambda _: look.wait(PATIENCE_S)))
     world = World()
     async with world.runtime.running() as engine:
         host, caller = Endpoint(engine.library), Endpoint(engine.library)
         Settings().apply(host)
-        Settings().apply(caller)
+        Settings(connect_timeout_s=PATIENCE_S).apply(caller)
         bind(host, (HOST, 0))
         link = Link(caller, lambda data: None)
         engine.reader.connect(caller, link)

@@ -12,7 +12,6 @@ from streamctl.engine.fanout import LaneFanOut
 from streamctl.engine.lane import Bounds, Lane, LaneCursor
 from streamctl.errors import MissingLibrary, StaleEpoch
 from streamctl.media.packet import Boundary, Chunk, Codec, Format, Init, Track
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.endpoints import Playback
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request, Session
 from streamctl.sdk.url import StreamURL
@@ -23,7 +22,9 @@ from streamctl_srt.options import ListenerOptions, OutputOptions
 from streamctl_srt.port import SrtListener
 from streamctl_srt.runtime import Runtime
 from streamctl_srt.settings import Settings
+from tests.support.steady import SteadyClock
 from tests.support.tools import missing
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -35,7 +36,6 @@ HOST = "127.0.0.1"
 PACKET = b"\x47" + bytes(187)
 MESSAGE = PACKET * 7
 INIT = Init(1, 1, (Track(0, Codec.MPEG2, b""),))
-PATIENCE_S = 10.0
 
 
 def need_libsrt() -> None:
@@ -84,7 +84,7 @@ class World:
     """Implements :class:`streamctl.sdk.endpoints.Gate`."""
 
     def __init__(self) -> None:
-        self.ctx = BareContext(LoopClock())
+        self.ctx = BareContext(SteadyClock())
         self.runtime = Runtime()
         self.options: dict[str, OutputOptions] = {"news": OutputOptions()}
         """The streams, with what their tables say about SRT."""
@@ -92,6 +92,7 @@ class World:
         self.selected: tuple[int | None, tuple[int, ...]] | None = None
         self.sessions: list[Session] = []
         self.ended: list[tuple[Session, str]] = []
+        self.peeked: list[Action] = []
         self.refusals: list[tuple[Request, Refusal]] = []
         self.admitted = 0
         self.full = False
@@ -134,6 +135,7 @@ class World:
         self.admitted -= 1
 
     def peek(self, request: Request) -> Grant | Refusal:
+        self.peeked.append(request.action)
         code = request.path.removeprefix("live/")
         if code not in self.options:
             return Refusal(RefusalCode.NOT_FOUND, f"no stream `{request.path}`")
@@ -206,7 +208,7 @@ class World:
     ) -> AsyncIterator[Caller]:
         """A connection to the port."""
         caller = Caller(self)
-        wanted = Settings(stream_id=stream_id, **settings)
+        wanted = Settings(stream_id=stream_id, connect_timeout_s=PATIENCE_S, **settings)
         async with (
             self.runtime.running() as engine,
             opened(self.url(host=host), wanted, engine, caller.take) as caller.link,
