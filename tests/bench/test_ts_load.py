@@ -17,6 +17,7 @@ from tests.support.peers import HOST
 from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.tools import tool
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def ear() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
         one.bind((HOST, 0))
-        one.settimeout(5)
+        one.settimeout(PATIENCE_S)
         yield one
 
 
@@ -79,11 +80,31 @@ class Counting:
         return 0
 
 
-def test_everybody_gets_everything_in_order_at_the_rate() -> None:
+class Moments:
+    """A clock that goes on while it is slept by, and now and then for a while in between."""
+
+    def __init__(self, *stalls: float) -> None:
+        self.now = 0.0
+        self.stalls = list(stalls)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds + (self.stalls.pop() if self.stalls else 0.0)
+
+
+@pytest.mark.parametrize("stalls", [[], [0.03]], ids=["in time", "held up"])
+def test_everybody_gets_everything_in_order_at_the_rate(
+    monkeypatch: pytest.MonkeyPatch, stalls: list[float]
+) -> None:
+    clock = Moments(*stalls)
+    monkeypatch.setattr(ts_load, "time", clock)
     senders = [Counting() for _ in range(7)]
     worst = pace(senders, 1000, 100)
     assert all(each.numbers == list(range(100)) for each in senders)
-    assert worst < 1
+    assert clock.now == pytest.approx(0.1, abs=0.01)
+    assert worst == pytest.approx(sum(stalls), abs=0.002)
 
 
 @pytest.mark.e2e

@@ -9,6 +9,7 @@ from streamctl.api import events
 from streamctl.api.events import EventStream, OpenStreams, encode
 from streamctl.schema import Event
 from tests.support.control import TIME, FakeControl
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -45,7 +46,7 @@ class Listener:
         self.got = anyio.Event()
 
     async def until(self, text: str) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while text not in self.text:
                 await self.got.wait()
 
@@ -123,7 +124,7 @@ async def test_a_stopping_server_completes_the_answer() -> None:
 async def test_a_client_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "SEND_TIMEOUT_S", 0.01)
     control, listener, streams = FakeControl(), Listener(), OpenStreams()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             stream = EventStream(control.events(None), streams, 0)
             tasks.start_soon(stream, SCOPE, listener.receive, listener.send)

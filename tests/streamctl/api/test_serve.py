@@ -11,6 +11,7 @@ import pytest
 from streamctl.api import serve
 from streamctl.api.serve import ApiServer, serve_api
 from streamctl.errors import ConnectionFailed
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,14 +38,14 @@ async def running(app: Starlette) -> AsyncIterator[Address]:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await ready.wait()
         yield bound[0]
         tasks.cancel_scope.cancel()
 
 
 def client_of(address: Address) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=5)
+    return httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=PATIENCE_S)
 
 
 async def exchange(address: Address, *parts: bytes) -> bytes:
@@ -54,7 +55,7 @@ async def exchange(address: Address, *parts: bytes) -> bytes:
         try:
             for part in parts:
                 await (stream.send(part) if part else stream.send_eof())
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 async for data in stream:
                     answer += data
         except anyio.BrokenResourceError:
@@ -127,7 +128,7 @@ async def test_it_stops_within_a_second_with_an_event_stream_open(app: Starlette
                             following.set()
 
             tasks.start_soon(follow)
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 await following.wait()
             start = time.perf_counter()
         assert time.perf_counter() - start < 1
@@ -194,7 +195,7 @@ async def test_a_server_that_retires_frees_its_address_and_finishes_what_it_does
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while not first._server.started:
                 await anyio.sleep(0.01)
         async with client_of(bound[0]) as client:
@@ -202,14 +203,14 @@ async def test_a_server_that_retires_frees_its_address_and_finishes_what_it_does
             first.retire()
             second = ApiServer(app, bound[0])
             tasks.start_soon(second.serve, bound.append)
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 while len(bound) < 2 or not second._server.started:
                     await anyio.sleep(0.01)
             assert (await client.get("/live")).status_code == 200
             async with client_of(bound[1]) as other:
                 assert (await other.get("/live")).status_code == 200
             assert not ended.is_set()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await ended.wait()
         assert not app.state.event_streams.stopping.is_set()
         tasks.cancel_scope.cancel()

@@ -11,6 +11,7 @@ from streamctl.avworker import channel as channel_module
 from streamctl.avworker.channel import Channel, ParentGone
 from streamctl.avworker.wire import DemuxJob, Record, RecordReader, RecordType, job_record
 from streamctl.errors import RemoteProtocolError
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def pair() -> Iterator[tuple[Channel, socket.socket]]:
 
 def receive(parent: socket.socket, count: int) -> list[Record]:
     reader, records = RecordReader(), list[Record]()
-    parent.settimeout(5)
+    parent.settimeout(PATIENCE_S)
     while len(records) < count:
         records += reader.receive_data(parent.recv(65_536))
     return records
@@ -85,7 +86,7 @@ def test_the_heart_stops_when_the_parent_is_gone(
     parent.close()
     before = threading.active_count()
     with channel.heartbeat():
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while threading.active_count() > before and time.monotonic() < deadline:
             time.sleep(0.01)
         assert threading.active_count() == before

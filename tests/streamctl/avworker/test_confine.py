@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE_S
+
 SETTLED = (
     "import os, resource as r; from streamctl.avworker.confine import confine;"
     "confine(os.getppid());"
@@ -52,7 +54,7 @@ def test_the_process_dies_with_its_parent() -> None:
     finally:
         parent.kill()
         parent.communicate()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not alive(child)

@@ -12,6 +12,7 @@ from streamctl.avworker import wire
 from streamctl.avworker.process import Child, cause_of_death, failure, last_line, spawn, wire_check
 from streamctl.avworker.wire import Failure, FailureKind, Record, RecordType
 from streamctl.errors import ConnectionFailed, MediaError
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -101,7 +102,7 @@ async def test_who_still_waits_when_the_child_is_reaped_is_told(
             await call()
         told.append(str(caught.value))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait, child.receive)
             tasks.start_soon(wait, lambda: child.send(bytes(10_000_000)))

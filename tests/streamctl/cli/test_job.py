@@ -9,6 +9,7 @@ import pytest
 from streamctl.cli import job
 from streamctl.errors import MediaError
 from tests.streamctl.cli.status_of_job import job_status
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from streamctl.engine.job import JobStatus
@@ -46,7 +47,7 @@ async def run(fake: FakeJob, reports: list[JobStatus], duration_s: float = 0.0) 
         if len(reports) == 3:
             fake.end.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         return await job.run_beside(lambda: fake, report, duration_s)  # type: ignore[arg-type, return-value]
 
 

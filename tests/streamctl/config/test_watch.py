@@ -10,6 +10,7 @@ import anyio.to_thread
 import pytest
 
 from streamctl.config.watch import SETTLE_S, Look, changes, look
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -69,7 +70,7 @@ async def first_report(reports: AsyncGenerator[None], file: Path) -> None:
 async def test_reports(change: Callable[[Path], None], tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     async with aclosing(changes(file)) as reports:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await first_report(reports, file)
             change(file)
             await anext(reports)
@@ -79,7 +80,7 @@ async def test_reports_that_the_file_is_gone_and_back(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "s.toml"
     file.parent.mkdir()
     async with aclosing(changes(file)) as reports:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await first_report(reports, file)
             shutil.rmtree(file.parent)
             await anext(reports)
@@ -103,7 +104,7 @@ async def test_where_nothing_can_be_watched_the_file_is_looked_at(
     monkeypatch.setattr("watchfiles.awatch", awatch)
     file = tmp_path / "s.toml"
     async with aclosing(changes(file)) as reports:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await first_report(reports, file)
             rename_over(file)
             await anext(reports)
@@ -131,7 +132,7 @@ async def test_says_nothing_of_other_files(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("streamctl.config.watch.look", counted)
     told: list[str] = []
     async with aclosing(changes(file)) as reports, anyio.create_task_group() as tasks:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             tasks.start_soon(write_both)
             await anext(reports)
             tasks.cancel_scope.cancel()
@@ -144,7 +145,7 @@ async def test_a_change_before_the_watch_began_is_reported(tmp_path: Path) -> No
     since = await anyio.to_thread.run_sync(look, file)
     file.write_text("a = 1\nb = 2")
     async with aclosing(changes(file, since)) as reports:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await anext(reports)
 
 
@@ -162,7 +163,7 @@ async def test_a_file_that_is_being_written_is_reported_when_it_rests(tmp_path: 
         written.set()
 
     async with aclosing(changes(file, since)) as reports:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(write_slowly)
                 await anyio.lowlevel.checkpoint()

@@ -13,6 +13,7 @@ from streamctl.engine.server import Server
 from streamctl.errors import ConfigError, Conflict, NotFound, Unsupported
 from streamctl.registry import Registry
 from streamctl.testing.clock import FakeClock
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,7 +70,7 @@ async def serving(world: World) -> AsyncIterator[Server]:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await up.wait()
         yield world.server
         tasks.cancel_scope.cancel()

@@ -244,7 +244,10 @@ async def test_a_cancelled_caller_leaves_nothing_half_done(action: str) -> None:
         assert (found is None) if action == "stop" else (found and found.config.title == "n")
 
 
-async def test_stopping_waits_for_what_the_tasks_of_a_stream_hold() -> None:
+async def test_stopping_waits_for_what_the_tasks_of_a_stream_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamctl.engine.coordinator.STOP_S", 60)
     async with working() as lab:
         held: list[str] = []
 

@@ -13,6 +13,7 @@ from streamctl.engine.gate import EngineGate
 from streamctl.errors import ConnectionFailed, MissingLibrary, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty, ProtocolPlugin
 from tests.streamctl.engine.rig import Rig
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -296,7 +297,7 @@ async def test_a_door_that_does_not_close_holds_nobody_up(
             place, "entrance", lambda name, port: Entrance(name, 3, lambda: stubborn)
         )
         await place.become(z=("x1", 3))
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await place.become()
         assert place.doors.addresses == {}
         assert "z takes long to close" in caplog.text

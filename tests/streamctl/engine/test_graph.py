@@ -39,6 +39,11 @@ class Words(TextConverter):
         super().__init__()
         self.rig = rig
         self.fed: list[Item] = []
+        self.legator: Words | None = None
+        """The one that it takes the place of."""
+
+    def inherit(self, failed: Words) -> None:
+        self.legator = failed
 
     def convert(self, items: Sequence[Item]) -> list[Item]:
         if self.rig.failures:
@@ -309,6 +314,7 @@ def test_a_converter_that_fails_starts_afresh_after_a_pause() -> None:
     assert rig.made[1].fed == []
     rig.clock.advance(RESTART_S)
     assert rig.made[1].fed == [Boundary(1, BOTH, "converter restarted")]
+    assert rig.made[1].legator is rig.made[0]
     rig.graph.base.append(gop(75))
     assert cursor.join() == BOTH
 
@@ -348,6 +354,21 @@ def test_a_new_reader_starts_a_failed_converter_without_waiting() -> None:
     assert rig.entry.running
     rig.clock.advance(RESTART_S * 2)
     assert rig.graph.base.readers == (rig.entry,)
+
+
+def test_a_new_reader_of_a_failed_converter_repeats_nothing_for_those_who_stay() -> None:
+    rig = GraphRig()
+    rig.announce()
+    reader = Recorder()
+    rig.graph.attach(Format.RTMP, reader)
+    rig.play(2)
+    rig.failures = 1
+    rig.graph.base.append(gop(50))
+    rig.graph.attach(Format.RTMP, Recorder())
+    rig.graph.cursor(Format.RTMP)
+    rig.graph.base.append(gop(75))
+    starts = [item.start for item in reader.items if isinstance(item, Chunk) and item.rap]
+    assert starts == [0, 90_000, 270_000]
 
 
 def test_a_failed_converter_that_nobody_uses_stays_at_rest() -> None:

@@ -16,6 +16,7 @@ from streamctl.engine.hooks import Hooks
 from streamctl.errors import NotFound
 from streamctl.net.clock import LoopClock
 from streamctl.registry import Registry
+from streamctl.testing.clock import FakeClock
 from tests.support.waiting import until
 from tests.support.webhooks import Receiver, receiving
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from streamctl.config.model import Config
+    from streamctl.sdk.context import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -38,8 +40,8 @@ def webhook(receiver: Receiver, more: str = "") -> str:
 
 
 class World:
-    def __init__(self, text: str = "") -> None:
-        self.log = EventLog(LoopClock())
+    def __init__(self, text: str = "", clock: Clock | None = None) -> None:
+        self.log = EventLog(clock or LoopClock())
         self.hooks = Hooks(self.log)
         self.apply(text)
 
@@ -221,6 +223,31 @@ async def test_hooks_of_a_stream_finish_when_it_is_gone(tmp_path: Path) -> None:
     assert path.read_text() == "s3 news\n"
 
 
+async def test_streams_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
+    text = f"""
+    [streams.plain]
+    inputs = ["publish:"]
+    [streams.hooked]
+    inputs = ["publish:"]
+    on_publish = ["true"]
+    on_play_end = ["sh", "-c", "echo $STREAMCTL_SESSION >> {tmp_path / "log"}"]
+    """
+    world = World()
+    plain, hooked = (config(text).streams[code] for code in ("plain", "hooked"))
+    async with working(world):
+        for number in range(20):
+            world.hooks.adopt(f"plain/{number}", plain)
+            world.hooks.adopt(f"plain/{number}", None)
+        for number in range(3):
+            world.hooks.adopt(f"hooked/{number}", hooked)
+            world.log.emit("session.opened", f"hooked/{number}", action="play", session="s")
+            world.log.emit("session.closed", f"hooked/{number}", action="play", session="s")
+            world.hooks.adopt(f"hooked/{number}", None)
+        await world.hooks.drain(10)
+        kept = [held for held in vars(world.hooks).values() if isinstance(held, dict | set)]
+        await until(lambda: not any(any(code for code in held) for held in kept))
+
+
 async def test_viewers_who_leave_after_their_stream_are_told_of(tmp_path: Path) -> None:
     path = tmp_path / "log"
     text = f"""
@@ -288,11 +315,23 @@ async def test_a_shutdown_waits_for_those_who_answer_and_for_no_others(
 ) -> None:
     receiver.answers = [-1]
     text = webhook(receiver) + f'[[hooks]]\nname = "b"\nfile = "{tmp_path}/b"\n'
-    world = World(text)
-    async with working(world):
+    clock, drained = FakeClock(), anyio.Event()
+    world = World(text, clock)
+
+    async def drain() -> None:
+        await world.hooks.drain(10)
+        drained.set()
+
+    async with working(world), anyio.create_task_group() as tasks:
         world.log.emit("server.stopping")
-        await world.hooks.drain(0.3)
-        assert len((tmp_path / "b").read_text().splitlines()) == 1
+        tasks.start_soon(drain)
+        await until(lambda: receiver.calls and world.status("b").delivered == 1)
+        clock.advance(9)
+        await anyio.wait_all_tasks_blocked()
+        assert not drained.is_set()
+        clock.advance(1)
+        await until(drained.is_set)
+    assert len((tmp_path / "b").read_text().splitlines()) == 1
 
 
 async def test_a_shutdown_waits_for_nothing_to_be_gathered(receiver: Receiver) -> None:

@@ -12,6 +12,7 @@ from streamctl.sdk.plugin import Cap, ProtocolPlugin
 from streamctl.sdk.url import StreamURL
 from tests.streamctl.engine.rig import SOUND, VIDEO, Rig, gop
 from tests.streamctl.engine.test_ingest import settle
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -298,7 +299,7 @@ async def test_a_way_back_into_the_stream_is_refused(url: str, back: bool) -> No
     push = pushed(rig, plugin, Retry())
     push.destination = Destination(StreamURL.parse(url))
     push.stream.services.ports["rtmp"] = 1935
-    with anyio.move_on_after(0.5):
+    with anyio.move_on_after(PATIENCE_S if back else 0.5):
         await push.run()
     assert (push.state.value == "failed") == back
     if back:

@@ -13,6 +13,7 @@ from streamctl.errors import MediaError, StreamctlError
 from streamctl.media.packet import Codec, Format, Track
 from tests.streamctl.engine.rig import SOUND, VIDEO, ScriptPlugin, WordsPlugin, gop
 from tests.streamctl.engine.test_job import FakeRegistry
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ async def seconds(out: EpochWriter) -> None:
 async def record(recorder: Recorder, script: object = seconds) -> BaseException | None:
     job = Job(FakeRegistry(ScriptPlugin(script), WordsPlugin()), "script://h/x")  # type: ignore[arg-type] # a script
     job.parts.append(recorder)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         try:
             await job.run()
         except BaseExceptionGroup as group:

@@ -15,6 +15,7 @@ from streamctl.registry import Registry
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Wait
 from streamctl.sdk.session import Action, Grant, Refusal, RefusalCode, Request
 from streamctl.testing.clock import FakeClock
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,7 +60,7 @@ async def serving(text: str = LIVE + PULLED) -> AsyncIterator[Server]:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await up.wait()
         yield server
         tasks.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from streamctl.registry import Registry
 from streamctl.sdk.session import Action, Grant, Request
 from streamctl.testing.clock import FakeClock
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -53,7 +54,7 @@ async def serving(text: str) -> AsyncIterator[Server]:
             await server.run(started=up.set)
 
         tasks.start_soon(run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await up.wait()
         yield server
         server.stop()

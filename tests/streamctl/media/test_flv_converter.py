@@ -15,6 +15,7 @@ from streamctl.media.packet import (
     Item,
     Kind,
     Packet,
+    Rejoin,
     Skipped,
     Track,
 )
@@ -30,6 +31,11 @@ AUDIO = Track(1, Codec.AAC, b"asc", sample_rate=48_000, channels=2)
 
 def converter() -> TagConverter:
     return TagConverter(lambda base: PlainPacker(base=base))
+
+
+def strict() -> TagConverter:
+    """One whose viewers expect the media that they were told of."""
+    return TagConverter(lambda base: PlainPacker(base=base), last_timestamp=1 << 40)
 
 
 def picture(number: int, *, key: bool = False) -> Packet:
@@ -164,3 +170,30 @@ def test_only_those_who_ask_are_told_to_come_anew() -> None:
     made.convert([boundary(), picture(0, key=True)])
     out = made.convert([boundary(VIDEO), picture(1 << 32, key=True)])
     assert [type(item) for item in out] == [Boundary, Chunk]
+
+
+def test_an_heir_keeps_the_time_and_what_viewers_were_told() -> None:
+    failed = converter()
+    failed.convert([boundary(), picture(0, key=True)])
+    heir = converter()
+    heir.inherit(failed)
+    first, *rest = chunks(heir.convert([boundary(), picture(50, key=True), picture(51)]))
+    assert types(first) == [*HEADERS, 9]
+    assert [media(chunk).timestamp for chunk in (first, *rest)] == [3000, 3040]
+
+
+def test_an_heir_sends_those_away_who_were_told_of_other_media() -> None:
+    failed, heirs = strict(), [strict(), strict()]
+    failed.convert([boundary(), picture(0, key=True)])
+    heirs[0].inherit(failed)
+    heirs[1].inherit(heirs[0])
+    out = heirs[1].convert([boundary(VIDEO), picture(50, key=True)])
+    assert [type(item) for item in out] == [Boundary, Rejoin, Chunk]
+
+
+def test_an_heir_of_one_that_never_began_begins() -> None:
+    heir = strict()
+    heir.inherit(strict())
+    out = heir.convert([boundary(), picture(50, key=True), picture(75, key=True)])
+    assert [type(item) for item in out] == [Boundary, Chunk, Chunk]
+    assert [media(chunk).timestamp for chunk in chunks(out)] == [1000, 2000]

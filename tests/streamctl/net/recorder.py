@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from streamctl.net.tcp import serve_tcp
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -87,6 +88,6 @@ async def serving(
 async def connected(peer: RecordingPeer) -> AsyncIterator[socket.socket]:
     """A plain client socket whose server side is ``peer``."""
     async with serving(lambda: peer) as address:
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             await peer.up.wait()
             yield client

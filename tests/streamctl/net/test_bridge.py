@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from streamctl.net.bridge import FEW, TURN_S, Bridge, ended
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +68,7 @@ async def test_it_is_called_again_for_what_comes_later() -> None:
     threads = [threading.Thread(target=bring) for _ in range(4)]
     for thread in threads:
         thread.start()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         await done.wait()
     for thread in threads:
         thread.join()

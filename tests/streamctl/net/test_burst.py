@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from streamctl.net.burst import Burst
+from tests.support.waiting import PATIENCE_S
 
 DATA = bytes(range(256)) * 20
 
@@ -18,7 +19,7 @@ def spans(count: int, size: int) -> list[tuple[int, int]]:
 def linked() -> tuple[socket.socket, socket.socket]:
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
-    receiver.settimeout(5)
+    receiver.settimeout(PATIENCE_S)
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.connect(receiver.getsockname())
     sender.setblocking(False)

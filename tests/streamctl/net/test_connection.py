@@ -17,8 +17,15 @@ from streamctl.errors import LocalProtocolError, RemoteProtocolError, StaleEpoch
 from streamctl.net import connection
 from streamctl.net.memory_file import MemoryFile
 from tests.streamctl.net.recorder import RecordingPeer, connected
+from tests.support.waiting import PATIENCE_S
 
 MORE_THAN_ANY_KERNEL_TAKES = bytes(16_000_000)
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is cut because the machine stands still for a moment."""
+    monkeypatch.setattr(connection, "FLUSH_S", 60)
 
 
 def read_to_end(client: socket.socket) -> bytes:
@@ -415,11 +422,11 @@ async def test_nothing_is_held_back_for_long() -> None:
     async with connected(peer) as client:
         peer.wire.read_least(1 << 30)
         client.sendall(b"all")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while not peer.data:
                 await anyio.sleep(0.001)
         client.sendall(b" of it")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while peer.data != b"all of it":
                 await anyio.sleep(0.001)
 

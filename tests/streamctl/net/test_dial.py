@@ -9,6 +9,7 @@ import pytest
 from streamctl.net import dial
 from streamctl.net.dial import connected_socket
 from streamctl.net.failure import describe
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ async def test_a_silent_address_does_not_hold_up_the_next(
 ) -> None:
     monkeypatch.setattr(dial, "ATTEMPT_S", 0.001)
     resolve_to(monkeypatch, silent, listening)
-    with anyio.fail_after(5), await connected_socket("host", 1) as connected:
+    with anyio.fail_after(PATIENCE_S), await connected_socket("host", 1) as connected:
         assert connected.getpeername() == listening
 
 

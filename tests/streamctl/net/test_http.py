@@ -18,6 +18,7 @@ from streamctl.net.http import (
 from streamctl.net.memory_file import ASKED
 from streamctl.sdk.session import Refusal, RefusalCode
 from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse, serving
+from tests.support.waiting import PATIENCE_S
 
 
 def test_a_page_is_answered_and_the_connection_stays() -> None:
@@ -419,7 +420,7 @@ async def test_httpx_keeps_one_connection_for_everything() -> None:
 async def test_a_stalled_client_pauses_its_viewer_and_resumes_it() -> None:
     app = Pages()
     async with serving(app) as address:
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             client.sendall(b"GET /live HTTP/1.0\r\n\r\n")
             await app.asked.wait()
             (viewer,) = app.viewers
@@ -441,7 +442,7 @@ async def test_a_stalled_client_pauses_its_viewer_and_resumes_it() -> None:
 async def test_a_client_that_stalls_in_a_large_body_holds_one_piece() -> None:
     app = Pages()
     async with serving(app) as address:
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" * 3)
             await app.asked.wait()
             response = await anyio.to_thread.run_sync(read_to_end, client)
@@ -452,7 +453,7 @@ async def test_a_client_that_stalls_in_a_large_body_holds_one_piece() -> None:
 @pytest.mark.anyio
 async def test_half_a_request_is_timed_out_with_an_answer() -> None:
     async with serving(Pages(), limits=HttpLimits(header_s=0.05)) as address:
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             client.sendall(b"GET / HT")
             response = await anyio.to_thread.run_sync(read_to_end, client)
     assert parse(response).status == 408
@@ -470,7 +471,7 @@ async def test_half_a_request_is_timed_out_with_an_answer() -> None:
 async def test_bad_clients_can_read_why_they_are_refused(sent: bytes, status: int) -> None:
     app = Pages()
     async with serving(app) as address:
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             await anyio.to_thread.run_sync(client.sendall, sent)
             response = await anyio.to_thread.run_sync(read_to_end, client)
             assert parse(response).status == status

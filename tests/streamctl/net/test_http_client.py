@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,8 +16,9 @@ from streamctl.net.http_client import MAX_REDIRECTS, Fetch, Fetcher
 from streamctl.net.http_target import Target
 from streamctl.net.tcp import serve_tcp
 from streamctl.net.tls import ServerTls, client_context
+from streamctl.testing.clock import FakeClock
 from tests.support.certificates import self_signed
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     import ssl
@@ -99,16 +101,16 @@ def anything(head: Head) -> None:
     """Every response is welcome."""
 
 
-def fetcher(timeout_s: float = 5.0) -> Fetcher:
-    return Fetcher(LoopClock(), no_trust, timeout_s)
+def fetcher() -> Fetcher:
+    return Fetcher(LoopClock(), no_trust, PATIENCE_S)
 
 
-async def fetched(site: Site, path: str, *, timeout_s: float = 5.0) -> tuple[bytes, Fetch]:
+async def fetched(site: Site, path: str) -> tuple[bytes, Fetch]:
     """What a path brings until it ends."""
     body = bytearray()
     target = Target.of(site.url(path))
-    async with fetcher(timeout_s).fetching(target, anything, body.extend) as fetch:
-        with anyio.fail_after(5):
+    async with fetcher().fetching(target, anything, body.extend) as fetch:
+        with anyio.fail_after(PATIENCE_S):
             await fetch.ended.wait()
     return bytes(body), fetch
 
@@ -216,10 +218,22 @@ async def test_refusals_are_said(line: bytes, message: str, permanent: bool) -> 
 
 
 async def test_silence_is_not_waited_for_long() -> None:
-    async with visited(Site({"/b": OK})) as site:
+    clock = FakeClock()
+    fetcher = Fetcher(clock, no_trust, 20)
+
+    def asked(path: str) -> bool:
+        return any(path.encode() in request for request in site.requests)
+
+    async def fetch(path: str) -> None:
+        with pytest.raises(ConnectionFailed, match="no answer within 20 s"):
+            async with fetcher.fetching(Target.of(site.url(path)), anything, bytearray().extend):
+                raise AssertionError
+
+    async with visited(Site({"/b": OK})) as site, anyio.create_task_group() as tasks:
         for path in ("/a", "/b"):
-            with pytest.raises(ConnectionFailed, match=r"no answer within 0\.05 s"):
-                await fetched(site, path, timeout_s=0.05)
+            tasks.start_soon(fetch, path)
+            await until(partial(asked, path))
+            clock.advance(20)
 
 
 async def test_nobody_there_is_said() -> None:
@@ -263,7 +277,7 @@ async def test_who_can_not_take_more_ends_the_fetch() -> None:
         fetcher().fetching(Target.of(site.url("/a")), anything, take) as fetch,
     ):
         site.wires[0].write(b"3\r\none\r\n")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await fetch.ended.wait()
     assert isinstance(fetch.failure, StaleEpoch)
 
@@ -285,8 +299,10 @@ async def test_a_cancelled_fetch_hangs_up() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: serve_tcp((HOST, 0), lambda: Listening(site), ready=ready))
         await up.wait()
-        with anyio.move_on_after(0.05):
-            await fetched(site, "/a")
+        async with anyio.create_task_group() as fetching:
+            fetching.start_soon(fetched, site, "/a")
+            await until(lambda: site.requests)
+            fetching.cancel_scope.cancel()
         await until(lambda: gone)
         tasks.cancel_scope.cancel()
 
@@ -304,9 +320,11 @@ async def test_tls_is_spoken_with_who_is_trusted(tmp_path: Path) -> None:
     answer = OK + b"Content-Length: 5\r\n\r\nmedia"
     async with visited(Site({"/a": answer}), ServerTls(pair.cert, pair.key)) as site:
         target = Target.of(site.url("/a", "https"))
-        async with Fetcher(LoopClock(), trust, 5).fetching(target, anything, body.extend) as fetch:
+        trusting = Fetcher(LoopClock(), trust, PATIENCE_S)
+        async with trusting.fetching(target, anything, body.extend) as fetch:
             await fetch.ended.wait()
+        other = Fetcher(LoopClock(), system, PATIENCE_S)
         with pytest.raises(ConnectionFailed, match="not trusted"):
-            async with Fetcher(LoopClock(), system, 5).fetching(target, anything, body.extend):
+            async with other.fetching(target, anything, body.extend):
                 raise AssertionError
     assert body == b"media"

@@ -15,6 +15,7 @@ from streamctl.net.http_client import MAX_REDIRECTS, Refused
 from streamctl.net.http_session import HttpSession, Wish
 from streamctl.net.http_target import Target
 from tests.streamctl.net.test_http_client import Site, no_trust, visited
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 
 
 def session() -> HttpSession:
-    return HttpSession(LoopClock(), no_trust, 5.0)
+    return HttpSession(LoopClock(), no_trust, PATIENCE_S)
 
 
 def wish(site: Site, path: str, **keys: object) -> Wish:

@@ -18,6 +18,7 @@ from streamctl.net import opening
 from streamctl.net.tls import ServerTls, client_context
 from tests.streamctl.net.recorder import RecordingPeer, serving
 from tests.support.certificates import Pair, self_signed
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def exchange(address: Address, pair: Pair) -> bytes:
     """Speak TLS, say something, and read what is answered."""
     context = client_context(pair.cert)
     with (
-        socket.create_connection(address, timeout=5) as plain,
+        socket.create_connection(address, timeout=PATIENCE_S) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as client,
     ):
         client.sendall(b"hello")
@@ -61,7 +62,7 @@ async def test_clients_are_told_apart_by_their_first_byte(pair: Pair) -> None:
     tls = ServerTls(pair.cert, pair.key)
     async with serving(lambda: RecordingPeer(shout), tls=tls, plain=lambda: plain) as address:
         assert await anyio.to_thread.run_sync(exchange, address, pair) == b"HELLO"
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             client.sendall(b"g")
             assert await anyio.to_thread.run_sync(read_to_end, client) == b"G"
     assert plain.data == b"g"
@@ -83,7 +84,7 @@ async def test_who_does_not_speak_tls_is_closed(
     caplog.set_level(logging.INFO, "streamctl.net.opening")
     peer = RecordingPeer()
     async with serving(lambda: peer, tls=ServerTls(pair.cert, pair.key)) as address:
-        with socket.create_connection(address, timeout=5) as client:
+        with socket.create_connection(address, timeout=PATIENCE_S) as client:
             client.sendall(sent)
             client.shutdown(socket.SHUT_WR)
             answer = await anyio.to_thread.run_sync(read_to_end, client)
@@ -98,7 +99,7 @@ async def test_who_says_nothing_is_closed_in_time(pair: Pair) -> None:
     hasty = ServerTls(pair.cert, pair.key, handshake_s=0.05)
     async with serving(RecordingPeer, tls=hasty) as address:
         for sent in (b"", b"\x16"):
-            with socket.create_connection(address, timeout=5) as client:
+            with socket.create_connection(address, timeout=PATIENCE_S) as client:
                 client.sendall(sent)
                 await anyio.to_thread.run_sync(read_to_end, client)
 
@@ -111,11 +112,11 @@ async def test_only_so_many_handshakes_are_under_way(
     monkeypatch.setattr(opening, limit, 2)
     peer = RecordingPeer(shout)
     async with serving(lambda: peer, tls=ServerTls(pair.cert, pair.key)) as address:
-        idle = [socket.create_connection(address, timeout=5) for _ in range(2)]
-        with socket.create_connection(address, timeout=5) as third:
+        idle = [socket.create_connection(address, timeout=PATIENCE_S) for _ in range(2)]
+        with socket.create_connection(address, timeout=PATIENCE_S) as third:
             assert await anyio.to_thread.run_sync(read_to_end, third) == b""
         idle.pop().close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while True:
                 with contextlib.suppress(ssl.SSLError, OSError):
                     assert await anyio.to_thread.run_sync(exchange, address, pair) == b"HELLO"
@@ -126,7 +127,7 @@ async def test_only_so_many_handshakes_are_under_way(
 @pytest.mark.anyio
 async def test_a_listener_stops_while_a_handshake_is_under_way(pair: Pair) -> None:
     async with serving(RecordingPeer, tls=ServerTls(pair.cert, pair.key)) as address:
-        client = socket.create_connection(address, timeout=5)
+        client = socket.create_connection(address, timeout=PATIENCE_S)
         await anyio.wait_all_tasks_blocked()
     with client:
         assert await anyio.to_thread.run_sync(read_to_end, client) == b""
@@ -149,9 +150,9 @@ async def test_a_connection_that_is_gone_needs_no_collector(pair: Pair, over: st
         if over == "tls":
             await anyio.to_thread.run_sync(exchange, address, pair)
         else:
-            with socket.create_connection(address, timeout=5) as client:
+            with socket.create_connection(address, timeout=PATIENCE_S) as client:
                 client.sendall(b"hello")
                 assert await anyio.to_thread.run_sync(read_to_end, client) == b"HELLO"
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while not gone or gone[0]() is not None:
                 await anyio.lowlevel.checkpoint()

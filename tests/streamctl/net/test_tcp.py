@@ -20,6 +20,7 @@ from streamctl.net.tcp import Acceptor, TcpServer, connect_tcp, serve_tcp
 from streamctl.net.tls import ServerTls
 from tests.streamctl.net.recorder import RecordingPeer, connected, serving
 from tests.support.certificates import self_signed
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +47,8 @@ async def test_each_connection_has_its_own_peer() -> None:
 
     async with serving(factory) as address:
         with (
-            socket.create_connection(address, timeout=5) as first,
-            socket.create_connection(address, timeout=5) as second,
+            socket.create_connection(address, timeout=PATIENCE_S) as first,
+            socket.create_connection(address, timeout=PATIENCE_S) as second,
         ):
             first.sendall(b"one")
             second.sendall(b"two")
@@ -73,7 +74,7 @@ async def test_who_keeps_a_wire_keeps_no_buffers(monkeypatch: pytest.MonkeyPatch
         assert made[0]() is not None
         peer.wire.abort("over")
         await peer.gone.wait()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while made[0]() is not None:
                 await anyio.lowlevel.checkpoint()
 
@@ -95,7 +96,7 @@ async def test_stopping_flushes_and_closes_every_connection() -> None:
     peer = RecordingPeer()
     with socket.socket() as client:
         async with serving(lambda: peer) as address:
-            client.settimeout(5)
+            client.settimeout(PATIENCE_S)
             await anyio.to_thread.run_sync(client.connect, address)
             await peer.up.wait()
             peer.wire.write(b"last words")
@@ -115,8 +116,8 @@ async def test_an_error_in_one_peer_leaves_the_others_alone(
 
     async with serving(partial(RecordingPeer, fail)) as address:
         with (
-            socket.create_connection(address, timeout=5) as good,
-            socket.create_connection(address, timeout=5) as bad,
+            socket.create_connection(address, timeout=PATIENCE_S) as good,
+            socket.create_connection(address, timeout=PATIENCE_S) as bad,
         ):
             bad.sendall(b"bad")
             assert await anyio.to_thread.run_sync(bad.recv, 1) == b""
@@ -139,8 +140,8 @@ async def test_an_error_while_a_peer_is_made_leaves_the_listener_alone(
 
     async with serving(factory) as address:
         with (
-            socket.create_connection(address, timeout=5) as first,
-            socket.create_connection(address, timeout=5) as second,
+            socket.create_connection(address, timeout=PATIENCE_S) as first,
+            socket.create_connection(address, timeout=PATIENCE_S) as second,
         ):
             assert await anyio.to_thread.run_sync(first.recv, 1) == b""
             second.sendall(b"good")
@@ -174,7 +175,7 @@ async def test_accepting_goes_on_after_file_descriptors_ran_out(
     async with anyio.create_task_group() as tasks:
         acceptor = Acceptor(listening, Opening(lambda: peer, connections), tasks)
         acceptor.accept()
-        with socket.create_connection(listening.getsockname(), timeout=5):
+        with socket.create_connection(listening.getsockname(), timeout=PATIENCE_S):
             await peer.up.wait()
         acceptor.close()
     await connections.close("over", 1)
@@ -237,7 +238,7 @@ async def test_connections_behave_alike_on_uvloop(
         await connect_tcp(*address, peer)
         peer.wire.write(bytes(size))
         assert "paused" in peer.calls
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while len(peer.data) < size:
                 await anyio.lowlevel.checkpoint()
         assert "resumed" in peer.calls
@@ -248,7 +249,7 @@ async def test_connections_behave_alike_on_uvloop(
 
 async def listening(bound: list[tuple[str, int]], count: int) -> None:
     """Wait until so many addresses are bound."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         while len(bound) < count:
             await anyio.sleep(0.01)
 
@@ -267,7 +268,7 @@ async def test_a_retired_listener_frees_its_address_and_keeps_its_peers() -> Non
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
         await listening(bound, 1)
-        with socket.create_connection(bound[0], timeout=5) as client:
+        with socket.create_connection(bound[0], timeout=PATIENCE_S) as client:
             await peer.up.wait()
             server.retire()
             heir = TcpServer(bound[0], RecordingPeer)
@@ -278,7 +279,7 @@ async def test_a_retired_listener_frees_its_address_and_keeps_its_peers() -> Non
             assert await read_exactly(client, 10) == b"still here"
             assert not ended.is_set()
             heir.retire()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await ended.wait()
     assert peer.reason != "the server stops listening here"
 
@@ -295,17 +296,17 @@ async def test_who_shakes_hands_while_a_listener_retires_is_let_in(tmp_path: Pat
         await listening(bound, 1)
         context = ssl.create_default_context(cafile=made.cert)
         context.check_hostname = False
-        plain = socket.create_connection(bound[0], timeout=5)
+        plain = socket.create_connection(bound[0], timeout=PATIENCE_S)
         with context.wrap_socket(plain, do_handshake_on_connect=False) as client:
             client.setblocking(False)
             with pytest.raises(ssl.SSLWantReadError):
                 client.do_handshake()
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 await anyio.wait_readable(client)
             server.retire()
 
             def shake() -> bytes:
-                client.settimeout(5)
+                client.settimeout(PATIENCE_S)
                 client.do_handshake()
                 client.sendall(b"hello")
                 return client.recv(5)
@@ -316,5 +317,5 @@ async def test_who_shakes_hands_while_a_listener_retires_is_let_in(tmp_path: Pat
 @pytest.mark.anyio
 async def test_a_listener_that_nobody_came_to_ends_when_it_retires() -> None:
     server = TcpServer(("127.0.0.1", 0), RecordingPeer)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         await server.serve(lambda _: server.retire())

@@ -19,6 +19,7 @@ from streamctl.net.tls import ServerTls, client_context, look
 from tests.streamctl.net.recorder import RecordingPeer, serving
 from tests.support.certificates import Pair, self_signed
 from tests.support.tools import tool
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def shown(address: Address) -> str:
 async def becomes(address: Address, pair: Pair) -> None:
     """Return once a server presents the certificate."""
     wanted = ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while ssl.PEM_cert_to_DER_cert(await anyio.to_thread.run_sync(shown, address)) != wanted:
             await anyio.sleep(OFTEN_S)
 
@@ -87,12 +88,12 @@ async def test_a_broken_pair_is_said_once_and_the_old_one_stays(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(tls.watch, OFTEN_S)
         shutil.copy(other.key, pair.key)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not caplog.messages:
                 await anyio.sleep(OFTEN_S)
         assert tls.context is old
         shutil.copy(other.cert, pair.cert)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while tls.context is old:
                 await anyio.sleep(OFTEN_S)
         tasks.cancel_scope.cancel()
@@ -160,7 +161,7 @@ async def test_versions_before_tls_1_2_are_refused(pair: Pair) -> None:
         old.set_ciphers("ALL:@SECLEVEL=0")
 
         def shake_hands() -> None:
-            with socket.create_connection(address, 5) as plain, old.wrap_socket(plain):
+            with socket.create_connection(address, PATIENCE_S) as plain, old.wrap_socket(plain):
                 pass
 
         with pytest.raises(ssl.SSLError):
@@ -173,7 +174,10 @@ async def test_no_session_tickets_are_sent(pair: Pair) -> None:
     context = client_context(verify=False)
 
     def talk(address: Address) -> ssl.SSLSession | None:
-        with socket.create_connection(address, 5) as plain, context.wrap_socket(plain) as secure:
+        with (
+            socket.create_connection(address, PATIENCE_S) as plain,
+            context.wrap_socket(plain) as secure,
+        ):
             secure.sendall(b"x")
             assert secure.recv(1) == b"x"
             assert secure.version() == "TLSv1.3"

@@ -17,7 +17,7 @@ from streamctl.net import udp
 from streamctl.net.datagrams import DATAGRAMS, DatagramReader
 from streamctl.net.udp import failure, receiving, same, threads
 from streamctl.net.udp_socket import Reception
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,8 +104,9 @@ async def test_a_port_is_free_as_soon_as_the_receiver_is_left() -> None:
 
 
 async def test_cancelled_receivers_let_go() -> None:
-    with anyio.move_on_after(0.05):
+    with anyio.CancelScope() as scope:
         async with receiving(Reception((HOST, 0)), joined, lambda _: None) as receiver:
+            scope.cancel()
             await anyio.sleep_forever()
     assert receiver.released.is_set()
     await until(lambda: not running())
@@ -146,7 +147,7 @@ async def test_an_error_of_the_reader_ends_one_receiver() -> None:
         async with receiving(Reception((HOST, 0)), broken, found.append) as bad:
             senders = [Sender(bad), Sender(good)]
             senders[0].send(MEDIA)
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 await bad.ended.wait()
         assert isinstance(failure(bad, "udp://x"), ValueError)
         senders[1].send(MEDIA)
@@ -165,7 +166,7 @@ async def test_an_error_of_the_socket_is_an_error(monkeypatch: pytest.MonkeyPatc
         sender = Sender(receiver)
         sender.send(MEDIA)
         sender.socket.close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await receiver.ended.wait()
     error = failure(receiver, "udp://x")
     assert isinstance(error, ConnectionFailed)
@@ -192,12 +193,13 @@ async def test_a_loop_that_takes_nothing_costs_no_memory(monkeypatch: pytest.Mon
     monkeypatch.setattr(udp, "WAITING_BYTES", 10 * len(MEDIA))
     found: list[bytes] = []
     async with receiving(Reception((HOST, 0)), joined, found.append) as receiver:
-        sender = Sender(receiver)
+        sender, sent = Sender(receiver), 0
         while not receiver.overruns:
             sender.send(MEDIA, 12)
+            sent += 12
             time.sleep(0.01)  # It is the loop that stands still.
+        await until(lambda: receiver.datagrams == sent and receiver.waiting == 0)
         lost = receiver.overruns
-        await until(lambda: receiver.waiting == 0)
         sender.send(b"after")
         await until(lambda: found[-1] == b"after")
         sender.socket.close()

@@ -10,7 +10,7 @@ import pytest
 
 from streamctl.net.udp_named import address_of, nothing, receiving_named
 from streamctl.net.udp_socket import Reception
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ async def test_every_datagram_has_its_sender(host: str) -> None:
         ):
             for sender in (one, other):
                 sender.bind((HOST, 0))
-                sender.settimeout(5)
+                sender.settimeout(PATIENCE_S)
             for number in range(10):
                 one.sendto(b"1" * number, (HOST, receiver.port))
                 other.sendto(b"2" * number, (HOST, receiver.port))

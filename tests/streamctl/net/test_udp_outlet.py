@@ -13,6 +13,7 @@ from streamctl.net import udp_outlet
 from streamctl.net.burst import UNCUT, Burst
 from streamctl.net.udp_outlet import cuts, sending_group, sending_pair
 from streamctl.net.udp_send import Transmission, sending_socket
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ HOST = "127.0.0.1"
 def bound(family: int = socket.AF_INET, host: str = HOST) -> socket.socket:
     found = socket.socket(family, socket.SOCK_DGRAM)
     found.bind((host, 0))
-    found.settimeout(5)
+    found.settimeout(PATIENCE_S)
     return found
 
 
@@ -46,7 +47,7 @@ async def test_media_and_reports_leave_from_neighbouring_ports(family: int, host
             assert media.recv(100) == b"def"
             assert reports.recv(100) == b"report"
             reports.sendto(b"back", (host, outlet.ports[1]))
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 while not came:
                     await anyio.sleep(0.002)
     assert came == [b"back"]

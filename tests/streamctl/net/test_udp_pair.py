@@ -11,7 +11,7 @@ from streamctl.errors import ConnectionFailed
 from streamctl.net import udp_pair
 from streamctl.net.udp_pair import packed, receiving_pair, unpacked
 from streamctl.net.udp_socket import Reception
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ async def test_datagrams_leave_from_the_ports(host: str) -> None:
     async with receiving_pair(Reception((host, 0)), keeping([]), keeping([])) as pair:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind((HOST, 0))
-            other.settimeout(5)
+            other.settimeout(PATIENCE_S)
             pair.reports.send(b"report", other.getsockname())
             data, (_, port) = other.recvfrom(100)
             assert (data, port) == (b"report", pair.reports.port)

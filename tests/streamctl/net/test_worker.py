@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from streamctl.net.worker import Worker
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 async def drained(worker: Worker) -> None:
     """Return once every job has come back."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         while worker.pending:
             await anyio.sleep(0.001)
 
@@ -43,7 +44,7 @@ async def test_no_more_jobs_wait_than_allowed() -> None:
     worker, go = Worker("disk", 2), threading.Event()
 
     def slow() -> Callable[[], None]:
-        go.wait(5)
+        go.wait(PATIENCE_S)
         return lambda: None
 
     assert worker.submit(slow)

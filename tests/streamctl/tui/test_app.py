@@ -14,6 +14,7 @@ from streamctl.tui.detail import Detail
 from streamctl.tui.dialog import HelpDialog, KickDialog
 from streamctl.tui.table import SessionTable, StreamTable
 from tests.support.control import stream
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -64,7 +65,7 @@ class Screen:
         self.sessions = app.query_one(SessionTable)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not condition():
                 await self.pilot.pause(0.01)
 
