@@ -1,6 +1,7 @@
 """The converter of the rtp lane: each access unit becomes one shared run of interleaved frames.
 
-A track has one SSRC, one numbering and one clock for the life of the lane, whatever its sources.
+A track has one SSRC, one numbering and one clock for the life of the lane, whatever its sources,
+and whatever becomes of a converter.
 Its packets are frames of the channel that is twice its number in the description, its reports of
 the next one.
 Whoever joins gets reports of all tracks first, which tell what their clocks showed at one moment.
@@ -131,7 +132,7 @@ class SentTrack:
 
 
 class RtpConverter:
-    """Implements :class:`streamctl.sdk.plugin.Converter`."""
+    """Implements :class:`streamctl.sdk.plugin.Converter` and ``Heir``."""
 
     def __init__(self, wall: Callable[[], float], random: Random = secrets.randbits) -> None:
         """``wall`` tells the time of day, which reports hold the stream's time against."""
@@ -161,6 +162,10 @@ class RtpConverter:
     def flush(self) -> list[Item]:
         """Nothing: every access unit leaves at once."""
         return []
+
+    def inherit(self, failed: RtpConverter) -> None:
+        """Keep all tracks there were, their time of day, and what viewers were told of."""
+        self._known, self._anchor, self._told = failed._known, failed._anchor, failed._told
 
     def _use(self, init: Init, out: list[Item]) -> None:
         """Go on with other tracks, or with other parameters of the same."""

@@ -19,6 +19,7 @@ from streamctl.engine import carriage
 from streamctl.engine.fanout import LaneFanOut
 from streamctl.engine.lane import Bounds, Lane
 from streamctl.media.packet import Boundary, Chunk, Format, InitChange, Item, Packet
+from streamctl.sdk.plugin import Heir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +104,10 @@ class Derived:
         """One more reader: start if it is the first, perhaps with the whole past."""
         self.users += 1
         self._cancel_grace()
-        if not self.working:
+        if not self.working and self.users > 1:
+            # It has failed. Those who stay have seen the past.
+            self.restart()
+        elif not self.working:
             self.source.settle()
             self._start(whole=whole)
             lane = self.source.lane
@@ -232,7 +236,9 @@ class Derived:
     def failed(self) -> None:
         """The converter raised: start afresh with the next reader or boundary."""
         self._halt()
-        self.converter = self.spec.factory()
+        failed, self.converter = self.converter, self.spec.factory()
+        if isinstance(self.converter, Heir):
+            self.converter.inherit(failed)
         self.lane.clear()
         self.fanout.reset()
 

@@ -1,7 +1,8 @@
 """From the packets lane to lanes of tags: each access unit becomes one shared chunk of bytes.
 
 Timestamps count from the start of the lane, which lives as long as somebody reads it; an epoch
-does not move the base, so players see one timeline. At a new epoch, and whenever tracks change,
+does not move the base, and neither does a converter that takes the place of another one, so
+players see one timeline. At a new epoch, and whenever tracks change,
 metadata and sequence headers go out again in front of the next access unit.
 """
 
@@ -39,7 +40,7 @@ LEADING = int(Flag.LEADING)
 
 
 class TagConverter:
-    """Implements :class:`streamctl.sdk.plugin.Converter` with the packer of a format."""
+    """Implements :class:`streamctl.sdk.plugin.Converter` and ``Heir`` with a format's packer."""
 
     def __init__(
         self,
@@ -79,6 +80,10 @@ class TagConverter:
     def flush(self) -> list[Item]:
         """Nothing: every access unit leaves at once."""
         return []
+
+    def inherit(self, failed: TagConverter) -> None:
+        """Keep the base, and what viewers were told of; the tracks come with the next boundary."""
+        self.packer, self._told = failed.packer, failed._told
 
     def _pack(self, packet: Packet, out: list[Item]) -> None:
         """Add the chunk of one access unit, unless its track is left out."""

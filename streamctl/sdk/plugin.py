@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from abc import ABC
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -59,6 +59,17 @@ class Converter(Protocol):
 
     def flush(self) -> list[Item]:
         """What is still held back, because the input paused or ended."""
+
+
+@runtime_checkable
+class Heir(Protocol):
+    """A converter that takes the place of one of its kind that failed, with viewers who stay."""
+
+    def inherit(self, failed: Any) -> None:
+        """Go on with what they follow for the life of the lane, such as its clock or its numbers.
+
+        Nothing has been converted yet; the next item is a ``Boundary``.
+        """
 
 
 @dataclass(frozen=True, slots=True)

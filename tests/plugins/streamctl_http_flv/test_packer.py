@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from streamctl.engine.derived import GraphSettings
+from streamctl.engine.graph import RESTART_S, Graph
+from streamctl.engine.lane import Bounds
 from streamctl.errors import LocalProtocolError
 from streamctl.media.flv_packer import TagType
 from streamctl.media.packet import (
     Boundary,
     Chunk,
     Codec,
+    Format,
     Init,
     Item,
     Kind,
@@ -17,6 +21,9 @@ from streamctl.media.packet import (
     Rejoin,
     Track,
 )
+from streamctl.sdk.plugin import ConverterSpec
+from streamctl.sdk.session import Action, Session
+from streamctl.testing.clock import FakeClock
 from streamctl_http_flv.packer import (
     LAST_TIMESTAMP,
     MAX_BODY_BYTES,
@@ -25,6 +32,7 @@ from streamctl_http_flv.packer import (
     file_header,
 )
 from tests.plugins.streamctl_http_flv.file import FlvTag, tags
+from tests.streamctl.engine.fanout_world import FakeWire
 
 VIDEO = Track(0, Codec.H264, b"avcC", 320, 240)
 AUDIO = Track(1, Codec.AAC, b"asc", sample_rate=48_000, channels=2)
@@ -41,6 +49,12 @@ def sound(time: int) -> Packet:
 
 def boundary(*tracks: Track, epoch: int = 1) -> Boundary:
     return Boundary(epoch, Init(1, epoch, tracks or (VIDEO, AUDIO)), "test")
+
+
+def viewer() -> Session:
+    return Session(
+        "1", "http-flv", Action.PLAY, "news", "127.0.0.1", 1, "", 0.0, lambda reason: None
+    )
 
 
 def data(items: list[Item]) -> bytes:
@@ -116,3 +130,26 @@ def test_viewers_must_come_anew_when_the_header_would_be_wrong() -> None:
     assert silent[1] == Rejoin("the stream goes on with other tracks")
     again = converter.convert([picture(270_000, key=True)])
     assert [type(item) for item in again] == [Chunk]
+
+
+def test_viewers_stay_on_one_timeline_when_a_converter_fails() -> None:
+    clock, wire = FakeClock(), FakeWire()
+    spec = ConverterSpec(Format.PACKETS, Format.FLV, frozenset(Codec), FlvConverter)
+    settings = GraphSettings(Bounds(10.0, 100_000_000), 0.0, 20.0)
+    errors: list[str] = []
+    graph = Graph(
+        settings,
+        {Format.FLV: spec},
+        clock,
+        failed=lambda name, error: errors.append(f"{name}: {error}"),
+        note=lambda name, text: None,
+    )
+    graph.base.append([boundary()])
+    graph.fanout(Format.FLV).add(graph.cursor(Format.FLV), wire, viewer())
+    graph.base.append([picture(DAY, key=True), sound(DAY), picture(DAY + 3600)])
+    graph.base.append([Packet(0, DAY + 7200, DAY + 7200, Kind.P, 0, bytes(MAX_BODY_BYTES))])
+    assert errors == ["packets to flv: an access unit is too large for FLV: 16777220 bytes"]
+    clock.advance(RESTART_S)
+    graph.base.append([picture(DAY + 90_000), picture(DAY + 99_000, key=True), sound(DAY + 99_000)])
+    times = [tag.timestamp for tag in tags(wire.bytes) if tag.kind != TagType.SCRIPT]
+    assert times == [1000, 1000, 1000, 1000, 1040, 2100, 2100, 2100, 2100]

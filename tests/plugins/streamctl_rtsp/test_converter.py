@@ -189,3 +189,18 @@ def test_codecs_of_telephony_have_their_own_number() -> None:
     [one] = chunks(converter().convert([begin(G711), unit]))
     [packet] = packets(one.data, 0)
     assert (packet.payload_type, len(packet.payload)) == (0, 160)
+
+
+def test_an_heir_goes_on_with_numbers_clocks_and_senders() -> None:
+    failed, heir = converter(), RtpConverter(lambda: WALL_S + 99)
+    [key] = chunks(failed.convert([begin(VIDEO), picture(0, key=True)]))
+    heir.inherit(failed)
+    [again] = chunks(heir.convert([begin(VIDEO), picture(25, key=True)]))
+    old, new = packets(key.data, 0)[-1], packets(again.data, 0)[0]
+    assert new.sequence == old.sequence + 1
+    assert (new.ssrc, (new.timestamp - old.timestamp) & 0xFFFFFFFF) == (old.ssrc, 90_000)
+    before, after = (rtcp.parse(chunk.join[4:])[0] for chunk in (key, again))
+    assert isinstance(before, rtcp.SenderReport)
+    assert isinstance(after, rtcp.SenderReport)
+    assert after.ntp - before.ntp == 1 << 32
+    assert any(isinstance(item, Rejoin) for item in heir.convert([begin(AUDIO)]))
