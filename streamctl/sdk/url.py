@@ -39,8 +39,9 @@ SECRET_QUERY = frozenset(
     | {"sig", "sign", "signature", "hdnts", "hdnea", "wmsauthsign", "x-amz-signature"}
 )
 """Names of values that open something: stream ids of SRT, logins of cameras, signatures of CDNs."""
-LOGIN = re.compile(r"(//[^/?#:@]*:)[^?#]+@")
-"""Unquoted passwords hold slashes: rather too much is hidden than too little."""
+LOGIN = re.compile(r"//[^/?#:@]*:")
+"""Begins a login, which ends at the last ``@`` before a query: unquoted passwords hold slashes and
+all else, and rather too much is hidden than too little."""
 USER = re.compile(r"//[^/?#:@]+:?@")
 """Without a password the user may be a key."""
 SECRET = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_QUERY))})=)[^&#]*", re.IGNORECASE)
@@ -195,7 +196,16 @@ class StreamURL:
 
 def masked(text: str) -> str:
     """A text that may be no URL, with what looks like a secret in it replaced by ``***``."""
-    return SECRET.sub(r"\1***", USER.sub("//***@", LOGIN.sub(r"\1***@", text)))
+    text = "".join(map(without_password, re.split(r"([?#])", text)))
+    return SECRET.sub(r"\1***", USER.sub("//***@", text))
+
+
+def without_password(text: str) -> str:
+    """A text without ``?`` and ``#``, with the password in it replaced by ``***``."""
+    begin, end = LOGIN.search(text), text.rfind("@")
+    if begin is None or end <= begin.end():
+        return text
+    return f"{text[: begin.end()]}***{text[end:]}"
 
 
 def forms(kind: str, schemes: Iterable[str]) -> list[str]:

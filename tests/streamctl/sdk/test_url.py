@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import ConfigError
-from streamctl.sdk.url import StreamURL, forms
+from streamctl.sdk.url import StreamURL, forms, masked
 
 
 @pytest.mark.parametrize(
@@ -214,3 +216,23 @@ def test_stream_keys_in_destinations_are_hidden_and_names_are_not() -> None:
 )
 def test_keys_of_destinations_are_hidden_in_unusual_places(text: str, shown: str) -> None:
     assert StreamURL.parse(text).as_destination().redacted == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x//a:b//c:d@h", "x//a:***@h"),
+        ("//a:b@//c:d@h?//e:f@i#//g:h@j", "//a:***@h?//e:***@i#//g:***@j"),
+        ("//a:@h//b:c", "//***@h//b:c"),
+        ("a@//b:c", "a@//b:c"),
+    ],
+)
+def test_rather_too_much_is_hidden_than_too_little(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_what_is_no_url_is_masked_in_no_time() -> None:
+    text = "ftp:" + "//:" * 40_000
+    began = time.thread_time()
+    assert masked(text) == text
+    assert time.thread_time() - began < 2
