@@ -168,7 +168,8 @@ def blotted(text: str, names: frozenset[str]) -> str:
     words = "|".join(map(re.escape, sorted(names)))
     text = re.sub(rf"(\b(?:{words})\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*')", blot, text)
     queries = "|".join(map(re.escape, sorted(SECRET_QUERY)))
-    text = re.sub(rf"([?&](?:{queries})=)[^\s&\"'#]+", rf"\1{HIDDEN}", text)
+    # Names of a query are spelt in any case, and their meaning is the same.
+    text = re.sub(rf"(?i)([?&](?:{queries})=)[^\s&\"'#]+", rf"\1{HIDDEN}", text)
     return LOGIN.sub(rf"\1{HIDDEN}@", text)
 
 

@@ -37,6 +37,7 @@ SECRET_QUERY = frozenset(
     {"key", "pass", "passphrase", "password", "passwd", "pwd", "loginpas", "token", "secret"}
     | {"streamid", "stream_id", "srt_streamid", "access_token", "apikey", "api_key", "auth", "jwt"}
     | {"sig", "sign", "signature", "hdnts", "hdnea", "wmsauthsign", "x-amz-signature"}
+    | {"auth_key", "auth_token", "hash", "md5", "txsecret", "wssecret", "x-amz-security-token"}
 )
 """Names of values that open something: stream ids of SRT, logins of cameras, signatures of CDNs."""
 LOGIN = re.compile(r"//[^/?#:@]*:")

@@ -93,6 +93,14 @@ inputs = ["publish:"]  # rtsp://u:pw@h/1
     assert "older" not in restored(hidden(long, NAMES), long, NAMES)
 
 
+def test_secrets_of_queries_are_hidden_in_comments_however_they_are_spelt() -> None:
+    text = '# was "https://h/a.m3u8?Signature=w0rd&e=1", then ?TOKEN=w0rd&txSecret=w0rd\n'
+    shown = hidden(text, NAMES)
+    assert "w0rd" not in shown
+    assert "?Signature=***&e=1" in shown
+    assert restored(shown, text, NAMES) == text
+
+
 def test_what_holds_no_secret_is_shown_as_it_was_written() -> None:
     text = """\
 [http]

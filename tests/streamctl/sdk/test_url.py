@@ -148,6 +148,8 @@ def test_files_are_named_by_their_path(
         ("rtsp://h/cam?usr=me&PWD=word", "rtsp://h/cam?usr=me&PWD=***"),
         ("https://h/x.m3u8?Signature=word&e=1", "https://h/x.m3u8?Signature=***&e=1"),
         ("rtmp://h/live/x?key=word", "rtmp://h/live/x?key=***"),
+        ("rtmp://h/x?txSecret=word&txTime=1", "rtmp://h/x?txSecret=***&txTime=1"),
+        ("https://h/x.flv?auth_key=1-0-0-word", "https://h/x.flv?auth_key=***"),
         ("srt://h:1?passphrase=word&latency=20", "srt://h:1?passphrase=***&latency=20"),
         ("srt://h:1?PassPhrase=word", "srt://h:1?PassPhrase=***"),
         ("srt://h:1?streamid=read:x:user:word", "srt://h:1?streamid=***"),
