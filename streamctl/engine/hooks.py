@@ -165,10 +165,10 @@ class Hooks:
 
     def adopt(self, code: str, stream: StreamConfig | None) -> None:
         """Make the hooks of a stream those of its configuration; None = it is gone."""
-        if stream is None:
-            self._gone[code] = list(self._by_owner.get(code, {}).values())
-        else:
+        if stream is not None:
             self._gone.pop(code, None)
+        elif owned := self._by_owner.get(code):
+            self._gone[code] = list(owned.values())
         configs = short_hooks(stream) if stream is not None else ()
         self._become({config.name: config for config in configs}, owner=code)
 
