@@ -49,6 +49,7 @@ MAX_EARLY = 64
 """Reports of sources that are not known; each is a few hundred bytes."""
 MIN_RTCP_BYTES = 8
 SOURCE_AT = 8
+SSRC_BYTES = 4
 identity = Struct("!2xH4xI").unpack_from
 """Sequence number and SSRC of an RTP packet."""
 ssrc_of_report = Struct("!4xI").unpack_from
@@ -308,7 +309,11 @@ class Hall:
         """A sender has gone; its group ends with the last one."""
         del self.heard[key]
         group = self.groups.pop(key)
-        group.senders.pop(int.from_bytes(key[-4:], "big"), None)
+        name, ssrc = key[:-SSRC_BYTES], int.from_bytes(key[-SSRC_BYTES:], "big")
+        peers = group.senders.get(ssrc)
+        # It may go on from another port: routers give new ones.
+        if peers is not None and peers.media == name:
+            del group.senders[ssrc]
         if not group.senders:
             group.end(None)
 

@@ -171,6 +171,19 @@ def test_who_falls_silent_is_gone() -> None:
     assert len(world.gate.sessions) == 2
 
 
+def test_a_sender_may_go_on_from_another_port() -> None:
+    world = World(CODE, timeout_s=2)
+    world.media_from(name(), rtp(1), rtp(2))
+    for number in range(3, 20):
+        world.media_from(name(port=6000), rtp(number))
+        world.pass_s(0.25)
+    assert world.gate.reasons == []
+    assert list(world.hall.groups) == [name(port=6000) + rtp(0)[8:12]]
+    world.pass_s(3)
+    assert world.gate.reasons == ["the sender has gone"]
+    assert not world.hall.groups
+
+
 def test_an_input_outlives_its_silent_sender() -> None:
     world = World(timeout_s=2)
     inlet, writer = world.wait(networks=("127.0.0.0/8",))
