@@ -270,6 +270,8 @@ class Dialogue:
                 await self._tracks_of(role)
             transport = await role.setup(request.url, target, transports)
             if self.role is not role:
+                # It was over before it had what it would have given back.
+                role.end("the session has ended")
                 raise Declined(Status.SESSION_NOT_FOUND)
             self._ready()
             return ok(("Transport", transport.serialize()), ("Cache-Control", "no-cache"))

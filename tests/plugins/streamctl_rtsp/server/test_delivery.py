@@ -6,11 +6,14 @@ import socket
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import header, parse
+from streamctl.net import udp
 from streamctl_rtsp.server.options import ListenerOptions
+from streamctl_rtsp.server.viewer import Viewer
 from streamctl_rtsp.wire.transport import Transport, parse_transports
 from tests.plugins.streamctl_rtmp.world import IDR, picture
 from tests.plugins.streamctl_rtsp.server.world import (
@@ -167,6 +170,29 @@ async def test_a_player_over_udp_has_to_give_signs_of_life(world: RtspWorld) -> 
         assert "no sign of the client" in silent.wire.closed
         world.clock.advance(50)
         assert client.wire.closed
+
+
+@pytest.mark.parametrize(
+    "wanted", ["RTP/AVP;unicast;client_port=40000-40001", "RTP/AVP;multicast;mode=PLAY"]
+)
+async def test_ports_of_a_player_who_has_gone_meanwhile_are_closed(
+    world: RtspWorld, wanted: str
+) -> None:
+    world.on_air()
+    async with listening(world, GROUPS) as port:
+        client = Client(port)
+        await client.ask("DESCRIBE")
+        role = client.session.dialogue.role
+        assert isinstance(role, Viewer)
+        client.session.received(client.say("SETUP", f"{URL}/trackID=0", Transport=wanted))
+        await anyio.lowlevel.checkpoint()
+        client.session.closed("gone")
+        assert role.delivery is None, "it is being opened"
+        await client.until(lambda: role.delivery is not None)
+        await client.until(lambda: not udp.threads)
+        assert port.groups is not None
+        assert port.groups.by_code == {}
+        assert world.fanout.viewers == {}
 
 
 async def test_a_publisher_sends_datagrams(world: RtspWorld) -> None:
