@@ -73,6 +73,8 @@ class ResponseReader:
         self._reason = b""
         self._body: list[bytes] = []
         self._fed = 0
+        self._framing = 0
+        """Bytes that came behind the head since the last ones of the body."""
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes | memoryview) -> bytes:
@@ -90,12 +92,23 @@ class ResponseReader:
                 self._parser.feed_data(piece)
             if len(data) and not self.complete:
                 self._parser.feed_data(data)
+                self._measure(len(data))
         except httptools.HttpParserError as error:
             self.reusable = False
             if not self.complete:
                 raise RemoteProtocolError(f"no HTTP response: {error}".lower()) from None
         body, self._body = self._body, []
         return body[0] if len(body) == 1 else b"".join(body)
+
+    def _measure(self, size: int) -> None:
+        """Bound what belongs to a body and is none: extensions of chunks, and trailers.
+
+        Raises:
+            RemoteProtocolError: there is too much of it in a row.
+        """
+        self._framing = 0 if self._body or self.complete else self._framing + size
+        if self._framing > HEAD_MAX_BYTES:
+            raise RemoteProtocolError("the body has more frames than content")
 
     def end(self) -> bool:
         """The connection was closed; whether the body is whole, since nothing tells its length."""
@@ -117,6 +130,9 @@ class ResponseReader:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head is not None:
+            # A trailer: it must not pass for a header, nor fill the memory.
+            return
         field, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         if field == "set-cookie":
             self._cookies.append(text)

@@ -68,6 +68,25 @@ def test_a_head_has_an_end() -> None:
         read(b"HTTP/1.1 200 OK\r\n", filler, filler)
 
 
+def test_trailers_are_no_headers() -> None:
+    reader, body = read(CHUNKED[:-2] + b"Location: /a\r\nSet-Cookie: a=1\r\n", b"X: y\r\n\r\n")
+    assert body == b"hello world"
+    assert reader.complete
+    assert reader.head is not None
+    assert set(reader.head.headers) == {"content-type", "transfer-encoding"}
+
+
+@pytest.mark.parametrize(
+    ("begin", "endless"),
+    [(CHUNKED[:-2], b"X: y\r\n"), (CHUNKED[:-2] + b"X: ", b"y"), (CHUNKED[:-5] + b"1;", b"z")],
+)
+def test_what_is_around_a_body_has_an_end(begin: bytes, endless: bytes) -> None:
+    filler = endless * (HEAD_MAX_BYTES // len(endless) - 1)
+    read(begin, filler)
+    with pytest.raises(RemoteProtocolError, match="more frames than content"):
+        read(begin, filler, filler)
+
+
 @given(st.binary(max_size=60), st.integers(0, len(CHUNKED)))
 def test_only_a_protocol_error_escapes(noise: bytes, at: int) -> None:
     try:
