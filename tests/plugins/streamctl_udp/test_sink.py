@@ -11,7 +11,6 @@ import anyio
 import pytest
 
 from streamctl.errors import ConfigError, ConnectionFailed
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.endpoints import Measured
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.gate import BareContext
@@ -20,7 +19,8 @@ from streamctl_udp.sink import UdpSink
 from streamctl_udp.wire.constant import NULL_PACKET
 from streamctl_udp.wire.rtp import HEADER
 from tests.plugins.streamctl_udp.lane import HOST, JOIN, chunk, new_cursor, new_lane
-from tests.support.waiting import until
+from tests.support.steady import SteadyClock
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +34,7 @@ class Receiver:
     """A socket that keeps datagrams with the time at which they came."""
 
     def __init__(self) -> None:
+        self.clock = SteadyClock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((HOST, 0))
         self.socket.setblocking(False)
@@ -54,14 +55,14 @@ class Receiver:
             try:
                 while True:
                     data = self.socket.recv(65536)
-                    self.datagrams.append((anyio.current_time(), data))
+                    self.datagrams.append((self.clock.now(), data))
             except BlockingIOError:
                 await anyio.sleep(0.001)
 
 
 def sink(receiver: Receiver, query: str = "?delay_ms=120") -> UdpSink:
     url = StreamURL.parse(f"udp://{HOST}:{receiver.port}{query}")
-    return UdpSink(url, UdpPushOptions(), BareContext(LoopClock()))
+    return UdpSink(url, UdpPushOptions(), BareContext(receiver.clock))
 
 
 @asynccontextmanager
@@ -80,12 +81,12 @@ async def pushed(found: UdpSink, receiver: Receiver, lane: Lane) -> AsyncIterato
             tasks.cancel_scope.cancel()
 
 
-async def play(lane: Lane, first: int, last: int) -> None:
-    """Pictures in real time, twenty-five a second."""
-    began = anyio.current_time() - first * 0.04
+async def play(lane: Lane, clock: SteadyClock, first: int, last: int) -> None:
+    """Pictures as time passes, twenty-five a second."""
+    began = clock.now() - first * 0.04
     for number in range(first, last):
         lane.append([chunk(number, rap=number % 10 == 0)])
-        await anyio.sleep_until(began + (number + 1) * 0.04)
+        await clock.sleep(began + (number + 1) * 0.04 - clock.now())
 
 
 async def test_a_lane_is_sent_at_its_pace_to_its_end() -> None:
@@ -93,7 +94,7 @@ async def test_a_lane_is_sent_at_its_pace_to_its_end() -> None:
     found = sink(receiver)
     lane = new_lane(chunk(0, rap=True))
     async with pushed(found, receiver, lane) as said:
-        await play(lane, 1, 20)
+        await play(lane, receiver.clock, 1, 20)
         lane.finish()
         await until(lambda: "done" in said)
         expected = JOIN + b"".join(chunk(number).data for number in range(20))
@@ -116,11 +117,13 @@ async def test_a_lane_is_sent_at_its_pace_to_its_end() -> None:
 
 async def test_rtp_may_be_wanted() -> None:
     receiver = Receiver()
+    found = sink(receiver, "?rtp=1&delay_ms=120")
     lane = new_lane(chunk(0, rap=True))
-    async with pushed(sink(receiver, "?rtp=1&delay_ms=120"), receiver, lane) as said:
-        await play(lane, 1, 10)
+    async with pushed(found, receiver, lane) as said:
+        await play(lane, receiver.clock, 1, 10)
         lane.finish()
         await until(lambda: "done" in said)
+        await until(lambda: len(receiver.datagrams) == found.measure()["datagrams"])
     headers = [HEADER.unpack_from(data) for _, data in receiver.datagrams]
     assert {(first, kind & 0x7F) for first, kind, *_ in headers} == {(0x80, 33)}
     assert len({source for *_, source in headers}) == 1
@@ -136,7 +139,7 @@ async def test_a_constant_rate_is_kept_while_the_lane_is_silent() -> None:
     found = sink(receiver, "?bitrate_kbps=2000&delay_ms=120")
     lane = new_lane(chunk(0, rap=True))
     async with pushed(found, receiver, lane):
-        await play(lane, 1, 5)
+        await play(lane, receiver.clock, 1, 5)
         await until(lambda: receiver.data.count(NULL_PACKET) > 600)
         measured = found.measure()
     data = receiver.data
@@ -152,8 +155,9 @@ async def test_a_constant_rate_is_kept_while_the_lane_is_silent() -> None:
 async def test_history_is_not_sent() -> None:
     receiver = Receiver()
     lane = new_lane(*(chunk(number, rap=number == 0) for number in range(100)))
-    async with pushed(sink(receiver), receiver, lane):
-        await anyio.sleep(0.05)
+    async with pushed(sink(receiver), receiver, lane) as said:
+        await until(lambda: "connected" in said)
+        await receiver.clock.sleep(0.05)
         lane.append([chunk(100), chunk(101, rap=True), chunk(102)])
         await until(lambda: len(receiver.data) >= 188 * 21)
     assert receiver.data == JOIN + chunk(101).data + chunk(102).data
@@ -168,8 +172,8 @@ async def test_what_would_be_sent_much_later_stays_in_the_lane() -> None:
         for number in range(1, 200):
             lane.append([chunk(number, rap=number % 10 == 0)])
             await anyio.sleep(0)
-        await anyio.sleep(0.1)
-        assert found.pacer.ahead(anyio.current_time()) < 1.5
+        await receiver.clock.sleep(0.1)
+        assert found.pacer.ahead(receiver.clock.now()) < 1.5
         assert found.pacer.jumps == 0
 
 
@@ -180,11 +184,11 @@ async def test_nobody_listening_is_shown() -> None:
     async with pushed(found, receiver, lane):
         receiver.close()
         number = 1
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while not found.measure().get("refused"):
                 lane.append([chunk(number)])
                 number += 1
-                await anyio.sleep(0.04)
+                await receiver.clock.sleep(0.04)
 
 
 async def test_a_network_that_is_gone_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
