@@ -10,6 +10,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
+from tests.support.stalls import StallWatch
 from tests.support.tools import real_media, tool
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*programs): runs external programs")
+    config.pluginmanager.register(StallWatch(), "stall-watch")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
