@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import anyio
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 
 IDLE_LINES = 4
 """Connections that are kept for one server: pictures, sound and a playlist for each."""
+IDLE_MAX = 16
+"""The same for all servers: some lead to another one with every segment, for weeks."""
 PACKED_RATIO = 100
 """Text shrinks to a tenth, to a hundredth when it repeats itself; more is an attack."""
 THREAD_BYTES = 16_384
 """What is packed and larger may become a hundred times as much, and is unpacked in a thread."""
-PARTIAL = 206
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ class Line:
 
     wire: Wire
 
-    def __init__(self) -> None:
+    def __init__(self, origin: tuple[str, str, int]) -> None:
+        self.origin = origin
+        """The server that it leads to."""
         self.open = False
         self.used = 0
         """Requests that were served before."""
@@ -79,7 +83,10 @@ class Line:
         self.reader = ResponseReader()
         self.body: list[bytes] = []
         self.size = 0
+        self.passed = 0
+        """Bytes of the body that came, those that nobody wants among them."""
         self.most = 0
+        self.span: tuple[int, int] | None = None
         self.shown = ""
 
     def connected(self, wire: Wire, remote: Address) -> None:
@@ -90,7 +97,8 @@ class Line:
     def ask(self, wish: Wish, headers: Mapping[str, str]) -> None:
         """Send a request; ``changed`` is set when it is answered or has failed."""
         self.reader = ResponseReader()
-        self.body, self.size, self.most = [], 0, wish.most
+        self.body, self.size, self.passed = [], 0, 0
+        self.most, self.span = wish.most, wish.span
         self.failure, self.changed = None, anyio.Event()
         self.shown = f"`{wish.target.shown}`"
         if not wish.target.secure:
@@ -108,14 +116,34 @@ class Line:
         except RemoteProtocolError as error:
             self.fail(RemoteProtocolError(f"{self.shown}: {error}"))
             return
-        if body:
-            self.body.append(body)
-            self.size += len(body)
+        wanted = self._wanted(body)
+        if wanted:
+            self.body.append(wanted)
+            self.size += len(wanted)
             if self.size > self.most:
                 self.fail(RemoteProtocolError(f"{self.shown} has more than {self.most} bytes"))
                 return
         if reader.complete:
             self.changed.set()
+        elif body and self.cut and self.size == self.cut[1]:
+            # The rest would only be in the way of the next request.
+            self.changed.set()
+            self.close()
+
+    @property
+    def cut(self) -> tuple[int, int] | None:
+        """What has to be cut out of the body; None = it is wanted as it comes."""
+        head = self.reader.head
+        return self.span if head is not None and head.status == HTTPStatus.OK else None
+
+    def _wanted(self, body: bytes) -> bytes:
+        """What is wanted of a piece of the body: a file may be much larger than the part of it."""
+        begin = self.passed
+        self.passed += len(body)
+        if self.cut is None:
+            return body
+        start, length = self.cut
+        return body[max(0, start - begin) : max(0, start + length - begin)]
 
     def paused(self) -> None:
         """A request fits any buffer."""
@@ -152,13 +180,13 @@ class HttpSession:
         self.trust = trust
         self.connect_s = connect_s
         self.cookies = CookieJar()
-        self._idle: dict[tuple[str, str, int], list[Line]] = {}
+        self._idle: list[Line] = []
+        """The one that was used last stands last."""
 
     def close(self) -> None:
         """Close what is kept."""
-        for lines in self._idle.values():
-            for line in lines:
-                line.close()
+        for line in self._idle:
+            line.close()
         self._idle.clear()
 
     async def get(self, wish: Wish) -> Answer:
@@ -180,8 +208,9 @@ class HttpSession:
             head = line.reader.head
             assert head is not None
             self.cookies.take(head.cookies, target)
-            body = b"".join(line.body)
-            self._keep(target, line)
+            # A connection that is kept must not keep what came by it.
+            body, line.body = b"".join(line.body), []
+            self._keep(line)
             location = head.headers.get("location")
             if head.status not in REDIRECTS or not location:
                 return Answer(target, head, await self._judged(wish, target, head, body))
@@ -193,16 +222,16 @@ class HttpSession:
     async def _judged(self, wish: Wish, target: Target, head: Head, body: bytes) -> bytes:
         """The body that was wanted."""
         shown = f"`{target.shown}`"
-        if wish.span is not None and head.status == PARTIAL:
+        if wish.span is not None and head.status == HTTPStatus.PARTIAL_CONTENT:
             if len(body) != wish.span[1]:
                 raise RemoteProtocolError(f"{shown} sent another range than was asked for")
             return body
         check_status(head, shown)
         if wish.span is not None:
             start, length = wish.span
-            if len(body) < start + length:
+            if len(body) < length:
                 raise RemoteProtocolError(f"{shown} has no bytes {start} to {start + length}")
-            return body[start : start + length]
+            return body
         if len(body) < THREAD_BYTES or "content-encoding" not in head.headers:
             return unpacked(head, body, wish.most, shown)
         return await to_thread.run_sync(unpacked, head, body, wish.most, shown)
@@ -215,7 +244,7 @@ class HttpSession:
         if wish.span is not None:
             start, length = wish.span
             headers["Range"] = f"bytes={start}-{start + length - 1}"
-        asked = Wish(target, wish.most if wish.span is None else max(wish.most, sum(wish.span)))
+        asked = Wish(target, wish.most, wish.span)
         while True:
             line = await self._line(target)
             try:
@@ -232,24 +261,30 @@ class HttpSession:
 
     async def _line(self, target: Target) -> Line:
         """A connection to a server, new or kept."""
-        kept = self._idle.get(target.origin, [])
-        while kept:
-            line = kept.pop()
-            if line.open:
+        self._forget_closed()
+        for line in reversed(self._idle):
+            if line.origin == target.origin:
+                self._idle.remove(line)
                 return line
-        line = Line()
+        line = Line(target.origin)
         tls = await self.trust() if target.secure else None
         await connect_tcp(target.host, target.port, line, tls=tls, timeout_s=self.connect_s)
         return line
 
-    def _keep(self, target: Target, line: Line) -> None:
+    def _keep(self, line: Line) -> None:
         """Keep a connection for the next request, if that is possible."""
-        kept = self._idle.setdefault(target.origin, [])
         line.used += 1
-        if line.open and line.reader.reusable and len(kept) < IDLE_LINES:
-            kept.append(line)
-        else:
+        self._forget_closed()
+        alike = sum(one.origin == line.origin for one in self._idle)
+        if not (line.open and line.reader.reusable) or alike >= IDLE_LINES:
             line.close()
+            return
+        self._idle.append(line)
+        if len(self._idle) > IDLE_MAX:
+            self._idle.pop(0).close()
+
+    def _forget_closed(self) -> None:
+        self._idle = [line for line in self._idle if line.open]
 
 
 @contextmanager
