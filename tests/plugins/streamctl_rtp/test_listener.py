@@ -12,7 +12,6 @@ import pytest
 from streamctl.errors import ConnectionFailed
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.rtcp import Bye, ReceiverReport, SenderReport, ntp_time
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.session import Transit
 from streamctl.testing.clock import FakeClock
 from streamctl.testing.gate import BareContext
@@ -21,6 +20,8 @@ from streamctl_rtp.options import RtpListenerOptions
 from streamctl_rtp.switchboard import Inlet, Switchboard
 from streamctl_rtp.wire.intake import Intake
 from tests.plugins.streamctl_rtp.world import HOST, TS, OpenGate, Writer, name, rtp
+from tests.support.steady import SteadyClock
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address
@@ -295,7 +296,7 @@ def test_closing_tells_everybody() -> None:
 async def test_the_listener_takes_what_comes_to_its_ports() -> None:
     gate, switchboard = OpenGate("cam"), Switchboard()
     options = RtpListenerOptions(stream="cam", reorder_ms=20)
-    listener = RtpListener((HOST, 0), options, BareContext(LoopClock()), switchboard)
+    listener = RtpListener((HOST, 0), options, BareContext(SteadyClock()), switchboard)
     bound: list[Address] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         async with anyio.create_task_group() as tasks:
@@ -304,14 +305,11 @@ async def test_the_listener_takes_what_comes_to_its_ports() -> None:
                 await listener.serve(gate, ready=bound.append)
 
             tasks.start_soon(serve)
-            with anyio.fail_after(10):
-                while not bound:
-                    await anyio.sleep(0.005)
-                assert switchboard.listeners == 1
-                for number in range(20):
-                    sender.sendto(rtp(number), bound[0])
-                while len(gate.writer.data) < 20 * len(TS):
-                    await anyio.sleep(0.005)
+            await until(lambda: bound)
+            assert switchboard.listeners == 1
+            for number in range(20):
+                sender.sendto(rtp(number), bound[0])
+            await until(lambda: len(gate.writer.data) == 20 * len(TS))
             tasks.cancel_scope.cancel()
     assert switchboard.listeners == 0
     assert gate.reasons == ["the server stops listening here"]
@@ -322,7 +320,7 @@ async def test_a_port_that_is_taken_is_said() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((HOST, 0))
         listener = RtpListener(
-            other.getsockname(), RtpListenerOptions(), BareContext(LoopClock()), Switchboard()
+            other.getsockname(), RtpListenerOptions(), BareContext(SteadyClock()), Switchboard()
         )
         with pytest.raises(ConnectionFailed, match="in use"):
             await listener.serve(OpenGate(), ready=lambda address: None)

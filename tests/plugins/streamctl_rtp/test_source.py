@@ -12,7 +12,6 @@ import pytest
 from streamctl.errors import ConfigError, ConnectionFailed, MediaError, StaleEpoch
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.rtcp import Bye, ReceiverReport, SenderReport, ntp_time
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.endpoints import Measured, Numbered, Patient
 from streamctl.sdk.session import Transit
 from streamctl.sdk.url import StreamURL
@@ -23,7 +22,8 @@ from streamctl_rtp.switchboard import Switchboard
 from tests.plugins.streamctl_rtp.test_description import Files
 from tests.plugins.streamctl_rtp.world import HOST, TS, Writer, rtp
 from tests.support.ports import udp_port
-from tests.support.waiting import until
+from tests.support.steady import SteadyClock
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,11 +33,11 @@ pytestmark = pytest.mark.anyio
 
 
 class Context(Files):
-    """Files below one folder, and real time."""
+    """Files below one folder, and time that passes."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.clock = LoopClock()
+        self.clock = SteadyClock()
 
 
 @asynccontextmanager
@@ -117,7 +117,7 @@ async def test_reports_may_share_the_port(tmp_path: Path) -> None:
         async with running(source, Writer()):
             media.sendto(rtp(1), (HOST, port))
             media.sendto(SenderReport(7, ntp_time(5), 0, 1, 1).serialise(), (HOST, port))
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE_S):
                 data = await anyio.to_thread.run_sync(media.recv, 1500)
     assert isinstance(rtcp.parse(data)[0], ReceiverReport)
 
