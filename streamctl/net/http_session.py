@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 IDLE_LINES = 4
 """Connections that are kept for one server: pictures, sound and a playlist for each."""
+IDLE_MAX = 16
+"""The same for all servers: some lead to another one with every segment, for weeks."""
 PACKED_RATIO = 100
 """Text shrinks to a tenth, to a hundredth when it repeats itself; more is an attack."""
 THREAD_BYTES = 16_384
@@ -70,7 +72,9 @@ class Line:
 
     wire: Wire
 
-    def __init__(self) -> None:
+    def __init__(self, origin: tuple[str, str, int]) -> None:
+        self.origin = origin
+        """The server that it leads to."""
         self.open = False
         self.used = 0
         """Requests that were served before."""
@@ -176,13 +180,13 @@ class HttpSession:
         self.trust = trust
         self.connect_s = connect_s
         self.cookies = CookieJar()
-        self._idle: dict[tuple[str, str, int], list[Line]] = {}
+        self._idle: list[Line] = []
+        """The one that was used last stands last."""
 
     def close(self) -> None:
         """Close what is kept."""
-        for lines in self._idle.values():
-            for line in lines:
-                line.close()
+        for line in self._idle:
+            line.close()
         self._idle.clear()
 
     async def get(self, wish: Wish) -> Answer:
@@ -204,8 +208,9 @@ class HttpSession:
             head = line.reader.head
             assert head is not None
             self.cookies.take(head.cookies, target)
-            body = b"".join(line.body)
-            self._keep(target, line)
+            # A connection that is kept must not keep what came by it.
+            body, line.body = b"".join(line.body), []
+            self._keep(line)
             location = head.headers.get("location")
             if head.status not in REDIRECTS or not location:
                 return Answer(target, head, await self._judged(wish, target, head, body))
@@ -256,24 +261,30 @@ class HttpSession:
 
     async def _line(self, target: Target) -> Line:
         """A connection to a server, new or kept."""
-        kept = self._idle.get(target.origin, [])
-        while kept:
-            line = kept.pop()
-            if line.open:
+        self._forget_closed()
+        for line in reversed(self._idle):
+            if line.origin == target.origin:
+                self._idle.remove(line)
                 return line
-        line = Line()
+        line = Line(target.origin)
         tls = await self.trust() if target.secure else None
         await connect_tcp(target.host, target.port, line, tls=tls, timeout_s=self.connect_s)
         return line
 
-    def _keep(self, target: Target, line: Line) -> None:
+    def _keep(self, line: Line) -> None:
         """Keep a connection for the next request, if that is possible."""
-        kept = self._idle.setdefault(target.origin, [])
         line.used += 1
-        if line.open and line.reader.reusable and len(kept) < IDLE_LINES:
-            kept.append(line)
-        else:
+        self._forget_closed()
+        alike = sum(one.origin == line.origin for one in self._idle)
+        if not (line.open and line.reader.reusable) or alike >= IDLE_LINES:
             line.close()
+            return
+        self._idle.append(line)
+        if len(self._idle) > IDLE_MAX:
+            self._idle.pop(0).close()
+
+    def _forget_closed(self) -> None:
+        self._idle = [line for line in self._idle if line.open]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import random
 import zlib
@@ -10,12 +11,13 @@ import anyio
 import pytest
 
 from streamctl.errors import ConnectionFailed, RemoteProtocolError
+from streamctl.net import http_session
 from streamctl.net.clock import LoopClock
 from streamctl.net.http_client import MAX_REDIRECTS, Refused
-from streamctl.net.http_session import HttpSession, Wish
+from streamctl.net.http_session import HttpSession, Line, Wish
 from streamctl.net.http_target import Target
 from tests.streamctl.net.test_http_client import Site, no_trust, visited
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +71,36 @@ async def test_a_connection_that_was_closed_meanwhile_is_no_failure() -> None:
         for _ in range(3):
             assert (await found.get(wish(site, "/a"))).body == b"A"
     assert len(site.requests) == 3
+
+
+async def test_servers_that_lead_elsewhere_each_time_leave_few_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_session, "IDLE_MAX", 2)
+    first, second, third = (Site({"/a": answer(b"A" * 500)}) for _ in range(3))
+    async with visited(first), visited(second), visited(third):
+        found = session()
+        for site in (first, second, third) * 2:
+            assert len((await found.get(wish(site, "/a"))).body) == 500
+        kept = [line for line in lines_to(first, second, third) if line.open]
+        assert len(kept) == 2, "those that were not used for longest were closed"
+        assert not any(line.body for line in kept)
+        for site in (second, third):
+            site.wires[-1].close("tired of waiting")
+        await until(lambda: not any(line.open for line in kept))
+        kept.clear()
+        await found.get(wish(first, "/a"))
+        await until(lambda: len(lines_to(first, second, third)) == 1)
+        found.close()
+    assert [len(site.wires) for site in (first, second, third)] == [3, 2, 2]
+
+
+def lines_to(*sites: Site) -> list[Line]:
+    """What there is of connections to these sites."""
+    gc.collect()
+    ports = {site.port for site in sites}
+    lines = [one for one in gc.get_objects() if isinstance(one, Line)]
+    return [line for line in lines if line.origin[2] in ports]
 
 
 async def test_what_nobody_asked_for_ends_the_connection() -> None:
