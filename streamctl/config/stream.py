@@ -24,6 +24,7 @@ from streamctl.config.push import read_pushes
 from streamctl.config.template import Bases, inherited, template_hint
 from streamctl.errors import StreamctlError
 from streamctl.sdk.plugin import Cap
+from streamctl.sdk.secret import resolve
 from streamctl.sdk.url import StreamURL
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from streamctl.sdk.plugin import ProtocolPlugin
 
 Model = TypeVar("Model", bound=BaseModel)
+VARIABLE = "env:"
+"""Begins the name of a variable in which a URL stands."""
 
 
 @dataclass(slots=True)
@@ -177,10 +180,8 @@ def read_input(written: object, path: Path, reading: Reading) -> InputConfig | N
         reading.fault((*path, "url"), "is missing" if text is None else "write a URL")
         return None
     place = path if isinstance(written, str) else (*path, "url")
-    try:
-        url = StreamURL.parse(text)
-    except StreamctlError as error:
-        reading.fault(place, error)
+    url = read_url(text, place, reading)
+    if url is None:
         return None
     plugin = None
     if url.kind != PUBLISH:
@@ -198,6 +199,20 @@ def read_input(written: object, path: Path, reading: Reading) -> InputConfig | N
     if plugin is not None:
         reading.check(plugin.check_input, url, options, place)
     return InputConfig(url=url, options=options)
+
+
+def read_url(text: str, place: Path, reading: Reading) -> StreamURL | None:
+    """The URL of an input, written in place, or as ``env:NAME`` since logins stand in it."""
+    named = text.startswith(VARIABLE)
+    try:
+        return StreamURL.parse(resolve(text, reading.environ) if named else text)
+    except ValueError as error:
+        reading.fault(place, error)
+    except StreamctlError as error:
+        # What a variable holds is not shown.
+        words = f"the environment variable `{text.removeprefix(VARIABLE)}` holds no URL"
+        reading.fault(place, words if named else error)
+    return None
 
 
 def check_sole(inputs: tuple[InputConfig, ...], path: Path, reading: Reading) -> None:
