@@ -7,6 +7,7 @@ Commands are plain functions with Typer's annotations under the entry-point grou
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,9 @@ HIDDEN = {"generate": "streamctl.cli.generate:generate"}
 """Commands for those who work on streamctl."""
 CLICK_ERROR: type[BaseException] = typer.BadParameter.__mro__[2]
 """The base of errors in the use of options; its home differs between releases of Typer."""
+
+BY_PYDANTIC = re.compile(r"(?<=: )Value error, ")
+"""What some releases of Typer have before their sentences."""
 
 
 class LazyGroup(TyperGroup):
@@ -49,6 +53,14 @@ class LazyGroup(TyperGroup):
         except ConfigError as error:
             diagnostics.warning(f"command {error.message}")
             return None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each command does; the library would cut sentences at the first line's end."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        records = [(name, summary(one)) for name, one in found.items() if one is not None]
+        if records:
+            with formatter.section("Commands"):
+                formatter.write_dl(records)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the user asked for; a broken one is an error."""
@@ -100,6 +112,11 @@ class Command(TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def summary(command: Any) -> str:
+    """The first paragraph of a command's help, on one line."""
+    return " ".join((command.help or "").strip().partition("\n\n")[0].split())
 
 
 def is_argument(parameter: Any) -> bool:
@@ -181,7 +198,7 @@ def usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return int(error.exit_code)
-    message = error.format_message().rstrip(".")
+    message = BY_PYDANTIC.sub("", error.format_message().rstrip("."))
     where = error.ctx.command_path if getattr(error, "ctx", None) else "streamctl"
     diagnostics.error(message[:1].lower() + message[1:], f"`{where} --help` shows its options")
     return int(error.exit_code)

@@ -65,7 +65,11 @@ def counted(files: list[Path], count: int, usage: str) -> list[Path]:
     from streamctl.errors import ConfigError
 
     if len(files) != count:
-        raise ConfigError(f"takes {count} of them, not {len(files)}", hint=f"streamctl {usage}")
+        command = " ".join(usage.split()[:2])
+        number = f"{count} file{'' if count == 1 else 's'}"
+        raise ConfigError(
+            f"`{command}` takes {number}, not {len(files)}", hint=f"streamctl {usage}"
+        )
     return files
 
 

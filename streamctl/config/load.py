@@ -6,6 +6,7 @@ the whole file can show. A file with any fault gives no configuration at all.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tomllib
@@ -58,6 +59,17 @@ LISTED = "hooks"
 BOM = "\ufeff"
 """Some editors begin UTF-8 with it."""
 LARGEST = 2**63 - 1
+TWICE = re.compile(r"cannot declare (\(.*\)) twice", re.DOTALL)
+REMEDIES = (
+    ("cannot declare", "make one table of both"),
+    ("cannot overwrite a value", "does the key stand there twice?"),
+    ("expected ']' at the end of a table", 'codes with "/" are quoted: `[streams."a/b"]`'),
+    ("illegal character '\\n'", "a text ends in its line, with a quote"),
+    ("invalid value", 'texts stand in quotes, such as `"News"`'),
+    ("unclosed array", "are there commas between the values?"),
+    ("unescaped '\\'", "put the text in single quotes, or write each `\\` twice"),
+)
+"""How what ``tomllib`` complains of begins, and what mostly helps."""
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -88,8 +100,15 @@ def text_of(path: FilePath | str) -> str:
         raise ConfigError(
             f"can't be read: {reason[0].lower()}{reason[1:]}",
             file=str(path),
-            hint="name the file, such as `streamctl serve streams.toml`",
+            hint=sought(FilePath(path)) if isinstance(error, FileNotFoundError) else "",
         ) from None
+
+
+def sought(path: FilePath) -> str:
+    """Where a file was looked for that is not there."""
+    if path.is_absolute():
+        return "name a file that is there"
+    return f"name a file that is there; it was looked for in `{FilePath.cwd()}`"
 
 
 def parse(
@@ -246,7 +265,10 @@ def syntax_error(error: tomllib.TOMLDecodeError, text: str, name: str) -> Config
         if found.group(1):
             line, column = int(found.group(1)), f" at column {found.group(2)}"
     message = message[0].lower() + message[1:]
-    return ConfigError(f"not valid TOML{column}: {message}", file=name, line=line)
+    hint = next((hint for begin, hint in REMEDIES if message.startswith(begin)), "")
+    if table := TWICE.fullmatch(message):
+        message = f"the table `{dotted(ast.literal_eval(table[1]))}` stands there twice"
+    return ConfigError(f"not valid TOML{column}: {message}", file=name, line=line, hint=hint)
 
 
 def read(data: dict[str, Any], reading: Reading) -> Config:

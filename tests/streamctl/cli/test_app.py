@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 import types
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import typer
@@ -44,6 +44,10 @@ def hello(name: str = "world", fail: bool = False) -> None:
     typer.echo(f"hello {name}")
 
 
+def picks(colour: Literal["blue", "red"]) -> None:
+    """Pick a colour."""
+
+
 def test_runs_a_function(install: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     install(hello=hello)
     assert run(["hello", "--name", "you"]) == 0
@@ -82,6 +86,15 @@ def test_help_lists_what_works_and_one_line_for_what_does_not(
     assert err.startswith("warning: command `broken` from")
 
 
+def test_help_says_of_each_command_the_whole_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert "..." not in out.partition("Commands:")[2]
+    assert "or deliver a test event to one of them." in " ".join(out.split())
+
+
 def test_a_broken_command_that_is_asked_for_is_an_error(
     install: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +110,11 @@ def test_a_broken_command_that_is_asked_for_is_an_error(
         (["hello", "--nmae", "x"], "`streamctl hello --help` shows its options\n"),
         (["hello", "more"], "hint: `streamctl hello --help` shows its options\n"),
         (["--nope"], "hint: `streamctl --help` shows its options\n"),
+        (
+            ["picks", "bule"],
+            "error: invalid value for 'colour': 'bule' is not one of 'blue', 'red'\n"
+            "hint: `streamctl picks --help` shows its options\n",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_explained(
@@ -105,7 +123,7 @@ def test_a_wrong_command_line_is_explained(
     install: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    install(hello=hello)
+    install(hello=hello, picks=picks)
     assert run(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""

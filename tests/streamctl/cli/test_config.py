@@ -127,3 +127,21 @@ def test_a_refused_reload_is_an_error(
     control.configuration.error = error
     assert run(["reload"]) == code
     assert str(error) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check"], "`config check` takes 1 file, not 0\nhint: streamctl config check FILE\n"),
+        (["diff", "a"], "`config diff` takes 2 files, not 1\nhint: streamctl config diff OLD"),
+        (
+            ["show", "a", "b"],
+            "`config show` takes 1 file, not 2\nhint: streamctl config show [FILE]",
+        ),
+    ],
+)
+def test_says_how_many_files_it_takes(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", *words]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {said}")

@@ -308,6 +308,22 @@ def test_users_and_sums_are_read() -> None:
     assert "s3cret" not in repr(stream) + str(stream.model_dump())
 
 
+def test_urls_of_inputs_may_stand_in_variables() -> None:
+    text = (
+        "[streams.news]\ninputs = ['env:ONE', { url = 'env:TWO' }]\n"
+        "slate = 'env:SLATE'\n"
+    )
+    urls = {"ONE": "rtmp://ann:hush@192.0.2.7/a/b", "TWO": "rtmp://h/a/b", "SLATE": "file:s.mp4"}
+    inputs = read(text, **urls).streams["news"].inputs
+    assert [one.url.raw for one in inputs] == list(urls.values())
+    said = [str(one) for one in faults(text, ONE="hush", SLATE="")]
+    assert said == [
+        "x.toml:2: streams.news.inputs[0]: the environment variable `ONE` holds no URL",
+        "x.toml:2: streams.news.inputs[1].url: the environment variable `TWO` is not set",
+        "x.toml:3: streams.news.slate: the environment variable `SLATE` is empty",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
@@ -321,6 +337,37 @@ def test_says_where_the_text_is_not_toml(text: str, line: int, message: str) -> 
         read(text)
     assert caught.value.line == line
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[a.'b c']\n[a.'b c']", 'the table `a."b c"` stands there twice', "one table of both"),
+        ("a = 1\na = 2\n", "cannot overwrite a value", "twice?"),
+        ("title = News", "invalid value", "in quotes"),
+        ("[streams.a/b]", "end of a table declaration", '[streams."a/b"]'),
+        ("a = ['b' 'c']", "unclosed array", "commas"),
+        ('a = "C:\\x"', "in a string", "single quotes"),
+        ('a = "b\n"', "illegal character", "ends in its line"),
+    ],
+)
+def test_says_what_helps_where_the_text_is_not_toml(text: str, message: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_says_where_a_file_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, hint in (
+        ("gone.toml", f"name a file that is there; it was looked for in `{tmp_path}`"),
+        (f"{tmp_path}/gone.toml", "name a file that is there"),
+        (".", ""),
+    ):
+        with pytest.raises(ConfigError, match="can't be read: ") as caught:
+            load(name, registry())
+        assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize(
