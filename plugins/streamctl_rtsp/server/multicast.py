@@ -117,11 +117,14 @@ class Group:
         """
         options = self.groups.options
         for track in viewer.tracks:
-            if track.index not in self.ways:
-                way = self.ways[track.index] = UdpDelivery(self.groups.port.tasks)
-                where = (self.host, self.ports(track.index)[0])
-                transmission = Transmission(where, options.interface, options.multicast_ttl)
-                await way.open(sending_group(transmission))
+            if track.index in self.ways:
+                # Perhaps another player came just before, and its way is still being opened.
+                await self.ways[track.index].opened()
+                continue
+            way = self.ways[track.index] = UdpDelivery(self.groups.port.tasks)
+            where = (self.host, self.ports(track.index)[0])
+            transmission = Transmission(where, options.interface, options.multicast_ttl)
+            await way.open(sending_group(transmission))
 
     def join(self, viewer: Viewer) -> None:
         """Somebody watches."""

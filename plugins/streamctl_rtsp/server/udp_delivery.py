@@ -23,7 +23,7 @@ class UdpDelivery:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self.outlet: UdpOutlet | None = None
-        """Is there once :meth:`open` has returned."""
+        """Is there once :meth:`opened` has returned."""
         self._tasks = tasks
         self._failure: StreamctlError | None = None
         self._ready = anyio.Event()
@@ -36,6 +36,14 @@ class UdpDelivery:
             Declined: there is none.
         """
         self._tasks.start_soon(self._run, opening)
+        return await self.opened()
+
+    async def opened(self) -> UdpOutlet:
+        """The way out that somebody opens, or has opened.
+
+        Raises:
+            Declined: there is none.
+        """
         await self._ready.wait()
         if self.outlet is None:
             reason = self._failure.message if self._failure else ""

@@ -15,7 +15,7 @@ from streamctl.net import udp
 from streamctl_rtsp.server.options import ListenerOptions
 from streamctl_rtsp.server.viewer import Viewer
 from streamctl_rtsp.wire.transport import Transport, parse_transports
-from tests.plugins.streamctl_rtmp.world import IDR, picture
+from tests.plugins.streamctl_rtmp.world import IDR, VIDEO, picture
 from tests.plugins.streamctl_rtsp.server.world import (
     SDP,
     TCP,
@@ -305,12 +305,18 @@ async def test_groups_run_out(world: RtspWorld) -> None:
 
 
 async def test_a_group_without_a_way_is_refused(world: RtspWorld) -> None:
-    world.on_air()
+    """Also to who comes while it is being opened for another one."""
+    world.on_air(VIDEO)
     options = GROUPS.model_copy(update={"interface": "no-such-one"})
     async with listening(world, options) as port:
-        client = Client(port)
-        await client.ask("DESCRIBE")
-        answer = await client.ask("SETUP", URL + "/trackID=0", Transport="RTP/AVP;multicast")
-        assert answer.status == 453
+        clients = [Client(port, 1), Client(port, 2)]
+        for client in clients:
+            await client.ask("DESCRIBE")
+        for client in clients:
+            wanted = client.say("SETUP", URL + "/trackID=0", Transport="RTP/AVP;multicast")
+            client.session.received(wanted)
+        for client in clients:
+            await client.until(lambda: len(client.responses) == 2)  # noqa: B023
+            assert client.responses[-1].status == 453
         assert port.groups is not None
         assert port.groups.by_code == {}
