@@ -65,7 +65,7 @@ class TsConverter:
             elif isinstance(item, Boundary):
                 # Whoever wrote before: another converter, or packets that passed through.
                 self.broken = self.muxer.pids.written
-                self.muxer.restart_clock()
+                self.muxer.restart_clock(told=self.broken)
                 self.announce(item.init.tracks)
                 out.append(item)
             elif isinstance(item, InitChange):
@@ -118,7 +118,7 @@ class TsConverter:
         flush = leads or not muxer.has_video
         join = signals if rap else b""
         if packet.flags & LEADING:
-            # For those who go without this picture, the counters go on behind it.
-            join = muxer.discontinuities()
+            # For those who go without this picture, counters and clock go on behind it.
+            join = muxer.discontinuities() + muxer.time()
         chunk = Chunk(data, packet.pts, end, rap, flush, packet.epoch, join, packet.flags)
         out.append(chunk)

@@ -58,6 +58,8 @@ class TsMuxer:
         """The last program clock reference, unwrapped."""
         self.progress: int | None = None
         """Where another track stood at the last clock reference, once one has come since."""
+        self._anew = False
+        """The next clock reference has to say that the clock begins anew."""
 
     @property
     def has_video(self) -> bool:
@@ -109,9 +111,16 @@ class TsMuxer:
         """A packet per PID in use that prepares a receiver for the counters to come."""
         return self.pids.discontinuities(one.writer for one in self.carried.values())
 
-    def restart_clock(self) -> None:
-        """Forget the last clock reference: times jump here."""
+    def restart_clock(self, *, told: bool) -> None:
+        """Forget the last clock reference: times jump here, and receivers may have to be told."""
         self.pcr = None
+        self._anew = told
+
+    def time(self) -> bytes:
+        """The last clock reference once more, alone, for those who go without its packet."""
+        if self.clock is None or self.pcr is None:
+            return b""
+        return self.clock.writer.signal(pcr_field(0, self.pcr))
 
     def unit(self, packet: Packet, rap: bool) -> bytes:
         """The packets of one access unit; none when its track is not on air or it is damaged."""
@@ -152,6 +161,9 @@ class TsMuxer:
                 pcr = last + 1
             elif pcr - last > PCR_MAX_DISTANCE:
                 flags |= DISCONTINUITY
+        elif self._anew:
+            self._anew = False
+            flags |= DISCONTINUITY
         self.pcr = pcr
         return pcr_field(flags, pcr)
 

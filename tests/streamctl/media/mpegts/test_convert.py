@@ -185,7 +185,9 @@ def test_a_new_epoch_is_signalled_once_and_continues_the_counters() -> None:
     data = joined(out)
     for counters in payload_counters(data).values():
         assert counters == [(counters[0] + n) % 16 for n in range(len(counters))]
-    assert sum(packet.flags >> 7 for packet in ts_packets(data)) == 4
+    assert sum(packet.flags >> 7 for packet in ts_packets(data)) == 5
+    (first, *_) = (one for one in ts_packets(following.data, VIDEO_PID) if one.pcr is not None)
+    assert first.flags & 0x80, "and so is its clock"
     assert {table.version for table in program_maps(data)} == {1}
     assert inspect(data).continuity_errors == []
 
@@ -238,7 +240,7 @@ def test_the_wrap_of_33_bits_is_seamless() -> None:
     assert video[0].dts > video[-1].dts
     assert set(steps([pes.dts for pes in video])) == {3600}
     assert set(steps([pes.pts for pes in pes_packets(data, AUDIO_PID)])) == {1920}
-    assert set(steps(pcrs(data, VIDEO_PID))) == {3600}
+    assert max(steps(pcrs(data, VIDEO_PID))) <= 9000
     assert inspect(data).worst_pcr_s <= 0.1
 
 
@@ -341,6 +343,7 @@ def test_who_goes_without_leading_pictures_sees_no_loss() -> None:
     report = inspect(data)
     assert (report.continuity_errors, report.sync_errors) == ([], 0)
     assert len(pes_packets(data, VIDEO_PID)) == 7
+    assert max(steps(pcrs(data, VIDEO_PID))) <= 9000
 
 
 def test_who_goes_without_a_leading_picture_is_told_of_other_tracks() -> None:

@@ -189,11 +189,15 @@ def test_a_gap_too_long_to_fill_is_a_discontinuity_of_the_clock() -> None:
     assert pes_packets(data, VIDEO_PID)[1].first.flags == 0x90
 
 
-def test_the_clock_starts_anew_where_times_jump() -> None:
+@pytest.mark.parametrize("told", [False, True])
+def test_the_clock_starts_anew_where_times_jump(*, told: bool) -> None:
     made = muxer(VIDEO)
     run(made, [picture(10**9)])
-    made.restart_clock()
-    assert pcrs(run(made, [picture(0)]), VIDEO_PID) == [-PCR_LEAD % (1 << 33)]
+    made.restart_clock(told=told)
+    data = run(made, [picture(0), picture(3600)])
+    assert pcrs(data, VIDEO_PID) == [(at - PCR_LEAD) % (1 << 33) for at in (0, 3600)]
+    flags = [packet.flags for packet in ts_packets(data, VIDEO_PID) if packet.pcr is not None]
+    assert flags == [0x90 if told else 0x10, 0x10]
 
 
 def test_the_clock_moves_to_video_that_comes_later() -> None:
