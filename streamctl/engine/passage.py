@@ -29,7 +29,7 @@ from streamctl.media.mpegts.index import Entry, ProgramChange
 from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.mpegts.pes import TIMESTAMP_MASK
 from streamctl.media.mpegts.restamp import CLOCK_FLAGS, move_clocks, read_clock
-from streamctl.media.mpegts.sets import parameter_sets
+from streamctl.media.mpegts.sets import SetWatch
 from streamctl.media.timestamps import Unwrapper
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Passage:
         """That picture has passed."""
         self.doubted: int | None = None
         """The PID of pictures whose parameter sets are others than before."""
-        self._sets = b""
+        self._sets = SetWatch()
         self._pcr: int | None = None
         self._begin_epoch = begin
         self._unwrap = Unwrapper(33).unwrap
@@ -384,7 +384,9 @@ class Passage:
 
     def _point(self, run: Run, unit: Unit, strand: Strand) -> bool:
         """Take a random-access point; whether it is the first one."""
-        self._compare_sets(run, unit, strand)
+        at = unit.row * PACKET_BYTES
+        if self._sets.changed(strand.codec, bytes(run.data[at : at + PACKET_BYTES])):
+            self.doubted = strand.pid
         if not self.begun:
             self._begin(run, unit, video=True)
         first = strand.start is Start.WAITING
@@ -398,14 +400,6 @@ class Passage:
             run.close(strand.pid, unit.row)
             self.chunker.count(strand, run.data[unit.row * PACKET_BYTES + 3] & 15)
             strand.open = False
-
-    def _compare_sets(self, run: Run, unit: Unit, strand: Strand) -> None:
-        """Notice when a random-access point brings other parameter sets than the one before."""
-        at = unit.row * PACKET_BYTES
-        sets = parameter_sets(strand.codec, bytes(run.data[at : at + PACKET_BYTES]))
-        if sets and self._sets and sets != self._sets:
-            self.doubted = strand.pid
-        self._sets = sets or self._sets
 
     def _sound(self, run: Run, unit: Unit, strand: Strand) -> int | None:
         """Decide about a unit of sound; the offset of its times, None if it does not pass."""

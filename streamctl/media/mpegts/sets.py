@@ -24,3 +24,17 @@ def parameter_sets(codec: Codec | None, data: bytes) -> bytes:
     """The parameter sets in these bytes; empty when there are none."""
     pattern = SETS.get(codec) if codec is not None else None
     return b"".join(pattern.findall(data)) if pattern is not None else b""
+
+
+class SetWatch:
+    """Notices when a random-access point brings other parameter sets than the one before."""
+
+    def __init__(self) -> None:
+        self._sets = b""
+
+    def changed(self, codec: Codec | None, data: bytes) -> bool:
+        """Whether these bytes of a random-access point do; sets that don't show don't count."""
+        sets = parameter_sets(codec, data)
+        changed = bool(sets and self._sets) and sets != self._sets
+        self._sets = sets or self._sets
+        return changed

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.media.mpegts.sets import parameter_sets
+from streamctl.media.mpegts.sets import SetWatch, parameter_sets
 from streamctl.media.packet import Codec
 
 START = b"\0\0\1"
@@ -29,3 +29,11 @@ def stream(*units: bytes) -> bytes:
 def test_only_whole_sets_count(codec: Codec | None, data: bytes, found: bytes | None) -> None:
     wanted = data[: data.rindex(START)] if found is None else found
     assert parameter_sets(codec, data) == wanted
+
+
+def test_sets_that_change_are_noticed_once() -> None:
+    watch = SetWatch()
+    small, large, hidden = stream(SPS, PPS, SEI), stream(SPS + b"\x28", PPS, SEI), stream(SEI, SEI)
+    seen = [hidden, small, small, hidden, small, large, hidden, large, small]
+    found = [watch.changed(Codec.H264, data) for data in seen]
+    assert [at for at, changed in enumerate(found) if changed] == [5, 8]
