@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from streamctl.engine.chunker import LEADING, Chunker, Cut
 from streamctl.engine.handover import Early, SoundStart
 from streamctl.engine.programclock import ProgramClock
+from streamctl.engine.references import References
 from streamctl.engine.routing import Routes, Run
 from streamctl.engine.splice import PICTURE_WAIT_S
 from streamctl.engine.strand import Cargo, Plan, Start, Strand
@@ -90,7 +91,9 @@ class Passage:
         self.plan = plan
         self.routes = Routes()
         self.clock = ProgramClock(0)
-        self.chunker = Chunker(self.plan, self.routes, epoch, broken=bool(plan.pids.slots))
+        broken = bool(plan.pids.slots)
+        self.chunker = Chunker(self.plan, self.routes, epoch, broken=broken)
+        self.references = References(anew=broken)
         self.begun = False
         self.dropped = 0
         """Units before the start of their stream, and pictures that lead the first one."""
@@ -216,6 +219,7 @@ class Passage:
         run.note_counters(self._counters, end)
         if self.begun:
             self.chunker.lead += self.sounds.take(run, end)
+            self.references.settle(run)
             self.chunker.cut(run, end, self._cuts, out)
             for strand in self.plan.by_pid.values():
                 strand.catch_up()
@@ -235,6 +239,7 @@ class Passage:
             self.routes.count_on(strand.pid, 0)
         strands = self.plan.by_pid.values()
         self.routes.follow({strand.pid: strand.slot.writer.pid for strand in strands})
+        self.references.pid = program.map.pcr_pid
         self.chunker.tables_due = None
 
     def _walk(self, run: Run, now: float) -> int:
@@ -291,13 +296,9 @@ class Passage:
             self._pcr = self._unwrap(base)
         if not self.begun:
             return
-        bare = strand.cargo is Cargo.BARE_CLOCK and base is not None
-        if bare:
-            strand.slot.fresh = False
-            run.pass_clock(row, strand.slot.writer.continuity)
-        elif strand.cargo is Cargo.CLOCK and not strand.open:
+        if strand.cargo is Cargo.CLOCK and not strand.open:
             self._open(run, row, strand)
-        if (strand.open or bare) and base is not None and self._pcr is not None:
+        if self._pcr is not None and base is not None and self.references.passes(run, row, strand):
             offset = self.clock.tick(self._pcr, now)
             if not self.sealed:
                 move_clocks(run.data, at, offset)
@@ -484,6 +485,7 @@ class Passage:
         if not early:
             return b""
         past = Run(bytearray(early), self.routes)
+        past.early = True
         for row in past.remarkable():
             at = row * PACKET_BYTES
             pid = (early[at + 1] & 0x1F) << 8 | early[at + 2]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamctl.media.mpegts.batch import ADAPTED, PIDS, STARTS, ArrayBatch
+from streamctl.media.mpegts.batch import ADAPTED, LOADED, PIDS, STARTS, ArrayBatch
 from streamctl.media.mpegts.packet import PACKET_BYTES
-from streamctl.media.mpegts.restamp import strip_to_clock
+from streamctl.media.mpegts.restamp import read_clock, strip_to_clock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,8 +68,10 @@ class Run:
         self.passes: NDArray[np.bool_] = routes.passes[self.pids]
         self.repeats: set[int] = set()
         """Rows that repeat one before them, and are left out."""
+        self.early = False
+        """It came before the epoch began: nothing passes but what opens in it."""
         self._closed: list[tuple[NDArray[np.intp], int]] = []
-        """Rows in front of where their PID was closed, and what their counters move by."""
+        """Rows of PIDs that are not open, or are opened behind, and what their counters move by."""
 
     def remarkable(self) -> list[int]:
         """Rows that have more to tell than payload."""
@@ -88,6 +90,7 @@ class Run:
         """Let the clock reference of a packet pass, before the next ``counter`` of its PID."""
         strip_to_clock(self.data, row * PACKET_BYTES, counter)
         self.passes[row] = True
+        self._closed.append((np.array([row]), 0))
 
     def close(self, pid: int, row: int) -> None:
         """Drop a PID from this row on."""
@@ -139,12 +142,28 @@ class Written:
         return row if self._keep is None else int(np.count_nonzero(self._keep[:row]))
 
     def without(self, pid: int, start: int, stop: int) -> tuple[bytes, int | None]:
-        """The packets of these rows but those that came under this PID; the last one's counter."""
+        """The packets of these rows but those that came under this PID; the last one's counter.
+
+        Of those the clock references are left, which are nobody else's to tell.
+        """
         pids, words = self._run.pids[: len(self._run.passes)], self._run.heads.words
         if self._keep is not None:
             end = len(self._keep)
             pids, words = pids[:end][self._keep], words[:end][self._keep]
-        theirs = pids[start:stop] == pid
+        keep = pids[start:stop] != pid
+        theirs = (~keep).nonzero()[0]
         rows = np.frombuffer(self.data, PACKET)[start:stop]
-        last = words[start:stop][theirs]
-        return rows[~theirs].tobytes(), int(last[-1]) & 15 if len(last) else None
+        if not len(theirs):
+            return rows.tobytes(), None
+        controls = np.frombuffer(self.data, np.uint8).reshape(-1, PACKET_BYTES)[start:stop, 3]
+        adapted = theirs[controls[theirs] & ADAPTED != 0].tolist()
+        clocks = [
+            at for at in adapted if read_clock(self.data, (start + at) * PACKET_BYTES) is not None
+        ]
+        keep[clocks] = True
+        data = bytearray(rows[keep].tobytes())
+        first = int(controls[theirs[0]])
+        for at in clocks:
+            place = int(np.count_nonzero(keep[:at]))
+            strip_to_clock(data, place * PACKET_BYTES, first + (not first & LOADED))
+        return bytes(data), int(words[start:stop][theirs[-1]]) & 15

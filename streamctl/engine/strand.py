@@ -76,6 +76,11 @@ class Strand:
     ahead: int = 0
     """Packets of its own that were written before any of it passes."""
 
+    @property
+    def following(self) -> int:
+        """The counter of the next packet that passes, while none does."""
+        return self.slot.writer.continuity + self.ahead
+
     def catch_up(self) -> None:
         """Let the lane count those packets, once they are written."""
         if self.ahead:

@@ -43,9 +43,9 @@ def passed(data: bytes, packets_at_once: int = 7) -> Keeper:
     return keeper
 
 
-def from_amid_a_group(media: MediaCache) -> bytes:
+def from_amid_a_group(media: MediaCache, wanted: Broadcast = OPEN) -> bytes:
     """A capture whose first random-access point has pictures that lead it."""
-    data = broadcast(media, OPEN).data
+    data = broadcast(media, wanted).data
     return data[len(data) // 188 // 4 * 188 :]
 
 
