@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamctl.errors import ConfigError
+from streamctl.errors import ConfigError, MediaError
 from streamctl.sdk.url import SCHEME
 
 if TYPE_CHECKING:
@@ -26,14 +26,31 @@ def source(text: str) -> str:
 
     Raises:
         ConfigError: an empty text, or a variable that is not set.
+        MediaError: there is no such file.
     """
     if not text:
         raise empty("source")
     if text.startswith(VARIABLE):
         return variable(text)
     if SCHEME.match(text) is None or Path(text).exists():
-        return str(Path(text).absolute())
+        return str(found(Path(text).absolute()))
     return text
+
+
+def found(path: Path) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        MediaError: it is not.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise MediaError(
+            f"can't read `{path}`: {(error.strerror or str(error)).lower()}",
+            hint="name a file, or a URL such as `rtmp://HOST/live/news`",
+        ) from None
+    return path
 
 
 def destinations(texts: Sequence[str]) -> list[str]:
@@ -52,7 +69,10 @@ def expand(text: str) -> Iterator[str]:
     if text.startswith(VARIABLE):
         yield variable(text)
     elif text == STDIN:
-        lines = [line.strip() for line in sys.stdin]
+        try:
+            lines = [line.strip() for line in sys.stdin]
+        except UnicodeDecodeError:
+            raise ConfigError("standard input is not UTF-8 text") from None
         urls = [line for line in lines if line and not line.startswith("#")]
         if not urls:
             raise ConfigError("no destination on standard input", hint="write one URL a line")

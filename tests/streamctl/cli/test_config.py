@@ -75,14 +75,6 @@ def test_a_file_is_compared_with_a_server(
     assert "stream news: update" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "words", [["check"], ["check", "a", "b"], ["diff", "a"], ["show", "a", "b"]]
-)
-def test_as_many_files_as_it_takes(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["config", *words]) == 2
-    assert "streamctl config" in capsys.readouterr().err
-
-
 def test_a_file_is_shown_without_its_secrets(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_recording_of_nothing_is_no_success(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     arguments = ["ingest", f"{tmp_path}/absent.mp4", "--record", f"{tmp_path}/out.ts"]
-    assert run(arguments) == 2
+    assert run(arguments) == 5
     assert "absent.mp4" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

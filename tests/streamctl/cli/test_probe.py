@@ -61,7 +61,7 @@ def test_an_error_among_the_findings_is_the_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found.append(report(*severities))
-    assert run(["probe", "x.mp4"]) == code
+    assert run(["probe", "file:x.mp4"]) == code
     out, err = capsys.readouterr()
     assert err == ""
     for severity in severities:
@@ -75,7 +75,7 @@ def test_prints_the_report_as_a_document(
     found: list[ProbeReport], capsys: pytest.CaptureFixture[str]
 ) -> None:
     found.append(report("error"))
-    assert run(["probe", "x.mp4", "--json"]) == 1
+    assert run(["probe", "file:x.mp4", "--json"]) == 1
     assert ProbeReport.model_validate(json.loads(capsys.readouterr().out)) == found[0]
 
 
