@@ -196,6 +196,7 @@ class Stream:
             self.causes.clear(cause.CONVERTER_FAILED)
         if self.epoch is not None:
             self.epoch.sample(now)
+        self.timeline.keep_up(now)
         self.inputs.tick(now)
         self.slate_watch.look()
         self.demand.tick()

@@ -7,6 +7,8 @@ that nothing steps back behind what was emitted and an outage stays a gap of its
 Lateness is never corrected: a stall that is followed by its burst changes nothing. Only a jump
 of the source against its own previous timestamps replaces the offset, for the whole program;
 for a while both offsets stay valid and a packet takes the one nearer its track's expected time.
+The wall position follows media that is behind for good, as it is when the source's clock is slower
+than ours: by half a minute in a week, which the next epoch would take for an outage.
 """
 
 from __future__ import annotations
@@ -31,6 +33,10 @@ JUMP = 2 * TIMESCALE
 DISORDER_STEP = TIMESCALE // 1000
 """How far a packet is moved behind one that it should not precede: a step that still is one on
 the coarsest clock of an output, the milliseconds of RTMP."""
+BEHIND = TIMESCALE
+"""The media of a source that is in time may be so much behind the wall position."""
+LOOKS = 60
+"""About once a second: few stalls that are made good last longer."""
 BOTH_VALID_S = 2.0
 """How long the old offset stays usable after a jump, for interleaved late packets."""
 
@@ -51,6 +57,11 @@ class Timeline:
         """The epoch before ended between two pictures."""
         self.last_dts = ORIGIN - 1
         """Highest DTS emitted on any track, 90 kHz."""
+        self._looked = self.last_dts
+        self._looks = 0
+        """How often something had come since the look before."""
+        self._least = math.inf
+        """How far media was behind the wall position at least, in ticks."""
 
     def wall(self, now: float) -> int:
         """The timeline's position at the monotonic time ``now``, 90 kHz."""
@@ -68,6 +79,18 @@ class Timeline:
         """
         end = self.video_end if video else self.audio_end
         return max(end - pts, self.last_dts + 1 - dts, self.wall(now) - dts)
+
+    def keep_up(self, now: float) -> None:
+        """Look whether media is behind for good; called about once a second."""
+        if self.last_dts == self._looked:
+            return
+        self._looked = self.last_dts
+        self._looks += 1
+        self._least = min(self._least, self.wall(now) - self.last_dts)
+        if self._looks == LOOKS:
+            if self._least > BEHIND:
+                self.started += self._least / TIMESCALE
+            self._looks, self._least = 0, math.inf
 
     def emitted(self, packets: Sequence[Packet]) -> None:
         """Note packets that go out."""

@@ -49,6 +49,30 @@ def test_an_outage_stays_a_gap_of_its_true_length() -> None:
     assert offset == ORIGIN + 31 * SECOND
 
 
+@pytest.mark.parametrize("drift", [-50e-6, 0.0, 50e-6])
+def test_clocks_that_differ_for_weeks_make_an_outage_no_longer(drift: float) -> None:
+    timeline, clock, now = Timeline(0.0), EpochClock(ORIGIN), 0.0
+    for frame in range(28 * 24 * 60):
+        now = frame * 60.0
+        packet = mapped(clock, video(round(now * (1 + drift) * SECOND)), now)
+        timeline.emitted([packet])
+        timeline.keep_up(now)
+    assert clock.jumps == 0
+    assert timeline.outage_s(now) < 2
+    offset = timeline.offset_for(pts=0, dts=0, now=now + 30, video=True)
+    assert (offset - timeline.video_end) / SECOND < 32
+
+
+def test_a_stall_and_an_outage_do_not_move_the_wall_position() -> None:
+    timeline = Timeline(0.0)
+    for second in range(300):
+        late_s = 20 if 100 <= second < 140 else 0
+        if not 200 <= second < 280:
+            timeline.emitted([video(ORIGIN + (second - late_s) * SECOND, dur=SECOND)])
+        timeline.keep_up(float(second))
+    assert timeline.wall(300.0) == ORIGIN + 300 * SECOND
+
+
 def test_what_follows_a_picture_that_ran_back_lasts_no_longer_for_it() -> None:
     clock = EpochClock(0)
     timeline = Timeline(0.0)
