@@ -33,6 +33,9 @@ JUMP = 2 * TIMESCALE
 DISORDER_STEP = TIMESCALE // 1000
 """How far a packet is moved behind one that it should not precede: a step that still is one on
 the coarsest clock of an output, the milliseconds of RTMP."""
+REORDER_MAX = 10 * TIMESCALE
+"""Sixteen pictures at two a second: one that is shown longer after it is decoded has a damaged
+time, which all that follows would have to wait for."""
 BEHIND = TIMESCALE
 """The media of a source that is in time may be so much behind the wall position."""
 LOOKS = 60
@@ -170,6 +173,8 @@ class EpochClock:
                 packet.pts = max(packet.pts, dts)
             elif step < JUMP:
                 clock.step = step
+            if packet.pts - dts > REORDER_MAX:
+                packet.pts = dts
             packet.dts = clock.out_dts = dts
             if not packet.dur:
                 packet.dur = clock.step
@@ -181,6 +186,8 @@ class EpochClock:
         )
         packet.pts += self.offset
         packet.dts += self.offset
+        if packet.pts - packet.dts > REORDER_MAX:
+            packet.pts = packet.dts
 
     def _jumped(self, step: int, dts: int, elapsed_s: float, now: float) -> bool:
         """Whether a long step is a jump: back always, forward only if it outruns the clock."""

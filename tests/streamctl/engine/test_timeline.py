@@ -73,6 +73,15 @@ def test_a_stall_and_an_outage_do_not_move_the_wall_position() -> None:
     assert timeline.wall(300.0) == ORIGIN + 300 * SECOND
 
 
+def test_a_time_that_is_damaged_holds_nothing_up() -> None:
+    timeline, clock = Timeline(0.0), EpochClock(ORIGIN)
+    for frame in range(50):
+        late = 8_388 * SECOND if frame in {0, 25} else 7200
+        packet = mapped(clock, video(frame * 3600, pts=frame * 3600 + late), frame * 0.04)
+        timeline.emitted([packet])
+    assert timeline.video_end == ORIGIN + 49 * 3600 + 7200 + 3600
+
+
 def test_what_follows_a_picture_that_ran_back_lasts_no_longer_for_it() -> None:
     clock = EpochClock(0)
     timeline = Timeline(0.0)
