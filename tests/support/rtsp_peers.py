@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 REALM = "camera"
 PATIENCE = 4
+LOOK_S = 0.1
+"""How long a machine that stands still can make a wait seem at most."""
 GROUP = "239.255.99.7"
 PHRASES = {200: "OK", 301: "Moved Permanently", 302: "Moved Temporarily", 401: "Unauthorized"}
 PHRASES |= {404: "Not Found", 454: "Session Not Found", 461: "Unsupported Transport"}
@@ -384,6 +386,7 @@ class Talk:
 
     def reap(self) -> None:
         """End the session when nothing prolongs it; machines of tests stall at times."""
-        while self.prolonged.wait(PATIENCE * self.camera.timeout_s):
+        looks = round(PATIENCE * self.camera.timeout_s / LOOK_S)
+        while any(self.prolonged.wait(LOOK_S) for _ in range(looks)):
             self.prolonged.clear()
         self.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugins.streamctl_rtsp.client.world import LOGIN, failure, pulling
+from tests.plugins.streamctl_rtsp.client.world import LOGIN, Pull, failure, pulling
 from tests.support.rtsp_camera import Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.anyio
 
@@ -46,11 +46,17 @@ async def test_a_session_that_is_lost_is_said() -> None:
         assert "lost the session" in (await failure(server)).message
 
 
+async def signs(server: CameraServer, count: int, pull: Pull) -> None:
+    await until(lambda: len(server.requests("GET_PARAMETER")) >= count or pull.error)
+
+
 async def test_signs_of_life_that_are_not_answered_are_no_end() -> None:
     camera = Camera(timeout_s=1, silent=frozenset({"GET_PARAMETER"}))
     with CameraServer(camera) as server:
-        async with pulling(server, handshake_s=1) as pull:
-            await until(lambda: len(server.requests("GET_PARAMETER")) > 2 or pull.error)
+        async with pulling(server) as pull:
+            for count in (1, 2, 3):
+                await signs(server, count, pull)
+                pull.clock.advance(PATIENCE_S)
             assert pull.error is None
 
 

@@ -17,7 +17,6 @@ from streamctl.media.packet import Boundary, Codec, Format, Init, InitChange, Ki
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import parse
 from streamctl.media.rtp.rtcp import SenderReport
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import PushOptions
 from streamctl_rtsp.client.sink import RtspSink
@@ -25,6 +24,7 @@ from tests.plugins.push import Push
 from tests.plugins.streamctl_rtsp.client.world import LOGIN, FakeContext, gone
 from tests.support.rtsp_camera import PPS, SPS, Answer, Asked, Camera
 from tests.support.rtsp_peers import CameraServer
+from tests.support.steady import SteadyClock
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def pushing(
 ) -> AsyncIterator[Push[RtspSink]]:
     """Push to a server for as long as the context lasts."""
     url = StreamURL.parse(server.url("live/x", login=login)).as_destination()
-    context = FakeContext(LoopClock())
+    context = FakeContext(SteadyClock())
     sink = RtspSink(url, PushOptions.model_validate(keys), context.as_context)
     push = Push(sink, source)
     async with anyio.create_task_group() as tasks:
@@ -300,21 +300,23 @@ async def test_the_session_is_kept_alive() -> None:
 
 async def test_large_pictures_leave_evenly_over_udp() -> None:
     source = lane(VIDEO, AUDIO)
-    arrivals: list[float] = []
     with CameraServer() as server:
         async with pushing(server, source, transport="udp") as push:
             await until(lambda: len(server.recorded[0]) >= 4 or push.error)
+            clock, before = push.sink.ctx.clock, push.sink.bytes_sent
+            departures: dict[int, float] = {}
+
+            def leave() -> bool:
+                sent = push.sink.bytes_sent - before
+                if sent:
+                    departures.setdefault(sent, clock.now())
+                return len(server.recorded[0]) >= 4 + 51
+
             source.append([picture(START + 2, size=70_000)])
-
-            def count() -> int:
-                if len(server.recorded[0]) > len(arrivals):
-                    arrivals.extend(
-                        [anyio.current_time()] * (len(server.recorded[0]) - len(arrivals))
-                    )
-                return len(arrivals)
-
-            await until(lambda: count() >= 4 + 51)
-            assert arrivals[-1] - arrivals[6] > 0.008
+            await until(leave)
+            times = list(departures.values())
+            assert len(times) > 2
+            assert times[-1] - times[0] > 0.008
     numbers = [struct.unpack_from(">H", data, 2)[0] for data in server.recorded[0]]
     assert {(b - a) % 65_536 for a, b in pairwise(numbers)} == {1}
 
@@ -328,7 +330,15 @@ async def test_what_was_skipped_is_not_sent() -> None:
             # More than the lane holds, at once: the push finds itself off the tail.
             for number in range(1, 200):
                 source.append([picture(START + number, key=number % 25 == 0)])
-            await until(lambda: len(server.recorded[0]) > 20)
+            clock = push.sink.ctx.clock
+            assert isinstance(clock, SteadyClock)
+
+            def hurried() -> bool:
+                """Let time pass as media that is left out would have taken."""
+                clock.advance(0.1)
+                return len(server.recorded[0]) > 20
+
+            await until(hurried)
             assert push.error is None
             first = parse(server.recorded[0][0]).timestamp
             shown = [(parse(data).timestamp - first) // 3600 for data in server.recorded[0]]

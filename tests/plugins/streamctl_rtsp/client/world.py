@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from streamctl.errors import StaleEpoch, StreamctlError
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import InputOptions
 from streamctl_rtsp.client.source import RtspSource
-from tests.support.waiting import until
+from tests.support.steady import SteadyClock
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -32,7 +32,7 @@ LOGIN = "admin:s3cret%20pass"
 class FakeContext:
     """A context with a clock and a logger."""
 
-    def __init__(self, clock: Clock, handshake_s: float = 5.0) -> None:
+    def __init__(self, clock: Clock, handshake_s: float = PATIENCE_S) -> None:
         self.clock = clock
         self.log = logging.getLogger("streamctl.rtsp")
         self.handshake_s = handshake_s
@@ -87,9 +87,9 @@ class Writer:
         return [packet for packet in self.packets if packet.track == track]
 
 
-def source_of(url: str, *, handshake_s: float = 5.0, **keys: object) -> RtspSource:
+def source_of(url: str, **keys: object) -> RtspSource:
     """A source that pulls a URL."""
-    context = FakeContext(LoopClock(), handshake_s)
+    context = FakeContext(SteadyClock())
     options = InputOptions.model_validate(keys)
     return RtspSource(StreamURL.parse(url), options, context.as_context)
 
@@ -98,6 +98,8 @@ class Pull:
     """A source at work."""
 
     def __init__(self, source: RtspSource) -> None:
+        assert isinstance(source.ctx.clock, SteadyClock)
+        self.clock = source.ctx.clock
         self.source = source
         self.out = Writer()
         self.error: StreamctlError | None = None
@@ -124,11 +126,9 @@ async def gone(camera: CameraServer) -> None:
 
 
 @asynccontextmanager
-async def pulling(
-    camera: CameraServer, login: str = "", *, handshake_s: float = 5.0, **keys: object
-) -> AsyncIterator[Pull]:
+async def pulling(camera: CameraServer, login: str = "", **keys: object) -> AsyncIterator[Pull]:
     """Pull from a camera for as long as the context lasts."""
-    pull = Pull(source_of(camera.url(login=login), handshake_s=handshake_s, **keys))
+    pull = Pull(source_of(camera.url(login=login), **keys))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pull.run)
         yield pull
@@ -136,11 +136,9 @@ async def pulling(
     await gone(camera)
 
 
-async def failure(
-    camera: CameraServer, login: str = "", *, handshake_s: float = 5.0, **keys: object
-) -> StreamctlError:
+async def failure(camera: CameraServer, login: str = "", **keys: object) -> StreamctlError:
     """How a pull from a camera ends."""
-    async with pulling(camera, login, handshake_s=handshake_s, **keys) as pull:
+    async with pulling(camera, login, **keys) as pull:
         await until(lambda: pull.error)
         assert pull.error is not None
         return pull.error

@@ -25,6 +25,7 @@ from tests.plugins.streamctl_rtsp.server.world import (
     group_of_pictures,
     listening,
 )
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +60,14 @@ class Ports:
     def pair(self) -> tuple[int, int]:
         return self.media.getsockname()[1], self.reports.getsockname()[1]
 
-    def came(self, reports: bool = False) -> list[bytes]:
-        found = []
+    def came(self, count: int = 0, *, reports: bool = False) -> list[bytes]:
+        """What has come; so many datagrams are waited for."""
+        one = self.reports if reports else self.media
+        found: list[bytes] = []
         while True:
+            one.settimeout(PATIENCE_S if len(found) < count else 0)
             try:
-                found.append((self.reports if reports else self.media).recv(2000))
+                found.append(one.recv(2000))
             except BlockingIOError:
                 return found
 
@@ -97,15 +101,15 @@ async def test_a_player_gets_datagrams(world: RtspWorld) -> None:
         ).status == 461
         assert (await client.ask("PLAY")).status == 200
         world.clock.advance(1)
-        packets = [parse(one) for one in video.came()]
+        packets = [parse(one) for one in video.came(1)]
         assert [one.sequence for one in packets] == [
             (packets[0].sequence + n) & 0xFFFF for n in range(len(packets))
         ]
-        assert len(audio.came()) == 10
-        assert isinstance(rtcp.parse(video.came(reports=True)[0])[0], rtcp.SenderReport)
+        assert len(audio.came(10)) == 10
+        assert isinstance(rtcp.parse(video.came(1, reports=True)[0])[0], rtcp.SenderReport)
         assert first.came() == []
         world.show(*group_of_pictures(5))
-        assert video.came()
+        assert video.came(1)
         assert world.sessions[0].bytes_out > 0
         assert (await client.ask("PAUSE")).status == 200
         world.show(*group_of_pictures(10))
@@ -115,7 +119,7 @@ async def test_a_player_gets_datagrams(world: RtspWorld) -> None:
         assert video.came() == []
         assert (await client.ask("PLAY")).status == 200
         world.clock.advance(1)
-        assert video.came()
+        assert video.came(1)
 
 
 async def test_reports_over_udp_count_what_has_left(world: RtspWorld) -> None:
@@ -128,11 +132,11 @@ async def test_reports_over_udp_count_what_has_left(world: RtspWorld) -> None:
 
         def check() -> rtcp.SenderReport:
             nonlocal packets, octets
-            media = [parse(one) for one in video.came()]
+            report = rtcp.parse(video.came(1, reports=True)[-1])[0]
+            assert isinstance(report, rtcp.SenderReport)
+            media = [parse(one) for one in video.came(report.packets - packets)]
             packets += len(media)
             octets += sum(len(one.payload) for one in media)
-            report = rtcp.parse(video.came(reports=True)[-1])[0]
-            assert isinstance(report, rtcp.SenderReport)
             assert (report.packets, report.octets) == (packets, octets)
             return report
 
@@ -219,7 +223,7 @@ async def test_a_publisher_sends_datagrams(world: RtspWorld) -> None:
         world.clock.advance(1.2)
         await client.until(lambda: writer.packets)
         world.clock.advance(5)
-        assert video.came(reports=True), "reports about what came"
+        assert video.came(1, reports=True), "reports about what came"
         world.clock.advance(70)
         assert "no sign of the client" in client.wire.closed
         assert earlier.came() == []

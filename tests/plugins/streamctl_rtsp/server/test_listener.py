@@ -14,6 +14,7 @@ from streamctl.net.tls import ServerTls
 from streamctl_rtsp.server.listener import RtspListener
 from streamctl_rtsp.server.options import ListenerOptions, TlsListenerOptions
 from tests.plugins.streamctl_rtsp.server.world import RtspWorld
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +51,8 @@ async def test_a_port_can_be_served_again() -> None:
         addresses: list[Address] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(listener.serve, world, ready=addresses.append))
-            with anyio.fail_after(5):
-                while not addresses:
-                    await anyio.sleep(0.002)
+            await until(addresses.__len__)
+            with anyio.fail_after(PATIENCE_S):
                 client = await anyio.connect_tcp(*addresses[0])
                 await client.send(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
                 assert (await client.receive()).startswith(b"RTSP/1.0 200 OK")
@@ -70,9 +70,8 @@ async def test_garbage_closes_its_own_connection_only() -> None:
             await listener.serve(world, ready=addresses.append)
 
         tasks.start_soon(serve)
-        with anyio.fail_after(5):
-            while not addresses:
-                await anyio.sleep(0.002)
+        await until(lambda: addresses)
+        with anyio.fail_after(PATIENCE_S):
             good = await anyio.connect_tcp(*addresses[0])
             bad = await anyio.connect_tcp(*addresses[0])
             await bad.send(b"\x16\x03\x01\x00\x00")
@@ -83,6 +82,5 @@ async def test_garbage_closes_its_own_connection_only() -> None:
             assert answer.startswith(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n")
             assert b"Public: OPTIONS, DESCRIBE, ANNOUNCE" in answer
             await good.aclose()
-            while world.connections:
-                await anyio.sleep(0.002)
+        await until(lambda: not world.connections)
         tasks.cancel_scope.cancel()

@@ -27,6 +27,7 @@ from tests.plugins.streamctl_rtmp.world import (
     picture,
     reader_broke,
 )
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -151,7 +152,7 @@ class Client:
 
     async def until(self, condition: Any) -> None:
         """Wait for something that a task of the server does."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             self.read()
             while not condition():
                 await anyio.sleep(0.001)
