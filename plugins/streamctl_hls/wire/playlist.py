@@ -216,12 +216,16 @@ def decoded(data: bytes) -> str:
     Raises:
         RemoteProtocolError: it is none, or too large.
     """
-    if len(data) > MAX_BYTES or data.count(b"\n") > MAX_LINES:
+    if len(data) > MAX_BYTES:
         raise RemoteProtocolError(f"a playlist of {len(data)} bytes is too large")
     text = data.decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
     if not text.startswith("#EXTM3U"):
         raise RemoteProtocolError("not a playlist: it does not begin with `#EXTM3U`")
-    if max(map(len, text.splitlines())) > MAX_LINE_CHARS:
+    # Counted as the library counts them: line feeds are not the only ends of lines.
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        raise RemoteProtocolError(f"a playlist of {len(lines)} lines is too large")
+    if max(map(len, lines)) > MAX_LINE_CHARS:
         raise RemoteProtocolError("a playlist has a line that is too long")
     return text
 

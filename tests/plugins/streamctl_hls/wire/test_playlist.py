@@ -296,10 +296,14 @@ def test_what_is_no_playlist_is_refused(data: bytes, words: str) -> None:
         parse(data, URL)
 
 
-def test_playlists_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r", "\f", "\u2028"])
+def test_playlists_have_a_limit_of_lines(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     monkeypatch.setattr(module, "MAX_LINES", 10)
-    with pytest.raises(RemoteProtocolError, match="too large"):
-        parse(text(*["#"] * 20), URL)
+    with pytest.raises(RemoteProtocolError, match="lines is too large"):
+        parse(text(end.join(["#"] * 20)), URL)
+
+
+def test_playlists_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 5)
     with pytest.raises(RemoteProtocolError, match="too large"):
         parse(text("#"), URL)
