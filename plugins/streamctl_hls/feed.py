@@ -307,7 +307,11 @@ class Feed:
 
 def whole_segments(playlist: MediaPlaylist) -> MediaPlaylist:
     """A playlist without its parts."""
-    segments = tuple(replace(each, parts=()) for each in playlist.segments if each.at is not None)
+    segments = tuple(
+        replace(each, parts=()) if each.parts else each
+        for each in playlist.segments
+        if each.at is not None
+    )
     return replace(playlist, segments=segments, part_target_s=0.0, blocking=False)
 
 

@@ -243,9 +243,8 @@ class Follower:
 
     def _step(self, playlist: MediaPlaylist) -> int:
         """By how much the newest known segment is listed too low; 0 = it is not listed."""
-        places = {
-            name_of(each.at): each.sequence for each in playlist.segments if each.at is not None
-        }
+        newest = playlist.segments[-MOST_TAKEN:]
+        places = {name_of(each.at): each.sequence for each in newest if each.at is not None}
         for sequence in reversed(self._seen):
             place = places.get(self._seen[sequence])
             if place is not None:
@@ -297,14 +296,17 @@ def begun(segments: Sequence[Segment], at_s: float) -> int:
 
 
 def moved(playlist: MediaPlaylist, step: int) -> MediaPlaylist:
-    """A playlist with higher numbers."""
+    """A playlist with higher numbers, of a live one the end: what is before it was taken."""
     if not step:
         return playlist
-    segments = tuple(replace(each, sequence=each.sequence + step) for each in playlist.segments)
-    return replace(playlist, sequence=playlist.sequence + step, segments=segments)
+    kept = playlist.segments if playlist.ended else playlist.segments[-MOST_TAKEN:]
+    first = playlist.sequence + len(playlist.segments) - len(kept) + step
+    segments = tuple(replace(each, sequence=each.sequence + step) for each in kept)
+    return replace(playlist, sequence=first, segments=segments)
 
 
 def name_of(at: Resource) -> str:
     """What tells segments apart: folders and queries may hold keys that change."""
-    name = urlsplit(at.url).path.rpartition("/")[2]
+    # There may be a hundred thousand of them, and to take URLs apart properly costs ten times this.
+    name = at.url.partition("#")[0].partition("?")[0].rpartition("/")[2]
     return f"{name}@{at.span.start}" if at.span else name

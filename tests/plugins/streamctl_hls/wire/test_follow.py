@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from streamctl_hls.wire.follow import BEGUN_ANEW, STALE_LOADS, TAGGED, Follower, Piece
@@ -178,6 +181,24 @@ def test_numbers_that_never_change_go_on(single: bool) -> None:
     assert follower.wanted("u", playlist(0, 8, blocking=True)) == "u?_HLS_msn=8"
     # What is known is gone by now.
     assert follower.take(still(30)) == []
+
+
+def test_long_lists_are_followed_in_no_time() -> None:
+    """What a server lists is not known before; this is done while all other streams wait."""
+    listed = playlist(0, 30_005).segments
+
+    def still(first: int) -> MediaPlaylist:
+        newest = enumerate(listed[first : first + 30_000])
+        segments = tuple(replace(each, sequence=place) for place, each in newest)
+        return playlist(0, 0, segments=segments)
+
+    lists = [still(first) for first in range(5)]
+    follower = Follower()
+    began = time.thread_time()
+    taken = [numbers(follower.take(one)) for one in lists]
+    assert time.thread_time() - began < 0.5
+    assert taken == [[29_997, 29_998, 29_999], [30_000], [30_001], [30_002], [30_003]]
+    assert follower.lost == 0
 
 
 def test_a_loop_begins_anew_with_its_reason() -> None:
