@@ -16,7 +16,7 @@ from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.sink import RtmpSink
 from streamctl_rtmp.source import RtmpSource
 from streamctl_rtmp.wire.connection import OUT_CHUNK_SIZE
-from tests.plugins.streamctl_rtmp.running import HOST, serving, until
+from tests.plugins.streamctl_rtmp.running import HOST, serving
 from tests.plugins.streamctl_rtmp.world import FakeContext, World, Writer
 from tests.support.judge import judge
 from tests.support.media import Recipe
@@ -28,6 +28,7 @@ from tests.support.peers import (
     nginx_rtmp,
     rtmpdump,
 )
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from streamctl.net.clock import LoopClock
 from streamctl_rtmp.listener import RtmpListener
 from tests.plugins.streamctl_rtmp.world import World
+from tests.support.steady import SteadyClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from streamctl.net.tls import ServerTls
     from streamctl.sdk.endpoints import Address
@@ -25,7 +25,7 @@ async def serving(
     *, tls: ServerTls | None = None, first_timestamp: int | None = None
 ) -> AsyncIterator[tuple[World, int]]:
     """The world and the port that leads into it."""
-    world = World(LoopClock(), first_timestamp=first_timestamp)
+    world = World(SteadyClock(), first_timestamp=first_timestamp)
     listener = RtmpListener((HOST, 0), world.ctx.as_context, tls)
     bound: list[Address] = []
     up = anyio.Event()
@@ -43,10 +43,3 @@ async def serving(
         await up.wait()
         yield world, bound[0][1]
         tasks.cancel_scope.cancel()
-
-
-async def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None:
-    """Return once a condition of the same loop holds."""
-    with anyio.fail_after(timeout_s):
-        while not condition():
-            await anyio.sleep(0.005)

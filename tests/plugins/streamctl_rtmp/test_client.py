@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from streamctl.errors import ConnectionFailed
-from streamctl.net.clock import LoopClock
 from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.address import Server
@@ -19,8 +18,10 @@ from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.wire.client import Role
 from streamctl_rtmp.wire.messages import Command
 from streamctl_rtmp.wire.server import ServerConnection
-from tests.plugins.streamctl_rtmp.running import HOST, serving, until
+from tests.plugins.streamctl_rtmp.running import HOST, serving
 from tests.plugins.streamctl_rtmp.world import FakeContext, FakeWire, remote
+from tests.support.steady import SteadyClock
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -144,7 +145,7 @@ async def door(
 async def connect(url: str, role: Role = Role.PLAY) -> RtmpClient:
     parsed = StreamURL.parse(url)
     parsed = parsed.as_destination() if role is Role.PUBLISH else parsed
-    context = FakeContext(LoopClock(), 5.0).as_context
+    context = FakeContext(SteadyClock(), PATIENCE_S).as_context
     found = await established(role, parsed, ClientOptions(), context, ignore)
     found.close()
     return found

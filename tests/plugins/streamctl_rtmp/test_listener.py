@@ -10,13 +10,14 @@ import pytest
 from anyio import get_running_tasks, to_thread
 
 from streamctl.errors import ConfigError, ConnectionFailed
-from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl_rtmp.listener import RtmpListener
 from streamctl_rtmp.session import RtmpSession
-from tests.plugins.streamctl_rtmp.running import HOST, serving, until
+from tests.plugins.streamctl_rtmp.running import HOST, serving
 from tests.plugins.streamctl_rtmp.world import World
 from tests.support.certificates import self_signed
+from tests.support.steady import SteadyClock
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.anyio
 async def test_a_taken_port_is_said_with_its_key() -> None:
-    world = World(LoopClock())
+    world = World(SteadyClock())
     with socket.create_server((HOST, 0)) as taken:
         listener = RtmpListener(taken.getsockname(), world.ctx.as_context)
         with pytest.raises(ConnectionFailed) as caught:
@@ -49,7 +50,7 @@ async def test_garbage_closes_its_own_connection_only() -> None:
 @pytest.mark.anyio
 async def test_a_certificate_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     tls = ServerTls(tmp_path / "cert.pem", tmp_path / "key.pem", setting="listeners.rtmps")
-    world = World(LoopClock())
+    world = World(SteadyClock())
     listener = RtmpListener((HOST, 0), world.ctx.as_context, tls)
     with pytest.raises(ConfigError, match=r"cert\.pem") as caught:
         await listener.serve(world, ready=lambda address: None)
@@ -59,7 +60,7 @@ async def test_a_certificate_that_can_not_be_used_is_named(tmp_path: Path) -> No
 @pytest.mark.anyio
 async def test_a_taken_tls_port_is_said_with_its_key(tmp_path: Path) -> None:
     pair = await to_thread.run_sync(self_signed, tmp_path)
-    world = World(LoopClock())
+    world = World(SteadyClock())
     tls = ServerTls(pair.cert, pair.key)
     with socket.create_server((HOST, 0)) as taken:
         listener = RtmpListener(taken.getsockname(), world.ctx.as_context, tls)

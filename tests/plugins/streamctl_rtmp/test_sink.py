@@ -21,13 +21,12 @@ from streamctl.media.packet import (
     Skipped,
     Track,
 )
-from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.packer import Packer
 from streamctl_rtmp.sink import Publication, RtmpSink
-from tests.plugins.streamctl_rtmp.running import HOST, serving, until
+from tests.plugins.streamctl_rtmp.running import HOST, serving
 from tests.plugins.streamctl_rtmp.test_packer import parse
 from tests.plugins.streamctl_rtmp.world import (
     AUDIO,
@@ -39,6 +38,8 @@ from tests.plugins.streamctl_rtmp.world import (
     sound,
 )
 from tests.support.certificates import self_signed
+from tests.support.steady import SteadyClock
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def cursor(source: World) -> LaneCursor:
 def sink(
     port: int, path: str = "live/news", *, scheme: str = "rtmp", options: ClientOptions = PLAIN
 ) -> RtmpSink:
-    context = FakeContext(LoopClock(), 5.0)
+    context = FakeContext(SteadyClock(), PATIENCE_S)
     url = StreamURL.parse(f"{scheme}://{HOST}:{port}/{path}")
     return RtmpSink(url, options, context.as_context)
 

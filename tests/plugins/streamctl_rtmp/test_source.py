@@ -10,12 +10,11 @@ import pytest
 
 from streamctl.errors import ConnectionFailed, RemoteProtocolError, StreamctlError
 from streamctl.media.packet import Boundary, Init
-from streamctl.net.clock import LoopClock
 from streamctl.net.tcp import serve_tcp
 from streamctl.sdk.url import StreamURL
 from streamctl_rtmp.options import ClientOptions
 from streamctl_rtmp.source import RtmpSource
-from tests.plugins.streamctl_rtmp.running import HOST, serving, until
+from tests.plugins.streamctl_rtmp.running import HOST, serving
 from tests.plugins.streamctl_rtmp.world import (
     AUDIO,
     VIDEO,
@@ -26,6 +25,8 @@ from tests.plugins.streamctl_rtmp.world import (
     sound,
 )
 from tests.support.ports import free_port
+from tests.support.steady import SteadyClock
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-def source(port: int, path: str = "live/news", *, handshake_s: float = 5.0) -> RtmpSource:
-    context = FakeContext(LoopClock(), handshake_s)
+def source(port: int, path: str = "live/news") -> RtmpSource:
+    context = FakeContext(SteadyClock(), PATIENCE_S)
     url = StreamURL.parse(f"rtmp://{HOST}:{port}/{path}")
     return RtmpSource(url, ClientOptions(), context.as_context)
 
@@ -127,9 +128,18 @@ async def test_nobody_listens() -> None:
 
 
 async def test_a_silent_server_is_given_up() -> None:
-    async with speaking(b"") as port:
-        with pytest.raises(ConnectionFailed, match=r"no answer within 0.1 s"):
-            await source(port, handshake_s=0.1).run(Writer(World()))
+    async with speaking(b"") as port, anyio.create_task_group() as tasks:
+        pull = source(port)
+        clock = pull.ctx.clock
+        assert isinstance(clock, SteadyClock)
+
+        async def wait() -> None:
+            await until(lambda: clock.pending)
+            clock.advance(PATIENCE_S)
+
+        tasks.start_soon(wait)
+        with pytest.raises(ConnectionFailed, match=f"no answer within {PATIENCE_S:g} s"):
+            await pull.run(Writer(World()))
 
 
 async def test_what_is_no_rtmp_server_is_said() -> None:
