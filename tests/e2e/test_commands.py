@@ -177,7 +177,7 @@ def test_status_tells_the_state(on_air: Streamctl) -> None:
     def answer() -> Any:
         return document(run(on_air, "status", "news", "--json"))
 
-    eventually(lambda: answer()["frame_rate"] > 20, 10, "a measured frame rate")
+    eventually(lambda: answer()["frame_rate"] > 20, 30, "a measured frame rate")
     found = answer()
     assert found["ingest_status"] == "active"
     assert found["resolution"] == "320x180"

@@ -81,9 +81,9 @@ def test_a_publisher_is_refused_with_a_reason(
     server: Streamctl, path: Path, code: str, query: str, said: str
 ) -> None:
     with ffmpeg_publish(path, server.rtmp(code, query)) as refused:
-        assert refused.wait(15) != 0
+        assert refused.wait(30) != 0
     assert said in refused.output
-    server.wait_line(f"refused.*{code}|{code}.*refused", 5)
+    server.wait_line(f"refused.*{code}|{code}.*refused", 30)
     if code != "nowhere":
         assert server.stream(code)["stats"]["refused"] >= 1
 
@@ -105,7 +105,7 @@ def test_a_second_publisher_is_refused_and_the_first_goes_on(
     server: Streamctl, path: Path, publisher: Process
 ) -> None:
     with ffmpeg_publish(path, server.rtmp()) as second:
-        assert second.wait(15) != 0
+        assert second.wait(30) != 0
     assert publisher.running()
     assert server.stream()["ingest_status"] == "active"
     assert server.stream()["media"]["epochs"] == 1
@@ -113,7 +113,7 @@ def test_a_second_publisher_is_refused_and_the_first_goes_on(
 
 def test_a_viewer_of_an_unknown_stream_is_refused(server: Streamctl, tmp_path: Path) -> None:
     with ffmpeg_record(server.rtmp("nowhere"), tmp_path / "x.flv", seconds=2) as viewer:
-        assert viewer.wait(15) != 0
+        assert viewer.wait(30) != 0
     for suffix in ("", "/index.m3u8", "/mpegts"):
         assert status_of(server.http(f"/nowhere{suffix}")) == 404
 
@@ -125,7 +125,7 @@ def test_a_kicked_viewer_goes_and_the_others_stay(
         kicked = next(s for s in server.sessions() if s["protocol"] == "http-ts")
         status, _ = server.ask(f"/api/v1/sessions/{kicked['id']}", "DELETE")
         assert status == 200
-        eventually(lambda: not viewers.ts.thread.is_alive(), 5, "the kicked viewer is gone")
+        eventually(lambda: not viewers.ts.thread.is_alive(), 30, "the kicked viewer is gone")
         assert kicked["id"] not in {s["id"] for s in server.sessions()}
         assert viewers.recorder.running()
         assert viewers.dump.running()
@@ -135,7 +135,7 @@ def test_a_kicked_viewer_goes_and_the_others_stay(
 def test_a_kicked_publisher_goes(server: Streamctl, publisher: Process) -> None:
     session = next(s for s in server.sessions() if s["action"] == "publish")
     assert server.ask(f"/api/v1/sessions/{session['id']}", "DELETE")[0] == 200
-    assert publisher.wait(10) != 0
+    assert publisher.wait(30) != 0
     server.wait_off_air()
 
 
@@ -147,7 +147,7 @@ def test_a_taken_port_ends_the_start_with_its_name(server: Streamctl, tmp_path: 
     head += f'[listeners.rtmp]\naddress = "127.0.0.1:{port}"\n'
     late = Streamctl(second, STREAMS, head=head)
     try:
-        assert late.wait(20) == 3
+        assert late.wait(30) == 3
         assert str(port) in late.output
         assert "Traceback" not in late.output
     finally:
@@ -157,7 +157,7 @@ def test_a_taken_port_ends_the_start_with_its_name(server: Streamctl, tmp_path: 
 def test_an_unreadable_file_is_one_stream_s_trouble(server: Streamctl, publisher: Process) -> None:
     broken = '[streams.broken]\ninputs = ["file:missing.mp4"]\n'
     server.rewrite(STREAMS + SHORT + broken)
-    eventually(lambda: server.stream("broken")["causes"], 10, "a cause")
+    eventually(lambda: server.stream("broken")["causes"], 30, "a cause")
     document = server.stream("broken")
     assert document["status"] != "active"
     assert "missing.mp4" in str(document["causes"]) + str(document["inputs"])
@@ -168,7 +168,7 @@ def test_an_unreadable_file_is_one_stream_s_trouble(server: Streamctl, publisher
 def status_of(url: str) -> int:
     """The status of a GET, whatever the body."""
     with HttpRecorder(url) as client:
-        eventually(lambda: client.status, 15, f"an answer from {url}")
+        eventually(lambda: client.status, 30, f"an answer from {url}")
         return client.status
 
 
@@ -264,8 +264,8 @@ def test_a_stop_ends_everything_in_time(
         code = server.wait(12)
         assert time.monotonic() - started <= 10
         assert code in (0, 130)
-        eventually(lambda: not viewers.ts.thread.is_alive(), 5, "the viewer was told")
-        assert publisher.wait(10) is not None
+        eventually(lambda: not viewers.ts.thread.is_alive(), 30, "the viewer was told")
+        assert publisher.wait(30) is not None
     assert "Traceback" not in server.output
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((HOST, server.port("rtmp")), 1)

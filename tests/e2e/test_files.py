@@ -63,6 +63,6 @@ def test_a_child_that_dies_is_replaced(tmp_path: Path, media: MediaCache) -> Non
         assert children
         for pid in children:
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda: server.stream()["media"]["epochs"] > before, 20, "a new epoch")
+        eventually(lambda: server.stream()["media"]["epochs"] > before, 40, "a new epoch")
         server.wait_on_air()
         assert "Traceback" not in server.output

@@ -81,7 +81,7 @@ def upstream(site: Origin, path: Path, folder: Path) -> Iterator[dict[str, str]]
             running.enter_context(live_groups(path, site, name, kind, segment_s=SEGMENT_S))
         segmented(path, site, "segmented", segment_s=SEGMENT_S)
         there.wait_on_air("x")
-        eventually(lambda: urlopen(there.http("/x/index.m3u8")).read(), 15, "a playlist")
+        eventually(lambda: urlopen(there.http("/x/index.m3u8")).read(), 30, "a playlist")
         for name in (*FORMS, *(f"{name}/low" for name in GROUPS)):
             place = f"{name}.m3u8" if "/" in name else f"{name}/index.m3u8"
             await_segments(site, place)

@@ -105,7 +105,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, media: MediaCache) -> Show:
         }
         # A file that ends needs somebody who listens from the beginning.
         server.rewrite(config + pull_toml(site.url("moved/vod-ts/index.m3u8"), code="vod"))
-        eventually(lambda: server.ask("/api/v1/streams/vod")[0] == 200, 10, "the new stream")
+        eventually(lambda: server.ask("/api/v1/streams/vod")[0] == 200, 30, "the new stream")
         server.wait_on_air("vod")
         recorders["vod"] = running.enter_context(HttpRecorder(server.http("/vod/mpegts")))
         for code in ("restart", "fallback"):

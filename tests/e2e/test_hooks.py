@@ -92,12 +92,12 @@ def test_everybody_is_told_the_same_while_a_stream_comes_and_goes(
         watcher = stack.enter_context(watching(server))
         with ffmpeg_publish(source, server.rtmp()):
             server.wait_on_air()
-            eventually(lambda: "begin" in lines(log), 10, "the lasting program")
+            eventually(lambda: "begin" in lines(log), 30, "the lasting program")
             with ffmpeg_record(server.rtmp(), tmp_path / "seen.flv", seconds=2) as record:
                 assert record.wait() == 0
-        eventually(lambda: "stream.off_air" in types(good.told), 15, "off air")
-        eventually(lambda: lines(log) == ["begin", "end"], 10, "the end of the program")
-        eventually(lambda: len(lines(shorts)) == 5, 10, "all short forms")
+        eventually(lambda: "stream.off_air" in types(good.told), 30, "off air")
+        eventually(lambda: lines(log) == ["begin", "end"], 30, "the end of the program")
+        eventually(lambda: len(lines(shorts)) == 5, 30, "all short forms")
         check_states(server)
         server.stop()
         watched = [json.loads(line) for line in watcher.output.splitlines() if line[:1] == "{"]
@@ -137,13 +137,13 @@ def test_a_reload_changes_hooks_and_a_killed_server_leaves_no_program(tmp_path: 
                 assert "alarm works: answered 204" in test.output
             more = hook("starts", lasting, 'events = ["stream.created"]')
             server.rewrite(stream_toml() + stream_toml("more"), head=CONFIG + hooks + more)
-            eventually(lambda: len(receiver.calls) == 2, 10, "the event")
+            eventually(lambda: len(receiver.calls) == 2, 30, "the event")
             assert types(receiver.told, "more") == ["stream.created"]
-            eventually(lambda: len(lines(pids)) == 1, 10, "the program")
+            eventually(lambda: len(lines(pids)) == 1, 30, "the program")
             running = [int(pid) for pid in pids.read_text().split()]
             assert set(running) <= set(family(server.pid))
             server.kill()
-            eventually(lambda: not any(map(alive, running)), 10, "the end of the program")
+            eventually(lambda: not any(map(alive, running)), 30, "the end of the program")
 
 
 def alive(pid: int) -> bool:

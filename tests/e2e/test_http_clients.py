@@ -59,7 +59,7 @@ async def test_tls_serves_the_same(tmp_path: Path) -> None:
         httpx.AsyncClient(verify=trust) as client,
     ):
         assert (await client.get(f"https://{host}:{port}/large")).content == LARGE
-        with socket.create_connection((host, port), timeout=5) as plain:
+        with socket.create_connection((host, port), timeout=15) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
             answer = await anyio.to_thread.run_sync(plain.recv, 1000)
             assert answer.startswith(b"HTTP/1.1 400 ")

@@ -48,11 +48,11 @@ def test_a_stream_of_another_server_is_fetched_if_it_is_flv(
         other = there.http("/x.ts").replace("http://", "http-flv+http://")
         config = pull_toml(there.http("/x.flv")) + pull_toml(other, code="other")
         server = running.enter_context(Streamctl(tmp_path, config))
-        eventually(lambda: "503" in server.source()["last_error"], 10, "off air is said")
+        eventually(lambda: "503" in server.source()["last_error"], 30, "off air is said")
         with ffmpeg_publish(media(RECIPE).path, there.rtmp("x")):
             server.wait_on_air(timeout_s=30)
             ts = record_ts(server, SECONDS)
-            eventually(lambda: "is no FLV" in server.source("other")["last_error"], 15, "why")
+            eventually(lambda: "is no FLV" in server.source("other")["last_error"], 30, "why")
     assert_clean(judge(ts))
     assert inspect(ts).continuity_errors == []
 
@@ -104,7 +104,7 @@ def test_ffmpeg_serves_and_is_fetched_from(tmp_path: Path, media: MediaCache) ->
     path = str(media(RECIPE).path)
     serve = ["-re", "-i", path, "-c", "copy", "-f", "flv", "-listen", "1", url]
     with Streamctl(tmp_path, pull_toml(url)) as server:
-        eventually(lambda: "connection refused" in server.source()["last_error"], 10, "why")
+        eventually(lambda: "connection refused" in server.source()["last_error"], 30, "why")
         with ffmpeg(*serve):
             server.wait_on_air(timeout_s=30)
             assert_clean(judge(record_ts(server, SECONDS)))

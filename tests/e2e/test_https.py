@@ -75,7 +75,7 @@ def test_addresses_are_told_with_their_scheme(server: Secure) -> None:
 def test_curl_trusts_the_certificate_and_keeps_its_connection(server: Secure) -> None:
     trust = ["--cacert", str(server.pair.cert)]
     playlist = server.https("/news/main_stream.m3u8")
-    eventually(lambda: "#EXTINF" in curl(*trust, playlist), 20, "a segment")
+    eventually(lambda: "#EXTINF" in curl(*trust, playlist), 40, "a segment")
     uri = re.findall(r"^[^#\n]+$", curl(*trust, playlist), re.MULTILINE)[-1]
     told = ["-o", "/dev/null", "-w", "%{http_code} %{num_connects} %{size_download}\n"]
     segment = [server.https(f"/news/{uri}"), *told]
@@ -130,10 +130,10 @@ def test_a_renewed_certificate_is_presented_to_the_next_client(
         watching = [tool("curl"), "-sN", "--cacert", str(trusted), server.https("/news/mpegts")]
         copy = tmp_path / "watched.ts"
         with Process([*watching, "-o", str(copy)]) as viewer:
-            eventually(lambda: copy.exists() and copy.stat().st_size > 10_000, 15, "media")
+            eventually(lambda: copy.exists() and copy.stat().st_size > 10_000, 30, "media")
             self_signed(tmp_path)
             assert server.pair.shown != old
-            eventually(lambda: server.presented() == server.pair.shown, 15, "the new one")
+            eventually(lambda: server.presented() == server.pair.shown, 30, "the new one")
             size = copy.stat().st_size
-            eventually(lambda: copy.stat().st_size > size + 50_000, 15, "more media")
+            eventually(lambda: copy.stat().st_size > size + 50_000, 30, "more media")
             assert viewer.running(), "who is connected notices nothing"

@@ -38,7 +38,7 @@ def test_an_upstream_that_dies_is_found_again(tmp_path: Path, media: MediaCache)
             assert_clean(record_rtmp(server.rtmp(), tmp_path / "before.flv"))
             there.kill()
             server.wait_off_air()
-            eventually(lambda: "connection refused" in server.source()["last_error"], 10, "why")
+            eventually(lambda: "connection refused" in server.source()["last_error"], 30, "why")
             there.start()
         with ffmpeg_publish(path, there.url("x")):
             server.wait_on_air(timeout_s=30)
@@ -54,7 +54,7 @@ def test_a_publisher_that_comes_to_the_upstream_late_is_waited_for(
         nginx(tmp_path / "nginx") as there,
         Streamctl(tmp_path, pull_toml(there.url("x"))) as server,
     ):
-        eventually(lambda: server.source()["last_error"], 20, "nothing comes")
+        eventually(lambda: server.source()["last_error"], 40, "nothing comes")
         assert "no packets" in server.source()["last_error"]
         with ffmpeg_publish(media(RECIPE).path, there.url("x")):
             server.wait_on_air(timeout_s=30)
@@ -65,9 +65,9 @@ def test_a_stream_that_is_not_there_is_said(tmp_path: Path, media: MediaCache) -
     with Streamctl(tmp_path / "there", stream_toml("y")) as there:
         url = there.rtmp("x")
         with Streamctl(tmp_path, pull_toml(f"{url}?key=s3cret-key")) as server:
-            eventually(lambda: "no stream" in server.source()["last_error"], 10, "why")
+            eventually(lambda: "no stream" in server.source()["last_error"], 30, "why")
             there.rewrite(stream_toml("x"))
-            eventually(lambda: there.stream("x"), 10, "the stream is configured")
+            eventually(lambda: there.stream("x"), 30, "the stream is configured")
             with ffmpeg_publish(media(RECIPE).path, url):
                 server.wait_on_air(timeout_s=30)
                 assert_clean(record_rtmp(server.rtmp(), tmp_path / "x.flv"))
@@ -99,13 +99,13 @@ def test_an_upstream_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache)
         there.wait_on_air("x")
         url = re.sub(r"^rtmp://[^/]+", f"rtmps://{HOST}:{there.port('rtmps')}", there.rtmp("x"))
         with Streamctl(tmp_path, pull_toml(url)) as server:
-            eventually(lambda: "not trusted" in server.source()["last_error"], 10, "why")
+            eventually(lambda: "not trusted" in server.source()["last_error"], 30, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
             assert_clean(record_rtmp(server.rtmp(), tmp_path / "x.flv"))
             trusting = there.players("x")
             server.rewrite(pull_toml(url, "tls_insecure = true"))
-            eventually(lambda: there.players("x") - trusting, 15, "a new connection")
+            eventually(lambda: there.players("x") - trusting, 30, "a new connection")
             server.wait_on_air()
 
 

@@ -71,6 +71,6 @@ def test_all_tracks_go_to_another_server_of_ours(
         publish(ffmpeg, source, server.rtmp(), *streams),
     ):
         server.wait_on_air("back", 30)
-        eventually(lambda: len(server.stream("back")["media"]["tracks"]) == 4, 10, "four tracks")
+        eventually(lambda: len(server.stream("back")["media"]["tracks"]) == 4, 30, "four tracks")
         codecs = [track["codec"] for track in server.stream("back")["media"]["tracks"]]
         assert sorted(codecs) == ["aac", "h264", "hevc", "opus"]

@@ -196,7 +196,7 @@ def test_a_crowd_sees_nothing_of_changes_elsewhere(tmp_path: Path, media: MediaC
         server.wait_on_air()
         viewers = stack.enter_context(Viewers(server, tmp_path))
         crowd = [stack.enter_context(HttpRecorder(server.http("/news.ts"))) for _ in range(CROWD)]
-        eventually(lambda: all(len(one.data) > SAMPLE for one in crowd), 20, "bytes for all")
+        eventually(lambda: all(len(one.data) > SAMPLE for one in crowd), 40, "bytes for all")
         before = server.stream()
         operator = Operator(server, made.path)
         for change in operator.changes():

@@ -70,7 +70,7 @@ def received(server: Streamctl, code: str) -> int:
 
 def applied(server: Streamctl, count: int) -> None:
     """Wait until so many files have been applied."""
-    eventually(lambda: server.output.count(APPLIED) >= count, 15, f"{count} times applied")
+    eventually(lambda: server.output.count(APPLIED) >= count, 30, f"{count} times applied")
 
 
 def refuses(port: int) -> bool:
@@ -146,7 +146,7 @@ def test_every_listener_moves_under_its_peers(tmp_path: Path, media: MediaCache)
         server.rewrite(NEWS, head=head)
         code, said = command(server, "reload")
         assert code == 0 or APPLIED in server.output, said
-        eventually(lambda: not any(map(refuses, new.values())), 15, "all have moved")
+        eventually(lambda: not any(map(refuses, new.values())), 30, "all have moved")
         assert all(refuses(port) for port in old.values())
         assert publisher.running()
         assert presented(new["http"]) == pair.shown
@@ -209,7 +209,7 @@ address = "{HOST}:{free_port()}"
             rtsp = int(changed.split('rtsp]\naddress = "127.0.0.1:')[1].split('"')[0])
             taken = tmp_path / "cam.ts"
             with ffmpeg_record(f"rtsp://{HOST}:{rtsp}/live/cam", taken, seconds=1) as record:
-                assert record.wait(20) == 0
+                assert record.wait(30) == 0
             assert judge(taken).decode_errors == []
 
 
@@ -255,7 +255,7 @@ def test_the_log_follows_the_file(tmp_path: Path) -> None:
         server.rewrite(NEWS, head=quiet.replace('format = "text"', 'format = "json"'))
         server.wait_line(r'"message": "configuration applied')
         server.rewrite(NEWS + stream_toml("b"), head=CONFIG.replace("info", "error"))
-        eventually(lambda: server.codes() == {"news", "b"}, 15, "it is applied")
+        eventually(lambda: server.codes() == {"news", "b"}, 30, "it is applied")
         assert server.output.count(APPLIED) == 1
 
 

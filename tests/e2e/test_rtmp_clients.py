@@ -126,8 +126,8 @@ async def test_players_pass_the_timestamps_that_are_special(
             # The recordings must go on well behind the passage.
             chunks = [item for item in world.lane.items if isinstance(item, Chunk)]
             first = chunks[0].start
-            await until(lambda: world.lane.newest - first > 90 * 5000, 20)
-            verdicts = await record(recorders)
+            await until(lambda: world.lane.newest - first > 90 * 5000, 30)
+            verdicts = await record(recorders, 4 * made.path.stat().st_size // 15)
             largest = max(len(item.data) for item in world.lane.items if isinstance(item, Chunk))
     assert largest > OUT_CHUNK_SIZE
     for name, verdict in verdicts.items():

@@ -62,7 +62,7 @@ def test_a_transport_stream_needs_no_description(
     port = udp_port(2)
     path = media(Recipe(seconds=30, container="ts", video_kbps=1000, bframes=2)).path
     with Streamctl(tmp_path, input_toml(f"rtp://{HOST}:{port}")) as server:
-        eventually(lambda: listens(port), 10, "an open port")
+        eventually(lambda: listens(port), 30, "an open port")
         with SENDERS[name](path, HOST, port):
             server.wait_on_air()
             assert_whole(viewed(server))
@@ -75,7 +75,7 @@ def test_the_packets_tell_what_nothing_describes(tmp_path: Path, media: MediaCac
     video = "h264parse config-interval=-1 ! rtph264pay pt=96 config-interval=-1"
     audio = "opusparse ! rtpopuspay pt=97"
     with Streamctl(tmp_path, input_toml(f"rtp://{HOST}:{port}")) as server:
-        eventually(lambda: listens(port), 10, "an open port")
+        eventually(lambda: listens(port), 30, "an open port")
         with gst_rtp(media(OPUS).path, port, video=video, audio=audio):
             server.wait_on_air(timeout_s=30)
             record_ts(server, REPORTED_S)

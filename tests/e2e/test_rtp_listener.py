@@ -60,4 +60,4 @@ def test_a_sender_publishes_by_the_template(tmp_path: Path, media: MediaCache) -
             assert (session["protocol"], session["action"]) == ("rtp", "publish")
             assert session["bytes_in"] > 100_000
         server.wait_off_air()
-        eventually(lambda: not server.sessions(), 10, "the end of the session")
+        eventually(lambda: not server.sessions(), 30, "the end of the session")

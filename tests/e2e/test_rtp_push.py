@@ -68,7 +68,7 @@ def test_ffmpeg_reads_the_description(tmp_path: Path, media: MediaCache) -> None
         Streamctl(tmp_path, push_toml(udp_port(4))) as server,
         ffmpeg_publish(media(PLAIN).path, server.rtmp()),
     ):
-        eventually(sdp.exists, 20, "the description")
+        eventually(sdp.exists, 40, "the description")
         with ffmpeg(*SDP, "-i", str(sdp), "-c", "copy", "-flush_packets", "1", "-y", str(out)):
             verdict = written(out)
         # Reports are what it knows of both clocks. It begins in the middle, and moves the sound
@@ -87,7 +87,7 @@ def test_gstreamer_takes_the_packets(tmp_path: Path, media: MediaCache) -> None:
         f"! h264parse ! matroskamux streamable=true ! filesink location={out} buffer-mode=2"
     )
     with Streamctl(tmp_path, push_toml(port)) as server, gst(*pipeline.split()):
-        eventually(lambda: listens(port), 20, "an open port")
+        eventually(lambda: listens(port), 40, "an open port")
         with ffmpeg_publish(media(PLAIN).path, server.rtmp()):
             whole(written(out), "h264")
 
@@ -100,7 +100,7 @@ def test_we_take_what_the_command_sends(tmp_path: Path, media: MediaCache) -> No
     toml = '[streams.news]\n[[streams.news.inputs]]\nurl = "rtp://"\nsdp = "file:x.sdp"\n'
     command = [sys.executable, "-m", "streamctl", "push", str(path), url]
     with Process(command, cwd=tmp_path):
-        eventually((tmp_path / "x.sdp").exists, 20, "the description")
+        eventually((tmp_path / "x.sdp").exists, 40, "the description")
         with Streamctl(tmp_path, toml) as server:
             server.wait_on_air()
             with HttpRecorder(server.http("/news/mpegts")) as recorder:

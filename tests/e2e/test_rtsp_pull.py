@@ -96,14 +96,14 @@ def test_a_server_over_tls_must_be_trusted(tmp_path: Path, media: MediaCache) ->
     with upstream(tmp_path, media, *keys, *files) as there:
         url = f"rtsps://{HOST}:{there.port('rtsps')}/live/x"
         with Streamctl(tmp_path, pull_toml(url)) as server:
-            eventually(lambda: "not trusted" in server.source()["last_error"], 10, "why")
+            eventually(lambda: "not trusted" in server.source()["last_error"], 30, "why")
             server.rewrite(pull_toml(url, f'tls_ca = "{pair.cert}"'))
             server.wait_on_air()
             [verdict] = record(server, tmp_path, "news")
             assert_clean(verdict)
             trusting = there.players("x")
             server.rewrite(pull_toml(url, "tls_insecure = true"))
-            eventually(lambda: there.players("x") - trusting, 15, "a new connection")
+            eventually(lambda: there.players("x") - trusting, 30, "a new connection")
             server.wait_on_air()
 
 
@@ -139,7 +139,7 @@ def test_a_wrong_login_at_gst_rtsp_server_is_said(tmp_path: Path, media: MediaCa
         gst_rtsp_server(Wanted(launch, auth="digest")) as (_, port),
         Streamctl(tmp_path, pull_toml(f"rtsp://a:wr0ng@127.0.0.1:{port}/x")) as server,
     ):
-        eventually(lambda: "refuses the login" in server.source()["last_error"], 15, "why")
+        eventually(lambda: "refuses the login" in server.source()["last_error"], 30, "why")
         assert "wr0ng" not in server.output + str(server.stream())
 
 

@@ -141,5 +141,5 @@ def test_a_server_that_only_plays_is_said(tmp_path: Path, media: MediaCache) -> 
             Streamctl(tmp_path, stream_toml() + push_toml(url)) as server,
             ffmpeg_publish(path, server.rtmp()),
         ):
-            eventually(lambda: push_of(server)["last_error"], 20, "why")
+            eventually(lambda: push_of(server)["last_error"], 40, "why")
             assert "405" in push_of(server)["last_error"]

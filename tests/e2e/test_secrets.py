@@ -90,7 +90,7 @@ def streams(secret: Secrets) -> str:
 
 def said(server: SrtServer, path: str, *headers: tuple[str, str], method: str = "GET") -> None:
     """A request to the media port, whatever it is answered."""
-    connection = http.client.HTTPConnection(HOST, server.port("http"), timeout=5)
+    connection = http.client.HTTPConnection(HOST, server.port("http"), timeout=20)
     with suppress(http.client.HTTPException, OSError):
         connection.request(method, path, headers=dict(headers))
         connection.getresponse()
@@ -116,13 +116,13 @@ def guess(server: SrtServer, secret: Secrets, mp4: Path, ts: Path) -> None:
             server.rtmp(code).replace(f"/{code}", f"?key={key}/{code}"),
         ):
             with ffmpeg_publish(mp4, url) as publisher:
-                assert publisher.wait(15) != 0
+                assert publisher.wait(30) != 0
         for stream_id in (
             f"publish:{code}:ann:{word}",
             f"#!::r={code},m=publish,s={key},x={other}",
         ):
             with SENDERS[0].start(ts, server.srt(stream_id)) as sender:
-                eventually(lambda: not sender.running(), 15, "a refusal")
+                eventually(lambda: not sender.running(), 30, "a refusal")
         for suffix in ("/index.m3u8", "/mpegts", "/flv", "", "/none", ".ts"):
             path = f"/{code}{suffix}?key={key}&pass={word}&x={other}"
             said(
@@ -139,7 +139,7 @@ def guess(server: SrtServer, secret: Secrets, mp4: Path, ts: Path) -> None:
         argv = ("-re", "-i", str(mp4), "-c", "copy", "-f", "rtsp")
         where = f"rtsp://ann:{word}@{HOST}:{server.port('rtsp')}/{code}?token={other}"
         with ffmpeg(*argv, where) as publisher:
-            assert publisher.wait(15) != 0
+            assert publisher.wait(30) != 0
 
 
 def babble(server: SrtServer, secret: Secrets) -> None:
@@ -175,7 +175,7 @@ def babble(server: SrtServer, secret: Secrets) -> None:
 
 def answer(server: SrtServer, path: str, token: str, method: str = "GET", body: str = "") -> str:
     """What the control port says."""
-    connection = http.client.HTTPConnection(HOST, server.port("api"), timeout=10)
+    connection = http.client.HTTPConnection(HOST, server.port("api"), timeout=20)
     headers = {"Authorization": f"Bearer {token}", "Last-Event-ID": "0"}
     ends = "?follow=0" if path.endswith("/events") else ""
     connection.request(method, path + ends, body=body, headers=headers)
@@ -195,7 +195,7 @@ def test_a_secret_is_shown_nowhere(tmp_path: Path, media: MediaCache) -> None:
     mp4, ts = media(RECIPE).path, media(TS_RECIPE).path
     with SrtServer(tmp_path, toml, head=start) as server, ExitStack() as stack:
         stack.enter_context(ffmpeg_publish(mp4, server.rtmp("locked", f"?key={key}")))
-        server.wait_line("locked: on air|locked.*on air", 20)
+        server.wait_line("locked: on air|locked.*on air", 30)
         guess(server, secret, mp4, ts)
         babble(server, secret)
         bad = {"inputs": [f"rtmp://me:{secret['doc']}@"], "publish_key": [secret["doc"]]}
@@ -221,7 +221,7 @@ def test_a_secret_is_shown_nowhere(tmp_path: Path, media: MediaCache) -> None:
         paths = [path for path in documents["paths"] if "{" not in path]
         paths += ["/", "/metrics", "/api/v1/streams/locked", "/api/v1/streams/pull-ts"]
         shown += [answer(server, path, token) for path in paths]
-        eventually(lambda: "pull-hls" in server.output, 10, "every input was tried")
+        eventually(lambda: "pull-hls" in server.output, 30, "every input was tried")
     shown.append(server.output)
     assert "***" in "".join(shown)
     found = {line.strip() for text in shown for line in text.splitlines() if MARK in line}

@@ -48,7 +48,7 @@ def wait_idle(server: Streamctl, code: str) -> None:
     def idle() -> bool:
         return [cause["name"] for cause in server.stream(code)["causes"]] == ["idle"]
 
-    eventually(idle, 20, f"{code} is left")
+    eventually(idle, 40, f"{code} is left")
 
 
 def record(server: Streamctl, path: str, seconds: float = 3.0) -> bytes:
@@ -61,7 +61,7 @@ def test_a_publisher_makes_its_stream(tmp_path: Path, media: MediaCache) -> None
     path = media(RECIPE).path
     with Streamctl(tmp_path, STAGE, head=HEAD) as server:
         with ffmpeg_publish(path, server.rtmp("stage/a", "?key=wrong")) as refused:
-            refused.wait(20)
+            refused.wait(30)
         assert status_of(server, "stage/a")[0] == 404
         rtsp = f"rtsp://{HOST}:{server.port('rtsp')}/stage/b?key=k"
         with (
@@ -92,7 +92,7 @@ def test_publishers_of_srt_and_rtp_make_streams_too(tmp_path: Path, media: Media
             ffmpeg("-re", "-i", path, "-c", "copy", "-f", "mpegts", server.srt("publish:stage/s")),
             ffmpeg("-re", "-i", path, "-c", "copy", "-f", "rtp_mpegts", rtp),
         ):
-            eventually(lambda: len(server.codes()) == 2, 20, "two streams")
+            eventually(lambda: len(server.codes()) == 2, 40, "two streams")
             for code in server.codes():
                 server.wait_on_air(code)
                 assert server.stream(code)["runtime"]
@@ -124,7 +124,7 @@ def test_viewers_call_what_is_pulled_and_leave_it(tmp_path: Path, media: MediaCa
             assert_clean(record_rtmp(server.rtmp("own"), tmp_path / "own.flv", 3))
             for code in ("cam/front", "own"):
                 wait_idle(server, code)
-            eventually(lambda: there.stream("front")["stats"]["viewers"] == 0, 10, "left")
+            eventually(lambda: there.stream("front")["stats"]["viewers"] == 0, 30, "left")
             assert_clean(judge(record(server, "/cam/front/mpegts")))
             wait_idle(server, "cam/front")
             hls = tmp_path / "hls.ts"

@@ -59,14 +59,14 @@ def passed(kind: str, data: bytes, seconds: float, folder: Path) -> tuple[dict[s
         server = stack.enter_context(SrtServer(folder, toml))
         target = f"{HOST}:{server.port('srt')}/news" if kind == "srt" else f"{HOST}:{port}"
         if kind != "srt":
-            eventually(lambda: listens(port), 10, "it receives")
+            eventually(lambda: listens(port), 30, "it receives")
         argv = [sys.executable, ts_load.__file__, "send", kind, str(media), str(kbps)]
         sender = stack.enter_context(Process([*argv, str(seconds + 5), target]))
         server.wait_on_air()
         viewer = stack.enter_context(HttpRecorder(server.http("/news.ts")))
         caller = stack.enter_context(transmit_receives(out, server.srt("read:news")))
         sender.wait_line(r"^\{", seconds + 30)
-        eventually(lambda: server.stream()["ingest_status"] != "active", 20, "the end")
+        eventually(lambda: server.stream()["ingest_status"] != "active", 40, "the end")
         caller.stop()
         found = {"http": viewer.stop(), "srt": out.read_bytes(), "udp": ear.stop()}
         return found, server.output

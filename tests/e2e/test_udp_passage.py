@@ -38,7 +38,7 @@ def passed_through(folder: Path, data: bytes, seconds: float, *lines: str) -> by
         toml = input_toml(f"udp://{HOST}:{port}")
         toml += push_toml(f"udp://{HOST}:{recorder.port}", *lines)
         with Streamctl(folder, toml) as server:
-            eventually(lambda: listens(port), 10, "the input is open")
+            eventually(lambda: listens(port), 30, "the input is open")
             replay(data, port, seconds)
             server.wait_off_air(timeout_s=20)
         return recorder.stop()

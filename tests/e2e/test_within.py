@@ -41,7 +41,7 @@ def made(url: str) -> str:
 
 def restart(server: Streamctl, path: str) -> None:
     """Start a stream anew, over the API."""
-    connection = HTTPConnection(HOST, server.port("api"), timeout=5)
+    connection = HTTPConnection(HOST, server.port("api"), timeout=20)
     header = {"Content-Type": "application/json"}
     connection.request("POST", f"/api/v1/streams/{path}/restart", "{}", header)
     assert connection.getresponse().status == 200
@@ -112,7 +112,7 @@ def test_a_mix_keeps_pictures_and_sound_together(tmp_path: Path, media: MediaCac
             [source] = server.stream()["inputs"]
             assert source["status"] == "active"
             assert server.stream("cam")["stats"]["viewers"] == 0
-        eventually(lambda: server.stream()["ingest_status"] != "active", 20, "the end of a part")
+        eventually(lambda: server.stream()["ingest_status"] != "active", 40, "the end of a part")
     for verdict in (judge(ts), flv):
         assert verdict.codecs == ("h264", "aac")
         assert verdict.decode_errors == []

@@ -79,11 +79,11 @@ class Stage(SrtServer):
         wanted = (protocol, "play")
         return [str(one["reason"]) for one in closed if (one["protocol"], one["action"]) == wanted]
 
-    def wait_input(self, priority: int, timeout_s: float = 15.0, code: str = "news") -> None:
+    def wait_input(self, priority: int, timeout_s: float = 30.0, code: str = "news") -> None:
         """Return once that input is on air."""
         eventually(lambda: self.on_air(code) == priority, timeout_s, f"input {priority} on air")
 
-    def wait_state(self, priority: int, state: str, timeout_s: float = 15.0) -> None:
+    def wait_state(self, priority: int, state: str, timeout_s: float = 30.0) -> None:
         """Return once an input is in a state."""
         eventually(
             lambda: self.inputs()[priority]["status"] == state,

@@ -54,7 +54,7 @@ def first_match(pattern: str, *argv: str) -> str:
     if not argv[0] or shutil.which(argv[0]) is None:
         return ""
     done = subprocess.run(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, check=False
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
     )
     found = re.search(pattern, done.stdout)
     return found.group(1) if found else "?"

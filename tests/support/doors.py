@@ -49,7 +49,7 @@ class Doors(SrtServer):
 
     def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page of the control port."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.port('api')}{path}", timeout=5) as page:
+        with urllib.request.urlopen(f"http://{HOST}:{self.port('api')}{path}", timeout=20) as page:
             return page.status, page.read().decode()
 
 

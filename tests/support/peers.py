@@ -18,8 +18,11 @@ from urllib.parse import urlsplit
 from tests.support.ports import free_port
 from tests.support.process import Process, eventually
 from tests.support.tools import missing, tool
+from tests.support.waiting import PATIENCE_S
 
 HOST = "127.0.0.1"
+SILENCE_S = 5
+"""After so long without packets a source counts as gone, in tests: longer than machines stall."""
 LISTENING = r"listening kind={kind} address=(?:\S+):(\d+)"
 CONFIG = """
 [log]
@@ -64,7 +67,7 @@ class Streamctl(Process):
             self.stop(signal.SIGABRT)
             raise AssertionError(f"not ready: {self.describe()}") from error
 
-    def port(self, kind: str, timeout_s: float = 10.0) -> int:
+    def port(self, kind: str, timeout_s: float = 40.0) -> int:
         """The port that a listener got."""
         return int(self.wait_line(LISTENING.format(kind=kind), timeout_s).group(1))
 
@@ -85,7 +88,7 @@ class Streamctl(Process):
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, Any]:
         """Status and JSON document of an API call."""
-        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=5)
+        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=PATIENCE_S)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
@@ -117,7 +120,7 @@ class Streamctl(Process):
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """What has happened so far, the oldest first."""
-        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=10)
+        connection = http.client.HTTPConnection(HOST, self.port("api"), timeout=PATIENCE_S)
         connection.request("GET", f"/api/v1/events?since=0&follow=0&type={kind}")
         lines = connection.getresponse().read().splitlines()
         connection.close()
@@ -127,11 +130,11 @@ class Streamctl(Process):
         """The sessions that play a stream."""
         return {one["id"] for one in self.sessions(code) if one["action"] == "play"}
 
-    def wait_on_air(self, code: str = "news", timeout_s: float = 15.0) -> None:
+    def wait_on_air(self, code: str = "news", timeout_s: float = 30.0) -> None:
         """Return once packets of a publisher arrive."""
         eventually(lambda: self.stream(code)["ingest_status"] == "active", timeout_s, "on air")
 
-    def wait_off_air(self, code: str = "news", timeout_s: float = 15.0) -> None:
+    def wait_off_air(self, code: str = "news", timeout_s: float = 30.0) -> None:
         """Return once the server knows that the publisher is gone."""
         eventually(lambda: self.stream(code)["ingest_status"] != "active", timeout_s, "off air")
 
@@ -246,11 +249,11 @@ def nginx_rtmp(folder: Path) -> tuple[Process, int]:
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(module=module, folder=folder, host=HOST, port=port))
     process = Process([tool("nginx"), "-p", str(folder), "-c", str(config)])
-    eventually(lambda: accepts(port), 5, "nginx listens")
+    eventually(lambda: accepts(port), 20, "nginx listens")
     return process, port
 
 
-def connect(port: int, timeout_s: float = 5.0) -> socket.socket:
+def connect(port: int, timeout_s: float = PATIENCE_S) -> socket.socket:
     """A plain TCP connection."""
     return socket.create_connection((HOST, port), timeout_s)
 
@@ -282,5 +285,10 @@ def stream_toml(code: str = "news", *lines: str) -> str:
 
 def pull_toml(url: str, *lines: str, code: str = "news") -> str:
     """The table of a stream that is fetched, with keys of its input."""
-    keys = ["packet_timeout_s = 2", f"[[streams.{code}.inputs]]", f'url = "{url}"', *lines]
+    keys = [
+        f"packet_timeout_s = {SILENCE_S}",
+        f"[[streams.{code}.inputs]]",
+        f'url = "{url}"',
+        *lines,
+    ]
     return "\n".join([f"[streams.{code}]", *keys, ""])

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.support.waiting import Patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -81,11 +83,10 @@ class Process:
         """Whether the program has not ended."""
         return self.child.poll() is None
 
-    def wait_line(self, pattern: str, timeout_s: float = 15.0) -> re.Match[str]:
+    def wait_line(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
         """The first line, past or future, that the pattern is found in."""
         compiled = re.compile(pattern)
-        deadline = time.monotonic() + timeout_s
-        seen = 0
+        patience, seen = Patience(timeout_s), 0
         while True:
             # Looked at first: what is printed with the last breath is still read.
             reading = self.reader.is_alive()
@@ -93,31 +94,38 @@ class Process:
                 fresh = self.lines[seen:]
                 seen = len(self.lines)
                 if not fresh and reading:
-                    self.printed.wait(max(0.0, min(POLL_S * 4, deadline - time.monotonic())))
+                    self.printed.wait(POLL_S * 4)
             for line in fresh:
                 found = compiled.search(line)
                 if found is not None:
                     return found
-            if not fresh and (time.monotonic() >= deadline or not reading):
+            if not fresh and (patience.over() or not reading):
                 raise AssertionError(f"`{pattern}` never came from {self.describe()}")
 
     def wait(self, timeout_s: float = 30.0) -> int:
         """The exit code, once the program has ended by itself."""
-        try:
-            code = self.child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        if not self.ends(timeout_s):
             self.kill()
-            raise AssertionError(f"still running after {timeout_s} s: {self.describe()}") from None
+            raise AssertionError(f"still running after {timeout_s} s: {self.describe()}")
         self.reader.join(1)
-        return code
+        return self.child.returncode
+
+    def ends(self, timeout_s: float) -> bool:
+        """Whether the program ends by itself in time."""
+        patience = Patience(timeout_s)
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                self.child.wait(POLL_S * 4)
+                return True
+            if patience.over():
+                return False
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 12.0) -> int:
         """Ask the program to end; kill it, and what is left of its group, when it does not."""
         if self.running():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            self.child.wait(timeout_s)
+        self.ends(timeout_s)
         self.kill()
         return self.child.returncode
 
@@ -125,7 +133,7 @@ class Process:
         """End the whole group at once."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.child.wait(5)
+        self.child.wait(15)
         self.reader.join(1)
 
     def describe(self) -> str:
@@ -157,9 +165,9 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def eventually(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+def eventually(condition: Callable[[], object], timeout_s: float = 20.0, what: str = "") -> None:
     """Return as soon as the condition holds; an exception in it counts as not yet."""
-    deadline = time.monotonic() + timeout_s
+    patience = Patience(timeout_s)
     waiter = threading.Event()
     last: object = None
     while True:
@@ -170,6 +178,6 @@ def eventually(condition: Callable[[], object], timeout_s: float = 10.0, what: s
         else:
             if last:
                 return
-        if time.monotonic() >= deadline:
+        if patience.over():
             raise AssertionError(f"not within {timeout_s} s: {what or condition}; last: {last!r}")
         waiter.wait(POLL_S)

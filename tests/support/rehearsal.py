@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.support.process import Process
 
 KEYS = """
-packet_timeout_s = 2
+packet_timeout_s = 4
 probe_after_s = 2
 failback_after_s = 4
 """
@@ -137,7 +137,7 @@ class Rehearsal:
     def wish(self, priority: int | None) -> float:
         """Ask for an input."""
         began = time.time()
-        connection = http.client.HTTPConnection(HOST, self.server.port("api"), timeout=5)
+        connection = http.client.HTTPConnection(HOST, self.server.port("api"), timeout=15)
         body = json.dumps({"priority": priority})
         path = "/api/v1/streams/news/switch"
         connection.request("POST", path, body, {"Content-Type": "application/json"})

@@ -52,7 +52,7 @@ def bare_call(caller: socket.socket, port: int, stream_id: str) -> bool:
     Two datagrams are all it takes: induction, and conclusion with the cookie.
     """
     caller.connect((HOST, port))
-    caller.settimeout(5)
+    caller.settimeout(15)
     caller.send(handshake(4, 2, 1, 0))
     cookie = int.from_bytes(caller.recv(1500)[44:48], "big")
     text = stream_id.encode()

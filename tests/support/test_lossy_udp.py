@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.support.lossy_udp import HEADERS, HOST, Direction, Link, LossyUdp
 from tests.support.process import eventually
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,14 +79,14 @@ def echo() -> Iterator[socket.socket]:
     """A bound socket for a target."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.bind((HOST, 0))
-        one.settimeout(5)
+        one.settimeout(PATIENCE_S)
         yield one
 
 
 @pytest.fixture
 def caller() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.settimeout(5)
+        one.settimeout(PATIENCE_S)
         yield one
 
 
@@ -95,7 +97,7 @@ def test_it_talks_both_ways_with_several_callers(
         LossyUdp(echo.getsockname()) as relay,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
     ):
-        other.settimeout(5)
+        other.settimeout(PATIENCE_S)
         caller.sendto(b"first", (HOST, relay.port))
         first, one = echo.recvfrom(100)
         other.sendto(b"second", (HOST, relay.port))
@@ -110,18 +112,16 @@ def test_it_talks_both_ways_with_several_callers(
 
 def test_a_way_takes_its_time(echo: socket.socket, caller: socket.socket) -> None:
     with LossyUdp(echo.getsockname(), there=Link(delay_s=0.1)) as relay:
+        began = time.monotonic()
         caller.sendto(b"there", (HOST, relay.port))
-        echo.settimeout(0.03)
-        with pytest.raises(TimeoutError):
-            echo.recv(100)
-        echo.settimeout(5)
         assert echo.recv(100) == b"there"
+        assert time.monotonic() - began >= 0.1
 
 
 def test_a_cut_link_loses_everything_until_it_is_mended(
     echo: socket.socket, caller: socket.socket
 ) -> None:
-    with LossyUdp(echo.getsockname(), there=Link(delay_s=0.1)) as relay:
+    with LossyUdp(echo.getsockname(), there=Link(delay_s=1)) as relay:
         caller.sendto(b"on the way", (HOST, relay.port))
         eventually(lambda: relay.there.counts.arrived == 1)
         relay.cut()
@@ -144,6 +144,6 @@ def test_a_target_that_is_not_there_yet_is_no_error(caller: socket.socket) -> No
         eventually(lambda: relay.there.counts.passed == 2)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
             target.bind(address)
-            target.settimeout(5)
+            target.settimeout(PATIENCE_S)
             caller.sendto(b"hello!", (HOST, relay.port))
             assert target.recv(100) == b"hello!"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import Process, cpu_seconds, eventually, family
+from tests.support.waiting import PATIENCE_S
 
 STUBBORN = """
 import signal, subprocess, sys
@@ -49,7 +50,7 @@ def test_a_program_that_ignores_the_signal_is_killed_with_its_children() -> None
         assert child in family(process.pid)
         started = time.monotonic()
         assert process.stop(timeout_s=0.2) == -signal.SIGKILL
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PATIENCE_S
     eventually(lambda: not alive(child))
 
 

@@ -53,7 +53,7 @@ class Nginx:
         """Start it again on its port."""
         argv = [tool("nginx"), "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
         self.process = Process(argv)
-        eventually(lambda: accepts(self.port), 5, "nginx listens again")
+        eventually(lambda: accepts(self.port), 20, "nginx listens again")
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def node_media_server(folder: Path) -> Iterator[int]:
     values = {"host": HOST, "port": port, "http": free_port(), "folder": folder}
     script.write_text(NODE_MEDIA_SERVER % values)
     with Process([node, str(script)], env={"NODE_PATH": modules}, cwd=folder):
-        eventually(lambda: accepts(port), 15, "node-media-server listens")
+        eventually(lambda: accepts(port), 30, "node-media-server listens")
         yield port
 
 
