@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from streamctl.engine.timeline import DISORDER_STEP, JUMP
+from streamctl.engine.timeline import DISORDER_STEP, JUMP, REORDER_MAX
 from streamctl.errors import RemoteProtocolError
 from streamctl.media import hevc
 from streamctl.media.codecs import frame_duration
@@ -155,6 +155,8 @@ class TsExtractor:
             if packet.flags & LEADING:
                 return
             pace.starting = packet.kind is not KEY
+        if abs(packet.pts - packet.dts) > REORDER_MAX:
+            packet.pts = packet.dts
         step = packet.dts - pace.dts
         if 0 < step < JUMP:
             pace.step = step

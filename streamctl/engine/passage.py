@@ -24,6 +24,7 @@ from streamctl.engine.references import References
 from streamctl.engine.routing import Routes, Run
 from streamctl.engine.splice import PICTURE_WAIT_S
 from streamctl.engine.strand import Cargo, Plan, Start, Strand
+from streamctl.engine.timeline import REORDER_MAX
 from streamctl.engine.unitbytes import head_spans, move_cue, move_stamps, stamps_at
 from streamctl.media.mpegts.batch import PIDS
 from streamctl.media.mpegts.index import Entry, ProgramChange
@@ -346,9 +347,10 @@ class Passage:
             if self.begun and strand.cargo is Cargo.DATA and not strand.open:
                 self._open(run, row, strand)
             return True
-        pts = self._unwrap(stamps.pts)
-        dts = pts - ((stamps.pts - stamps.dts) & TIMESTAMP_MASK)
-        unit = Unit(row, pts, dts, now)
+        late = (stamps.pts - stamps.dts) & TIMESTAMP_MASK
+        dts = self._unwrap(stamps.dts)
+        # Of a damaged time nothing else may depend.
+        unit = Unit(row, dts + late if late <= REORDER_MAX else dts, dts, now)
         match strand.cargo:
             case Cargo.PICTURE:
                 offset = self._picture(run, unit, strand)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.engine.timeline import ORIGIN
+from streamctl.media.mpegts.restamp import move_stamp, payload_start, read_stamps
 from streamctl.media.packet import TIMESCALE, Codec, Format, Kind
 from tests.streamctl.engine.test_handover import sounds
 from tests.streamctl.engine.ts_world import (
@@ -116,6 +117,35 @@ def test_a_jump_of_the_source_moves_the_whole_program_once(media: MediaCache, le
     assert len(keeper.boundaries) == 1
     times = clocks(keeper.data)
     assert all(0 < b - a < 0.3 for a, b in pairwise(times))
+
+
+@pytest.mark.parametrize("where", [9, 14], ids=["pts", "dts"])
+@pytest.mark.parametrize("damage", [1 << 32, 1 << 31, -(1 << 30)])
+def test_a_damaged_time_is_gone_with_its_picture(
+    media: MediaCache, where: int, damage: int
+) -> None:
+    world = World()
+    epoch, keeper = start(world)
+    reader = Keeper()
+    world.graph.attach(Format.PACKETS, reader)
+    data = bytearray(again(media).data)
+    pictures = [at for at in range(0, len(data), 188) if timed(data, at) == 0x111]
+    move_stamp(data, payload_start(data, pictures[30]) + where, damage)
+    world.send(epoch, bytes(data))
+    epoch.end()
+    behind_s = (world.timeline.wall(world.clock.now()) - world.timeline.video_end) / TIMESCALE
+    assert abs(behind_s) < 5
+    assert all(abs(a.start - b.start) < TIMESCALE for a, b in pairwise(keeper.chunks))
+    shown = [one for one in reader.packets if one.kind is not Kind.AUDIO]
+    assert all(0 < b.dts - a.dts < TIMESCALE for a, b in pairwise(shown))
+    assert all(abs(one.pts - one.dts) < TIMESCALE for one in shown)
+
+
+def timed(data: bytearray, at: int) -> int:
+    """The PID of a packet in which something with two times begins; 0 = nothing does."""
+    stamps = read_stamps(data[payload_start(data, at) : at + 188])
+    begins = data[at + 1] & 0x40 and stamps is not None and stamps.has_dts
+    return pid_of(bytes(data[at : at + 188])) if begins else 0
 
 
 def test_a_program_map_that_changes_is_followed(media: MediaCache) -> None:
