@@ -18,7 +18,7 @@ def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
         [sys.executable, "-m", "streamctl", *arguments],
         capture_output=True,
         text=True,
-        timeout=15,
+        timeout=50,
         check=False,
         env={**os.environ, "NO_COLOR": "1", **environ},
     )
@@ -35,7 +35,7 @@ def imported(*arguments: str) -> set[str]:
         "sys.stderr.write('\\n'.join(sys.modules))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=15, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True
     )
     return set(done.stderr.split())
 

@@ -26,7 +26,7 @@ PARENT = (
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=15, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
     )
 
 
@@ -73,7 +73,7 @@ def test_wrong_arguments_end_the_process(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "streamctl.avworker", *arguments],
         capture_output=True,
-        timeout=15,
+        timeout=50,
         check=False,
     )
     assert done.returncode == 1

@@ -114,5 +114,5 @@ def test_a_pipe_that_is_closed_ends_it_quietly(control: FakeControl) -> None:
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())["id"] == 1
         process.stdout.close()
-        assert process.wait(20) == 1
+        assert process.wait(50) == 1
         assert process.stderr.read() == b""

@@ -252,10 +252,12 @@ def test_access_units_that_current_ffmpeg_sends(
         port.settimeout(0.2)
         taken = []
         while True:
+            # Looked at first: what was sent with the last breath is still taken.
+            sending = sender.poll() is None
             try:
                 taken.append(port.recv(65_536))
             except TimeoutError:
-                if sender.poll() is not None:
+                if not sending:
                     break
     section = sdp.parse(description.read_bytes()).media[0]
     rtp = format_in(section, section.payload_types[0])
