@@ -27,6 +27,18 @@ def show(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def ascii_name(host: str) -> str:
+    """The name of a host as it is looked up (RFC 3490); addresses stay as they are.
+
+    Raises:
+        OSError: no host can have this name.
+    """
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "no host can have this name") from None
+
+
 async def listening_sockets(address: Address, *, backlog: int, key: str) -> list[socket.socket]:
     """Sockets that listen on ``address``; ``key`` is the setting that holds it.
 
@@ -46,7 +58,7 @@ async def is_this_machine(host: str) -> bool:
     """Whether a connection to ``host`` would stay on this machine; an unknown host is none."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+        found = await loop.getaddrinfo(ascii_name(host), 0, type=socket.SOCK_DGRAM)
     except OSError:
         return False
     return any(is_own(family, str(where[0])) for family, _, _, _, where in found)
@@ -65,7 +77,7 @@ def is_own(family: int, host: str) -> bool:
 async def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
     """The family and numeric address of a local host name."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(ascii_name(host), port, type=socket.SOCK_STREAM)
     family, _, _, _, where = found[0]
     return family, (str(where[0]), int(where[1]))
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from streamctl.net.address import ascii_name
+
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
@@ -24,7 +26,7 @@ async def connected_socket(host: str, port: int) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     race = Race()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(ascii_name(host), port, type=socket.SOCK_STREAM)
     with ExitStack() as undo:
         undo.callback(race.close)
         async with anyio.create_task_group() as tasks:

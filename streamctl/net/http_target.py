@@ -71,9 +71,10 @@ class Target:
         try:
             parts = urlsplit(url)
             port = parts.port or PORTS[parts.scheme]
+            host = (parts.hostname or "").encode("idna").decode()
         except (KeyError, ValueError):
             raise ConfigError(f"no HTTP server in `{masked(url)}`", hint=EXAMPLE) from None
-        if not parts.hostname:
+        if not host:
             raise ConfigError(f"no HTTP server in `{masked(url)}`", hint=EXAMPLE)
         path = quote(parts.path or "/", SAFE)
         if parts.query:
@@ -82,7 +83,7 @@ class Target:
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             login = base64.b64encode(pair.encode()).decode()
-        return cls(parts.scheme, parts.hostname, port, path, checked(headers or {}), login)
+        return cls(parts.scheme, host, port, path, checked(headers or {}), login)
 
     @property
     def secure(self) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ConnectionFailed
-from streamctl.net.address import show
+from streamctl.net.address import ascii_name, show
 from streamctl.net.failure import describe, listen_failed
 from streamctl.net.interface import interface_index
 
@@ -74,7 +74,7 @@ async def resolved(host: str, port: int) -> Address:
     """
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        found = await loop.getaddrinfo(ascii_name(host), port, type=socket.SOCK_DGRAM)
     except OSError as error:
         raise ConnectionFailed(f"`{host}`: {describe(error)}") from error
     where = found[0][4]
@@ -89,7 +89,8 @@ def lookup(address: Address) -> tuple[int, Where]:
         OSError: an unknown host.
     """
     host, port = address
-    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    found = socket.getaddrinfo(ascii_name(host), port, type=socket.SOCK_DGRAM)
+    family, _, _, _, where = found[0]
     return family, where  # type: ignore[return-value] # of the internet families only
 
 

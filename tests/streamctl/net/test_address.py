@@ -112,6 +112,7 @@ async def test_an_address_of_another_machine_is_refused() -> None:
         ("0.0.0.0", True),
         ("192.0.2.1", False),
         ("nowhere.invalid", False),
+        ("no..where", False),
     ],
 )
 async def test_hosts_that_are_this_machine_are_known(host: str, own: bool) -> None:

@@ -105,6 +105,14 @@ async def test_an_unknown_host_is_said_to_be_unknown(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example", "\ud800"])
+async def test_what_no_host_can_be_called_is_an_unknown_host(host: str) -> None:
+    with pytest.raises(socket.gaierror) as caught:
+        await connected_socket(host, 1)
+    assert describe(caught.value) == "unknown host"
+
+
+@pytest.mark.anyio
 async def test_giving_up_leaves_no_socket_behind(silent: tuple[str, int]) -> None:
     with anyio.move_on_after(0.01) as scope:
         await connected_socket(*silent)

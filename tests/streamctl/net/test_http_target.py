@@ -21,6 +21,7 @@ from streamctl.sdk.url import StreamURL
         ("http://[2001:db8::1]:81", "2001:db8::1", 81, "/"),
         ("http://h/a b/ü%20.ts?q=ü x#part", "h", 80, "/a%20b/%C3%BC%20.ts?q=%C3%BC%20x"),
         ("http://h/a\r\nX-Evil: 1", "h", 80, "/aX-Evil:%201"),
+        ("http://Büro.example/", "xn--bro-hoa.example", 80, "/"),
     ],
 )  # fmt: skip
 def test_a_url_is_a_target(url: str, host: str, port: int, path: str) -> None:
@@ -29,7 +30,19 @@ def test_a_url_is_a_target(url: str, host: str, port: int, path: str) -> None:
     assert target.secure is url.startswith("https")
 
 
-@pytest.mark.parametrize("url", ["http:///a", "ftp://h/a", "h/a", "", "http://h:x/", "http://[/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http:///a",
+        "ftp://h/a",
+        "h/a",
+        "",
+        "http://h:x/",
+        "http://[/",
+        "http://a..b/",
+        "http://\ud800/",
+    ],
+)
 def test_what_leads_to_no_server_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="no HTTP server"):
         Target.of(url)

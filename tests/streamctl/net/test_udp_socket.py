@@ -252,6 +252,8 @@ async def test_names_are_looked_up() -> None:
 async def test_an_unknown_name_is_said() -> None:
     with pytest.raises(ConnectionFailed, match=r"`no\.such\.invalid`: unknown host"):
         await resolved("no.such.invalid", 7)
+    with pytest.raises(ConnectionFailed, match=r"`no\.\.invalid`: unknown host"):
+        await resolved("no..invalid", 7)
 
 
 def test_a_reception_is_a_value() -> None:
