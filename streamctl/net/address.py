@@ -17,6 +17,8 @@ from streamctl.net.failure import listen_failed
 if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address
 
+NAME_MAX_CHARS = 253
+"""Of the name of a host (RFC 1035, section 2.3.4); to encode one of a redirect's size takes long."""
 EPHEMERAL_ATTEMPTS = 8
 """How often a free IPv4 port is drawn until the same port is free over IPv6."""
 
@@ -33,10 +35,10 @@ def ascii_name(host: str) -> str:
     Raises:
         OSError: no host can have this name.
     """
-    try:
-        return host.encode("idna").decode()
-    except UnicodeError:
-        raise socket.gaierror(socket.EAI_NONAME, "no host can have this name") from None
+    with contextlib.suppress(UnicodeError):
+        if len(host) <= NAME_MAX_CHARS:
+            return host.encode("idna").decode()
+    raise socket.gaierror(socket.EAI_NONAME, "no host can have this name")
 
 
 async def listening_sockets(address: Address, *, backlog: int, key: str) -> list[socket.socket]:

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from streamctl import __version__
 from streamctl.errors import ConfigError, ConnectionFailed
+from streamctl.net.address import ascii_name
 from streamctl.sdk.url import masked
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class Target:
         try:
             parts = urlsplit(url)
             port = parts.port or PORTS[parts.scheme]
-            host = (parts.hostname or "").encode("idna").decode()
-        except (KeyError, ValueError):
+            host = ascii_name(parts.hostname or "")
+        except (KeyError, ValueError, OSError):
             raise ConfigError(f"no HTTP server in `{masked(url)}`", hint=EXAMPLE) from None
         if not host:
             raise ConfigError(f"no HTTP server in `{masked(url)}`", hint=EXAMPLE)
