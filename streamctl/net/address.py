@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamctl.sdk.endpoints import Address
 
 NAME_MAX_CHARS = 253
-"""Of the name of a host (RFC 1035, section 2.3.4); to encode one of a redirect's size takes long."""
+"""Of the name of a host (RFC 1035, section 2.3.4): to encode a longer one takes a while."""
 EPHEMERAL_ATTEMPTS = 8
 """How often a free IPv4 port is drawn until the same port is free over IPv6."""
 
