@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -17,9 +20,14 @@ def main() -> None:
             sys.stdout.write(f"streamctl {__version__}\n")
             sys.stdout.flush()
             return
-    from streamctl.cli.app import run
+    try:
+        from streamctl.cli.app import run
 
-    sys.exit(run(arguments))
+        code = run(arguments)
+    except KeyboardInterrupt:
+        # While everything was being imported; from then on the command line sees to it.
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 if __name__ == "__main__":

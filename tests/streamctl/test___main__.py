@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
 from streamctl import __version__
+from streamctl.__main__ import INTERRUPTED, main
+from streamctl.cli import diagnostics
 
 HEAVY = ("av", "textual", "uvicorn", "starlette", "watchfiles", "numpy", "rich")
 
@@ -94,3 +97,16 @@ def test_fails_with_the_code_of_the_cause(arguments: list[str], code: int, said:
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_130_while_commands_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> object:
+        raise KeyboardInterrupt
+
+    module = types.ModuleType("streamctl.cli.app")
+    module.__dict__["__getattr__"] = interrupted
+    monkeypatch.setitem(sys.modules, "streamctl.cli.app", module)
+    monkeypatch.setattr(sys, "argv", ["streamctl", "status"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == INTERRUPTED == diagnostics.INTERRUPTED
