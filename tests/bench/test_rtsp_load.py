@@ -24,6 +24,7 @@ from tests.bench.rtsp_load import (
     spread_ms,
 )
 from tests.bench.rtsp_wire import open_inside
+from tests.support.process import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,16 @@ a=control:rtsp://127.0.0.1/live/s0/trackID=1\r
 def packet(sequence: int, stamp: int = 0, size: int = 100) -> bytes:
     """A packet of RTP."""
     return struct.pack(">BBHII", 0x80, 96, sequence, stamp, 0x5EED) + bytes(size - 12)
+
+
+def receive(receivers: Receivers, track: Track, count: int) -> None:
+    """Receive until so many packets of a track have come."""
+
+    def enough() -> bool:
+        receivers.run(0.02)
+        return len(track.packets()) >= count
+
+    eventually(enough)
 
 
 @pytest.fixture
@@ -85,7 +96,7 @@ def test_heads_sizes_and_times_are_read_many_at_once(receivers: Receivers) -> No
         sender.connect(track.socket.getsockname())
         for number in range(BATCH + 2):
             sender.send(packet(65_530 + number & 0xFFFF, number * 3000, 1400))
-    receivers.run(0.05)
+    receive(receivers, track, BATCH + 2)
     found = track.packets()
     assert len(found) == BATCH + 2
     assert list(found["stamp"][:3]) == [0, 3000, 6000]
@@ -157,8 +168,9 @@ def test_a_window_is_reported(server: tuple[int, list[str]], receivers: Receiver
         sender.connect(video.socket.getsockname())
         for number in (1, 2, 4):
             sender.send(packet(number))
-        receivers.run(0.02)
+        receive(receivers, video, 3)
     told = receivers.figures(1.0)
-    assert (told["packets"], told["missing"], told["drops"], told["burst"]) == (3, 1, 0, 3)
+    assert (told["packets"], told["missing"], told["drops"]) == (3, 1, 0)
+    assert told["burst"] == largest_burst(video.packets()["at_ns"])
     assert told["gbit"] * 1e9 == 2400
     assert told["closed"] == 0
