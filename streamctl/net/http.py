@@ -23,7 +23,7 @@ from streamctl.net.connection import FileWire
 from streamctl.net.http_chunked import ChunkedWire, ChunkFramer
 from streamctl.net.http_condition import cut
 from streamctl.net.http_plain import PlainPeer
-from streamctl.net.http_request import Incoming, RequestReader
+from streamctl.net.http_request import PIPELINE_MAX, Incoming, RequestReader
 from streamctl.net.http_response import ResponseWriter, problem, refused
 from streamctl.net.tcp import TcpServer
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Live, Wait
@@ -45,8 +45,6 @@ BODY_BUFFER_BYTES = 384 * 1024
 """For bodies that have an end the kernel may hold more than of live media; with more than this the
 work of sending no longer fits into the caches of a core."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-PIPELINE_MAX = 64
-"""Requests that may wait for an earlier answer; clients that pipeline send a few."""
 
 log = logging.getLogger(__name__)
 
@@ -241,9 +239,10 @@ class HttpPeer:
             elif requests:
                 self._deadline = self._clock.now() + self._limits.keepalive_s
         self._queue.extend(requests)
-        self._advance()
         if len(self._queue) > PIPELINE_MAX:
             self._end("too many requests at once")
+        else:
+            self._advance()
 
     def paused(self) -> None:
         """Keep the rest of the body until the client has read on."""

@@ -38,6 +38,9 @@ QUERY_MAX_FIELDS = 64
 """Players send a handful; the limit bounds the work that one request can cause."""
 REMEMBERED_MAX_BYTES = 2048
 """Requests of players are shorter; each connection may keep one."""
+PIPELINE_MAX = 64
+"""Requests that may come at once, or wait for an earlier answer; clients that pipeline send a few.
+One read could hold ten thousand, and everybody else would wait for their answers."""
 SLICE_BYTES = 2048
 """The parser tells no places and passes over blanks: larger reads are measured piece by piece."""
 TARGETS_REMEMBERED = 512
@@ -94,7 +97,7 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
 
     def feed(self, data: bytes) -> list[Incoming]:
-        """The requests that ``data`` completes."""
+        """The requests that ``data`` completes; what follows too many of them is not read."""
         if self.failed:
             return []
         if data == self._seen and not self.partial:
@@ -102,7 +105,7 @@ class RequestReader:
         between = not self.partial
         for start in range(0, len(data), SLICE_BYTES):
             self._take(data[start : start + SLICE_BYTES])
-            if self.failed:
+            if len(self._complete) > PIPELINE_MAX or self.failed:
                 break
         complete = self._complete
         self._complete = []

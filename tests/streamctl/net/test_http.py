@@ -9,12 +9,8 @@ import httpx
 import pytest
 
 from streamctl.errors import ConnectionFailed
-from streamctl.net.http import (
-    BODY_BUFFER_BYTES,
-    PIPELINE_MAX,
-    HttpLimits,
-    serve_http,
-)
+from streamctl.net.http import BODY_BUFFER_BYTES, HttpLimits, serve_http
+from streamctl.net.http_request import PIPELINE_MAX
 from streamctl.net.memory_file import ASKED
 from streamctl.sdk.session import Refusal, RefusalCode
 from tests.streamctl.net.site import LARGE, SMALL, Client, Pages, parse, serving
@@ -158,11 +154,13 @@ def test_a_connection_closes_only_when_its_last_body_has_left() -> None:
     assert parse(response).body == LARGE
 
 
-def test_too_many_pipelined_requests_end_the_connection() -> None:
+@pytest.mark.parametrize("room", [0, 1 << 20])
+def test_too_many_pipelined_requests_end_the_connection(room: int) -> None:
     client = Client()
-    client.room = 0
-    client.ask("GET /small HTTP/1.1\nHost: a\n\n" * (PIPELINE_MAX + 2))
+    client.room = room
+    client.ask("GET /small HTTP/1.1\nHost: a\n\n" * (PIPELINE_MAX + 1))
     assert client.reason == "too many requests at once"
+    assert client.app.requests == []
 
 
 # Deadlines.

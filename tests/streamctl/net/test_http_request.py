@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamctl.net.http_request import (
     FRAMED_BODY_MAX_BYTES,
+    PIPELINE_MAX,
     TARGET_MAX_BYTES,
     RequestReader,
     split_target,
@@ -214,6 +215,12 @@ def test_a_refusal_names_the_methods_that_are_served() -> None:
     response = parse(client.get("/small", method="PUT"))
     assert (response.status, response.headers["allow"]) == (405, "get, head, options")
     assert client.reason == "answered"
+
+
+def test_what_follows_too_many_requests_is_not_read() -> None:
+    reader = RequestReader(REMOTE, LIMIT)
+    found = reader.feed(b"GET / HTTP/1.1\r\nHost:\r\n\r\n" * 9000)
+    assert PIPELINE_MAX < len(found) < 9000 / 10
 
 
 def test_the_same_bytes_give_the_same_request_without_parsing() -> None:
