@@ -28,7 +28,8 @@ PROTOCOL = "rtsp"
 MAX_REPLY_BYTES = 262_144
 """Answers that may wait for a client that asks but reads nothing."""
 MAX_PIPELINED = 64
-"""Requests that may wait for the answer to one before them."""
+"""Requests that may wait for the answer to one before them, or come in one read, which could hold
+ten thousand: everybody else would wait for their answers."""
 
 
 class RtspSession:
@@ -116,12 +117,15 @@ class RtspSession:
         dialogue = self.dialogue
         if dialogue.session is not None:
             dialogue.session.bytes_in += len(data)
-        now = self.ctx.clock.now()
+        now, requests = self.ctx.clock.now(), 0
         try:
             for event in self.reader.receive(data):
                 if type(event) is Frame:
                     dialogue.frame(event, now)
                 elif type(event) is Request:
+                    requests += 1
+                    if requests > MAX_PIPELINED:
+                        raise too_many()
                     self._request(event)
             dialogue.flush(now)
             if self._feeds is not None:
@@ -175,7 +179,7 @@ class RtspSession:
         elif len(self._queue) < MAX_PIPELINED:
             self._queue.append(request)
         else:
-            raise RemoteProtocolError(f"more than {MAX_PIPELINED} requests at once")
+            raise too_many()
 
     def _perform(self, request: Request) -> None:
         answer = self.dialogue.answer(request)
@@ -259,3 +263,8 @@ class RtspSession:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def too_many() -> RemoteProtocolError:
+    """The error of a client that asks faster than it can be answered."""
+    return RemoteProtocolError(f"more than {MAX_PIPELINED} requests at once")

@@ -357,6 +357,10 @@ async def test_too_many_requests_at_once_are_too_many(world: RtspWorld) -> None:
         rush = client.say("DESCRIBE") + client.say("OPTIONS") * (MAX_PIPELINED + 1)
         with pytest.raises(RemoteProtocolError):
             client.session.received(rush)
+        quick = Client(port)
+        with pytest.raises(RemoteProtocolError, match="requests at once"):
+            quick.session.received(quick.say("OPTIONS", "*") * 5000)
+        await quick.until(lambda: len(quick.responses) == MAX_PIPELINED)
 
 
 async def test_a_player_waits_for_what_has_just_begun(world: RtspWorld) -> None:
