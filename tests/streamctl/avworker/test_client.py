@@ -33,7 +33,7 @@ from tests.support.media import Recipe
 from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streamctl.avworker.process import Child
     from streamctl.sdk.context import AvWorker, Demuxer
@@ -127,9 +127,12 @@ async def demux_some(path: Path) -> None:
         await gather(demuxer, 20)
 
 
-async def demux_and_strike(path: Path, number: signal.Signals) -> None:
-    """Read on while the child gets a signal."""
+async def demux_and_strike(
+    path: Path, number: signal.Signals, begun: Callable[[], None] = lambda: None
+) -> None:
+    """Read on while the child gets a signal, once it has begun to work."""
     async with AvWorkerClient().demux(path, loop=True) as demuxer:
+        begun()
         os.kill(children()[0], number)
         await gather(demuxer)
 
@@ -177,18 +180,22 @@ async def test_a_dead_child_is_an_error_with_its_signal(
 async def test_a_stopped_child_is_an_error(
     media: MediaCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamctl.avworker.process.SILENCE_S", 0.3)
+    def hurry() -> None:
+        monkeypatch.setattr("streamctl.avworker.process.SILENCE_S", 0.3)
+
     with pytest.raises(MediaError, match="was silent"):
-        await demux_and_strike(media(RECIPE).path, signal.SIGSTOP)
+        await demux_and_strike(media(RECIPE).path, signal.SIGSTOP, hurry)
     assert children() == []
 
 
 async def test_a_child_without_progress_is_an_error(
     media: MediaCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "STALL_TIMEOUT_S", 0.3)
+    def hurry() -> None:
+        monkeypatch.setattr(client_module, "STALL_TIMEOUT_S", 0.3)
+
     with pytest.raises(MediaError, match="nothing was read"):
-        await demux_and_strike(media(RECIPE).path, signal.SIGSTOP)
+        await demux_and_strike(media(RECIPE).path, signal.SIGSTOP, hurry)
     assert children() == []
 
 
