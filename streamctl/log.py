@@ -39,7 +39,7 @@ Records = queue.Queue[logging.LogRecord | None]
 VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 """What peers send is quoted in messages and shown in tables; none of it may steer a terminal."""
 INDENTED = VISIBLE | {ord("\n"): "\n    "}
-"""For messages of several lines; no peer can forge the beginning of a record."""
+"""For messages of several lines, and errors: no peer can forge the beginning of a record."""
 
 
 class TextFormatter(logging.Formatter):
@@ -50,11 +50,10 @@ class TextFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).astimezone()
         name = record.name.removeprefix(f"{ROOT}.")
         text = f"{time:%H:%M:%S.%f}"[:-3]
-        message = record.getMessage().translate(INDENTED)
-        text = f"{text} {record.levelname:<7} {name}: {message}"
+        message = record.getMessage()
         if record.exc_info:
-            text = f"{text}\n{self.formatException(record.exc_info)}"
-        return text
+            message = f"{message}\n{self.formatException(record.exc_info)}"
+        return f"{text} {record.levelname:<7} {name}: {message.translate(INDENTED)}"
 
 
 class JsonFormatter(logging.Formatter):

@@ -58,6 +58,18 @@ def test_tracebacks_stay_with_their_record(style: str) -> None:
         assert "ValueError" in json.loads(out.getvalue())["traceback"]
 
 
+def test_an_error_can_not_steer_a_terminal_nor_forge_a_record() -> None:
+    out = io.StringIO()
+    with log.logging_to(out, style="text"):
+        try:
+            raise ValueError("\x1b[2J\x9b2J\r\n12:30:05.123 WARNING stream: forged")
+        except ValueError:
+            stream_log.exception("failed")
+    assert r"    ValueError: \x1b[2J\x9b2J\x0d" in out.getvalue()
+    assert not {"\x1b", "\x9b", "\r"} & set(out.getvalue())
+    assert [line.startswith("    ") for line in out.getvalue().splitlines()].count(False) == 1
+
+
 def test_the_level_is_that_of_streamctl_and_libraries_only_warn() -> None:
     out = io.StringIO()
     with log.logging_to(out, level="debug", style="text"):
