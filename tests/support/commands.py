@@ -17,7 +17,7 @@ def unread(*arguments: str) -> tuple[int, str]:
             stdout=closed,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=50,
             check=False,
         )
     return done.returncode, done.stderr

@@ -34,11 +34,11 @@ def test_a_file_is_taken_in_real_time(
     media: MediaCache, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = f"file:{media(Recipe(seconds=2)).path}?loop=true"
-    assert run(["ingest", source, "--json", "--duration", "3.5"]) == 0
+    assert run(["ingest", source, "--json", "--duration", "6"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) <= 3
+    assert len(lines) <= 6
     assert [track["codec"] for track in lines[-1]["media"]["tracks"]] == ["h264", "aac"]
-    assert 0 < lines[-1]["position_s"] <= 4
+    assert 0 < lines[-1]["position_s"] <= 6.5
 
 
 def test_what_cannot_be_read_fails(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
