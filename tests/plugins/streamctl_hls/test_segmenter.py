@@ -152,6 +152,16 @@ def test_durations_add_up_to_media_time_for_hours(
     assert abs(last.wall - (segments[0].wall + last.start / S)) < 0.001
 
 
+@pytest.mark.parametrize("wraps", [1, 2])
+def test_segments_and_dates_go_on_where_the_counters_of_mpegts_wrap(wraps: int) -> None:
+    start = (wraps << 33) - 10 * S
+    found = run(Segmenter(2, 0), [boundary(1), *pictures(500, 25, start=start)])
+    assert durations(found) == [2.0] * 9
+    assert [segment.start for segment in found] == [start + n * 2 * S for n in range(9)]
+    assert [round(segment.wall - WALL - start / S) for segment in found] == list(range(0, 18, 2))
+    assert not any(segment.discontinuity for segment in found)
+
+
 def test_audio_only_streams_end_segments_at_audio() -> None:
     segmenter = Segmenter(2.0, 0)
     step, last_rap = 1024 * S / 44100, -S

@@ -113,6 +113,16 @@ def test_viewers_must_come_anew_before_timestamps_turn_negative() -> None:
     assert [tag.timestamp for tag in tags(data(later))] == [1000, 1040]
 
 
+def test_timestamps_begin_anew_again_and_again() -> None:
+    converter, start = FlvConverter(), 0
+    converter.convert([boundary(), picture(0, key=True)])
+    for _ in range(3):
+        start += LAST_TIMESTAMP
+        out = converter.convert([picture(start, key=True), picture(start + 3600)])
+        assert [type(item) for item in out] == [Rejoin, Chunk, Chunk]
+        assert [tag.timestamp for tag in tags(data(out))] == [1000, 1040]
+
+
 def test_a_day_of_sound_begins_anew_as_well() -> None:
     converter = FlvConverter()
     converter.convert([boundary(AUDIO), sound(0)])

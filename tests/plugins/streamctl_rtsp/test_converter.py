@@ -120,6 +120,43 @@ def test_sound_follows_sound_without_a_gap(rate: int) -> None:
     assert steps == {1024}
 
 
+def test_clocks_and_reports_agree_through_days_of_wraps() -> None:
+    made, half_day = converter(), 12 * 3600
+    made.convert([begin(VIDEO, AUDIO)])
+    for number in range(9):
+        time = number * half_day * TIMESCALE
+        key = replace(picture(0, key=True), pts=time, dts=time)
+        beep = replace(sound(0), pts=time, dts=time)
+        shown, heard = chunks(made.convert([key, beep]))
+        told = {}
+        for one in spans(shown.join):
+            report = rtcp.parse(shown.join[one.start : one.end])[0]
+            assert isinstance(report, rtcp.SenderReport)
+            told[one.channel] = report
+            assert report.ntp == rtcp.ntp_time(WALL_S + number * half_day)
+        assert told[1].timestamp == packets(shown.data, 0)[0].timestamp
+        assert told[3].timestamp == packets(heard.data, 2)[0].timestamp
+        assert (told[1].timestamp + 2) & 0xFFFFFFFF == number * half_day * 90_000 % 2**32
+        assert (told[3].timestamp + 2) & 0xFFFFFFFF == number * half_day * 48_000 % 2**32
+
+
+def test_numbers_go_through_one_wrap_after_another() -> None:
+    made, numbers, told = converter(), list[int](), list[int]()
+    made.convert([begin(VIDEO)])
+    for number in range(10):
+        [chunk] = chunks(made.convert([picture(number, key=True, size=10_000_000)]))
+        first = spans(chunk.join)[0]
+        report = rtcp.parse(chunk.join[first.start : first.end])[0]
+        assert isinstance(report, rtcp.SenderReport)
+        found = [one.sequence for one in packets(chunk.data, 0)]
+        assert report.packets & 0xFFFF == found[0]
+        told.append(report.packets)
+        numbers += found
+    assert numbers.count(0) == 2
+    assert all((b - a) & 0xFFFF == 1 for a, b in pairwise(numbers))
+    assert all(b > a for a, b in pairwise(told)), "with their cycles"
+
+
 def test_chunks_tell_how_much_is_in_them() -> None:
     found = chunks(converter().convert([begin(VIDEO, AUDIO), picture(0, size=5000), sound(0)]))
     for number, chunk in enumerate(found):

@@ -410,6 +410,21 @@ def test_the_same_source_may_begin_anew(jump_s: int) -> None:
     assert receiver.measure()[0]["restarts"] == 1
 
 
+def test_clocks_that_wrap_each_in_its_time_stay_together_for_weeks() -> None:
+    receiver, out, video, audio = av()
+    step_s = 6 * 3600
+    for number in range(100):
+        now = float(number * step_s)
+        for sender, index in ((video, 0), (audio, 1)):
+            receiver.feed_rtcp(index, sender.report(now, 1000 + now), now)
+            receiver.feed(index, sender.packet(now, bytes(160) if index else IDR), now)
+        receiver.poll(now + HOLD_S)
+        receiver.deliver(out, now + HOLD_S)
+    assert out.times(0) == [number * step_s * 90_000 for number in range(100)]
+    assert out.times(1) == pytest.approx(out.times(0), abs=2)
+    assert [one["restarts"] for one in receiver.measure()] == [0, 0]
+
+
 def test_a_slow_clock_loses_nothing_in_an_hour() -> None:
     """100 ppm are 360 ms in an hour, three times what a packet may be late."""
     receiver, out, sender = Receiver([AUDIO], ssrc=1), Out(), Sender(AUDIO, 7)
