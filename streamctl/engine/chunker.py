@@ -14,10 +14,11 @@ from streamctl.media.mpegts.packet import PACKET_BYTES
 from streamctl.media.packet import TIMESCALE, Chunk, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streamctl.engine.routing import Routes, Run, Written
     from streamctl.engine.strand import Plan, Strand
+    from streamctl.media.mpegts.packet import PacketWriter
     from streamctl.media.packet import Item
 
 TABLES_INTERVAL = TIMESCALE * 400 // 1000
@@ -50,6 +51,9 @@ class Chunker:
         self.epoch = epoch
         self.broken = broken
         """Something else was written before: receivers must be told."""
+        self._returned: list[PacketWriter] = []
+        """Of streams that the next tables bring back: who skipped what was there meanwhile has to
+        be told of their counters."""
         self.lead = b""
         """Packets that belong in front of the first picture."""
         self.tables_due: int | None = None
@@ -92,13 +96,19 @@ class Chunker:
         chunk.flags = self._flags
         out.append(chunk)
 
+    def bring_back(self, strands: Iterable[Strand]) -> None:
+        """Announce with the next tables where the counters of these go on from before."""
+        slots = [] if self.broken else [strand.slot for strand in strands]
+        writers = [slot.writer for slot in slots if not slot.fresh]
+        self._returned += [writer for writer in writers if writer not in self._returned]
+
     def _front(self) -> bytes:
         """What belongs in front of packets that no picture begins with."""
         front = b""
         if self.tables_due is None:
             self.tables_due = 0
             front = self._signals(None) if self.broken else b""
-            front += self.plan.pids.tables()
+            front += self._tables()
             self.broken = False
         front, self.lead = front + self.lead, b""
         return front
@@ -114,8 +124,13 @@ class Chunker:
         front, self.lead = self.lead, b""
         if cut.rap or self.tables_due is None or cut.dts >= self.tables_due:
             self.tables_due = cut.dts + TABLES_INTERVAL
-            front = self.plan.pids.tables() + front
+            front = self._tables() + front
         return front, join if cut.rap else b""
+
+    def _tables(self) -> bytes:
+        returned, self._returned = self._returned, []
+        announced = [writer.discontinuity() for writer in returned]
+        return self.plan.pids.tables() + b"".join(announced)
 
     def _signals(self, cut: Cut | None) -> bytes:
         """What announces the counters to come, with the packets in front and behind this cut."""

@@ -235,10 +235,12 @@ class Passage:
         """Take another map of the program."""
         self.program = program
         self.finish()
+        former = {*self.plan.by_pid.values()}
         for strand in self.plan.follow(program):
             self.routes.passes[strand.pid] = False
             self.routes.count_on(strand.pid, 0)
         strands = self.plan.by_pid.values()
+        self.chunker.bring_back(strand for strand in strands if strand not in former)
         self.routes.follow({strand.pid: strand.slot.writer.pid for strand in strands})
         self.references.pid = program.map.pcr_pid
         self.chunker.tables_due = None

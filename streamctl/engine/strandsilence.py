@@ -101,6 +101,9 @@ class StrandSilence:
         assert passage is not None
         begin = at = self.end
         data = bytearray()
+        # Who skipped since the program lost its sound knows of no counters.
+        back = self.strand is None and not self._made and not slot.fresh
+        announced = slot.writer.discontinuity() if back else b""
         for _ in range(BURST):
             at = self.end
             if at + unit.length > timeline.video_end:
@@ -115,7 +118,7 @@ class StrandSilence:
         timeline.passed(end, at, video=False)
         timeline.sound_ends[slot.writer.pid] = end
         passage.sounds.heard_until(slot.writer.pid, end)
-        return [Chunk(bytes(data), begin, end, False, False, passage.chunker.epoch)]
+        return [Chunk(announced + data, begin, end, False, False, passage.chunker.epoch)]
 
 
 def own_silence(

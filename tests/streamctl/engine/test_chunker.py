@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +10,7 @@ from streamctl.engine import chunker
 from streamctl.media.mpegts.index import Entry, TsIndex
 from streamctl.media.packet import Flag
 from tests.streamctl.engine.ts_world import (
+    PLAIN,
     Keeper,
     World,
     again,
@@ -30,6 +33,8 @@ OPEN = Broadcast(seconds=2.5, video="mpeg2video", audio="mp2")
 """Pictures that lead each random-access point."""
 STREAMS = {0x111, 0x121, 0x122}
 ALL_AT_ONCE = 1_000_000
+NEVER_MADE_UP = "ac3"
+"""Sound that silence can't stand in for."""
 
 
 def passed(data: bytes, packets_at_once: int = 7) -> Keeper:
@@ -55,6 +60,16 @@ def assert_all_can_join(keeper: Keeper) -> None:
     assert len(points) >= 2
     for at in points:
         assert inspect(joined(keeper.chunks[at:])).continuity_errors == []
+
+
+def assert_all_can_skip(keeper: Keeper) -> None:
+    """Whoever loses anything between two random-access points sees no counter jump."""
+    chunks = keeper.chunks
+    points = [at for at, chunk in enumerate(chunks) if chunk.rap]
+    for begin, goal in combinations(points, 2):
+        for stop in range(begin + 1, goal + 1, 11):
+            data = joined(chunks[begin:stop]) + joined(chunks[goal:])
+            assert inspect(data).continuity_errors == []
 
 
 def test_who_goes_without_leading_pictures_gets_the_tables_in_front_of_them(
@@ -86,6 +101,17 @@ def test_counters_of_a_codec_go_on_when_it_comes_back_on_its_pid(
     keeper = passed(data, packets_at_once)
     assert len({one.streams[1].pid for one in program_maps(keeper.data)}) == 2
     assert inspect(keeper.data).continuity_errors == []
+
+
+@pytest.mark.parametrize("packets_at_once", [7, ALL_AT_ONCE])
+def test_who_skips_while_a_stream_is_away_is_told_of_its_counters(
+    media: MediaCache, packets_at_once: int
+) -> None:
+    sent = replace(PLAIN, languages=("eng",), seconds=1.5, audio=NEVER_MADE_UP)
+    first = broadcast(media, sent)
+    other = broadcast(media, replace(sent, languages=(), start=poor_end(first)))
+    last = broadcast(media, replace(sent, start=poor_end(other)))
+    assert_all_can_skip(passed(recount(first.data + versioned(other) + last.data), packets_at_once))
 
 
 @pytest.mark.parametrize("packets_at_once", [7, 200, ALL_AT_ONCE])

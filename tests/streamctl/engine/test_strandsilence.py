@@ -196,6 +196,25 @@ def test_sound_that_leaves_the_program_is_made_up_from_where_it_ended(media: Med
     assert times[-1] > 25 * TIMESCALE
 
 
+def test_who_skips_before_sound_that_is_gone_is_made_up_is_told_of_it(media: MediaCache) -> None:
+    sent = replace(PLAIN, seconds=3)
+    first = broadcast(media, sent)
+    mute = broadcast(media, replace(sent, languages=(), start=poor_end(first)))
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    one.go_live("first")
+    for piece in pieces(recount(first.data + versioned(mute)), 188 * 150):
+        one.put_ts(piece, stage.clock.now())
+        stage.clock.advance(0.2)
+    chunks = keeper.chunks
+    points = [at for at, chunk in enumerate(chunks) if chunk.rap]
+    for stop in range(points[0] + 1, points[1], 5):
+        before = joined(chunks[:stop])
+        for point in points[2:]:
+            assert inspect(before + joined(chunks[point:])).continuity_errors == []
+
+
 def test_nothing_is_promised_for_ever(media: MediaCache) -> None:
     sounding, mute = (
         broadcast(media, replace(one, seconds=3)).data
