@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamctl.errors import (
     ConfigError,
+    ConfigErrors,
     Conflict,
     ConnectionFailed,
     NotFound,
@@ -41,7 +42,9 @@ from streamctl.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from streamctl.schema import ConfigFault
 
 DEFAULT_SERVER = "http://127.0.0.1:9997"
 TIMEOUT_S = 5.0
@@ -263,6 +266,8 @@ class Client:
             return ConnectionFailed(problem.message, hint=hint, permanent=True)
         if status == 404:
             return NotFound(problem.message, hint=problem.hint)
+        if problem.faults:
+            return errors_of(problem.faults)
         if problem.error in ERRORS:
             return ERRORS[problem.error](problem.message, hint=problem.hint)
         return StreamctlError(problem.message, hint=problem.hint)
@@ -280,6 +285,14 @@ class Client:
             f"`{self.url}` doesn't answer like a streamctl server",
             hint="`--server` takes the address of the control API, not of the media",
         )
+
+
+def errors_of(faults: Iterable[ConfigFault]) -> ConfigErrors:
+    """The errors that a server has found in a configuration."""
+    return ConfigErrors(
+        ConfigError(one.message, hint=one.hint, file=one.file, key=one.key, line=one.line)
+        for one in faults
+    )
 
 
 def in_path(name: str) -> str:

@@ -4,6 +4,7 @@
 
     StreamctlError                 message + optional hint          exit 1
     ├── ConfigError                file, key, line                  exit 2
+    │   └── ConfigErrors           all of them at once              exit 2
     ├── Unsupported                asked for something no part has  exit 2
     │   ├── UnknownScheme          no installed plugin has the kind exit 2
     │   └── MissingLibrary         the system lacks a library       exit 2
@@ -24,7 +25,10 @@ Messages are lower-case, without a final period, values after a colon in backtic
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class StreamctlError(Exception):
@@ -56,6 +60,20 @@ class ConfigError(StreamctlError):
         line = f"{':' if self.file else 'line '}{self.line}" if self.line else ""
         place = f"{self.file}{line}"
         return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigErrors(ConfigError):
+    """Everything that is wrong with a configuration, found in one pass."""
+
+    def __init__(self, errors: Iterable[ConfigError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(
+            first.message, hint=first.hint, file=first.file, key=first.key, line=first.line
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
 
 
 class Unsupported(StreamctlError):

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from streamctl.errors import ConfigError
 
 StreamState = Literal["stopped", "active", "degraded"]
 InputStateName = Literal["idle", "connecting", "active", "standby", "degraded", "stopped"]
@@ -341,8 +344,18 @@ class ConfigFault(BaseModel):
 
     message: str
     hint: str = ""
+    file: str = Field("", description="empty = the text that was sent")
     key: str = ""
     line: int = 0
+
+
+def faults_of(error: ConfigError) -> list[ConfigFault]:
+    """Everything that an error says is wrong."""
+    errors: tuple[ConfigError, ...] = getattr(error, "errors", (error,))
+    return [
+        ConfigFault(message=one.message, hint=one.hint, file=one.file, key=one.key, line=one.line)
+        for one in errors
+    ]
 
 
 class ConfigReport(BaseModel):
@@ -434,6 +447,9 @@ class Problem(BaseModel):
     message: str
     hint: str = ""
     time: str
+    faults: list[ConfigFault] = Field(
+        default_factory=list, description="of `invalid_config`: everything that is wrong"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from streamctl.errors import ConfigError, Conflict, NotFound, NotReady, StreamctlError, Unsupported
-from streamctl.schema import Problem
+from streamctl.schema import Problem, faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
+
+    from streamctl.schema import ConfigFault
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +57,13 @@ def problem(
     hint: str = "",
     error: str = "",
     headers: Mapping[str, str] | None = None,
+    faults: Sequence[ConfigFault] = (),
 ) -> Response:
     """An error response; its name follows from the status unless given."""
-    body = Problem(
-        error=error or NAMES.get(status, "internal"), message=message, hint=hint, time=rfc3339()
-    )
-    return Response(body.model_dump_json(), status, headers=headers, media_type="application/json")
+    name = error or NAMES.get(status, "internal")
+    body = Problem(error=name, message=message, hint=hint, time=rfc3339(), faults=list(faults))
+    text = body.model_dump_json(exclude=None if faults else {"faults"})
+    return Response(text, status, headers=headers, media_type="application/json")
 
 
 def on_streamctl_error(request: Request, error: Exception) -> Response:
@@ -68,7 +71,10 @@ def on_streamctl_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StreamctlError)
     for kind, status, name in STATUSES:
         if isinstance(error, kind):
-            return problem(status, str(error), hint=error.hint, error=name)
+            faults = faults_of(error) if isinstance(error, ConfigError) else []
+            # Of several, each has its own.
+            hint = error.hint if len(faults) <= 1 else ""
+            return problem(status, str(error), hint=hint, error=name, faults=faults)
     log.error("%s %s failed: %s", request.method, request.url.path, error)
     return problem(500, str(error), hint=error.hint, error="failed")
 

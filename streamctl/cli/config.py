@@ -128,6 +128,7 @@ def plan_of(old: Path, new: Path, server: str) -> Plan:
     """What would lead from one configuration to the other."""
     from streamctl.config.load import load, text_of
     from streamctl.engine.diff import diff
+    from streamctl.errors import ConfigErrors
     from streamctl.registry import Registry
 
     if old == RUNNING:
@@ -135,7 +136,13 @@ def plan_of(old: Path, new: Path, server: str) -> Plan:
 
         from streamctl.client import Client
 
-        return anyio.run(Client(server).diff_config, text_of(new))
+        try:
+            return anyio.run(Client(server).diff_config, text_of(new))
+        except ConfigErrors as error:
+            for one in error.errors:
+                # The server has seen the text alone.
+                one.file = one.file or str(new)
+            raise
     registry = Registry()
     return diff(load(old, registry), load(new, registry))
 

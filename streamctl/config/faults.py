@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from streamctl.errors import ConfigError, StreamctlError
+from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,20 +43,6 @@ SENTENCES = {
 }
 MAX_SHOWN = 60
 """Longer values are cut: an error is one line."""
-
-
-class ConfigErrors(ConfigError):
-    """Everything that is wrong with a configuration, found in one pass."""
-
-    def __init__(self, errors: Iterable[ConfigError]) -> None:
-        self.errors = tuple(errors)
-        first = self.errors[0]
-        super().__init__(
-            first.message, hint=first.hint, file=first.file, key=first.key, line=first.line
-        )
-
-    def __str__(self) -> str:
-        return "\n".join(str(error) for error in self.errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamctl.config.code import shadowed
 from streamctl.config.environ import override
-from streamctl.config.faults import ConfigErrors, Fault, dotted, unknown_key
+from streamctl.config.faults import Fault, dotted, unknown_key
 from streamctl.config.hooks import read_hooks
 from streamctl.config.lines import line_of, scan
 from streamctl.config.loops import check_loops, linked
@@ -34,7 +34,7 @@ from streamctl.config.model import (
 from streamctl.config.roots import check_files
 from streamctl.config.stream import Reading, read_stream
 from streamctl.config.template import Bases, Template, read_templates, trial
-from streamctl.errors import ConfigError, StreamctlError
+from streamctl.errors import ConfigError, ConfigErrors, StreamctlError
 from streamctl.sdk.plugin import Cap, Empty
 
 if TYPE_CHECKING:

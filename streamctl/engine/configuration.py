@@ -17,15 +17,21 @@ from anyio import to_thread
 
 from streamctl.avworker.client import AvWorkerClient
 from streamctl.config.edit import edited, merged
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.file import version
 from streamctl.config.hooks import refuse_reach
 from streamctl.config.load import BOM, parse, read_document
 from streamctl.config.show import as_toml, hidden, resolved, restored, secret_names
 from streamctl.engine.diff import EVERYBODY
 from streamctl.engine.slatecheck import Files, Findings, judge, slated
-from streamctl.errors import ConfigError, Conflict, NotFound, StreamctlError, Unsupported
-from streamctl.schema import ConfigDocument, ConfigFault, ConfigReport, Plan, PlanStep
+from streamctl.errors import (
+    ConfigError,
+    ConfigErrors,
+    Conflict,
+    NotFound,
+    StreamctlError,
+    Unsupported,
+)
+from streamctl.schema import ConfigDocument, ConfigReport, Plan, PlanStep, faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -403,9 +409,4 @@ def check_reach(before: str, text: str) -> None:
 
 def report(error: ConfigError) -> ConfigReport:
     """Everything that is wrong with a text."""
-    errors: tuple[ConfigError, ...] = getattr(error, "errors", (error,))
-    faults = [
-        ConfigFault(message=one.message, hint=one.hint, key=one.key, line=one.line)
-        for one in errors
-    ]
-    return ConfigReport(ok=False, faults=faults)
+    return ConfigReport(ok=False, faults=faults_of(error))

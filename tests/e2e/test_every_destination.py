@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.cli.app import run
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import parse
+from streamctl.errors import ConfigErrors
 from tests.support.every_kind import (
     ENOUGH_BYTES,
     INPUTS,

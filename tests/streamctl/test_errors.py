@@ -7,6 +7,7 @@ import pytest
 from streamctl import errors
 from streamctl.errors import (
     ConfigError,
+    ConfigErrors,
     ConnectionFailed,
     LocalProtocolError,
     MediaError,
@@ -24,6 +25,7 @@ from streamctl.errors import (
 EXIT_CODES = {
     StreamctlError: 1,
     ConfigError: 2,
+    ConfigErrors: 2,
     Unsupported: 2,
     UnknownScheme: 2,
     MissingLibrary: 2,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import parse
-from streamctl.errors import ConfigError
+from streamctl.errors import ConfigError, ConfigErrors
 from streamctl.registry import Registry
 from streamctl.sdk.url import StreamURL
 from streamctl_srt.options import InputOptions, PushOptions

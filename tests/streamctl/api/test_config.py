@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.errors import ConfigError, Conflict, Unsupported
+from streamctl.errors import ConfigError, ConfigErrors, Conflict, Unsupported
 
 if TYPE_CHECKING:
     from tests.support.asgi import AppClient
@@ -71,6 +71,22 @@ def test_refusals_have_their_status(
     server.configuration.error = error
     response = client.request("POST", "/api/v1/config/reload")
     assert (response.status_code, response.json()["error"]) == (status, name)
+
+
+def test_everything_that_is_wrong_is_named_with_its_remedy(
+    client: AppClient, server: FakeControl
+) -> None:
+    wrong = [ConfigError(f"bad {key}", hint=f"{key}?", key=key, line=3) for key in ("x", "y")]
+    server.configuration.error = ConfigErrors(wrong)
+    problem = client.request("PUT", "/api/v1/config", content=TEXT, headers=TOML).json()
+    assert (problem["message"], problem["hint"]) == ("line 3: x: bad x\nline 3: y: bad y", "")
+    assert problem["faults"] == [
+        {"message": f"bad {key}", "hint": f"{key}?", "file": "", "key": key, "line": 3}
+        for key in ("x", "y")
+    ]
+    server.configuration.error = Conflict("`x` was changed")
+    problem = client.request("PUT", "/api/v1/config", content=TEXT, headers=TOML).json()
+    assert "faults" not in problem
 
 
 def test_a_reload_answers_its_plan(client: AppClient) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamctl.cli.app import run
-from streamctl.errors import ConfigError, Unsupported
+from streamctl.errors import ConfigError, ConfigErrors, Unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +119,30 @@ def test_a_refused_reload_is_an_error(
     control.configuration.error = error
     assert run(["reload"]) == code
     assert str(error) in capsys.readouterr().err
+
+
+def faulty(file: str) -> ConfigErrors:
+    return ConfigErrors(
+        [
+            ConfigError("unknown key", file=file, line=2, key="x", hint="did you mean `y`?"),
+            ConfigError("write a list", file=file, line=3, key="z", hint="such as `[]`"),
+        ]
+    )
+
+
+def test_every_fault_that_a_server_finds_has_its_place_and_remedy(
+    control: FakeControl, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = (
+        "error: {0}:2: x: unknown key\nhint: did you mean `y`?\n"
+        "error: {0}:3: z: write a list\nhint: such as `[]`\n"
+    )
+    control.configuration.error = faulty("served.toml")
+    assert run(["reload"]) == 2
+    assert capsys.readouterr().err == said.format("served.toml")
+    control.configuration.error = faulty("")
+    assert run(["config", "diff", "server", str(file)]) == 2
+    assert capsys.readouterr().err == said.format(file)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from streamctl.cli import diagnostics
-from streamctl.config.faults import ConfigErrors
 from streamctl.errors import (
     ConfigError,
+    ConfigErrors,
     ConnectionFailed,
     MediaError,
     RemoteProtocolError,

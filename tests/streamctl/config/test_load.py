@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import load, parse, read_document
-from streamctl.errors import ConfigError
+from streamctl.errors import ConfigError, ConfigErrors
 from streamctl.registry import Registry
 from tests.streamctl.config.plugins import PullOptions, SegmentOptions, registry
 
@@ -309,10 +308,7 @@ def test_users_and_sums_are_read() -> None:
 
 
 def test_urls_of_inputs_may_stand_in_variables() -> None:
-    text = (
-        "[streams.news]\ninputs = ['env:ONE', { url = 'env:TWO' }]\n"
-        "slate = 'env:SLATE'\n"
-    )
+    text = "[streams.news]\ninputs = ['env:ONE', { url = 'env:TWO' }]\nslate = 'env:SLATE'\n"
     urls = {"ONE": "rtmp://ann:hush@192.0.2.7/a/b", "TWO": "rtmp://h/a/b", "SLATE": "file:s.mp4"}
     inputs = read(text, **urls).streams["news"].inputs
     assert [one.url.raw for one in inputs] == list(urls.values())

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import parse, read_document
+from streamctl.errors import ConfigErrors
 from tests.streamctl.config.plugins import PushOptions, registry
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import parse, read_document
 from streamctl.config.model import Config
+from streamctl.errors import ConfigErrors
 from streamctl.registry import Registry
 
 if TYPE_CHECKING:

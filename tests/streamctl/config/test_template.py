@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamctl.config.faults import ConfigErrors
 from streamctl.config.load import parse, read_runtime
 from streamctl.config.template import fill, trial
+from streamctl.errors import ConfigErrors
 from tests.streamctl.config.plugins import registry
 
 if TYPE_CHECKING:
