@@ -220,8 +220,9 @@ PLAYERS: dict[str, Play] = {
     ),
     "rtsp by GStreamer": lambda server, user, word: (
         lambda out: gst(
+            # With a filter gst-launch breaks, or hangs, when picture and sound come at once.
             *("rtspsrc", f"location={server.rtsp('open')}", f"user-id={user}", f"user-pw={word}"),
-            *("protocols=tcp", "!", "application/x-rtp,media=video", "!", "rtph264depay", "!"),
+            *("protocols=tcp", "!", "rtph264depay", "!"),
             *("h264parse", "!", "mpegtsmux", "!", *FILE, f"location={out}"),
         )
     ),
