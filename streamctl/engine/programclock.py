@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streamctl.engine.timeline import BOTH_VALID_S, JUMP
+from streamctl.engine.timeline import BOTH_VALID_S, FADES, JUMP
 from streamctl.media.packet import TIMESCALE
 
 FORGETS = 8
@@ -28,7 +28,7 @@ class Line:
     offset: int
     arrival: float
     ahead: float
-    """The furthest that it has ever been ahead of its arrival, in ticks."""
+    """The furthest that it has been ahead of its arrival, in ticks."""
     step: int = 0
     """Last plausible distance, 90 kHz."""
     longest: int = 0
@@ -39,6 +39,7 @@ class Line:
         """Whether a time is a jump: back always, forward only if it outruns the clock."""
         step = time - self.source
         ahead = time - now * TIMESCALE
+        self.ahead -= (now - self.arrival) * FADES
         if -JUMP <= step <= JUMP:
             if ahead > self.ahead:
                 self.ahead = ahead

@@ -40,6 +40,9 @@ BEHIND = TIMESCALE
 """The media of a source that is in time may be so much behind the wall position."""
 LOOKS = 60
 """About once a second: few stalls that are made good last longer."""
+FADES = TIMESCALE / 1000
+"""By this much in a second it is forgotten how far media was ahead once: faster than bad clocks
+drift apart, and so slowly that it outlasts every stall."""
 BOTH_VALID_S = 2.0
 """How long the old offset stays usable after a jump, for interleaved late packets."""
 
@@ -139,7 +142,8 @@ class EpochClock:
     old_offset: int | None = None
     old_until: float = 0.0
     ahead: float = -math.inf
-    """The furthest that media has ever been ahead of its arrival, in ticks."""
+    """The furthest that media has been ahead of its arrival, in ticks."""
+    seen_at: float = 0.0
     jumps: int = 0
     disordered: int = 0
     """Packets whose DTS did not rise and was moved by :data:`DISORDER_STEP`."""
@@ -147,6 +151,8 @@ class EpochClock:
     def map(self, packets: Sequence[Packet], now: float) -> None:
         """Move packets onto the timeline, in place; DTS rises strictly per track."""
         arrival = now * TIMESCALE
+        self.ahead -= (now - self.seen_at) * FADES
+        self.seen_at = now
         for packet in packets:
             clock = self.tracks.get(packet.track)
             if clock is None:

@@ -44,6 +44,15 @@ def test_a_jump_replaces_the_offset_for_all_and_keeps_the_old_one_for_late_ones(
     assert run(clock, 2, [(1000.02, 0.14)]) == [0.1]
 
 
+def test_a_jump_is_noticed_after_weeks_of_a_slow_clock() -> None:
+    clock, slow, last = ProgramClock(0), 1 - 50e-6, 28 * 24 * 3600
+    run(clock, 1, [(now * slow, now) for now in range(0, last, 60)])
+    assert clock.jumps == 0
+    [after] = run(clock, 1, [(last * slow + 60, last)])
+    assert clock.jumps == 1
+    assert after == pytest.approx(last * slow, abs=60)
+
+
 def test_a_jump_back_counts_even_after_silence() -> None:
     clock = ProgramClock(0)
     run(clock, 1, [(50, 0), (50.04, 0.04)])

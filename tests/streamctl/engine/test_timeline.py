@@ -63,6 +63,16 @@ def test_clocks_that_differ_for_weeks_make_an_outage_no_longer(drift: float) -> 
     assert (offset - timeline.video_end) / SECOND < 32
 
 
+def test_a_jump_is_noticed_after_weeks_of_a_slow_clock() -> None:
+    clock, slow, last = EpochClock(0), 1 - 50e-6, 28 * 24 * 3600
+    for now in range(0, last, 60):
+        mapped(clock, video(round(now * slow * SECOND)), float(now))
+    assert clock.jumps == 0
+    after = mapped(clock, video(round((last * slow + 60) * SECOND)), float(last))
+    assert clock.jumps == 1
+    assert after.dts == pytest.approx(last * slow * SECOND, abs=SECOND)
+
+
 def test_a_stall_and_an_outage_do_not_move_the_wall_position() -> None:
     timeline = Timeline(0.0)
     for second in range(300):
