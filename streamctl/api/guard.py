@@ -162,7 +162,11 @@ class Guard:
             )
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         if (has_body or method != "DELETE") and media_type(headers) not in MEDIA_TYPES:
-            return Verdict(403, "control calls need `Content-Type: application/json`")
+            return Verdict(
+                403,
+                "control calls need `Content-Type: application/json`",
+                "a whole configuration is `application/toml`",
+            )
         return None
 
     def token(self, authorization: str) -> Token | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
+
+from streamctl.config.faults import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -52,4 +55,18 @@ class Operation:
 
     def route(self) -> Route:
         """The entry for the router."""
-        return Route(self.path, self.handler, methods=[self.method], name=self.name)
+        return Route(self.path, self.answered, methods=[self.method], name=self.name)
+
+    async def answered(self, request: Request) -> Response:
+        """Answer a request.
+
+        Raises:
+            HTTPException: a change says something unknown, which may have meant a dry run.
+        """
+        if self.method != "GET":
+            known = [one.name for one in self.parameters if one.place == "query"]
+            for name in request.query_params:
+                if name not in known:
+                    hint = nearest(name, known) if known else "it takes none"
+                    raise HTTPException(400, f"no such parameter: `{name}`; {hint}")
+        return await self.handler(request)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STREAM = "/api/v1/streams/"
 NAMES = {
     400: "bad_request",
     401: "unauthorized",
@@ -86,10 +87,13 @@ def on_http_exception(request: Request, error: Exception) -> Response:
         404: f"no such path: `{request.url.path}`",
         405: f"the path does not take this method: `{request.method}`",
     }
+    hint = "GET /openapi.json lists every path" if error.status_code in messages else ""
+    if error.status_code == 404 and request.url.path.startswith(STREAM):
+        hint += ", in which `/` in the code of a stream is written `~`"
     return problem(
         error.status_code,
         messages.get(error.status_code, error.detail),
-        hint="GET /openapi.json lists every path" if error.status_code in messages else "",
+        hint=hint,
         headers=error.headers,
     )
 

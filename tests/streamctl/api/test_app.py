@@ -57,6 +57,33 @@ def test_every_error_has_the_same_shape(
     assert problem.time.endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("DELETE", "/api/v1/streams/news?dryrun=1", "`dryrun`; did you mean `dry_run`?"),
+        ("PUT", "/api/v1/streams/news?DRY_RUN=1", "`DRY_RUN`; valid: `dry_run`, `new`"),
+        ("POST", "/api/v1/config/reload?dry_run=1", "`dry_run`; it takes none"),
+        ("DELETE", "/api/v1/sessions/s1?dry_run=1", "`dry_run`; it takes none"),
+    ],
+)
+def test_a_change_with_an_unknown_parameter_is_refused(
+    client: AppClient, server: FakeControl, method: str, path: str, said: str
+) -> None:
+    """It may have meant a dry run."""
+    response = client.request(method, path, json={"inputs": ["publish:"]})
+    assert response.status_code == 400
+    assert response.json()["message"] == f"no such parameter: {said}"
+    assert (server.configuration.changes, server.kicked) == ([], [])
+    assert client.get("/api/v1/streams?_=1").status_code == 200
+
+
+def test_a_code_with_slashes_is_told_how_to_be_written(client: AppClient) -> None:
+    hint = "GET /openapi.json lists every path"
+    assert client.get("/nope").json()["hint"] == hint
+    more = ", in which `/` in the code of a stream is written `~`"
+    assert client.get("/api/v1/streams/region/a").json()["hint"] == hint + more
+
+
 def test_a_crash_answers_a_problem_without_its_inside(
     client: AppClient, server: FakeControl
 ) -> None:
