@@ -1,7 +1,7 @@
 """Sends a stream as RTP: each track to a port of its own, reports to the next one.
 
-There is nobody to answer, so receivers need the session description by another way: from the file
-that ``sdp`` names, or from the push's status.
+Nobody is asked, so receivers need the session description by another way: from the file that
+``sdp`` names, or from the push's status. Those that report are listened to.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class RtpSink:
         """What receivers have to know; empty before anything is sent."""
         self._ways: list[tuple[UdpSender, UdpSender]] = []
         """Where the media and the reports of each track go."""
+        self._publication: Publication | None = None
+        """What is being sent."""
         self._sent = 0
 
     @property
@@ -74,7 +76,7 @@ class RtpSink:
             self.description = describe(told, host, self.address[1])
             if self.options.sdp:
                 await write(self.ctx, self.options.sdp, self.description)
-            publication = Publication(told, init, self.ctx.clock.wall())
+            publication = self._publication = Publication(told, init, self.ctx.clock.wall())
             async with AsyncExitStack() as stack:
                 await self._open(stack, host, told)
                 connected()
@@ -84,6 +86,7 @@ class RtpSink:
                 finally:
                     self._send(publication.farewells())
                     self._sent, self._ways = self.bytes_sent, []
+                    self._publication = None
             self.ctx.log.warning(
                 "push to %s: the stream goes on with other tracks: receivers need the new "
                 "session description",
@@ -92,11 +95,14 @@ class RtpSink:
 
     def measure(self) -> Mapping[str, object]:
         """Datagrams, what became of them as far as it is known, and the description."""
+        self._listen()
+        publication = self._publication
         ways = [way for pair in self._ways for way in pair]
         return {
             "datagrams": sum(way.datagrams for way in ways),
             "dropped": sum(way.dropped for way in ways),
             "refused": sum(way.refused for way in ways),
+            "tracks": publication.measure() if publication is not None else [],
             "sdp": self.description.decode(),
         }
 
@@ -136,3 +142,14 @@ class RtpSink:
     def _send(self, datagrams: Sequence[Datagram]) -> None:
         for track, control, data in datagrams:
             self._ways[track][control].send((data,))
+            if control:
+                # As often as anybody reports, so that nothing piles up.
+                self._listen()
+
+    def _listen(self) -> None:
+        """Take what receivers have reported."""
+        if self._publication is not None:
+            tracks = self._publication.tracks.values()
+            for track, (_, reports) in zip(tracks, self._ways, strict=False):
+                for data in reports.answers():
+                    track.heed(data)

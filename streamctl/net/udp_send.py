@@ -34,6 +34,11 @@ SEND_BUFFER_BYTES = 1024 * 1024
 MULTICAST_TTL = 16
 """Enough for a network of one's own, too little to leave a continent."""
 
+ANSWERS = 32
+"""What has come back is taken in such portions."""
+ANSWER_BYTES = 2048
+"""Of one datagram that comes back; reports have some hundred."""
+
 NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -62,6 +67,7 @@ class UdpSender:
         self.refused = 0
         """How often the destination said that nobody listens there."""
         self._send = found.send
+        self._receive = found.recv
         self._shown = shown
 
     def send(self, datagrams: Iterable[bytes]) -> None:
@@ -81,6 +87,18 @@ class UdpSender:
                     text = f"can't send to `{self._shown}`: {describe(error)}"
                     raise ConnectionFailed(text) from error
                 self.dropped += 1
+
+    def answers(self) -> list[bytes]:
+        """What the destination has sent back, as far as it has come."""
+        found: list[bytes] = []
+        for _ in range(ANSWERS):
+            try:
+                found.append(self._receive(ANSWER_BYTES))
+            except ConnectionRefusedError:
+                self.refused += 1
+            except OSError:
+                break
+        return found
 
     def _again(self, data: bytes) -> None:
         """Send what was not, because an earlier datagram found nobody: one may come yet."""

@@ -8,6 +8,7 @@ Sans-IO. Specification: RFC 3550 sections 5.1, 6.4.1 and 6.6.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamctl.errors import ProtocolError
@@ -52,6 +53,8 @@ class SentTrack:
         self.packets = 0
         self.octets = 0
         """Of payload."""
+        self.received: rtcp.ReportBlock | None = None
+        """What a receiver has said last of what came; None = nothing yet."""
         self._sequence = random(16)
         self._base = random(32)
         self._reported: int | None = None
@@ -103,6 +106,28 @@ class SentTrack:
     def farewell(self, now: int, ntp: int) -> bytes:
         """The last report, and that nothing follows."""
         return rtcp.serialise([*self._told(now, ntp), rtcp.Bye((self.ssrc,))])
+
+    def heed(self, data: bytes) -> None:
+        """Take what a receiver says of what came; whatever else it says is left out."""
+        with suppress(ProtocolError):
+            for packet in rtcp.parse(data):
+                if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
+                    for block in packet.reports:
+                        if block.ssrc == self.ssrc:
+                            self.received = block
+
+    def measure(self) -> dict[str, object]:
+        """What was sent, and what of that did not come if a receiver says so, JSON-ready."""
+        found: dict[str, object] = {
+            "encoding": self.format.encoding,
+            "ssrc": self.ssrc,
+            "packets": self.packets,
+        }
+        if self.received is not None:
+            found["lost"] = self.received.lost
+            jitter_s = self.received.jitter / self.format.clock_rate
+            found["jitter_ms"] = round(1000 * jitter_s, 2)
+        return found
 
     def _told(self, now: int, ntp: int) -> list[rtcp.SenderReport | rtcp.Description]:
         report = rtcp.SenderReport(self.ssrc, ntp, self.timestamp(now), self.packets, self.octets)
@@ -193,6 +218,10 @@ class Publication:
         found = [(one.number, True, one.report(now, ntp)) for one in due]
         media = sent.datagrams(payloads, packet.pts)
         return found + [(sent.number, False, data) for data in media]
+
+    def measure(self) -> list[dict[str, object]]:
+        """What is known of each track, JSON-ready."""
+        return [track.measure() for track in self.tracks.values()]
 
     def farewells(self) -> list[Datagram]:
         """What says that no more comes; nothing if nothing was sent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
@@ -84,6 +84,8 @@ class Ports:
         self.first = 0
         self.sockets: list[socket.socket] = []
         self.found: list[list[bytes]] = [[] for _ in range(4)]
+        self.reporter = ("", 0)
+        """Where the first track's reports come from."""
 
     def open(self) -> None:
         """Four ports in a row."""
@@ -109,7 +111,10 @@ class Ports:
         for one, kept in zip(self.sockets, self.found, strict=True):
             try:
                 while True:
-                    kept.append(one.recv(65_536))
+                    data, sender = one.recvfrom(65_536)
+                    kept.append(data)
+                    if kept is self.found[1]:
+                        self.reporter = sender
             except BlockingIOError:
                 pass
 
@@ -170,6 +175,23 @@ async def test_each_track_has_its_ports(tmp_path: Path) -> None:
         assert push.error is None
         await ports.until(lambda: kinds(video_reports[-1])[-1] is rtcp.Bye)
         await ports.until(lambda: kinds(audio_reports[-1])[-1] is rtcp.Bye)
+
+
+async def test_what_a_receiver_reports_is_shown(tmp_path: Path) -> None:
+    async with pushing(lane(), tmp_path) as (push, ports):
+
+        def told() -> dict[str, int]:
+            return cast("list[dict[str, int]]", push.sink.measure()["tracks"])[0]
+
+        await ports.until(lambda: ports.found[1])
+        assert told()["packets"] > 1
+        assert "lost" not in told()
+        block = rtcp.ReportBlock(told()["ssrc"], 0, 7, 0, 450)
+        report = rtcp.ReceiverReport(1, (replace(block, ssrc=0, lost=9), block)).serialise()
+        for data in (report, b"no report", rtcp.ReceiverReport(1).serialise()):
+            ports.sockets[1].sendto(data, ports.reporter)
+        await ports.until(lambda: "lost" in told())
+        assert (told()["lost"], told()["jitter_ms"]) == (7, 5.0)
 
 
 async def test_who_is_cancelled_says_farewell(tmp_path: Path) -> None:

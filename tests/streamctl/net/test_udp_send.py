@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from streamctl.errors import ConnectionFailed
-from streamctl.net.udp_send import Transmission, UdpSender, sending, sending_socket
+from streamctl.net.udp_send import ANSWERS, Transmission, UdpSender, sending, sending_socket
 from streamctl.net.udp_socket import Reception, receiving_socket
 
 if TYPE_CHECKING:
@@ -36,6 +36,24 @@ async def test_datagrams_are_sent_and_counted() -> None:
             sender.send([b"one", b"three"])
         assert [found.recv(99), found.recv(99)] == [b"one", b"three"]
     assert (sender.datagrams, sender.bytes_sent, sender.dropped, sender.refused) == (2, 8, 0, 0)
+
+
+async def test_what_the_destination_sends_back_is_heard() -> None:
+    with listening() as (found, port):
+        async with sending(Transmission((HOST, port))) as sender:
+            sender.send([b"media"])
+            _, where = found.recvfrom(99)
+            assert sender.answers() == []
+            for number in range(ANSWERS + 1):
+                found.sendto(bytes((number,)), where)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.sendto(b"no answer", where)
+            assert len(sender.answers()) == ANSWERS
+            assert sender.answers() == [bytes((ANSWERS,))]
+            found.close()
+            sender.send([b"media"])
+            assert sender.answers() == []
+            assert sender.refused == 1
 
 
 async def test_a_group_gets_datagrams_by_an_interface() -> None:
@@ -108,6 +126,9 @@ class Failing:
             number = self.errors.pop(0)
             raise OSError(number, "x")
         return len(data)
+
+    def recv(self, size: int) -> bytes:
+        raise BlockingIOError(size)
 
 
 def sender_of(*errors: int) -> UdpSender:
