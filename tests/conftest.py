@@ -76,6 +76,15 @@ def uncollected() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def stall_watch(pytestconfig: pytest.Config) -> StallWatch:
+    """Who knows for how long the machine stood still."""
+    watch = pytestconfig.pluginmanager.get_plugin("stall-watch")
+    assert isinstance(watch, StallWatch)
+    watch.begin()
+    return watch
+
+
+@pytest.fixture(scope="session")
 def real_media_folder() -> Path:
     """The folder of real media; the test is skipped without one."""
     folder = real_media()

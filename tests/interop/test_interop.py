@@ -11,7 +11,7 @@ import pytest
 
 from tests.interop.matrix import CARRIED, MEDIA, PLAYERS, PUBLISHERS, Publication, plays
 from tests.interop.run import Cell, Matrix
-from tests.support.stalls import TRIES, StallWatch
+from tests.support.stalls import TRIES
 from tests.support.tools import missing
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.media import MediaCache
+    from tests.support.stalls import StallWatch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -65,16 +66,14 @@ def watched(
 
 @pytest.fixture(scope="module")
 def cells(
-    tmp_path_factory: pytest.TempPathFactory, media: MediaCache, pytestconfig: pytest.Config
+    tmp_path_factory: pytest.TempPathFactory, media: MediaCache, stall_watch: StallWatch
 ) -> list[Cell]:
     publications = [publication(*chosen) for chosen in CHOSEN]
     for one in publications:
         absent = [player.name for player in one.players if not player.version()]
         if absent or not one.publisher.version():
             missing(f"a program of {one.publisher.name}, {', '.join(absent)}")
-    watch = pytestconfig.pluginmanager.get_plugin("stall-watch")
-    assert isinstance(watch, StallWatch)
-    return watched(publications, partial(tmp_path_factory.mktemp, "interop"), media, watch)
+    return watched(publications, partial(tmp_path_factory.mktemp, "interop"), media, stall_watch)
 
 
 def test_every_player_sees_what_was_published_or_is_refused_with_a_reason(

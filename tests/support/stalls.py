@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 TRIES = 3
 LOOK_S = 0.05
-STALL_S = 0.3
-"""Who sleeps for ``LOOK_S`` and comes back so much later has not been run meanwhile."""
+PAUSE_S, STALL_S = 0.1, 0.3
+"""Who sleeps for ``LOOK_S`` and comes back so much later was held up, or has not been run at all."""
 AGAIN = "run again"
 """The property of a report that tells what an earlier try has said."""
 BEGAN = pytest.StashKey[float]()
@@ -38,6 +38,8 @@ class StallWatch:
     def __init__(self) -> None:
         self.latest = float("-inf")
         """When a stall has ended last, by the clock that only goes forward."""
+        self.total_s = 0.0
+        """How long the machine has stood still by now, in all."""
         self.thread: threading.Thread | None = None
 
     def begin(self) -> None:
@@ -52,13 +54,16 @@ class StallWatch:
         while True:
             time.sleep(LOOK_S)
             now = time.monotonic()
-            if now - before > LOOK_S + STALL_S:
-                self.note(now)
+            late_s = now - before - LOOK_S
+            if late_s > PAUSE_S:
+                self.note(now, late_s)
             before = now
 
-    def note(self, now: float) -> None:
-        """A stall has ended."""
-        self.latest = now
+    def note(self, now: float, late_s: float) -> None:
+        """A pause has ended, which was a stall if it was long."""
+        self.total_s += late_s
+        if late_s > STALL_S:
+            self.latest = now
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:

@@ -31,7 +31,7 @@ def outcome(pytester: pytest.Pytester, body: str) -> pytest.RunResult:
     return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", "-q")
 
 
-STALLED = "world.watch.note(time.monotonic())"
+STALLED = "world.watch.note(time.monotonic(), 1.0)"
 FAILS = """
 tries = []
 
