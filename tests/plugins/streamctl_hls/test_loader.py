@@ -36,7 +36,7 @@ from tests.streamctl.media.fmp4.files import (
 )
 from tests.streamctl.media.fmp4.test_demux import segment
 from tests.streamctl.net.test_http_client import Site, visited
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from streamctl_hls.pull import HlsSource
@@ -57,7 +57,7 @@ async def pulled(answers: dict[str, bytes], path: str = "/x.m3u8", **keys: objec
     """What a playlist brings that has an end."""
     writer = Writer()
     async with visited(Site(FILES | KEYS | answers)) as site:
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE_S):
             await source(site.url(path), **keys).run(writer)
     return writer
 
@@ -224,7 +224,7 @@ def variant(found: HlsSource) -> object:
 async def test_a_variant_that_comes_slower_than_it_plays_is_left_for_a_smaller_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feed_module, "SLOW", 0.0)
+    monkeypatch.setattr(feed_module, "SLOW", -1.0)
     monkeypatch.setattr(feed_module, "AHEAD_S", -1.0)
     names = [f"{number}.ts" for number in range(6)]
     writer = Writer()
@@ -232,7 +232,7 @@ async def test_a_variant_that_comes_slower_than_it_plays_is_left_for_a_smaller_o
     answers["/b.m3u8"] = answers["/a.m3u8"]
     async with visited(Site(FILES | answers)) as site:
         found = source(site.url("/x.m3u8"))
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await found.run(writer)
     assert writer.breaks == [OTHER_VARIANT]
     assert variant(found) == "1 kbps"

@@ -36,7 +36,7 @@ from tests.streamctl.media.fmp4.files import box, movie, picture_entry, track, u
 from tests.streamctl.media.fmp4.test_demux import segment
 from tests.streamctl.net.test_http_client import Site, visited
 from tests.support.certificates import self_signed
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ async def pulled(answers: dict[str, bytes], path: str = "/x.m3u8", **keys: objec
     """What a playlist brings that has an end."""
     writer = Writer()
     async with visited(Site(FILES | answers)) as site:
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE_S):
             await source(site.url(path), **keys).run(writer)
     return writer
 
@@ -381,7 +381,10 @@ async def test_a_live_playlist_is_loaded_again_until_nothing_new_comes(
         found = source(site.url("/x.m3u8"))
         clock = found.ctx.clock
         clock.call_later(0.6, lambda: site.answers.update({"/x.m3u8": later}))
-        with anyio.fail_after(10), pytest.raises(ConnectionFailed, match="nothing new for 1 s"):
+        with (
+            anyio.fail_after(PATIENCE_S),
+            pytest.raises(ConnectionFailed, match="nothing new for 1 s"),
+        ):
             await found.run(writer)
     assert writer.data == continued(PARTS[0], PARTS[1])
     assert found.duration_s == 0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from streamctl.errors import StaleEpoch
 from streamctl.media.mpegts.convert import TsConverter
 from streamctl.media.packet import TIMESCALE
-from streamctl.net.clock import LoopClock
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.gate import BareContext
 from streamctl_hls.pull import HlsSource, Marks
@@ -22,6 +21,7 @@ from tests.streamctl.media.mpegts.world import (
     pictures,
     sounds,
 )
+from tests.support.steady import SteadyClock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -114,4 +114,4 @@ class Writer:
 def source(url: str, **keys: object) -> HlsSource:
     """The first attempt with these options."""
     options = HlsInputOptions.model_validate(keys)
-    return HlsSource(StreamURL.parse(url), options, BareContext(LoopClock()), Marks())
+    return HlsSource(StreamURL.parse(url), options, BareContext(SteadyClock()), Marks())
