@@ -167,3 +167,23 @@ def test_tracks_that_can_not_be_sent_are_none_of_it() -> None:
     sent = publication(VIDEO, AUDIO, flac)
     assert len(sent.tracks) == 2
     assert sent.unit(Packet(2, 0, 0, Kind.AUDIO, 0, b"x")) is None
+
+
+def test_what_receivers_say_of_a_track_is_kept() -> None:
+    sent = publication()
+    sent.pack(picture(0))
+    video, audio = sent.tracks.values()
+    blocks = [rtcp.ReportBlock(one.ssrc, 0, lost, 0, 96) for one, lost in ((audio, 1), (video, 2))]
+    for data in (
+        b"",
+        b"no report",
+        rtcp.ReceiverReport(7, tuple(blocks)).serialise(),
+        rtcp.Description(7, "somebody").serialise(),
+        rtcp.SenderReport(7, 0, 0, 0, 0, (replace(blocks[0], lost=-3), blocks[1])).serialise(),
+    ):
+        for one in (video, audio):
+            one.heed(data)
+    shown = [(one["encoding"], one["lost"], one["jitter_ms"]) for one in sent.measure()]
+    assert shown == [("H264", 2, 1.07), ("MPEG4-GENERIC", -3, 2.0)]
+    assert [one["packets"] for one in sent.measure()] == [video.packets, 0]
+    assert "lost" not in publication().measure()[0]
