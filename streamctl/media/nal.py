@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 START_CODE = b"\0\0\0\1"
 SHORT_START_CODE = b"\0\0\1"
+MAX_UNITS = 10_000
+"""NAL units of an access unit, empty ones included: an intra picture of 8K whose slices fit into
+datagrams has fewer. A picture of nothing but units takes seconds and hundreds of megabytes."""
 MAX_SET_BYTES = 0xFFFF
 """Longest parameter set that a decoder configuration record can hold."""
 
@@ -23,12 +26,15 @@ def prefixed_spans(data: bytes, size: int = 4) -> list[tuple[int, int]]:
     """Start and end of each length-prefixed NAL unit; empty units are left out.
 
     Raises:
-        RemoteProtocolError: a length points past the end.
+        RemoteProtocolError: a length points past the end, or there are too many.
     """
     spans = []
-    position = 0
+    position = count = 0
     total = len(data)
     while position < total:
+        count += 1
+        if count > MAX_UNITS:
+            raise too_many()
         start = position + size
         position = start + int.from_bytes(data[position:start], "big")
         if start > total or position > total:
@@ -38,11 +44,16 @@ def prefixed_spans(data: bytes, size: int = 4) -> list[tuple[int, int]]:
     return spans
 
 
+def too_many() -> RemoteProtocolError:
+    """The error of an access unit that nobody can have meant."""
+    return RemoteProtocolError(f"an access unit of more than {MAX_UNITS} NAL units")
+
+
 def split_length_prefixed(data: bytes, size: int = 4) -> list[bytes]:
     """The NAL units of an access unit in length-prefixed form, without empty ones.
 
     Raises:
-        RemoteProtocolError: a length points past the end.
+        RemoteProtocolError: a length points past the end, or there are too many.
     """
     return [data[start:end] for start, end in prefixed_spans(data, size)]
 
@@ -61,16 +72,21 @@ def split_annexb(data: bytes) -> list[bytes]:
 
     Bytes before the first start code belong to no unit; zeros before a start code are
     ``trailing_zero_8bits`` or the start code's own first byte, never part of a unit.
+
+    Raises:
+        RemoteProtocolError: there are too many.
     """
     nals = []
+    count = 0
     start = data.find(SHORT_START_CODE) + 3
     while start >= 3:
+        count += 1
+        if count > MAX_UNITS:
+            raise too_many()
         code = data.find(SHORT_START_CODE, start)
-        end = len(data) if code < 0 else code
-        while end > start and data[end - 1] == 0:
-            end -= 1
-        if end > start:
-            nals.append(data[start:end])
+        nal = data[start : len(data) if code < 0 else code].rstrip(b"\0")
+        if nal:
+            nals.append(nal)
         start = code + 3
     return nals
 

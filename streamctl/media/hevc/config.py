@@ -12,6 +12,7 @@ from streamctl.errors import RemoteProtocolError
 from streamctl.media.hevc.sps import parse_sps, pps_id, sps_id, vps_id
 from streamctl.media.hevc.unit import Nal
 from streamctl.media.nal import START_CODE, merge_sets, read_sets, write_sets
+from streamctl.media.unit import MAX_CONFIG_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +60,7 @@ class HevcConfig:
             RemoteProtocolError: not a record of version 1, or cut off.
         """
         # Writers of early drafts left the version at 0.
-        if len(data) <= ARRAYS_AT or data[0] > 1:
+        if not ARRAYS_AT < len(data) <= MAX_CONFIG_BYTES or data[0] > 1:
             raise RemoteProtocolError("not an HEVC decoder configuration record")
         arrays: dict[int, tuple[bytes, ...]] = {}
         position = ARRAYS_AT + 1

@@ -329,7 +329,8 @@ class TsIndex:
         if opening is None or probe is None:
             return True
         data = bytes(opening.data)
-        whole = whole or data.count(START_CODE) > MAX_LOOK_UNITS
+        if data.count(START_CODE) > MAX_LOOK_UNITS:
+            whole, data = True, begun(data)
         entry = opening.entry
         header = read_pes_header(data)
         start = -1
@@ -400,3 +401,11 @@ def leading_stream(pmt: Pmt) -> PmtStream | None:
         if sound is None and kind.carriage is Carriage.PES and (audible or kind.codec is None):
             sound = stream
     return sound
+
+
+def begun(data: bytes) -> bytes:
+    """As much of a picture as has the units that are looked at."""
+    at = -1
+    for _ in range(MAX_LOOK_UNITS + 1):
+        at = data.find(START_CODE, at + 1)
+    return data[:at]

@@ -14,6 +14,7 @@ from streamctl.media.hevc.unit import Nal
 from streamctl.media.mpeg2video import CODING_EXTENSION, EXTENSION, GROUP, PICTURE, SEQUENCE
 from streamctl.media.mpeg2video import FIRST_SLICE as MPEG2_FIRST_SLICE
 from streamctl.media.mpeg2video import LAST_SLICE as MPEG2_LAST_SLICE
+from streamctl.media.nal import MAX_UNITS
 from streamctl.media.packet import Codec
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def begins_unit(codec: Codec, payload: bytes) -> bool:
 def first_unit(codec: Codec, data: bytes) -> int:
     """Where the first access unit begins; -1 if none does so far."""
     at = data.find(START_CODE)
-    while 0 <= at <= len(data) - len(START_CODE) - CODE_BYTES + 1:
+    for _ in range(MAX_UNITS):
+        if not 0 <= at <= len(data) - len(START_CODE) - CODE_BYTES + 1:
+            break
         if begins_unit(codec, data[at : at + len(START_CODE) + CODE_BYTES]):
             return at
         at = data.find(START_CODE, at + 3)
@@ -79,10 +82,10 @@ def first_unit(codec: Codec, data: bytes) -> int:
 
 
 def codes(payload: bytes) -> list[int]:
-    """Where each start code stands."""
-    found = []
+    """Where each start code stands; what has too many of them can't be read in any way."""
+    found: list[int] = []
     at = payload.find(START_CODE)
-    while at >= 0:
+    while at >= 0 and len(found) < MAX_UNITS:
         found.append(at)
         at = payload.find(START_CODE, at + 3)
     return found

@@ -12,7 +12,8 @@ import enum
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from streamctl.media.nal import SHORT_START_CODE, split_annexb
+from streamctl.errors import ProtocolError
+from streamctl.media.nal import MAX_UNITS, SHORT_START_CODE, split_annexb
 from streamctl.media.rtp.depacketise import FrameDepacketiser
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class NalDepacketiser(FrameDepacketiser):
     def __init__(self, rtp: RtpFormat, track: Track, reader: TrackReader) -> None:
         super().__init__(rtp, track, reader)
         self._picture = False
+        self._units = 0
+        """Of the open access unit."""
 
     def tear(self, fault: str) -> None:
         super().tear(fault)
@@ -87,6 +90,7 @@ class NalDepacketiser(FrameDepacketiser):
         super().begin()
         self._fragment = -1
         self._picture = False
+        self._units = 0
 
     @abstractmethod
     def place(self, unit: memoryview | bytes) -> Place:
@@ -96,9 +100,16 @@ class NalDepacketiser(FrameDepacketiser):
         """Take a whole unit."""
         if self._fragment >= 0:
             self.tear("a fragmented NAL unit has no end")
-        elif self.fits(unit) and self.room(LENGTH_BYTES + len(unit)):
+        elif self.fits(unit) and self.few() and self.room(LENGTH_BYTES + len(unit)):
             self._data += len(unit).to_bytes(LENGTH_BYTES, "big")
             self._data += unit
+
+    def few(self) -> bool:
+        """Whether the access unit may have another unit; else it is torn."""
+        self._units += 1
+        if self._units > MAX_UNITS:
+            self.tear(f"an access unit of more than {MAX_UNITS} NAL units")
+        return not self._torn
 
     def fits(self, unit: memoryview | bytes) -> bool:
         """Whether a unit, or the start of one, belongs here; else the access unit is torn."""
@@ -139,7 +150,9 @@ class NalDepacketiser(FrameDepacketiser):
             if self._fragment >= 0:
                 self.tear("a fragmented NAL unit has no end")
                 return
-            if not self.fits(header + part[:1]) or not self.room(LENGTH_BYTES + len(header)):
+            if not (self.fits(header + part[:1]) and self.few()):
+                return
+            if not self.room(LENGTH_BYTES + len(header)):
                 return
             self._fragment = len(self._data)
             self._data += bytes(LENGTH_BYTES)
@@ -161,7 +174,12 @@ class NalDepacketiser(FrameDepacketiser):
         data = bytes(payload)
         if SHORT_START_CODE not in data:
             return False
-        for unit in split_annexb(b"\0\0\1" + data if data[0] else data):
+        try:
+            units = split_annexb(b"\0\0\1" + data if data[0] else data)
+        except ProtocolError as error:
+            self.tear(str(error))
+            return True
+        for unit in units:
             self.single(memoryview(unit))
         return True
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.nal import (
+    MAX_UNITS,
     byte_stream,
     join_length_prefixed,
     merge_sets,
@@ -52,6 +53,18 @@ nals = st.lists(
 )
 def test_a_byte_stream_is_split_at_its_start_codes(stream: bytes, wanted: list[bytes]) -> None:
     assert split_annexb(stream) == wanted
+
+
+@pytest.mark.parametrize("unit", [b"\x41", b""])
+def test_an_access_unit_has_a_limit_of_units(unit: bytes) -> None:
+    prefixed, stream = join_length_prefixed([unit]), b"\0\0\1" + unit
+    kept = MAX_UNITS if unit else 0
+    assert len(prefixed_spans(prefixed * MAX_UNITS)) == kept
+    assert len(split_annexb(stream * MAX_UNITS)) == kept
+    with pytest.raises(RemoteProtocolError, match="NAL units"):
+        prefixed_spans(prefixed * (MAX_UNITS + 1))
+    with pytest.raises(RemoteProtocolError, match="NAL units"):
+        split_annexb(stream * (MAX_UNITS + 1))
 
 
 @given(nals, st.lists(st.booleans(), min_size=8, max_size=8))

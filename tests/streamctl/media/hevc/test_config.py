@@ -77,7 +77,11 @@ def test_sets_in_band_replace_those_of_their_number() -> None:
     assert config.with_parameter_sets([], [second], []).sps == (SPS, second)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x02" + HVCC[1:], HVCC[:22], HVCC[:24], HVCC[:-1]])
+LONG = HVCC[:22] + b"\1\x20" + b"\xff" * 2 + bytes(2 * 0xFFFF)
+"""With as many sets as it can have, all of them empty."""
+
+
+@pytest.mark.parametrize("data", [b"", b"\x02" + HVCC[1:], HVCC[:22], HVCC[:24], HVCC[:-1], LONG])
 def test_torn_records_are_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         HevcConfig.parse(data)

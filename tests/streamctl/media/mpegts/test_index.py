@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamctl.media.mpegts.align import Aligner
 from streamctl.media.mpegts.index import (
     MAX_LOOK_BYTES,
+    MAX_LOOK_UNITS,
     Clock,
     Entry,
     ProgramChange,
@@ -184,6 +185,13 @@ def test_pictures_of_nothing_but_other_units_are_not_looked_at_for_long() -> Non
     (entry,) = entries(indexed(sent(0x1B, [endless])[: -10 * 188], 1, index))
     assert (entry.kind, entry.rap) == (Kind.P, False)
     assert index.decided == index.packets
+
+
+def test_a_picture_is_told_by_its_first_units() -> None:
+    for before in (0, MAX_LOOK_UNITS // 2):
+        units = [*[b"\x06\x05"] * before, IDR, *[b"\x06\x05"] * 20_000]
+        (entry,) = entries(indexed(sent(0x1B, [picture(90_000, *units)])))
+        assert (entry.kind, entry.rap) == (Kind.KEY, True)
 
 
 def test_the_program_and_its_clock_are_told() -> None:

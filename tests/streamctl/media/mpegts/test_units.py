@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +135,13 @@ def test_the_first_picture_is_found_behind_the_rest_of_another(codec: Codec, dat
 def test_nothing_is_lost_of_noise(codec: Codec, parts: list[bytes]) -> None:
     data = b"".join(parts)
     assert b"".join(split_units(codec, data)) == data
+
+
+@pytest.mark.parametrize("codec", STARTS)
+def test_so_many_start_codes_are_looked_at_and_no_more(codec: Codec) -> None:
+    code = SHORT_START_CODE + {Codec.H264: b"\x02\0", Codec.HEVC: b"\x02\1"}.get(codec, b"\xb2")
+    endless = code * 1_000_000
+    began = time.thread_time()
+    assert split_units(codec, endless) == [endless]
+    assert first_unit(codec, endless) == -1
+    assert time.thread_time() - began < 0.2

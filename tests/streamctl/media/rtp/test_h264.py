@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from streamctl.errors import ProtocolError
-from streamctl.media.nal import START_CODE
+from streamctl.media.nal import MAX_UNITS, START_CODE
 from streamctl.media.packet import Codec, Kind
 from streamctl.media.rtp.depacketise import MAX_PICTURE_BYTES
 from streamctl.media.rtp.formats import track_of
@@ -167,7 +167,12 @@ def test_what_was_lost_before_a_whole_picture_costs_nothing() -> None:
     assert subject.damaged_units == 0
 
 
+MANY = MAX_UNITS // 100 + 1
+
 WRONG = {
+    "more units than a picture has": [stap(*[b"\x01"] * 100)] * MANY,
+    "the same behind start codes": [b"\0\0\1\1" * (MAX_UNITS + 1)],
+    "more fragments of one byte": [b"\x5c\xc1"] * (MAX_UNITS + 1),
     "fragment without a start": fragments(INTER)[1:],
     "fragment without an end": fragments(INTER)[:-1],
     "fragment that starts twice": [fragments(INTER)[0], *fragments(INTER)],
