@@ -22,7 +22,7 @@ from streamctl.media.nal import (
 from streamctl.media.packet import Flag, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 IDR = 5
 SEI = 6
@@ -45,6 +45,9 @@ SLICE_HEAD_BYTES = 20
 SLICE_TYPES = "PBIPI"
 """Picture type by ``slice_type`` modulo 5 (table 7-6); SP and SI count as P and I."""
 
+MAX_MESSAGE_UNITS, MAX_MESSAGE_BYTES = 16, 4096
+"""SEI NAL units of a picture, and bytes of each, in which a recovery point is looked for: it stands
+before all that may be long. Messages of no length make a list a hundred times their size."""
 RECOVERY_POINT = 6
 """``payloadType`` of a recovery point SEI message; its payload begins with
 ``recovery_frame_cnt``, whose 0 is coded as a single 1 bit."""
@@ -183,12 +186,12 @@ def slice_type(unit: bytes) -> tuple[str, bool]:
         return "P", False
 
 
-def recovers_at_once(messages: Iterable[bytes]) -> bool:
+def recovers_at_once(messages: Sequence[bytes]) -> bool:
     """Whether a recovery point SEI with ``recovery_frame_cnt`` 0 is among the messages."""
     return any(
         kind == RECOVERY_POINT and payload[:1] >= b"\x80"
-        for message in messages
-        for kind, payload in sei_payloads(message)
+        for message in messages[:MAX_MESSAGE_UNITS]
+        for kind, payload in sei_payloads(message[:MAX_MESSAGE_BYTES])
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,8 +46,18 @@ KINDS: list[tuple[str, list[bytes], Kind, Flag]] = [
     ("torn recovery point", [NOW[:-3], INTRA], Kind.P, Flag.NONE),
     ("message torn in its type", [b"\x06\xff\xff\xff", INTRA], Kind.P, Flag.NONE),
     ("message longer than its unit", [b"\x06\x06\xff\x20\x80\x80", INTRA], Kind.P, Flag.NONE),
+    ("recovery point behind much else", [sei((5, bytes(9999)), (6, b"\x80")), INTRA], Kind.P, Flag.NONE),
+    ("recovery point in a 17th unit", [*[LATER] * 16, NOW, INTRA], Kind.P, Flag.NONE),
+    ("recovery point in a 16th unit", [*[LATER] * 15, NOW, INTRA], Kind.KEY, Flag.OPEN_GOP),
     ("no picture", [CAPTIONS], Kind.P, Flag.NONE),
 ]  # fmt: skip
+
+
+def test_messages_of_no_length_are_not_all_read() -> None:
+    began = time.thread_time()
+    unit = normalize([b"\x06" + b"\x01\0" * 2_000_000, b"\x06" + b"\xff" * 4_000_000, INTRA])
+    assert unit.kind is Kind.P
+    assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.parametrize(
