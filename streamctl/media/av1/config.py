@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from streamctl.errors import RemoteProtocolError
 from streamctl.media.av1.obu import Obu, payload_span, sequence_header_obu
 from streamctl.media.av1.sequence import SequenceHeader, parse_sequence_header
+from streamctl.media.unit import MAX_CONFIG_BYTES
 
 MARKER_AND_VERSION = 0x81
 HEAD_BYTES = 4
@@ -33,7 +34,7 @@ class Av1Config:
         Raises:
             RemoteProtocolError: not a record of version 1, or with damaged OBUs.
         """
-        if len(data) < HEAD_BYTES or data[0] != MARKER_AND_VERSION:
+        if not HEAD_BYTES <= len(data) <= MAX_CONFIG_BYTES or data[0] != MARKER_AND_VERSION:
             raise RemoteProtocolError("not an AV1 decoder configuration record")
         sequence = b""
         metadata = []

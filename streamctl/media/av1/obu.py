@@ -39,6 +39,9 @@ SHOWN_KEY_MASK = 0xF0
 frame header."""
 
 MAX_LEB128_BYTES = 8
+MAX_UNITS = 10_000
+"""Of a temporal unit: there are 4096 tiles at most, and a frame or two. One of nothing but units
+takes seconds."""
 
 
 @dataclass(slots=True)
@@ -55,14 +58,17 @@ def normalize(data: bytes) -> TemporalUnit:
     """Bring a temporal unit into the form of ``Packet.data``; usually without copying.
 
     Raises:
-        RemoteProtocolError: an OBU is damaged or longer than the unit.
+        RemoteProtocolError: an OBU is damaged or longer than the unit, or there are too many.
     """
     parts: list[bytes] = []
-    taken = position = 0
+    taken = position = count = 0
     kind: Kind | None = None
     sequence = b""
     total = len(data)
     while position < total:
+        count += 1
+        if count > MAX_UNITS:
+            raise RemoteProtocolError(f"an AV1 temporal unit of more than {MAX_UNITS} OBUs")
         head = data[position]
         start, end = payload_span(data, position)
         number = head >> 3 & 15

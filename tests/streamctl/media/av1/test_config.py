@@ -62,7 +62,11 @@ def test_the_head_says_what_the_sequence_header_says() -> None:
     assert config.head == bytes((2 << 5 | 13, 0b11101110, 0))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x81\0\x0c", b"\x01\0\x0c\0", AV1C[:-1]])
+LONG = AV1C + b"\x2a\0" * 40_000
+"""With more metadata than any stream has."""
+
+
+@pytest.mark.parametrize("data", [b"", b"\x81\0\x0c", b"\x01\0\x0c\0", AV1C[:-1], LONG])
 def test_other_records_are_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         Av1Config.parse(data)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
 from streamctl.media.av1.obu import (
+    MAX_UNITS,
     leb128,
     normalize,
     payload_span,
@@ -95,3 +96,10 @@ def test_damage_raises_nothing_else(at: int, noise: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         unit = normalize(data[:at] + noise + data[at + len(noise) :])
         assert normalize(unit.data).data is unit.data
+
+
+def test_a_temporal_unit_has_a_limit_of_units() -> None:
+    tile = obu(4, b"")
+    assert normalize(tile * MAX_UNITS).data == tile * MAX_UNITS
+    with pytest.raises(RemoteProtocolError, match="OBUs"):
+        normalize(tile * (MAX_UNITS + 1))
