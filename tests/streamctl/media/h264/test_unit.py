@@ -46,7 +46,7 @@ KINDS: list[tuple[str, list[bytes], Kind, Flag]] = [
     ("torn recovery point", [NOW[:-3], INTRA], Kind.P, Flag.NONE),
     ("message torn in its type", [b"\x06\xff\xff\xff", INTRA], Kind.P, Flag.NONE),
     ("message longer than its unit", [b"\x06\x06\xff\x20\x80\x80", INTRA], Kind.P, Flag.NONE),
-    ("recovery point behind much else", [sei((5, bytes(9999)), (6, b"\x80")), INTRA], Kind.P, Flag.NONE),
+    ("recovery far behind", [sei((5, bytes(9999)), (6, b"\x80")), INTRA], Kind.P, Flag.NONE),
     ("recovery point in a 17th unit", [*[LATER] * 16, NOW, INTRA], Kind.P, Flag.NONE),
     ("recovery point in a 16th unit", [*[LATER] * 15, NOW, INTRA], Kind.KEY, Flag.OPEN_GOP),
     ("no picture", [CAPTIONS], Kind.P, Flag.NONE),
