@@ -173,6 +173,7 @@ def test_what_receivers_say_of_a_track_is_kept() -> None:
     sent = publication()
     sent.pack(picture(0))
     video, audio = sent.tracks.values()
+    audio.ssrc = video.ssrc ^ 1
     blocks = [rtcp.ReportBlock(one.ssrc, 0, lost, 0, 96) for one, lost in ((audio, 1), (video, 2))]
     for data in (
         b"",
