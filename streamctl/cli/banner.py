@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamctl import __version__
@@ -9,11 +10,12 @@ from streamctl.cli.tables import duration
 from streamctl.sdk.session import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from streamctl.config.model import StreamConfig
     from streamctl.counters import ServerCounters
     from streamctl.engine.server import Server
+    from streamctl.sdk.endpoints import Address
 
 WILDCARDS = frozenset({"", "0.0.0.0", "::"})
 LOCAL = "127.0.0.1"
@@ -35,7 +37,6 @@ def listeners(server: Server, file: str) -> Iterator[str]:
 
 def streams(server: Server) -> Iterator[str]:
     """The URLs of each stream."""
-    host = shown_host(server)
     for code, config in server.config.streams.items():
         title = f" ({config.title})" if config.title else ""
         yield ""
@@ -47,13 +48,15 @@ def streams(server: Server) -> Iterator[str]:
             key = hint(config, Action.PUBLISH)
             for name in server.config.listeners:
                 plugin, _ = server.registry.listener(name)
+                host = shown_host(server.addresses, name)
                 url = server.services.url_of(plugin, code, host, listener=name, publish=True)
                 if url:
                     yield f"  publish  {url}{key}"
         else:
             yield f"  from     {source.redacted}"
         key = hint(config, Action.PLAY)
-        for url in [*page(server, code, host), *(url for _, url in server.watch_urls(code, host))]:
+        urls = server.watch_urls(code, partial(shown_host, server.addresses))
+        for url in [*page(server, code), *(url for _, url in urls)]:
             yield f"  watch    {url}{key}"
         for push in config.push:
             yield f"  push     {push.url.redacted} ({push.name})"
@@ -67,19 +70,18 @@ def hint(config: StreamConfig, action: Action) -> str:
     return "?user=…&pass=…" if any(user.may(action) for user in config.users) else ""
 
 
-def page(server: Server, code: str, host: str) -> Iterator[str]:
+def page(server: Server, code: str) -> Iterator[str]:
     """The URL of the stream's own page, if one of its outputs has one."""
     stream = server.running.get(code)
     if stream and any("" in output.routes() for output in stream.outputs.values()):
+        host = shown_host(server.addresses, "http")
         yield f"{server.services.http_scheme}://{host}:{server.addresses['http'][1]}/{code}"
 
 
-def shown_host(server: Server) -> str:
-    """The host to put into URLs: the only one listened on, else this machine's own name for it."""
-    hosts = {host for kind, (host, _) in server.addresses.items() if kind != "api"}
-    if len(hosts) == 1 and not hosts & WILDCARDS:
-        return bracketed(hosts.pop())
-    return LOCAL
+def shown_host(addresses: Mapping[str, Address], door: str) -> str:
+    """The host to put into URLs: what a door listens on, if that is one address."""
+    host = addresses[door][0] if door in addresses else ""
+    return LOCAL if host in WILDCARDS else bracketed(host)
 
 
 def bracketed(host: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamctl.cli import diagnostics
 from streamctl.cli.attempts import Attempts
-from streamctl.cli.banner import LOCAL, WILDCARDS, bracketed
+from streamctl.cli.banner import shown_host
 from streamctl.cli.tables import size
 from streamctl.config import code
 from streamctl.config.address import Address
@@ -109,9 +109,7 @@ class Intake:
             diagnostics.note(f"watch {url}")
 
     def _urls(self, serving: Serving) -> list[str]:
-        hosts = {at.host for at in serving.wanted.values()}
-        one = hosts.pop() if len(hosts) == 1 else ""
-        return serving.urls(LOCAL if one in WILDCARDS else bracketed(one))
+        return serving.urls(lambda door: shown_host(serving.doors.addresses, door))
 
 
 def address(option: str, text: str) -> Address | None:

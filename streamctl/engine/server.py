@@ -348,12 +348,12 @@ class Server:
         """Events as they happen, first those kept since the event ``after``."""
         return self.events_log.follow(after, live=live)
 
-    def watch_urls(self, code: str, host: str) -> list[tuple[str, str]]:
-        """Kinds and URLs under which viewers find a stream."""
-        config = self.config.streams[code]
+    def watch_urls(self, code: str, host_of: Callable[[str], str]) -> list[tuple[str, str]]:
+        """Kinds and URLs under which viewers find a stream; ``host_of`` a door they come by."""
+        config, services = self.config.streams[code], self.services
         urls = [
-            (kind, self.services.url_of(plugin, code, host))
-            for kind, plugin in self.services.plugins.items()
+            (kind, services.url_of(plugin, code, host_of(services.door_of(plugin))))
+            for kind, plugin in services.plugins.items()
             if config.serves(kind)
         ]
         return [(kind, url) for kind, url in urls if url]

@@ -98,8 +98,7 @@ class Services:
 
         Of several listeners it is the first, unless one is named.
         """
-        names = ["http"] if Cap.HTTP in plugin.caps else [plugin.kind, *plugin.listeners]
-        name = listener or next((name for name in names if name in self.ports), "")
+        name = listener or self.door_of(plugin)
         port = self.ports.get(name)
         if not port or not plugin.url_template:
             return ""
@@ -111,6 +110,11 @@ class Services:
         if "/" in code:
             template = template.replace("/live/", "/")
         return template.format(host=host, port=port, code=code)
+
+    def door_of(self, plugin: ProtocolPlugin) -> str:
+        """What viewers of a plugin come to: its first listener, or ``http``; empty = nothing."""
+        names = ["http"] if Cap.HTTP in plugin.caps else [plugin.kind, *plugin.listeners]
+        return next((name for name in names if name in self.ports), "")
 
     def context(self, kind: str) -> PluginContext:
         """The context of one plugin."""

@@ -81,11 +81,13 @@ class Serving:
             while job.stream.services.sessions.by_id:
                 await job.clock.sleep(DRAIN_STEP_S)
 
-    def urls(self, host: str) -> list[str]:
-        """Where viewers find the stream."""
-        stream = self._job.stream
-        plugins = stream.services.plugins.values()
-        found = [stream.services.url_of(plugin, stream.code, host) for plugin in plugins]
+    def urls(self, host_of: Callable[[str], str]) -> list[str]:
+        """Where viewers find the stream; ``host_of`` the door that they come by."""
+        stream, services = self._job.stream, self._job.stream.services
+        found = [
+            services.url_of(plugin, stream.code, host_of(services.door_of(plugin)))
+            for plugin in services.plugins.values()
+        ]
         return [url for url in found if url]
 
     async def _listen(

@@ -106,6 +106,16 @@ async def test_shows_the_one_address_that_is_listened_on(server: Server) -> None
 
 
 @pytest.mark.anyio
+async def test_shows_each_listener_at_its_own_address(server: Server) -> None:
+    listen(server, rtmp=("10.0.0.5", 1935), http=("::1", 8888))
+    shown = banner(server, "s.toml")
+    assert "publish  rtmp://10.0.0.5:1935/live/news" in shown
+    assert "watch    rtmp://10.0.0.5:1935/live/news" in shown
+    assert "watch    http://[::1]:8888/news\n" in shown
+    assert "watch    http://[::1]:8888/news.flv" in shown
+
+
+@pytest.mark.anyio
 async def test_never_shows_a_secret(server: Server) -> None:
     listen(server, rtmp=("", 1935), http=("", 8888))
     assert "s3cret" not in banner(server, "s.toml")

@@ -68,7 +68,7 @@ async def test_every_listener_is_bound_and_reported() -> None:
             await stream.aclose()
         health = server.health()
         assert health.status == "ok"
-        urls = dict(server.watch_urls("news", "h"))
+        urls = dict(server.watch_urls("news", lambda door: "h"))
         assert urls["rtmp"] == f"rtmp://h:{server.addresses['rtmp'][1]}/live/news"
         assert set(urls) >= {"rtmp", "hls", "http-ts"}
 
