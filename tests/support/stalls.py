@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRIES = 3
 LOOK_S = 0.05
 PAUSE_S, STALL_S = 0.1, 0.3
-"""Who sleeps for ``LOOK_S`` and comes back so much later was held up, or has not been run at all."""
+"""Who sleeps for ``LOOK_S`` and comes back so much later was held up, or was not run at all."""
 AGAIN = "run again"
 """The property of a report that tells what an earlier try has said."""
 BEGAN = pytest.StashKey[float]()
