@@ -18,7 +18,6 @@ from streamctl.errors import (
 )
 from streamctl.media import amf0
 from streamctl.media.packet import Codec, Kind
-from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.gate import BareContext
@@ -28,6 +27,7 @@ from tests.plugins.streamctl_http_flv.test_reader import HEADER, tag
 from tests.plugins.streamctl_rtmp.world import ASC, IDR, SLICE, World, Writer, avcc
 from tests.streamctl.net.test_http_client import OK, Site, visited
 from tests.support.certificates import self_signed
+from tests.support.steady import SteadyClock
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ MEDIA = (
 
 def source(url: str, **keys: object) -> HttpFlvSource:
     options = HttpFlvInputOptions.model_validate(keys)
-    return HttpFlvSource(StreamURL.parse(url), options, BareContext(LoopClock()))
+    return HttpFlvSource(StreamURL.parse(url), options, BareContext(SteadyClock()))
 
 
 async def fetched(body: bytes, headers: bytes = b"") -> tuple[Writer, ConnectionFailed]:

@@ -9,7 +9,6 @@ import pytest
 from anyio import to_thread
 
 from streamctl.errors import ConfigError, ConnectionFailed, MediaError, StaleEpoch
-from streamctl.net.clock import LoopClock
 from streamctl.net.tls import ServerTls
 from streamctl.sdk.url import StreamURL
 from streamctl.testing.gate import BareContext
@@ -18,6 +17,7 @@ from streamctl_http_ts.source import HttpTsSource
 from tests.plugins.streamctl_udp.lane import Writer
 from tests.streamctl.net.test_http_client import CHUNKED, OK, Site, visited
 from tests.support.certificates import self_signed
+from tests.support.steady import SteadyClock
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ CHUNK = b"bc\r\n" + MEDIA + b"\r\n"
 
 def source(url: str, **keys: object) -> HttpTsSource:
     options = HttpTsInputOptions.model_validate(keys)
-    return HttpTsSource(StreamURL.parse(url), options, BareContext(LoopClock()))
+    return HttpTsSource(StreamURL.parse(url), options, BareContext(SteadyClock()))
 
 
 async def test_media_goes_into_the_epoch_as_it_comes() -> None:
@@ -128,7 +128,7 @@ async def test_headers_may_stand_in_the_environment() -> None:
     async with visited(Site({}, close=True)) as site:
         url = StreamURL.parse(site.url("/x.ts"))
         with pytest.raises(ConnectionFailed):
-            await HttpTsSource(url, options, BareContext(LoopClock())).run(Writer())
+            await HttpTsSource(url, options, BareContext(SteadyClock())).run(Writer())
     assert b"\r\nX-Key: k\r\n" in site.requests[0]
 
 
