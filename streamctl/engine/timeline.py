@@ -164,7 +164,9 @@ class EpochClock:
                 ahead = dts - arrival
                 if ahead > self.ahead:
                     self.ahead = ahead
-            elif self._jumped(step, dts, now - clock.arrival, now):
+            elif not self._joins(packet.dts, clock, now) and self._jumped(
+                step, dts, now - clock.arrival, now
+            ):
                 self._jump(packet, clock, now)
             offset = self.offset if self.old_offset is None else self._pick(packet, clock, now)
             clock.source_dts = dts
@@ -202,11 +204,21 @@ class EpochClock:
         ahead = dts - now * TIMESCALE
         return step - elapsed_s * TIMESCALE > JUMP and ahead - self.ahead > JUMP
 
+    def _joins(self, dts: int, clock: TrackClock, now: float) -> bool:
+        """Whether a track goes over to an offset that is valid, be it that of before the jump."""
+        if self.old_offset is None or now >= self.old_until:
+            return False
+        to_old = abs(dts + self.old_offset - clock.out_dts)
+        to_new = abs(dts + self.offset - clock.out_dts)
+        if min(to_old, to_new) > JUMP:
+            return False
+        if to_old < to_new:
+            # It has jumped itself, and comes back: its times were wrong for a moment.
+            self.offset, self.old_offset = self.old_offset, self.offset
+        self.ahead = dts - now * TIMESCALE
+        return True
+
     def _jump(self, packet: Packet, clock: TrackClock, now: float) -> None:
-        if self.old_offset is not None and now < self.old_until:
-            nearer = abs(packet.dts + self.old_offset - clock.out_dts)
-            if min(nearer, abs(packet.dts + self.offset - clock.out_dts)) <= JUMP:
-                return
         self.jumps += 1
         self.old_offset, self.old_until = self.offset, now + BOTH_VALID_S
         elapsed = round((now - clock.arrival) * TIMESCALE)

@@ -152,6 +152,22 @@ def test_a_jump_moves_the_whole_program_and_closes_the_gap(step: int) -> None:
     assert clock.jumps == 1
 
 
+@pytest.mark.parametrize("wrong_s", [1000, -1000, 5, -5, 100_000])
+@pytest.mark.parametrize("track", [0, 1])
+@pytest.mark.parametrize("count", [1, 3])
+def test_times_that_are_wrong_for_a_moment_move_nothing_behind_them(
+    wrong_s: int, track: int, count: int
+) -> None:
+    clock = EpochClock(ORIGIN)
+    for frame in range(500):
+        now = frame / 25
+        for packet in (video(frame * 3600), audio(frame * 3600)):
+            if packet.track == track and 100 <= frame < 100 + count:
+                packet.dts = packet.pts = packet.dts + wrong_s * SECOND
+            assert mapped(clock, packet, now).dts == pytest.approx(ORIGIN + frame * 3600, abs=4)
+    assert clock.jumps == 1
+
+
 def test_the_offset_of_audio_against_video_is_kept_exactly() -> None:
     clock = EpochClock(777)
     pairs = [
