@@ -257,6 +257,10 @@ class RtspSession:
 
     def _overdue(self) -> None:
         self._deadline = None
+        if self._busy:
+            # It is us who take the time, for a stream that begins. The client gets its own anew.
+            self.expect()
+            return
         self.dismiss(f"nothing was published or played within {self.ctx.handshake_s:g} s")
 
     def _stop_deadline(self) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 8.0
 """How long a client waits for the tracks of a stream that has just begun, or is pulled for it: less
-than a handshake may take."""
+than players give an answer."""
 LATE_S = 2.0
 """How long it waits for one of them when others are known; broadcast sends sound a second late."""
 

@@ -409,6 +409,20 @@ async def test_what_does_not_begin_is_not_found(world: RtspWorld) -> None:
         assert world.ended[0][1] == "nothing is on air"
 
 
+async def test_who_asks_late_is_answered_all_the_same(world: RtspWorld) -> None:
+    async with listening(world) as port:
+        client = Client(port)
+        world.clock.advance(9)
+        client.session.received(client.say("DESCRIBE"))
+        await client.until(lambda: world.lane.waiters)
+        world.clock.advance(WAIT_S)
+        await client.until(lambda: client.responses)
+        assert client.responses[0].status == 404
+        assert not client.wire.closed
+        world.clock.advance(10)
+        assert client.wire.closed == "nothing was published or played within 10 s"
+
+
 async def test_what_nobody_publishes_is_not_found_at_once(world: RtspWorld) -> None:
     world.absent = "nobody publishes it"
     async with listening(world) as port:
