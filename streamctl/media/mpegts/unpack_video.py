@@ -36,6 +36,13 @@ FIELD_HEAD_BYTES = 4096
 BEGINNING_BYTES = 16
 """Enough to tell whether a payload begins with a picture."""
 
+ENDING_BYTES = 5
+"""Of a picture, in which a start code may stand whose meaning is told by the next bytes."""
+
+MAX_LOOKS = 16
+"""PES packets that may bring what begins a picture, and no picture, until the one before is taken
+for whole: it is looked at anew with each of them."""
+
 OPEN_GOP, LEADING, CORRUPT = int(Flag.OPEN_GOP), int(Flag.LEADING), int(Flag.CORRUPT)
 """As plain numbers, since the bits of an enum are slow to test."""
 
@@ -69,6 +76,11 @@ class PictureUnpacker(PesUnpacker):
         self.fields = FieldPairs() if track.codec is Codec.H264 else None
         self._tail: Picture | None = None
         """The last one, whose rest stands in the next PES packet."""
+        self._rest: list[bytes] = []
+        """What came behind it since, in PES packets in which nothing begins."""
+        self._rest_bytes = 0
+        self._looks = 0
+        """How often another one was looked for behind it in vain."""
         self._field: Picture | None = None
         """The first field of a frame, whose second one is to come."""
         self._last = (0, 0)
@@ -83,16 +95,45 @@ class PictureUnpacker(PesUnpacker):
             self.time.fault("a picture without a time")
             return
         first = Picture(b"", *stamps, CORRUPT if pes.torn else 0)
-        tail, self._tail = self._tail, None
+        if pes.continued and self._goes_on(pes.payload):
+            assert self._tail is not None
+            self._tail.flags |= first.flags
+            self._last = (first.dts, 0)
+            return
+        tail = self._take_tail()
         data = tail.data + pes.payload if tail else self._behind_rest(pes.payload)
         pieces = split_units(self.track.codec, data)
+        self._looks = self._looks + 1 if tail and len(pieces) == 1 else 0
         for number, picture in enumerate(self._timed(pieces, tail, first), 1):
-            unfinished = pes.continued and number == len(pieces)
+            unfinished = pes.continued and number == len(pieces) and self._looks < MAX_LOOKS
             if unfinished and 0 < len(picture.data) < MAX_PICTURE_BYTES:
                 self._tail = picture
             else:
                 self._give(picture, out)
         self._last = (first.dts, len(pieces) - (tail is not None))
+
+    def _goes_on(self, payload: bytes) -> bool:
+        """Take a payload that is nothing but more of the last picture; it is put together later.
+
+        To look at the whole picture with each payload takes seconds for a few thousand of them.
+        """
+        tail = self._tail
+        if tail is None or len(tail.data) + self._rest_bytes + len(payload) >= MAX_PICTURE_BYTES:
+            return False
+        before = self._rest[-1] if self._rest else tail.data
+        if first_unit(self.track.codec, before[-ENDING_BYTES:] + payload) >= 0:
+            return False
+        self._rest.append(payload)
+        self._rest_bytes += len(payload)
+        return True
+
+    def _take_tail(self) -> Picture | None:
+        """The last picture with what came behind it, if it was not given yet."""
+        tail, self._tail = self._tail, None
+        if tail is not None and self._rest:
+            tail.data = b"".join((tail.data, *self._rest))
+            self._rest, self._rest_bytes = [], 0
+        return tail
 
     def _behind_rest(self, payload: bytes) -> bytes:
         """A payload without the rest of a picture whose start is unknown."""
@@ -122,7 +163,7 @@ class PictureUnpacker(PesUnpacker):
     def flush(self, out: list[Found]) -> None:
         """Give what was held back, since nothing comes behind it."""
         super().flush(out)
-        tail, self._tail = self._tail, None
+        tail = self._take_tail()
         if tail is not None:
             self._give(tail, out)
         self._release(out)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -115,6 +116,35 @@ def test_a_picture_does_not_grow_without_end() -> None:
     for number in range(4):
         unpacker.take(pes(KEY if not number else piece, number, continued=True), out)
     assert len([item for item in out if isinstance(item, Packet)]) == 1
+
+
+@pytest.mark.parametrize("more", [b"\x5a" * 160, b"\x5a" + START_CODE + PPS[:1] + b"\x5a" * 150])
+def test_a_picture_that_goes_on_and_on_is_put_together_in_no_time(more: bytes) -> None:
+    unpacker = video()
+    large = KEY + b"\x5a" * (MAX_PICTURE_BYTES // 2)
+    began = time.thread_time()
+    found = units(
+        unpacker,
+        pes(large, 0, continued=True),
+        *[pes(more, 3600 * number, continued=True) for number in range(1, 2000)],
+        pes(b"\x5a", 3600 * 2000),
+    )
+    assert time.thread_time() - began < 2
+    assert found[0].kind is Kind.KEY
+    if more == b"\x5a" * 160:
+        (one,) = found
+        assert len(one.data) == 4 + len(IDR) + MAX_PICTURE_BYTES // 2 + 1999 * 160 + 1
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_what_begins_between_two_payloads_is_found(cut: int) -> None:
+    """Wherever the start code of the next picture is cut apart."""
+    ends = START_CODE + slice_of(5, first_mb=40) + b"\x5a" * 50
+    data = ends + AUD + NEXT + SECOND_SLICE
+    at = len(ends) + cut
+    taken = [pes(KEY, 0, continued=True), pes(data[:at], 3600, continued=True)]
+    found = units(video(), *taken, pes(data[at:], 3600), pes(AUD + NEXT, 7200))
+    assert [len(split_length_prefixed(one.data)) for one in found] == [2, 2, 1]
 
 
 def test_a_torn_picture_is_marked() -> None:
