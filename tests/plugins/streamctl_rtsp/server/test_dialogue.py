@@ -418,7 +418,7 @@ async def test_who_asks_late_is_answered_all_the_same(world: RtspWorld) -> None:
         world.clock.advance(WAIT_S)
         await client.until(lambda: client.responses)
         assert client.responses[0].status == 404
-        assert not client.wire.closed
+        assert world.ended[0][1] == "nothing is on air"
         world.clock.advance(10)
         assert client.wire.closed == "nothing was published or played within 10 s"
 
