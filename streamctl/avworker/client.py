@@ -206,7 +206,9 @@ async def probe_job(target: str | Path, duration_s: float | None, timeout_s: flo
     path = StreamURL.parse(text).path if found is not None else text
     whole = 0.0 if duration_s is None else duration_s
     absolute = str(await anyio.Path(path).absolute())
-    return ProbeJob(absolute, str(path), network=False, duration_s=whole, timeout_s=timeout_s)
+    # Names of files are bytes, and a report is text.
+    shown = path.encode("utf-8", "backslashreplace").decode()
+    return ProbeJob(absolute, shown, network=False, duration_s=whole, timeout_s=timeout_s)
 
 
 def checked_url(text: str, scheme: str) -> str:

@@ -7,7 +7,9 @@ Commands are plain functions with Typer's annotations under the entry-point grou
 from __future__ import annotations
 
 import difflib
+import io
 import re
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -175,6 +177,9 @@ def streamctl(
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the terminal has no character for is shown all the same.
+        sys.stdout.reconfigure(errors="backslashreplace")
     command = get_command(app)
     try:
         code = command.main(list(arguments), prog_name="streamctl", standalone_mode=False)

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,12 @@ def discard() -> None:
 
 def print_json(document: Any, *, compact: bool = False) -> None:
     """A document, indented, or on one line of a stream of documents."""
-    plain = to_plain(document)
-    text = json.dumps(plain, ensure_ascii=False, indent=None if compact else 2)
+    dump = partial(json.dumps, to_plain(document), indent=None if compact else 2)
+    text = dump(ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = dump(ensure_ascii=True)
     with writing():
         print(text)
 

@@ -352,6 +352,7 @@ def test_nonsense_instead_of_a_report_is_a_media_error(record: Record) -> None:
 
 async def test_jobs_of_targets(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
+    assert (await probe_job("/x/\udcff.mp4", None, 60)).shown == "/x/\\udcff.mp4"
     job = await probe_job(path, None, 60)
     assert (job.target, job.network, job.duration_s) == (str(path), False, 0)
     job = await probe_job("hls+https://u:p@h/x?token=t", None, 60)

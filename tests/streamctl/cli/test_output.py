@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from streamctl.cli.app import run
+from streamctl.cli.output import print_json, print_lines
 
 FULL = Path("/dev/full")
 
@@ -53,3 +58,27 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
             check=False,
         )
     assert done.stderr == ""
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, encoding: str) -> io.BytesIO:
+    """What is printed on a terminal with this encoding."""
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding))
+    return printed
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_a_document_is_json_in_every_encoding(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for title in ("plain", "Nächte", "a → b", "a\udcff.mp4"):
+        printed = terminal(monkeypatch, encoding)
+        print_json({"title": title})
+        assert json.loads(printed.getvalue().decode(encoding)) == {"title": title}
+
+
+def test_what_an_encoding_has_no_character_for_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = terminal(monkeypatch, "ascii")
+    assert run(["--version"]) == 0
+    print_lines(["0 → 1"])
+    assert printed.getvalue().splitlines()[1] == b"0 \\u2192 1"
