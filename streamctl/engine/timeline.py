@@ -125,12 +125,14 @@ class TrackClock:
     """The last timestamps of one track."""
 
     source_dts: int
-    """Last DTS as the source said it."""
+    """Last DTS as the source said it, shifted."""
     out_dts: int
     """Last DTS on the timeline."""
     step: int
     """Last plausible distance between two access units, 90 kHz."""
     arrival: float
+    shift: int = 0
+    """What has to be added to the track's times since it jumped alone, or did not with others."""
 
 
 @dataclass(slots=True)
@@ -151,27 +153,27 @@ class EpochClock:
     def map(self, packets: Sequence[Packet], now: float) -> None:
         """Move packets onto the timeline, in place; DTS rises strictly per track."""
         arrival = now * TIMESCALE
-        self.ahead -= (now - self.seen_at) * FADES
-        self.seen_at = now
+        self._pass(now)
         for packet in packets:
             clock = self.tracks.get(packet.track)
             if clock is None:
                 self._first(packet, now)
                 continue
-            dts = packet.dts
+            shift = clock.shift
+            dts = packet.dts + shift
             step = dts - clock.source_dts
             if -JUMP <= step <= JUMP:
                 ahead = dts - arrival
                 if ahead > self.ahead:
                     self.ahead = ahead
-            elif not self._joins(packet.dts, clock, now) and self._jumped(
+            elif not self._joins(dts, clock, now) and self._jumped(
                 step, dts, now - clock.arrival, now
             ):
-                self._jump(packet, clock, now)
-            offset = self.offset if self.old_offset is None else self._pick(packet, clock, now)
+                self._jump(dts, clock, now)
+            offset = self.offset if self.old_offset is None else self._pick(dts, clock)
             clock.source_dts = dts
             clock.arrival = now
-            packet.pts += offset
+            packet.pts += offset + shift
             dts += offset
             # On the timeline: behind a packet that ran back the source's own step is long.
             step = dts - clock.out_dts
@@ -186,6 +188,13 @@ class EpochClock:
             packet.dts = clock.out_dts = dts
             if not packet.dur:
                 packet.dur = clock.step
+
+    def _pass(self, now: float) -> None:
+        """Note that time has passed."""
+        self.ahead -= (now - self.seen_at) * FADES
+        self.seen_at = now
+        if self.old_offset is not None and now >= self.old_until:
+            self._settle(self.old_offset)
 
     def _first(self, packet: Packet, now: float) -> None:
         self.ahead = max(self.ahead, packet.dts - now * TIMESCALE)
@@ -206,7 +215,7 @@ class EpochClock:
 
     def _joins(self, dts: int, clock: TrackClock, now: float) -> bool:
         """Whether a track goes over to an offset that is valid, be it that of before the jump."""
-        if self.old_offset is None or now >= self.old_until:
+        if self.old_offset is None:
             return False
         to_old = abs(dts + self.old_offset - clock.out_dts)
         to_new = abs(dts + self.offset - clock.out_dts)
@@ -218,17 +227,27 @@ class EpochClock:
         self.ahead = dts - now * TIMESCALE
         return True
 
-    def _jump(self, packet: Packet, clock: TrackClock, now: float) -> None:
+    def _jump(self, dts: int, clock: TrackClock, now: float) -> None:
         self.jumps += 1
         self.old_offset, self.old_until = self.offset, now + BOTH_VALID_S
         elapsed = round((now - clock.arrival) * TIMESCALE)
-        self.offset = clock.out_dts + (elapsed if elapsed > JUMP else clock.step) - packet.dts
-        self.ahead = packet.dts - now * TIMESCALE
+        self.offset = clock.out_dts + (elapsed if elapsed > JUMP else clock.step) - dts
+        self.ahead = dts - now * TIMESCALE
 
-    def _pick(self, packet: Packet, clock: TrackClock, now: float) -> int:
-        """The offset that puts a packet nearer its track's expected time."""
-        if self.old_offset is None or now >= self.old_until:
-            self.old_offset = None
-            return self.offset
-        expected = clock.out_dts + clock.step - packet.dts
+    def _pick(self, dts: int, clock: TrackClock) -> int:
+        """The offset that puts a time nearer to what is expected of its track."""
+        assert self.old_offset is not None
+        expected = clock.out_dts + clock.step - dts
         return min(self.offset, self.old_offset, key=lambda offset: abs(offset - expected))
+
+    def _settle(self, old_offset: int) -> None:
+        """Go on with the new offset alone; tracks that still need the old one keep it."""
+        self.old_offset = None
+        for clock in self.tracks.values():
+            stays = abs(clock.source_dts + old_offset - clock.out_dts) <= JUMP
+            goes = abs(clock.source_dts + self.offset - clock.out_dts) <= JUMP
+            if stays and not goes and clock.arrival > self.old_until - BOTH_VALID_S:
+                clock.shift += old_offset - self.offset
+                clock.source_dts += old_offset - self.offset
+        arrivals = [one.source_dts - one.arrival * TIMESCALE for one in self.tracks.values()]
+        self.ahead = max(arrivals, default=self.ahead)

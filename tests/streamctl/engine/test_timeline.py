@@ -168,6 +168,34 @@ def test_times_that_are_wrong_for_a_moment_move_nothing_behind_them(
     assert clock.jumps == 1
 
 
+@pytest.mark.parametrize("leap_s", [1000, -1000, 5, -5])
+@pytest.mark.parametrize("track", [0, 1])
+@pytest.mark.parametrize("then_s", [0, 777, -777])
+def test_a_track_that_jumps_alone_goes_on_alone(leap_s: int, track: int, then_s: int) -> None:
+    """Later it comes back, and then all of them jump."""
+    clock = EpochClock(ORIGIN)
+    for frame in range(1000):
+        now, wrong = frame / 25, 100 <= frame < 250 or frame >= 500
+        for packet in (video(frame * 3600), audio(frame * 3600)):
+            leap = leap_s if wrong and packet.track == track else 0
+            leap += then_s if frame >= 750 else 0
+            packet.dts = packet.pts = packet.dts + leap * SECOND
+            assert mapped(clock, packet, now).dts == pytest.approx(ORIGIN + frame * 3600, abs=4)
+            assert packet.pts == packet.dts
+    assert clock.jumps == 3 + bool(then_s)
+
+
+@pytest.mark.parametrize("leap_s", [1000, -1000])
+def test_a_track_that_was_silent_at_a_jump_belongs_where_the_others_are(leap_s: int) -> None:
+    clock = EpochClock(ORIGIN)
+    for frame in range(500):
+        shown = frame * 3600 + (leap_s * SECOND if frame >= 100 else 0)
+        for packet in (video(shown), audio(shown)):
+            if packet.track == 0 or not 90 <= frame < 300:
+                out = mapped(clock, packet, frame / 25)
+                assert out.dts == pytest.approx(ORIGIN + frame * 3600, abs=4)
+
+
 def test_the_offset_of_audio_against_video_is_kept_exactly() -> None:
     clock = EpochClock(777)
     pairs = [
