@@ -7,6 +7,7 @@ that nothing steps back behind what was emitted and an outage stays a gap of its
 Lateness is never corrected: a stall that is followed by its burst changes nothing. Only a jump
 of the source against its own previous timestamps replaces the offset, for the whole program;
 for a while both offsets stay valid and a packet takes the one nearer its track's expected time.
+A track that has not followed by then goes on alone; one that comes back had wrong times only.
 The wall position follows media that is behind for good, as it is when the source's clock is slower
 than ours: by half a minute in a week, which the next epoch would take for an outage.
 """
