@@ -139,8 +139,12 @@ class Fmp4Demuxer:
             RemoteProtocolError: it is damaged.
         """
         movies = {number: each.movie for number, each in self._strands.items()}
+        samples = 0
         for moof in fragments(data):
             runs = parse_fragment(data, moof, movies)
+            samples += sum(len(run.samples) for run in runs)
+            if samples > len(data):
+                raise RemoteProtocolError("a segment claims to have more samples than bytes")
             found: list[Packet] = []
             changed = False
             for run in runs:

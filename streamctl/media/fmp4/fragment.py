@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamctl.media.fmp4.movie import MovieTrack
 
 MAX_SAMPLES = 100_000
-"""Of one track in one fragment; half an hour of sound."""
+"""In one fragment, of all tracks; half an hour of sound."""
 BASE_OFFSET, ENTRY, DURATION, SIZE, FLAGS, NO_DURATION, BASE_IS_MOOF = (
     *(0x1, 0x2, 0x8, 0x10, 0x20, 0x10000, 0x20000),
 )
@@ -69,15 +69,18 @@ def parse_fragment(data: bytes, moof: Box, tracks: Mapping[int, MovieTrack]) -> 
     """What a fragment holds of known tracks.
 
     Raises:
-        RemoteProtocolError: it is damaged.
+        RemoteProtocolError: it is damaged, or has more samples than any real one.
     """
-    out = []
+    out: list[TrackRun] = []
     place = moof.begin
     for box in boxes(data, moof.start, moof.end):
         if box.kind == b"traf":
             run, place = parse_track_fragment(data, box, moof, tracks, place)
             if run is not None:
                 out.append(run)
+                count = sum(len(one.samples) for one in out)
+                if count > MAX_SAMPLES:
+                    raise RemoteProtocolError(f"a fragment claims to have {count} samples")
     return out
 
 
@@ -131,7 +134,9 @@ def parse_run(fields: Fields, header: Header, place: int, out: list[Sample]) -> 
     """
     version, flags = fields.full()
     count = fields.number(4)
-    if count + len(out) > MAX_SAMPLES:
+    # Where all samples have one size a run needs no bytes of its own to claim any number of them.
+    least = 1 if flags & EACH_SIZE else max(header.size, 1)
+    if count + len(out) > MAX_SAMPLES or count * least > len(fields.data):
         raise RemoteProtocolError(f"a fragment claims to have {count} samples")
     if flags & RUN_OFFSET:
         place = header.base + fields.signed(4)

@@ -176,6 +176,14 @@ def test_samples_may_not_lie_upon_one_another() -> None:
         units(opened(), fragment(track_fragment(1, 0, many), media=data))
 
 
+def test_a_segment_has_no_more_samples_than_bytes() -> None:
+    """Each fragment of a few bytes may claim as many as the whole segment has room for."""
+    many = fragment(track_fragment(1, 0, full("trun", 0, 0, u(300))))
+    assert len(units(opened(), many + bytes(500))) == 0
+    with pytest.raises(RemoteProtocolError, match="more samples than bytes"):
+        units(opened(), many * 4)
+
+
 def test_defaults_of_the_movie_hold() -> None:
     section = movie(track(2, 48_000, sound_entry()), defaults=extends(2, duration=1024, size=6))
     place = moof_bytes(track_fragment(2, 0, run((0, 0, 0), (0, 0, 0), flags=0)))

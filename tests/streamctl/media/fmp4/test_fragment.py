@@ -105,3 +105,24 @@ def test_samples_have_a_limit_over_all_runs(monkeypatch: pytest.MonkeyPatch) -> 
     two = run((1, 1, 0), (1, 1, 0))
     with pytest.raises(RemoteProtocolError, match="claims to have"):
         parsed(fragment(track_fragment(1, 0, two, two)))
+
+
+def test_samples_have_a_limit_over_all_tracks_of_a_fragment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_SAMPLES", 3)
+    two = track_fragment(1, 0, run((1, 1, 0), (1, 1, 0)))
+    assert len(parsed(fragment(two))) == 1
+    with pytest.raises(RemoteProtocolError, match="claims to have 4 samples"):
+        parsed(fragment(two, two))
+
+
+@pytest.mark.parametrize(("size", "count"), [(0, 1000), (100, 10)])
+def test_samples_of_one_size_fit_into_their_segment(size: int, count: int) -> None:
+    """A run of a few bytes may claim any number of them."""
+    claims = full("trun", 0, 0, u(count))
+    data = fragment(track_fragment(1, 0, claims, flags=0x20010, head=u(size)))
+    with pytest.raises(RemoteProtocolError, match=f"claims to have {count} samples"):
+        parsed(data)
+    (found,) = parsed(data + bytes(1000))
+    assert len(found.samples) == count
