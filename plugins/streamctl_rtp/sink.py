@@ -149,7 +149,6 @@ class RtpSink:
     def _listen(self) -> None:
         """Take what receivers have reported."""
         if self._publication is not None:
-            tracks = self._publication.tracks.values()
-            for track, (_, reports) in zip(tracks, self._ways, strict=False):
+            for _, reports in self._ways:
                 for data in reports.answers():
-                    track.heed(data)
+                    self._publication.heed(data)

@@ -57,6 +57,10 @@ class Sender:
         paced = PacedRtp(self.publication, self._write, self.clock, self.client.writable)
         return await paced.run(cursor)
 
+    def measure(self) -> dict[str, object]:
+        """How media travels, and what is known of each track."""
+        return {"transport": self.carriage.kind, "tracks": self.publication.measure()}
+
     def stop(self) -> None:
         """Give no more signs of life."""
         if self._timer is not None:

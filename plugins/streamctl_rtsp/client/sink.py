@@ -22,7 +22,7 @@ from streamctl_rtsp.client.sender import Sender
 from streamctl_rtsp.wire.message import Method
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from streamctl.media.packet import Init
     from streamctl.sdk.context import Context
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class RtspSink:
-    """Implements :class:`streamctl.sdk.endpoints.Sink`."""
+    """Implements :class:`streamctl.sdk.endpoints.Sink` and ``Measured``."""
 
     wants = Format.PACKETS
 
@@ -76,6 +76,16 @@ class RtspSink:
             if await self._publish(announcement, way, cursor, connected):
                 return
 
+    def measure(self) -> Mapping[str, object]:
+        """How media travels, and what became of it as far as the server says so."""
+        return self._sender.measure() if self._sender is not None else {}
+
+    def _heed(self, track: int, data: memoryview) -> None:
+        """Take a report of the server."""
+        del track
+        if self._sender is not None:
+            self._sender.publication.heed(data)
+
     def _announcement(self, init: Init) -> Announcement:
         """What can be said of a stream's tracks.
 
@@ -105,7 +115,7 @@ class RtspSink:
             opened(way.upstream, ctx.clock, ctx.handshake_s, route.connect) as client,
             AsyncExitStack() as stack,
         ):
-            carriage = Carriage(client, self.wish, stack, ignore, ignore)
+            carriage = Carriage(client, self.wish, stack, ignore, self._heed)
             try:
                 location = await announcement.record(client, carriage)
                 if location:
@@ -124,5 +134,5 @@ class RtspSink:
 
 
 def ignore(track: int, data: memoryview) -> None:
-    """A server's reports say nothing that a push must know."""
+    """Who takes media sends none."""
     del track, data

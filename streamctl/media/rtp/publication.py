@@ -107,15 +107,6 @@ class SentTrack:
         """The last report, and that nothing follows."""
         return rtcp.serialise([*self._told(now, ntp), rtcp.Bye((self.ssrc,))])
 
-    def heed(self, data: bytes) -> None:
-        """Take what a receiver says of what came; whatever else it says is left out."""
-        with suppress(ProtocolError):
-            for packet in rtcp.parse(data):
-                if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
-                    for block in packet.reports:
-                        if block.ssrc == self.ssrc:
-                            self.received = block
-
     def measure(self) -> dict[str, object]:
         """What was sent, and what of that did not come if a receiver says so, JSON-ready."""
         found: dict[str, object] = {
@@ -218,6 +209,16 @@ class Publication:
         found = [(one.number, True, one.report(now, ntp)) for one in due]
         media = sent.datagrams(payloads, packet.pts)
         return found + [(sent.number, False, data) for data in media]
+
+    def heed(self, data: bytes | memoryview) -> None:
+        """Take what a receiver says of what came; whatever else it says is left out."""
+        tracks = {track.ssrc: track for track in self.tracks.values()}
+        with suppress(ProtocolError):
+            for packet in rtcp.parse(data):
+                if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
+                    for block in packet.reports:
+                        if block.ssrc in tracks:
+                            tracks[block.ssrc].received = block
 
     def measure(self) -> list[dict[str, object]]:
         """What is known of each track, JSON-ready."""

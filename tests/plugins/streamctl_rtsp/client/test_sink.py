@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
@@ -17,6 +17,7 @@ from streamctl.media.packet import Boundary, Codec, Format, Init, InitChange, Ki
 from streamctl.media.rtp import rtcp
 from streamctl.media.rtp.packet import parse
 from streamctl.media.rtp.rtcp import SenderReport
+from streamctl.sdk.endpoints import Measured
 from streamctl.sdk.url import StreamURL
 from streamctl_rtsp.client.options import PushOptions
 from streamctl_rtsp.client.sink import RtspSink
@@ -135,6 +136,27 @@ async def test_a_stream_is_pushed(transport: str) -> None:
     described = sdp.parse(server.announced)
     assert [media.rtpmap(media.payload_types[0]) is not None for media in described.media]
     assert [media.kind for media in described.media] == ["video", "audio"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_what_a_server_reports_is_shown(transport: str) -> None:
+    with CameraServer() as server:
+        async with pushing(server, lane(VIDEO, AUDIO), transport=transport) as push:
+            sink = push.sink
+            assert isinstance(sink, Measured)
+            assert sink.measure() == {}
+
+            def told() -> dict[str, int]:
+                return cast("list[dict[str, int]]", sink.measure()["tracks"])[0]
+
+            await until(lambda: server.recorded[0] and server.recorded[1])
+            assert sink.measure()["transport"] == transport
+            assert "lost" not in told()
+            block = rtcp.ReportBlock(told()["ssrc"], 0, 7, 0, 450)
+            [talk] = server.open
+            talk.send(0, True, rtcp.ReceiverReport(1, (block,)).serialise())
+            await until(lambda: "lost" in told())
+            assert (told()["lost"], told()["jitter_ms"]) == (7, 5.0)
 
 
 async def test_a_login_is_used() -> None:

@@ -182,8 +182,7 @@ def test_what_receivers_say_of_a_track_is_kept() -> None:
         rtcp.Description(7, "somebody").serialise(),
         rtcp.SenderReport(7, 0, 0, 0, 0, (replace(blocks[0], lost=-3), blocks[1])).serialise(),
     ):
-        for one in (video, audio):
-            one.heed(data)
+        sent.heed(data)
     shown = [(one["encoding"], one["lost"], one["jitter_ms"]) for one in sent.measure()]
     assert shown == [("H264", 2, 1.07), ("MPEG4-GENERIC", -3, 2.0)]
     assert [one["packets"] for one in sent.measure()] == [video.packets, 0]
