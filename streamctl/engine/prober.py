@@ -40,6 +40,8 @@ class Prober:
         self._wanted = np.ones(PIDS, np.bool_)
         self._doubted: set[int] = set()
         """PIDs whose configuration may not be that any more."""
+        self._followed = False
+        """Another map was taken, under which what the demultiplexer knows was not looked at yet."""
         self.done = False
         """Nothing is left to find out."""
 
@@ -51,7 +53,7 @@ class Prober:
             before = known.get(pid)
             if before is not None and before.codec is track.codec and track.config is None:
                 self.tracks[pid] = replace(before, id=track.id, language=track.language)
-        self.news = True
+        self.news = self._followed = True
         self._count(program)
 
     def again(self, pid: int, program: Program) -> None:
@@ -66,13 +68,15 @@ class Prober:
         rows = self._wanted[ArrayBatch(packets).pids]
         if not rows.all():
             packets = np.frombuffer(packets, ROW).compress(rows).tobytes()
-        changed = False
+        # It may never have seen a map without a stream that is back, and tells nothing new of it.
+        changed = self._followed
         for item in self._demuxer.feed(packets):
             changed = changed or not isinstance(item, Packet)
         if changed and program is not None and self._demuxer.programs.program == program:
             self._learn(program)
 
     def _learn(self, program: Program) -> None:
+        self._followed = False
         by_number = {track.id: pid for pid, track in self.tracks.items()}
         for number, track in enumerate(self._demuxer.tracks):
             pid = by_number.get(number)

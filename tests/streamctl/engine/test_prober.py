@@ -4,8 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streamctl.media.packet import Codec
 from tests.streamctl.engine.test_intake import NULL_PACKET, TransportStage, keep_ts
-from tests.streamctl.engine.ts_world import World, again, pieces, start
+from tests.streamctl.engine.ts_world import (
+    World,
+    again,
+    pieces,
+    poor_end,
+    start,
+    versioned,
+)
 from tests.support.ts_damage import packets, pid_of
 
 if TYPE_CHECKING:
@@ -48,3 +56,16 @@ def test_tables_that_come_once_are_enough_for_what_is_held(media: MediaCache) ->
     assert one.ready
     one.go_live("now")
     assert keeper.chunks
+
+
+def test_a_stream_that_comes_back_into_the_map_is_known_again(media: MediaCache) -> None:
+    first = again(media, languages=("eng",))
+    mute = again(media, languages=(), start=poor_end(first))
+    back = again(media, languages=("eng",), start=poor_end(mute))
+    world = World()
+    epoch, _ = start(world)
+    known = []
+    for data in (first.data, versioned(mute), versioned(back, 2)):
+        world.send(epoch, data)
+        known.append([track.codec for track in epoch.configured()])
+    assert known == [[Codec.H264, Codec.AAC], [Codec.H264], [Codec.H264, Codec.AAC]]

@@ -171,10 +171,10 @@ def poor_end(capture: Capture) -> int:
     return round(clocks(capture.data)[-1] * TIMESCALE) + 3600
 
 
-def versioned(capture: Capture) -> bytes:
-    """A capture whose program maps are of version 1."""
+def versioned(capture: Capture, version: int = 1) -> bytes:
+    """A capture whose program maps are of this version."""
     (program,) = capture.programs
-    table = pmt(program, 1)
+    table = pmt(program, version)
     return b"".join(
         packet[:5] + table.ljust(183, b"\xff") if pid_of(packet) == program.pmt_pid else packet
         for packet in packets(capture.data)
