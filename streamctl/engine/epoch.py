@@ -486,7 +486,8 @@ class Epoch:
         sealed = self.transport is not None and self.transport.sealed
         if self.transport is None:
             self.host.timeline.sound_ends.clear()
-        elif self._strand_silence is None:
+        else:
+            # Maps that were held may have come and gone since it was opened.
             self._promise_strand(self.transport)
         self.host.graph.rewire(self.lane.format, sealed=sealed)
         self.host.begun(self.init)

@@ -45,31 +45,39 @@ class StrandSilence:
         self.strand = strand
         """The source's own stream; None if it has none."""
         self.filling = False
+        self.unit = unit
         self._stream = stream
-        self._unit = unit
         self._slot = slot
         self._came = -1
         self._heard_at = now if strand is not None else now - SILENT_S
+        self._waits = strand is not None
+        """Sound may only be late: where everything was held up, pictures come first."""
         self._anchor = 0
         self._made = 0
 
     @property
     def end(self) -> int:
         """Where the silence made so far ends."""
-        return self._anchor + round(self._made * self._unit.length)
+        return self._anchor + round(self._made * self.unit.length)
+
+    def miss(self, came: int) -> None:
+        """Begin at once, unless the strand passes, until more packets come than these."""
+        self._came = came
+        self._heard_at -= SILENT_S
+        self._waits = False
 
     def tend(self, transport: Transport, lane: Lane, timeline: Timeline, now: float) -> list[Item]:
         """The chunk that is missing, up to where the pictures are."""
         if self.strand is not None:
             came = transport.index.continuity.came(self.strand.pid)
-            if came != self._came:
+            if came != self._came or (self.strand.open and not self._waits):
                 self._came, self._heard_at, self.filling = came, now, False
+                self._waits = True
         if now - self._heard_at < SILENT_S:
             return []
         if not self.filling:
             late = timeline.video_end - self._heard_until(transport, timeline)
-            if self.strand is not None and late < SILENT_S * TIMESCALE:
-                # Everything was held up, and pictures only come first.
+            if self._waits and late < SILENT_S * TIMESCALE:
                 return []
             self._begin(transport, lane, timeline)
         return self._make(transport, timeline)
@@ -97,7 +105,7 @@ class StrandSilence:
         passage.cease(strand)
 
     def _make(self, transport: Transport, timeline: Timeline) -> list[Item]:
-        passage, slot, unit = transport.passage, self._slot, self._unit
+        passage, slot, unit = transport.passage, self._slot, self.unit
         assert passage is not None
         begin = at = self.end
         data = bytearray()
@@ -133,13 +141,13 @@ def own_silence(
     if passage is None or pid is None or not has_pictures(passage):
         return None
     strand = passage.plan.by_pid.get(pid)
-    if former is not None and former.strand is strand:
-        return former
     stream, unit = elementary(track), silent_unit(track)
     if strand is None or strand.stream is None or stream is None or unit is None:
         return None
     if strand.stream.stream_type == LATM:
         return None
+    if former is not None and former.strand is strand and former.unit == unit:
+        return former
     return StrandSilence(stream, unit, strand.slot, now, strand)
 
 
@@ -160,9 +168,11 @@ def promised_silence(track: Track, transport: Transport, now: float) -> StrandSi
         # It is in the map, and has not shown what it is.
         if announced.codec is not track.codec:
             return None
-        # Where sound was heard before, it has only moved, and is not missed yet.
-        moved = announced if passage.sounds.heard else None
-        return StrandSilence(stream, unit, announced.slot, now, moved)
+        silence = StrandSilence(stream, unit, announced.slot, now, announced)
+        if not passage.sounds.heard:
+            # Else it has only moved, and is not missed yet.
+            silence.miss(transport.index.continuity.came(announced.pid))
+        return silence
     wanted = Wanted(essence(stream.stream_type, stream.descriptors), track.language)
     (slot,) = plan.pids.assign([wanted], [strand.slot for strand in plan.by_pid.values()])
     descriptors = stream.descriptors + language_descriptor(track.language)

@@ -14,10 +14,11 @@ from streamctl.media.silence import silent_unit
 from tests.streamctl.engine.test_handover import sounds
 from tests.streamctl.engine.test_intake import TransportStage, keep_ts
 from tests.streamctl.engine.ts_world import joined, pieces, poor_end, recount, versioned
+from tests.streamctl.media.mpegts.world import program_maps
 from tests.support.broadcast import Broadcast, broadcast
 from tests.support.ts import inspect
 from tests.support.ts_build import crc32
-from tests.support.ts_damage import packets, pid_of
+from tests.support.ts_damage import packets, pid_of, scrambled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,6 +214,44 @@ def test_who_skips_before_sound_that_is_gone_is_made_up_is_told_of_it(media: Med
         before = joined(chunks[:stop])
         for point in points[2:]:
             assert inspect(before + joined(chunks[point:])).continuity_errors == []
+
+
+def test_sound_that_can_not_be_read_is_not_mixed_with_silence(media: MediaCache) -> None:
+    first, second = (broadcast(media, one) for one in (PLAIN, replace(PLAIN, start=77 * TIMESCALE)))
+    sound = second.names["eng"]
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    for data in (first.data, scrambled(second.data, {sound})):
+        one = stage.intake()
+        one.go_live("next")
+        stage.play(one, data, 8.0)
+        one.close()
+    assert inspect(keeper.data).continuity_errors == []
+    passed = [one[3] & 0xD0 for one in packets(keeper.since(2)) if pid_of(one) == sound]
+    assert set(passed[1:]) == {0x90}, "but for what announces its counters"
+    assert len(keeper.inits[-1].tracks) == 2
+
+
+def test_sound_that_is_made_up_is_in_the_map_whatever_maps_were_held(media: MediaCache) -> None:
+    sent = replace(PLAIN, seconds=3)
+    first = broadcast(media, sent)
+    other = broadcast(media, replace(sent, audio="mp2", start=77 * TIMESCALE))
+    mute = broadcast(media, replace(sent, languages=(), start=poor_end(other)))
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one, two = stage.intake(), stage.intake()
+    one.go_live("first")
+    stage.play(one, first.data, 3.0)
+    held = recount(other.data + versioned(mute))
+    size = len(held) * 5 // 6 // 188 * 188
+    stage.play(two, held[:size], 0.1)
+    two.go_live("second")
+    stage.play(two, held[size:], 1.0)
+    data = keeper.since(2)
+    announced = {stream.pid for table in program_maps(data) for stream in table.streams}
+    sound = set(inspect(data).pids) - {0, 0x11, 0x1000}
+    assert len(sound) == 2
+    assert sound <= announced
 
 
 def test_nothing_is_promised_for_ever(media: MediaCache) -> None:
