@@ -144,6 +144,10 @@ class Admission:
             others = {n: one for n, one in self._admitted.items() if one.address != address}
             if self.connections + len(others) >= self.limit:
                 return Refusal(RefusalCode.LIMIT, f"the SRT port takes {self.limit} connections")
+            # Who gives wrong passphrases one after the other must not keep everybody else out.
+            alike = sum(one.address[0] == address[0] for one in others.values())
+            if alike >= (self.limit + 1) // 2:
+                return Refusal(RefusalCode.LIMIT, f"{alike} handshakes of {address[0]} under way")
             if action is Action.PUBLISH and stream_id.action is action:
                 for number, one in others.items():
                     if self._reserves(one, answer.code) and not self._over(number):

@@ -78,10 +78,10 @@ class Door:
         )
         self.number = 0
 
-    def ask(self, text: str, port: int = 5000) -> int:
+    def ask(self, text: str, port: int = 5000, host: str = "10.0.0.1") -> int:
         """The code of the answer; 0 = let in."""
         self.number += 1
-        peer = SimpleNamespace(contents=to_sockaddr(("10.0.0.1", port))[0])
+        peer = SimpleNamespace(contents=to_sockaddr((host, port))[0])
         answer = self.admission.ask(None, self.number, 5, peer, text.encode())
         assert (answer == ACCEPTED) is (self.number not in self.library.reasons)
         return self.library.reasons.get(self.number, 0) if answer == REFUSED else 0
@@ -186,6 +186,14 @@ def test_connections_and_those_on_their_way_count() -> None:
     assert door.ask("read:news", 1) == 0
     assert door.ask("read:news", 2) == 1402
     assert door.ask("read:news", 1) == 0
+
+
+def test_one_address_keeps_nobody_out_with_handshakes_that_come_to_nothing() -> None:
+    door = Door(limit=6)
+    assert [door.ask("read:news", port) for port in range(1, 5)] == [0, 0, 0, 1402]
+    assert door.ask("read:news", host="10.0.0.2") == 0
+    door.admission.take(1)
+    assert door.ask("read:news", 4) == 0
 
 
 def test_the_streams_latency_is_set_for_both_directions() -> None:
