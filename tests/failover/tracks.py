@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.support.rehearsal import KEYS, Rehearsal, medium
+from tests.support.rehearsal import CALM_KEYS, Rehearsal, medium
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ MAIN, OTHER, THIRD, AGAIN = range(1, 5)
 TABLE = f"""
 inputs = ["publish:", "publish:", "publish:"]
 standby = "hot"
-{KEYS}
+{CALM_KEYS}
 """
 FLEXIBLE = ("rtmp", "push", "http-flv", "srt", "http-ts", "hls", "udp")
 TRANSPORT = ("http-ts", "hls", "udp")

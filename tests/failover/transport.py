@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tests.support.audience import KINDS
 from tests.support.peers import HOST
 from tests.support.ports import udp_port
-from tests.support.rehearsal import KEYS, Rehearsal, medium
+from tests.support.rehearsal import CALM_KEYS, Rehearsal, medium
 from tests.support.udp import replay
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ KBPS = 3000
 TABLE = f"""
 inputs = ["udp://{HOST}:{{main}}", "udp://{HOST}:{{spare}}"]
 standby = "hot"
-{KEYS}
+{CALM_KEYS}
 """
 
 

@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from tests.support.process import Process
 
 KEYS = """
-packet_timeout_s = 4
+packet_timeout_s = 2
 probe_after_s = 2
 failback_after_s = 4
 """
 """Shorter than the defaults, so that a rehearsal does not take long."""
+CALM_KEYS = KEYS.replace("packet_timeout_s = 2", "packet_timeout_s = 5")
+"""The same where nothing falls silent: a machine that stands still is no fault."""
 SETTLE_S = 40
 """More than anything takes that is waited for, on a busy machine."""
 PUSH = '[[streams.news.push]]\nname = "{name}"\nurl = "{url}"\nretry_s = 0.5\n'
