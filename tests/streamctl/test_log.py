@@ -9,8 +9,15 @@ import threading
 import pytest
 
 from streamctl import log
+from tests.support.waiting import PATIENCE_S
 
 stream_log = logging.getLogger("streamctl.stream")
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said last is written, however long the machine stands still."""
+    monkeypatch.setattr(log, "FLUSH_S", 60)
 
 
 class Terminal(io.StringIO):
@@ -103,7 +110,7 @@ def test_a_stuck_reader_costs_records_not_time(monkeypatch: pytest.MonkeyPatch) 
     out = Stuck()
     with log.logging_to(out, style="text"):
         stream_log.info("record 0")
-        assert stuck.wait(5)
+        assert stuck.wait(PATIENCE_S)
         for number in range(1, 10):
             stream_log.info("record %d", number)
         go_on.set()
