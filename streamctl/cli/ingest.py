@@ -71,14 +71,28 @@ def ingest(  # noqa: PLR0913 # an option of the command line each
     intake = Intake(registry, url, options)
     if serve or rtmp or http or name:
         intake.serve(name, rtmp, http)
-    if record is not None:
-        intake.record(record, force=force, max_bytes=int(max_mb * 1_000_000))
+    prepare_recording(intake, record, force=force, max_mb=max_mb)
     try:
         with reporting(json, intake) as report:
             run(intake.job, report, duration_s=duration)
     finally:
         intake.conclude()
     intake.check()
+
+
+def prepare_recording(intake: Intake, path: Path | None, *, force: bool, max_mb: float) -> None:
+    """Have it written to a file, if one is named.
+
+    Raises:
+        ConfigError: there is none to which the options could apply.
+    """
+    from streamctl.errors import ConfigError
+
+    if path is not None:
+        intake.record(path, force=force, max_bytes=int(max_mb * 1_000_000))
+    elif force or max_mb:
+        option = "--force" if force else "--max-mb"
+        raise ConfigError(f"`{option}` is for a recording", hint="add `--record FILE`")
 
 
 @contextmanager

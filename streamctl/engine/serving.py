@@ -66,9 +66,11 @@ class Serving:
             listen = partial(self._listen, tasks, gate, web)
             try:
                 await listen(kind, address)
-            except ConnectionFailed:
+            except ConnectionFailed as error:
                 if kind not in self.movable:
-                    raise
+                    # No configuration has a key that could be changed.
+                    hint = f"choose another address for {kind}, or port 0 for any that is free"
+                    raise ConnectionFailed(error.message, hint=hint) from None
                 await listen(kind, address._replace(port=0))
         tasks.start_soon(self._tick, web)
         self._opened(self)

@@ -107,6 +107,16 @@ def test_faulty_names_and_addresses_are_refused(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [["--force"], ["--max-mb", "1"]])
+def test_what_is_said_of_a_recording_needs_one(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ingest", "rtmp://127.0.0.1:1/live/x", *option]) == 2
+    assert capsys.readouterr().err == (
+        f"error: `{option[0]}` is for a recording\nhint: add `--record FILE`\n"
+    )
+
+
 def test_only_files_are_looped(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ingest", "rtmp://127.0.0.1:1/live/x", "--loop"]) == 2
     assert "can't be looped" in capsys.readouterr().err
