@@ -120,6 +120,14 @@ class Failover:
         one = self.find(number)
         one.heard_at = max(one.heard_at, at)
 
+    def paused(self, seconds: float) -> None:
+        """Nobody could be heard for so long, since the process did not run."""
+        for one in self.inputs:
+            one.started_at += seconds
+            one.waited_until += seconds
+            one.heard_at += seconds
+            one.poor_since += seconds
+
     def patient(self, number: int, waiting: bool, now: float) -> None:
         """Whether the attempt under way waits for a peer, or for what comes seldom."""
         one = self.find(number)

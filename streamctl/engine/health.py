@@ -93,6 +93,15 @@ class Health:
         self._window.clear()
         self._window.append((now, 0, 0))
 
+    def paused(self, seconds: float) -> None:
+        """Nothing could come for so long, since the process did not run."""
+        self._began += seconds
+        self._at += seconds
+        if self.frame_at is not None:
+            self.frame_at += seconds
+        if self.key_at is not None:
+            self.key_at += seconds
+
     def failed(self, error: str) -> None:
         """Remember an error, unless it is the last one again."""
         if not self.errors or self.errors[-1] != error:

@@ -53,8 +53,10 @@ log = logging.getLogger("streamctl.ingest")
 
 TICK_S = 0.25
 """How often time is looked at, unless there is only a place for a publisher."""
-PAUSED_S = 2.0
-"""A tick that was this much late was a pause of the process, not silence of its peers."""
+IDLE_TICK_S = 1.0
+"""And how often then: the server looks at all streams."""
+PAUSED_S = 1.0
+"""Who looks so much later than he meant to was not running, and heard nobody in that time."""
 PICTURE_S = 20.0
 """How long packets may come without a place to begin at, unless keyframes have a limit."""
 
@@ -72,6 +74,8 @@ class Inputs:
         """Those, too, that are configured no more and have not ended yet."""
         self._by_hand = False
         self.machine = Failover(self._specs(), self._rules(), self.clock.now())
+        self._due = math.inf
+        """When time is looked at again at the latest, if the process runs."""
         self._group: TaskGroup | None = None
         self._pending: list[PullInput] = []
         self._queue: deque[Decision] = deque()
@@ -133,7 +137,7 @@ class Inputs:
         try:
             async with anyio.create_task_group() as self._group:
                 self._forget_attempts()
-                self._carry_out(self.machine.tick(self.clock.now()))
+                self._carry_out(self.machine.tick(self._now()))
                 pending, self._pending = self._pending, []
                 for one in pending:
                     self._group.start_soon(self._attempt, one)
@@ -143,6 +147,8 @@ class Inputs:
 
     def tick(self, now: float) -> None:
         """Look at what was counted, and at the time; called a few times a second."""
+        self._notice_pause(now)
+        self._due = now + (IDLE_TICK_S if self._idle else TICK_S)
         for one in list(self.by_number.values()):
             self._look_at(one, now)
         self._carry_out(self.machine.tick(now))
@@ -152,7 +158,7 @@ class Inputs:
         live = self.live
         if live is not None and self.machine.active is None:
             live.health.recovered()
-            self._carry_out(self.machine.rap(live.number, self.clock.now()))
+            self._carry_out(self.machine.rap(live.number, self._now()))
 
     def publish(self, slot: Slot, session: Session) -> Intake:
         """Let a publisher into a slot, in the place of whoever is there."""
@@ -161,7 +167,7 @@ class Inputs:
             idle = "silent; " if silent(self.stream, slot) else ""
             holder.close(f"{idle}{session.peer} took its place")
             self.leave(holder, "replaced")
-        now = self.clock.now()
+        now = self._now()
         slot.session = session
         intake = slot.intake = self._intake(slot)
         slot.health.begin(now)
@@ -176,11 +182,11 @@ class Inputs:
         slot = next((one for one in slots if one.session is session), None)
         if slot is None:
             return
-        slot.session, slot.left, slot.left_at = None, reason, self.clock.now()
+        slot.session, slot.left, slot.left_at = None, reason, self._now()
         slot.health.failed(reason)
         self._let_go(slot, reason)
         if self.machine.knows(slot.number):
-            self._carry_out(self.machine.left(slot.number, reason, self.clock.now()))
+            self._carry_out(self.machine.left(slot.number, reason, self._now()))
         else:
             self.by_number.pop(slot.number, None)
 
@@ -191,11 +197,11 @@ class Inputs:
             NotFound: there is none.
             NotReady: it can't go on air.
         """
-        self._carry_out(self.machine.wish(priority, self.clock.now()))
+        self._carry_out(self.machine.wish(priority, self._now()))
 
     def want(self, *, wanted: bool) -> None:
         """Pull what is to be pulled, because somebody wants it; or leave it."""
-        self._carry_out(self.machine.want(self.clock.now(), wanted=wanted))
+        self._carry_out(self.machine.want(self._now(), wanted=wanted))
 
     def update(self, config: StreamConfig) -> None:
         """Make the inputs those of a configuration; those that are the same go on."""
@@ -208,7 +214,7 @@ class Inputs:
             order.append(known or self._make(wanted))
         self.order = order
         self.by_number.update((one.number, one) for one in order)
-        self._carry_out(self.machine.update(self._specs(), self._rules(), self.clock.now()))
+        self._carry_out(self.machine.update(self._specs(), self._rules(), self._now()))
         for one in left:
             if one.intake is None:
                 self.by_number.pop(one.number, None)
@@ -219,24 +225,41 @@ class Inputs:
             self._by_hand = True
             self.machine.rules = self._rules()
         one.prepare()
-        self._carry_out(self.machine.arrived(one.number, self.clock.now()))
+        self._carry_out(self.machine.arrived(one.number, self._now()))
         return await self._run(one)
+
+    @property
+    def _idle(self) -> bool:
+        """Whether there is only a place for a publisher."""
+        return self.sole and bool(self.slots)
 
     async def _watch(self) -> None:
         while True:
-            due = self.clock.now() + TICK_S
             await self.clock.sleep(TICK_S)
-            now = self.clock.now()
-            idle = self.sole and bool(self.slots)
-            if not idle and now <= due + PAUSED_S:
-                self.tick(now)
+            if not self._idle:
+                self.tick(self._now())
+
+    def _now(self) -> float:
+        """The time, with a pause that has just ended noticed before anything is decided."""
+        now = self.clock.now()
+        self._notice_pause(now)
+        return now
+
+    def _notice_pause(self, now: float) -> None:
+        """Keep a pause of the process from passing for silence of its peers."""
+        late_s = now - self._due
+        if late_s > PAUSED_S:
+            self._due = now
+            self.machine.paused(late_s)
+            for one in self.by_number.values():
+                one.health.paused(late_s)
 
     def _forget_attempts(self) -> None:
         """Whatever ran before does not any more."""
         for one in self.machine.inputs:
             known = self.by_number[one.spec.id]
             if one.running and isinstance(known, PullInput) and known not in self._pending:
-                self._carry_out(self.machine.failed(one.spec.id, "restarted", self.clock.now()))
+                self._carry_out(self.machine.failed(one.spec.id, "restarted", self._now()))
 
     async def _attempt(self, one: PullInput) -> None:
         await self._run(one)
@@ -258,7 +281,7 @@ class Inputs:
 
     def _over(self, one: PullInput) -> None:
         """An attempt has ended: say so."""
-        now, error = self.clock.now(), one.error
+        now, error = self._now(), one.error
         if not self.machine.knows(one.number) or self.stream.closed:
             self.by_number.pop(one.number, None)
             return
@@ -323,7 +346,7 @@ class Inputs:
         def tell(intake: Intake) -> None:
             if one.intake is intake and self.machine.knows(one.number):
                 one.health.recovered()
-                self._carry_out(self.machine.rap(one.number, self.clock.now()))
+                self._carry_out(self.machine.rap(one.number, self._now()))
 
         def point(intake: Intake) -> None:
             epoch = self.stream.epoch
@@ -397,7 +420,7 @@ class Inputs:
         stream, one = self.stream, self.by_number[number]
         intake, before = one.intake, self.live
         if intake is None:
-            gone = self.machine.reject(number, "it has ended", self.clock.now())
+            gone = self.machine.reject(number, "it has ended", self._now())
             self._queue.extend(gone)
             return
         why = f"{reason}: {detail}" if detail else str(reason)
@@ -406,7 +429,7 @@ class Inputs:
                 intake.go_live(f"input {self.order.index(one)}: {why}")
             except Exception as error:
                 log.exception("stream %s: input %d can't go on air", stream.code, number)
-                self._queue.extend(self.machine.reject(number, str(error), self.clock.now()))
+                self._queue.extend(self.machine.reject(number, str(error), self._now()))
                 return
             if before is not None and before is not one and before.intake is not None:
                 before.intake.hold()

@@ -250,6 +250,31 @@ async def test_a_stall_is_told_once_and_a_short_one_not_at_all() -> None:
         assert studio.types().count("input.degraded") == 1
 
 
+async def test_a_pause_of_the_process_passes_for_no_silence() -> None:
+    degrade = DegradeConfig(no_frames_s=2, no_keyframe_s=2, min_kbps=10)
+    studio = Studio(entry("publish:"), entry("publish:"), degrade=degrade)
+    async with at_work(studio):
+        main, spare = studio.arrive(), studio.arrive(2)
+        for _ in range(8):
+            main.second()
+            spare.second()
+            await studio.pass_time(1)
+        for pause_s in (3.0, 60.0):
+            studio.clock.advance(pause_s)
+            spare.second()
+            studio.news.tick(studio.clock.now())
+            await studio.pass_time(0.5)
+            assert (studio.on_air, studio.states()) == (0, "active standby")
+            main.second()
+            await studio.pass_time(1)
+        assert len(stream_status(studio.news).switches) == 1
+        for _ in range(3):
+            spare.second()
+            await studio.pass_time(1)
+        assert studio.on_air == 1
+        assert main.closed == ["no packets for 2 s"]
+
+
 async def test_packets_that_a_protocol_numbers_are_judged_when_they_are_lost() -> None:
     studio = Studio(entry("publish:"), entry("publish:"), degrade=DegradeConfig(max_loss_pct=5))
     async with at_work(studio):
