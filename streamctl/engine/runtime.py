@@ -10,6 +10,7 @@ or copies wait for the publisher to come back, for :data:`MISSED_S`.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,17 @@ KEPT = 1000
 """Paths whose meaning is remembered: whoever asks for others again and again costs no memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What was found out about paths under one configuration."""
+
+    streams: dict[str, StreamConfig | None] = field(default_factory=dict)
+    """By code."""
+    idle: set[tuple[str, Action]] = field(default_factory=set)
+    """Templates of which nobody who comes for that makes a stream, whatever its code is: to read
+    one takes a while, and a path may mean dozens of codes."""
+
+
 class RuntimeStreams:
     """Makes and reaps the streams of templates."""
 
@@ -56,7 +68,7 @@ class RuntimeStreams:
         """Of those that are to run, by code."""
         self._idle: dict[str, float] = {}
         """Since when nobody is there."""
-        self._known: dict[str, StreamConfig | None] = {}
+        self._known = Memory()
         """What paths would become, if nothing else ran; replaced after the configuration is."""
         self._routes: dict[str, Mapping[str, tuple[str, Handler]]] = {}
         """What streams answer over HTTP, by template."""
@@ -64,7 +76,7 @@ class RuntimeStreams:
     def adopt(self, config: Config, streams: Mapping[str, StreamConfig]) -> None:
         """Go on with another configuration and those of its streams that are in no file."""
         self.config = config
-        self._known, self._routes = {}, {}
+        self._known, self._routes = Memory(), {}
         self.configs = {code: one for code, one in streams.items() if one.runtime}
 
     def resolved(self, config: Config) -> dict[str, StreamConfig]:
@@ -88,11 +100,14 @@ class RuntimeStreams:
                 # It is in the file, and about to run, or can't: that is no place for another.
                 return None
             template = template_of(code, config)
-            if template is None or code_fault(code):
+            if template is None or (template.name, action) in known.idle or code_fault(code):
                 continue
-            stream = self._remembered(code, template, known, config)
-            if stream is not None and offers(stream, action):
+            stream = self._remembered(code, template, known.streams, config)
+            if stream is None:
+                continue
+            if offers(stream, action):
                 return stream
+            known.idle.add((template.name, action))
         return None
 
     def refusal(self, config: StreamConfig, request: Request) -> Refusal | None:
@@ -122,6 +137,11 @@ class RuntimeStreams:
                 config, self.coordinator.services
             ).served.offered()
         return found
+
+    def known_routes(self, code: str) -> Mapping[str, tuple[str, Handler]] | None:
+        """What :meth:`routes` would answer for a code; None = it is not known yet."""
+        template = template_of(code, self.config)
+        return self._routes.get(template.name) if template is not None else {}
 
     def begin(self, code: str, request: Request) -> Stream | None:
         """Run the stream that was granted; None = there is none of this code any more.

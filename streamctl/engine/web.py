@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 PROTOCOL = "http"
 CODE_CHARACTERS = 128
 """No code is longer, so that a long path costs no more look-ups than a short one."""
+NEW_CODES = 6
+"""Codes that a path may mean to templates: to read a stream of one takes a while, and no suffix has
+as many parts."""
 WAKE_S = 10.0
 """How long a request waits for a stream that is pulled on demand to be on air."""
 ASKED_MAX = 4096
@@ -181,7 +184,14 @@ class WebApp:
         runtime = self.gate.runtime
         if runtime is None:
             return None
+        tried = 0
         for code, suffix in readings(request.path):
+            known = runtime.known_routes(code)
+            if known is not None and endpoint(known, suffix) is None:
+                continue
+            tried += 1
+            if tried > NEW_CODES:
+                break
             config = runtime.candidate(code, Action.PLAY)
             route = endpoint(runtime.routes(config), suffix) if config is not None else None
             if config is None or route is None or config.code != code:

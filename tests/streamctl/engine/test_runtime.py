@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from streamctl.config.load import parse
+from streamctl.config.load import parse, read_runtime
 from streamctl.engine import causes as cause
+from streamctl.engine import runtime
 from streamctl.engine.runtime import IDLE_S, KEPT, MISSED_S
 from streamctl.engine.server import Server
+from streamctl.engine.web import NEW_CODES
 from streamctl.errors import Conflict, NotReady, StreamctlError
 from streamctl.registry import Registry
 from streamctl.sdk.endpoints import Bytes, HttpRequest, Wait
@@ -20,7 +22,7 @@ from tests.support.waiting import PATIENCE_S
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from streamctl.config.model import Config
+    from streamctl.config.model import Config, StreamConfig
     from streamctl.sdk.session import Session
 
 pytestmark = pytest.mark.anyio
@@ -153,10 +155,38 @@ async def test_whoever_asks_for_paths_without_end_costs_no_memory() -> None:
             "stage/",
         ):
             assert server.runtime.candidate(path, Action.PUBLISH) is None
-        assert not server.runtime._known
+        assert not server.runtime._known.streams
         for number in range(KEPT + 10):
             assert server.runtime.candidate(f"stage/{number}", Action.PUBLISH) is not None
-        assert len(server.runtime._known) <= KEPT
+        assert len(server.runtime._known.streams) <= KEPT
+
+
+async def test_a_path_of_many_parts_costs_no_more_than_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may mean dozens of codes, and to read a stream takes a while."""
+    read: list[str] = []
+
+    def reading(code: str, *others: Any) -> StreamConfig:
+        read.append(code)
+        return read_runtime(code, *others)
+
+    monkeypatch.setattr(runtime, "read_runtime", reading)
+    async with serving() as server:
+        for number in range(10):
+            path = "/".join([str(number), *"abcdefghijklmnopqrstuvwxyz"])
+            for prefix in ("stage", "cam"):
+                reply = server.web.handle(page(f"/{prefix}/{path}.xyz"))
+                assert isinstance(reply, Bytes)
+                assert reply.status == 404
+        assert len(read) <= 1 + 10 * NEW_CODES
+        read.clear()
+        assert server.runtime.candidate("stage/0", Action.PUBLISH) is not None
+        assert isinstance(server.web.handle(page("/cam/0/index.m3u8")), Wait)
+        read.clear()
+        path = "/".join("abcdefghijklmnopqrstuvwxyz")
+        assert isinstance(server.web.handle(page(f"/cam/{path}/b.xyz")), Bytes)
+        assert not read
 
 
 async def test_a_push_wants_a_stream_of_the_file_for_ever() -> None:
