@@ -47,11 +47,22 @@ def stream(
     from streamctl.cli import plans
 
     patch = read(keys or [])
-    if patch and action not in ("add", "set"):
-        from streamctl.errors import ConfigError
-
-        raise ConfigError(f"`{action}` takes no keys", hint="`stream set` changes them")
+    check(action, patch)
     plans.show(anyio.run(change, action, code, patch, dry_run, server), json=json)
+
+
+def check(action: Action, patch: dict[str, Any]) -> None:
+    """Refuse keys where they mean nothing, and none where they mean everything.
+
+    Raises:
+        ConfigError: there are too many, or too few.
+    """
+    from streamctl.errors import ConfigError
+
+    if patch and action not in ("add", "set"):
+        raise ConfigError(f"`{action}` takes no keys", hint="`stream set` changes them")
+    if action == "set" and not patch:
+        raise ConfigError("`set` takes keys", hint="such as `title=News`")
 
 
 async def change(
@@ -87,6 +98,8 @@ def read(words: Sequence[str]) -> dict[str, Any]:
         below = table
         for part in path:
             below = below.setdefault(part, {})
+            if not isinstance(below, dict):
+                raise ConfigError(f"`{name}` is below a key that has a value of its own: `{part}`")
         below[last] = value(text) if text else None
     return table
 

@@ -93,8 +93,10 @@ def text_of(path: FilePath | str) -> str:
     """
     try:
         return FilePath(path).read_bytes().decode()
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", file=str(path)) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        hint = "save it in that encoding"
+        raise ConfigError("is not UTF-8 text", file=str(path), line=line, hint=hint) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(

@@ -43,6 +43,8 @@ def test_a_stream_is_changed(
         (["set", "nope", "title=N"], "`nope`"),
         (["set", "news", "title"], "not a key with a value: `title`"),
         (["set", "news", ".x=1"], "not a key with a value: `.x=1`"),
+        (["set", "news", "hls=1", "hls.window=6"], "a key that has a value of its own: `hls`"),
+        (["set", "news"], "`set` takes keys"),
         (["remove", "news", "title=N"], "`remove` takes no keys"),
         (["add", "x", "title=N"], "a stream needs inputs"),
     ],

@@ -354,6 +354,14 @@ def test_says_what_helps_where_the_text_is_not_toml(text: str, message: str, hin
     assert hint in caught.value.hint
 
 
+def test_says_where_a_file_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_bytes(NEWS.encode() + "title = 'Nächte'\n".encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        load(path, registry())
+    assert str(caught.value) == f"{path}:3: is not UTF-8 text"
+
+
 def test_says_where_a_file_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, hint in (
