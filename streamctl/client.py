@@ -53,6 +53,9 @@ MAX_ANSWER_BYTES = 67_108_864
 """Ten thousand streams with their sessions fit; more is not our server."""
 CHANGE_TIMEOUT_S = 30.0
 """A change is answered when it was carried out."""
+LAST_IN_HEADER = "\xff"
+"""The last character that a header of HTTP has."""
+TOKEN_HINT = "look at `STREAMCTL_TOKEN`"
 JSON = "application/json"
 TOML = "application/toml"
 ERRORS: Mapping[str, Callable[..., StreamctlError]] = {
@@ -72,10 +75,13 @@ class Client:
         """Take what is empty from ``STREAMCTL_SERVER`` and ``STREAMCTL_TOKEN``.
 
         Raises:
-            ConfigError: ``server`` is no HTTP URL.
+            ConfigError: ``server`` is no HTTP URL, or no header can carry the token.
         """
         self.url = (server or os.environ.get("STREAMCTL_SERVER", "") or DEFAULT_SERVER).rstrip("/")
-        self.token = token or os.environ.get("STREAMCTL_TOKEN", "")
+        # Files and shells leave the end of a line at it.
+        self.token = (token or os.environ.get("STREAMCTL_TOKEN", "")).strip()
+        if not self.token.isprintable() or max(self.token, default="") > LAST_IN_HEADER:
+            raise ConfigError("the token is no text that HTTP can carry", hint=TOKEN_HINT)
         self.timeout_s = timeout_s
         try:
             parts = urlsplit(self.url)

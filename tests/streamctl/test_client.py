@@ -194,3 +194,13 @@ def test_takes_server_and_token_from_the_environment(monkeypatch: pytest.MonkeyP
     assert type(client.connection()).__name__ == "HTTPSConnection"
     monkeypatch.delenv("STREAMCTL_SERVER")
     assert Client().url == "http://127.0.0.1:9997"
+
+
+def test_a_token_is_what_a_header_can_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMCTL_TOKEN", "t0ken\r\n")
+    assert Client().token == "t0ken"
+    for token in ("a\nb", "a\0b", "a→b"):
+        with pytest.raises(ConfigError, match="the token is no text") as caught:
+            Client("http://127.0.0.1:1", token)
+        assert "STREAMCTL_TOKEN" in caught.value.hint
+        assert token not in str(caught.value)
