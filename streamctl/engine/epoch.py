@@ -15,6 +15,7 @@ from streamctl.engine.gather import Gatherer
 from streamctl.engine.handover import note_sound_ends
 from streamctl.engine.interlude import Interlude
 from streamctl.engine.meter import Meter
+from streamctl.engine.queued import Queued
 from streamctl.engine.silence import missing_sound, stand_in
 from streamctl.engine.splice import Splice
 from streamctl.engine.strandsilence import own_silence, promised_silence
@@ -24,7 +25,7 @@ from streamctl.media.codecs import complete
 from streamctl.media.packet import Boundary, Format, Init, InitChange, Media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from streamctl.engine.graph import Graph
     from streamctl.engine.silence import Silence
@@ -37,10 +38,6 @@ CONFIG_WAIT_S = 3.0
 """Announced tracks without a configuration are waited for this long after the first one."""
 DATA_WAIT_S = 10.0
 """Sound and pictures that a program promises are waited for this long while only data comes."""
-QUEUE_PACKETS = 3000
-"""Packets held while configurations are missing; more than 3 s of any stream worth having."""
-QUEUE_BYTES = 33_554_432
-"""Payload held meanwhile: 3 s at 80 Mbit/s, whatever the size that a peer gives its packets."""
 
 BACKLOG_BYTES = 1_048_576
 """MPEG-TS that may wait for turns of the loop. Beyond it a source has to wait until as much is
@@ -92,9 +89,7 @@ class Epoch:
         self.opened_at = host.clock.now()
         self.past_jumps = 0
         self._announced: dict[int, Track] = {}
-        self._queue: list[tuple[list[Packet], float]] = []
-        self._queued = 0
-        self._queued_bytes = 0
+        self._queued = Queued()
         self._timer: Timer | None = None
         self._due = 0.0
         """When the timer goes off."""
@@ -174,7 +169,7 @@ class Epoch:
         if self.phase is Phase.OPEN:
             self._write(packets, now)
             return
-        self._hold(packets, now)
+        self.dropped += self._queued.put(packets, now)
 
     def select(self, program: int | None = None, pids: Collection[int] = ()) -> None:
         """Choose a program and PIDs of the MPEG-TS to come."""
@@ -293,9 +288,9 @@ class Epoch:
             self._settle()
         self.phase = Phase.ENDED
         self._interlude.close()
-        self.dropped += self._queued + (self._splice.held if self._splice else 0)
+        self.dropped += self._queued.packets + (self._splice.held if self._splice else 0)
         self._clock = None
-        self._queue.clear()
+        self._queued.take()
         if self.transport is not None:
             self._gatherer.close()
             self._note_sound(self.transport)
@@ -354,17 +349,6 @@ class Epoch:
         self.meter.bytes, self.meter.items = total, items
         self.meter.sample(now)
 
-    def _hold(self, packets: list[Packet], now: float) -> None:
-        """Queue packets until the init opens; the oldest go when there are too many."""
-        self._queue.append((packets, now))
-        self._queued += len(packets)
-        self._queued_bytes += payload_bytes(packets)
-        while self._queued > QUEUE_PACKETS or self._queued_bytes > QUEUE_BYTES:
-            oldest, _ = self._queue.pop(0)
-            self._queued -= len(oldest)
-            self._queued_bytes -= payload_bytes(oldest)
-            self.dropped += len(oldest)
-
     def settle(self, *, patient: bool = True) -> None:
         """Deal at once with what waits; without patience also for tracks that are not known."""
         self._settle()
@@ -403,8 +387,7 @@ class Epoch:
             return
         self.init = Init(self.host.graph.version, self.number, self._promise(tracks))
         self._splice = self._new_splice(self.init)
-        queue, self._queue, self._queued = self._queue, [], 0
-        for packets, now in queue:
+        for packets, now in self._queued.take():
             self._write(packets, now)
 
     def _change(self) -> None:
@@ -474,7 +457,7 @@ class Epoch:
     def _begin_transport(self) -> None:
         """Make MPEG-TS the origin of this epoch."""
         self._check()
-        if self._announced or self._queue:
+        if self._announced or self._queued.packets:
             raise Unsupported("an epoch of access units can't take MPEG-TS")
         host = self.host
         self.lane = host.graph.lane(Format.MPEGTS)
@@ -493,8 +476,3 @@ class Epoch:
         self.host.begun(self.init)
         whole = self.host.timeline.whole
         self.lane.append([Boundary(self.number, self.init, self.reason, whole)])
-
-
-def payload_bytes(packets: Iterable[Packet]) -> int:
-    """What these packets carry."""
-    return sum(len(packet.data) for packet in packets)

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamctl.engine.derived import GraphSettings
-from streamctl.engine.epoch import CONFIG_WAIT_S, QUEUE_BYTES, QUEUE_PACKETS, Epoch, EpochHost
+from streamctl.engine.epoch import CONFIG_WAIT_S, Epoch, EpochHost
 from streamctl.engine.graph import Graph
 from streamctl.engine.lane import Bounds
+from streamctl.engine.queued import QUEUE_PACKETS
 from streamctl.engine.services import TRUNK
 from streamctl.engine.timeline import ORIGIN, Timeline
 from streamctl.errors import StaleEpoch, Unsupported
@@ -206,7 +207,7 @@ def test_units_that_could_not_be_read_count_as_lost() -> None:
         epoch.drop(1)
 
 
-def test_the_queue_is_bounded_by_number() -> None:
+def test_what_is_too_much_to_be_queued_is_counted_as_lost() -> None:
     host = Host()
     epoch = host.epoch()
     epoch.tracks([waiting(VIDEO)])
@@ -215,18 +216,6 @@ def test_the_queue_is_bounded_by_number() -> None:
     assert epoch.lost == 100
     epoch.tracks([VIDEO, SOUND])
     assert len(host.recorder.packets) == QUEUE_PACKETS
-
-
-def test_the_queue_is_bounded_by_bytes() -> None:
-    host = Host()
-    epoch = host.epoch()
-    epoch.tracks([waiting(VIDEO)])
-    large = bytes(QUEUE_BYTES // 2)
-    for number in range(3):
-        epoch.put([Packet(0, 0, number * FRAME, Kind.KEY, 0, large)], host.clock.now())
-    assert epoch.lost == 1
-    epoch.put([Packet(0, 0, 0, Kind.KEY, 0, bytes(QUEUE_BYTES + 1))], host.clock.now())
-    assert epoch.lost == 4
 
 
 def test_what_was_queued_or_held_when_the_epoch_ended_is_counted_as_lost() -> None:
