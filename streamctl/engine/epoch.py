@@ -428,6 +428,7 @@ class Epoch:
         if sound is not None:
             self._strand_silence = own_silence(sound, transport, now, self._strand_silence)
             return tracks
+        self._strand_silence = None
         missing = missing_sound(host.graph, tracks, host.timeline.outage_s(now))
         if missing is None or transport.sealed:
             return tracks

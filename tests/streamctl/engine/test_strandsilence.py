@@ -9,6 +9,7 @@ import pytest
 from streamctl.engine.silence import PROMISED_S
 from streamctl.media.mpegts.batch import ArrayBatch
 from streamctl.media.mpegts.continuity import Continuity
+from streamctl.media.mpegts.pidmap import PMT_PID
 from streamctl.media.packet import TIMESCALE, Codec, Media
 from streamctl.media.silence import silent_unit
 from tests.streamctl.engine.test_handover import sounds
@@ -39,6 +40,7 @@ PLAIN = Broadcast(
 
 
 MAP_TABLE = 2
+TABLES = {0, 0x11, PMT_PID}
 
 
 class RealTime(TransportStage):
@@ -72,6 +74,20 @@ def moved_pid(data: bytes, pid: int, other: int) -> bytes:
             section = packet[5:end].replace(was, now)
             found[at] = packet[:5] + section + crc32(section).to_bytes(4) + packet[end + 4 :]
     return b"".join(found)
+
+
+def unnamed(data: bytes) -> set[int]:
+    """PIDs of packets behind a program map that does not name them."""
+    named, found, association = set[int](), set[int](), b""
+    for packet in packets(data):
+        if pid_of(packet) == 0:
+            association = packet
+        elif pid_of(packet) == PMT_PID and packet[3] & 0x10:
+            (table,) = program_maps(association + packet)
+            named = {table.pcr_pid, *(stream.pid for stream in table.streams)}
+        elif packet[3] & 0x10 and pid_of(packet) not in named | TABLES:
+            found.add(pid_of(packet))
+    return found
 
 
 def assert_goes_on(frames: Sequence[Packet], data: bytes) -> None:
@@ -247,11 +263,20 @@ def test_sound_that_is_made_up_is_in_the_map_whatever_maps_were_held(media: Medi
     stage.play(two, held[:size], 0.1)
     two.go_live("second")
     stage.play(two, held[size:], 1.0)
-    data = keeper.since(2)
-    announced = {stream.pid for table in program_maps(data) for stream in table.streams}
-    sound = set(inspect(data).pids) - {0, 0x11, 0x1000}
-    assert len(sound) == 2
-    assert sound <= announced
+    assert len(set(inspect(keeper.since(2)).pids) - TABLES) == 2
+    assert unnamed(keeper.since(2)) == set()
+
+
+def test_silence_ends_where_pictures_change_as_sound_leaves_the_program(media: MediaCache) -> None:
+    sent = replace(PLAIN, seconds=3)
+    first = broadcast(media, sent)
+    other = replace(sent, languages=(), video="mpeg2video", start=poor_end(first))
+    stage = RealTime()
+    keeper = keep_ts(stage)
+    one = stage.intake()
+    one.go_live("first")
+    stage.play(one, recount(first.data + versioned(broadcast(media, other))), 6.0)
+    assert unnamed(keeper.data) == set()
 
 
 def test_nothing_is_promised_for_ever(media: MediaCache) -> None:
