@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -316,8 +317,18 @@ async def test_a_server_that_closes_ends_the_push() -> None:
 
 async def test_the_session_is_kept_alive() -> None:
     with CameraServer(Camera(timeout_s=1)) as server:
-        async with pushing(server, lane(VIDEO, AUDIO)):
-            await until(lambda: len(server.requests("OPTIONS")) > 3)
+        async with pushing(server, lane(VIDEO, AUDIO)) as push:
+            await until(lambda: server.recorded[0] or push.error)
+            clock = push.sink.ctx.clock
+            assert isinstance(clock, SteadyClock)
+            before = len(server.requests("OPTIONS"))
+            for more in (1, 2, 3):
+                clock.advance(0.5)
+                await until(partial(asked, server, "OPTIONS", before + more))
+
+
+def asked(server: CameraServer, method: str, count: int) -> bool:
+    return len(server.requests(method)) >= count
 
 
 async def test_large_pictures_leave_evenly_over_udp() -> None:
