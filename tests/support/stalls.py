@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 TRIES = 3
+SPARE_TRIES = 5
+"""Those beyond the first ones of all tests of a module: a fixture that fails fails for all."""
 LOOK_S = 0.05
 PAUSE_S, STALL_S = 0.1, 0.3
 """Who sleeps for ``LOOK_S`` and comes back so much later was held up, or was not run at all."""
@@ -30,6 +32,9 @@ AGAIN = "run again"
 BEGAN = pytest.StashKey[float]()
 """When the fixtures of a module began to be made."""
 TRIED = pytest.StashKey[int]()
+"""How often a test was tried."""
+SPENT = pytest.StashKey[int]()
+"""How many spare tries a module has had."""
 
 
 class StallWatch:
@@ -78,7 +83,9 @@ class StallWatch:
             item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         failed = next((report for report in reports if report.failed), None)
-        if failed is not None and tried < TRIES and self.latest > began:
+        spare = SPARE_TRIES - module.stash.setdefault(SPENT, 0)
+        if failed is not None and tried < TRIES and spare and self.latest > began:
+            module.stash[SPENT] += 1
             item.user_properties.append((AGAIN, first_words(failed)))
             forget(item, module)
             # From the beginning, so that every plugin takes part: the time limit begins anew.

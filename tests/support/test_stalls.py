@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.stalls import SPARE_TRIES
+
 pytest_plugins = ["pytester"]
 
 HEAD = """
@@ -81,6 +83,30 @@ def test_that(shown):
 """,
     )
     result.assert_outcomes(passed=2)
+
+
+def test_a_module_is_not_tried_for_ever(pytester: pytest.Pytester) -> None:
+    result = outcome(
+        pytester,
+        f"""
+tries = []
+
+@pytest.fixture(scope="module")
+def shown():
+    tries.append(1)
+    {STALLED}
+    assert False
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", range(9))
+def test_it(shown, number):
+    pass
+
+def test_tries():
+    assert len(tries) == 1 + {SPARE_TRIES}
+""",
+    )
+    result.assert_outcomes(errors=9, passed=1)
 
 
 @pytest.mark.parametrize(
