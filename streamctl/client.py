@@ -28,6 +28,7 @@ from streamctl.errors import (
     StreamctlError,
     Unsupported,
 )
+from streamctl.net.failure import describe
 from streamctl.schema import (
     Health,
     InputList,
@@ -245,7 +246,7 @@ class Client:
         except (http.client.HTTPException, UnicodeError):
             raise self.stranger() from None
         except OSError as error:
-            raise self.unreachable((error.strerror or str(error)).lower()) from None
+            raise self.unreachable(error) from None
         finally:
             connection.close()
         if len(body) > MAX_ANSWER_BYTES:
@@ -268,7 +269,9 @@ class Client:
         except ValidationError:
             return self.stranger()
         if status in {401, 403}:
-            hint = problem.hint or "set `STREAMCTL_TOKEN`"
+            hint = problem.hint
+            if status == 401:
+                hint = "set `STREAMCTL_TOKEN` to one that stands in `api.tokens` of the server"
             return ConnectionFailed(problem.message, hint=hint, permanent=True)
         if status == 404:
             return NotFound(problem.message, hint=problem.hint)
@@ -278,12 +281,13 @@ class Client:
             return ERRORS[problem.error](problem.message, hint=problem.hint)
         return StreamctlError(problem.message, hint=problem.hint)
 
-    def unreachable(self, reason: str) -> ConnectionFailed:
+    def unreachable(self, reason: str | OSError) -> ConnectionFailed:
         """The error when nobody answers."""
-        return ConnectionFailed(
-            f"can't reach the server at `{self.url}`: {reason}",
-            hint="is `streamctl serve` running? `--server` names another one",
-        )
+        words = reason if isinstance(reason, str) else describe(reason)
+        hint = "is `streamctl serve` running? `--server` names another one"
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            hint = "trust who issued it with SSL_CERT_FILE in the environment"
+        return ConnectionFailed(f"can't reach the server at `{self.url}`: {words}", hint=hint)
 
     def stranger(self) -> RemoteProtocolError:
         """The error when somebody else answers."""

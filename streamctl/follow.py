@@ -86,7 +86,7 @@ def opened(
     except http.client.HTTPException:
         raise client.stranger() from None
     except OSError as error:
-        raise client.unreachable((error.strerror or str(error)).lower()) from None
+        raise client.unreachable(error) from None
     if not answer.headers.get_content_type() == "text/event-stream":
         raise client.stranger()
     return answer

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -131,7 +132,6 @@ async def test_a_path_in_the_url_goes_before_every_path() -> None:
     ("status", "kind", "code"),
     [
         (404, NotFound, 1),
-        (401, ConnectionFailed, 3),
         (403, ConnectionFailed, 3),
         (400, StreamctlError, 1),
         (500, StreamctlError, 1),
@@ -149,6 +149,24 @@ async def test_a_refusal_keeps_message_and_hint(
     assert type(caught.value) is kind
     assert caught.value.hint == "try `y`"
     assert caught.value.exit_code == code
+
+
+async def test_a_missing_token_is_told_where_it_belongs() -> None:
+    problem = {"error": "x", "message": "a token is needed", "hint": "send a header", "time": NOW}
+    with (
+        server({"GET /api/v1/streams/x": (401, problem)}) as (url, _),
+        pytest.raises(ConnectionFailed, match="a token is needed") as caught,
+    ):
+        await Client(url).stream("x")
+    assert "`STREAMCTL_TOKEN`" in caught.value.hint
+
+
+def test_a_certificate_that_nobody_trusts_is_told_in_words() -> None:
+    error = ssl.SSLCertVerificationError(1, "[SSL: X] failed (_ssl.c:1006)")
+    error.verify_message = "self-signed certificate"
+    failed = Client("https://h").unreachable(error)
+    assert str(failed).endswith("`https://h`: certificate not trusted: self-signed certificate")
+    assert "SSL_CERT_FILE" in failed.hint
 
 
 @pytest.mark.parametrize(
