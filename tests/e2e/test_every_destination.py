@@ -148,10 +148,11 @@ def test_what_is_no_source_is_refused_in_words(
 
 @pytest.mark.parametrize("form", sorted({*forms("pull")} - {*forms("push")}))
 def test_what_is_no_destination_is_refused_in_words(
-    capsys: pytest.CaptureFixture[str], form: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, form: str
 ) -> None:
     url = "/x.ts" if form == "file" else f"{form}://h/x"
-    assert run(["push", "x.mp4", url]) == 2
+    (tmp_path / "x.mp4").touch()
+    assert run(["push", str(tmp_path / "x.mp4"), url]) == 2
     said = capsys.readouterr().err
     assert "can't be pushed to" in said
     assert "kinds that can: " in said

@@ -35,7 +35,7 @@ def test_a_full_disk_is_named(arguments: list[str]) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=50,
             check=False,
         )
     said = "error: can't write to standard output: no space left on device\n"
@@ -54,7 +54,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
             stdout=closed,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=50,
             check=False,
         )
     assert done.stderr == ""
