@@ -109,9 +109,10 @@ class StrandSilence:
         assert passage is not None
         begin = at = self.end
         data = bytearray()
-        # Who skipped since the program lost its sound knows of no counters.
-        back = self.strand is None and not self._made and not slot.fresh
-        announced = slot.writer.discontinuity() if back else b""
+        announced = b""
+        if self.strand is None and not self._made:
+            # The map has only just got it, and who skipped since it had gone knows no counters.
+            announced = passage.plan.pids.tables() + slot.writer.discontinuity()
         for _ in range(BURST):
             at = self.end
             if at + unit.length > timeline.video_end:

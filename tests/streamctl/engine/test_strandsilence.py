@@ -211,6 +211,7 @@ def test_sound_that_leaves_the_program_is_made_up_from_where_it_ended(media: Med
     times = [frame.pts for frames in sounds(keeper.data).values() for frame in frames]
     assert all(0 < after - before < TIMESCALE // 10 for before, after in pairwise(times))
     assert times[-1] > 25 * TIMESCALE
+    assert unnamed(keeper.data) == set()
 
 
 def test_who_skips_before_sound_that_is_gone_is_made_up_is_told_of_it(media: MediaCache) -> None:
