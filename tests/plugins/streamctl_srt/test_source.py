@@ -77,7 +77,7 @@ async def test_nobody_there_is_noticed_in_time() -> None:
     started = world.ctx.clock.now()
     error = await failure(lambda: pull.run(Writer(world)))
     assert "can't connect to" in str(error)
-    assert world.ctx.clock.now() - started < 2.5
+    assert world.ctx.clock.now() - started < 1.5
 
 
 async def test_an_upstream_that_leaves_is_an_error() -> None:
