@@ -95,12 +95,17 @@ def code_of(path: str, streams: Mapping[str, object]) -> str | None:
 
 def way_back(start: str, feeds: Mapping[str, Mapping[str, object]]) -> list[str]:
     """The shortest way from a stream to itself, both ends included; empty if there is none."""
-    ways = [[start, target] for target in feeds[start]]
-    seen: set[str] = set()
-    for way in ways:
-        if way[-1] == start:
-            return way
-        if way[-1] not in seen:
-            seen.add(way[-1])
-            ways += [[*way, target] for target in feeds[way[-1]]]
+    came: dict[str, str] = {}
+    """Where each stream was first fed from."""
+    found = [start]
+    for code in found:
+        for target in feeds[code]:
+            if target == start:
+                way = [start, code]
+                while way[-1] != start:
+                    way.append(came[way[-1]])
+                return way[::-1]
+            if target not in came:
+                came[target] = code
+                found.append(target)
     return []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streamctl.config.load import parse, read_document
+from streamctl.config.loops import way_back
 from streamctl.errors import ConfigErrors
 from streamctl.registry import Registry
 from tests.streamctl.config.plugins import registry
@@ -127,3 +129,12 @@ def test_a_mixer_is_the_only_input() -> None:
     [fault] = faults(made("a", "mixer:b,c", "publish:"))
     assert fault.message == "a `mixer` must be the only input"
     assert fault.line == 2
+
+
+def test_long_ways_are_walked_in_no_time() -> None:
+    feeds = {str(code): {str(code + 1): ()} for code in range(4000)} | {"4000": {"3": ()}}
+    began = time.thread_time()
+    for _ in range(50):
+        assert way_back("0", feeds) == []
+    assert way_back("3", feeds) == [*map(str, range(3, 4001)), "3"]
+    assert time.thread_time() - began < 1.5
