@@ -82,8 +82,11 @@ def made(name: str, text: str, attributes: dict[str, str], target: Target) -> Co
     """The cookie that a server sets; None for one that it must not."""
     host = target.host.lower()
     domain = attributes.get("domain", "").lower().lstrip(".")
-    if domain and domain != host and ("." not in domain or not host.endswith(f".{domain}")):
-        return None
+    if domain and domain != host:
+        above = "." in domain and host.endswith(f".{domain}")
+        # The end of an address is the end of others, too, and of no site (section 5.1.3).
+        if not above or host.replace(".", "").isdecimal():
+            return None
     if not name or not (name + text).isprintable() or not (name + text).isascii():
         return None
     path = attributes.get("path", "")

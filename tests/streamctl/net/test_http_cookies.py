@@ -46,6 +46,13 @@ def test_some_are_not_taken(line: str) -> None:
     assert sent(jar(line), HERE.url) == ""
 
 
+def test_the_end_of_an_address_is_no_site() -> None:
+    found, here = CookieJar(), Target.of("http://192.0.2.7/a")
+    found.take(["a=1; Domain=0.2.7", "b=2; Domain=192.0.2.7", "c=3; Domain=.2.7"], here)
+    assert sent(found, "http://192.0.2.7/") == "b=2"
+    assert sent(found, "http://198.0.2.7/") == ""
+
+
 def test_secure_ones_go_over_tls_only() -> None:
     found = jar("a=1; Secure; Path=/")
     assert sent(found, "http://cdn.example.org/") == ""
