@@ -83,6 +83,9 @@ class StallWatch:
             item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         failed = next((report for report in reports if report.failed), None)
+        if failed is not None:
+            # Of all that go on after a stall, the test may have been the first.
+            time.sleep(2 * LOOK_S)
         spare = SPARE_TRIES - module.stash.setdefault(SPENT, 0)
         if failed is not None and tried < TRIES and spare and self.latest > began:
             module.stash[SPENT] += 1
