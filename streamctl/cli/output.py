@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
+NARROWEST = 80
+"""The columns of a terminal that tables are made for."""
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Pass on what is written inside, and turn a failure into an error for users.
@@ -86,8 +90,12 @@ def print_lines(lines: Sequence[str]) -> None:
 
 
 def print_text(*parts: RenderableType) -> None:
-    """Tables and texts, as wide as the terminal; whole when they go elsewhere."""
+    """Tables and texts, as wide as the terminal; whole when they go elsewhere.
+
+    A terminal that is too narrow for tables breaks their lines, as it does with all others.
+    """
     to = console()
+    to.width = max(to.width, NARROWEST)
     with writing():
         for part in parts:
             to.print(part)

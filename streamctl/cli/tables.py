@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STATE_STYLE = {"active": "green", "standby": "cyan", "degraded": "yellow", "stopped": "dim"}
 PUSH_STYLE = {"active": "green", "reconnecting": "yellow", "failed": "red", "waiting": "dim"}
+GAP = (0, 1, 0, 0)
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -37,10 +38,13 @@ def table(
     wrap: Sequence[str] = (),
 ) -> Table:
     """A table without frames; columns in ``right`` hold numbers, those in ``wrap`` give way."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    made = Table(
+        box=box.SIMPLE_HEAD, padding=GAP, pad_edge=False, show_edge=False, header_style="bold"
+    )
     for column in columns:
         side: Literal["left", "right"] = "right" if column in right else "left"
-        made.add_column(column, justify=side, no_wrap=column not in wrap)
+        # What gives way goes on in the next line: half a URL is none.
+        made.add_column(column, justify=side, no_wrap=column not in wrap, overflow="fold")
     for row in rows:
         made.add_row(*(cell.translate(VISIBLE) if isinstance(cell, str) else cell for cell in row))
     return made

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from streamctl.cli.app import run
-from streamctl.cli.output import print_json, print_lines
+from streamctl.cli.output import NARROWEST, print_json, print_lines, print_text
+from streamctl.cli.tables import table
 
 FULL = Path("/dev/full")
 
@@ -82,3 +83,12 @@ def test_what_an_encoding_has_no_character_for_is_shown(monkeypatch: pytest.Monk
     assert run(["--version"]) == 0
     print_lines(["0 → 1"])
     assert printed.getvalue().splitlines()[1] == b"0 \\u2192 1"
+
+
+def test_tables_are_not_squeezed_into_a_terminal_of_a_few_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    print_text(table(("A", "B"), [("x" * 30, "y" * (NARROWEST - 32))]))
+    assert "y" * (NARROWEST - 32) in capsys.readouterr().out

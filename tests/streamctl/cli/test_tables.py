@@ -35,6 +35,15 @@ def test_numbers_survive_a_narrow_terminal() -> None:
         assert fact in out
 
 
+def test_what_gives_way_on_a_narrow_terminal_is_not_cut_off() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    url = "rtsp://camera.example/stream1"
+    console.print(tables.table(("NAME", "URL"), [("a name that stays", url)], wrap=("URL",)))
+    assert isinstance(console.file, io.StringIO)
+    rows = console.file.getvalue().splitlines()[2:]
+    assert "".join(row[len("a name that stays") :].strip() for row in rows) == url
+
+
 def test_what_peers_send_does_not_steer_the_terminal() -> None:
     console = Console(file=io.StringIO(), width=80)
     console.print(tables.table(("CLIENT",), [("a\x1b]0;b\x07\nc",)]))
