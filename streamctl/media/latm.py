@@ -28,6 +28,10 @@ VARIABLE, FIXED = 0, 1
 """``frameLengthType``: the length stands before the frame, or in the configuration."""
 FIXED_BYTES = 20
 """What a fixed length counts from."""
+MAX_FRAME_BYTES = 0xFFFF
+"""Of a raw frame: 48 channels have half of it. Lengths are told in steps of 255."""
+MAX_OTHER_STEPS = 4
+"""The length of other data has 32 bits, and is told by eight of them at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,16 @@ class LatmReader:
 
 
 def read_payload_length(reader: BitReader) -> int:
-    """Bytes of a raw frame, as a run of 255 and a last byte."""
+    """Bytes of a raw frame, as a run of 255 and a last byte.
+
+    Raises:
+        RemoteProtocolError: cut off, or more than any frame has.
+    """
     size = 0
     while (byte := reader.bits(8)) == 0xFF:
         size += byte
+        if size > MAX_FRAME_BYTES:
+            raise RemoteProtocolError(f"a LATM frame of more than {MAX_FRAME_BYTES} bytes")
     return size + byte
 
 
@@ -182,6 +192,9 @@ def skip_other_length(reader: BitReader, version: int) -> None:
     if version:
         read_value(reader)
         return
-    while reader.flag():
+    for _ in range(MAX_OTHER_STEPS):
+        more = reader.flag()
         reader.bits(8)
-    reader.bits(8)
+        if not more:
+            return
+    raise RemoteProtocolError("the length of other data in LATM has no end")

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamctl.errors import ProtocolError, RemoteProtocolError
-from streamctl.media.latm import LatmReader, loas_size
+from streamctl.media.latm import LatmReader, StreamMuxConfig, loas_size
 
 STEREO, MONO = b"\x11\x90", b"\x11\x88"
 """48 kHz."""
@@ -143,3 +143,19 @@ def test_noise_raises_protocol_errors_alone(data: bytes) -> None:
     for frame in (data, b"\x56\xe0\x20" + data, loas([b"x"], STEREO)):
         with suppress(ProtocolError):
             reader.read(frame)
+
+
+def test_lengths_have_an_end() -> None:
+    reader = LatmReader(StreamMuxConfig(STEREO, 1, 0), in_band=False)
+    whole = b"\xff" * 200 + b"\x05" + bytes(200 * 255 + 5)
+    assert [len(frame) for frame in reader.element(whole)] == [200 * 255 + 5]
+    with pytest.raises(RemoteProtocolError, match="more than 65535 bytes"):
+        reader.element(b"\xff" * 70_000)
+
+
+@pytest.mark.parametrize(("steps", "fine"), [(4, True), (5, False)])
+def test_the_length_of_other_data_has_an_end(steps: int, fine: bool) -> None:
+    extra = "1" + "".join(f"{int(step < steps - 1)}00000001" for step in range(steps)) + "0"
+    found = LatmReader()
+    with nullcontext() if fine else pytest.raises(RemoteProtocolError, match="has no end"):
+        assert found.read(loas([b"abc"], STEREO, extra)) == [b"abc"]
