@@ -109,10 +109,7 @@ class StrandSilence:
         assert passage is not None
         begin = at = self.end
         data = bytearray()
-        announced = b""
-        if self.strand is None and not self._made:
-            # The map has only just got it, and who skipped since it had gone knows no counters.
-            announced = passage.plan.pids.tables() + slot.writer.discontinuity()
+        first, counter = not self._made, slot.writer.continuity
         for _ in range(BURST):
             at = self.end
             if at + unit.length > timeline.video_end:
@@ -122,12 +119,15 @@ class StrandSilence:
             data += slot.writer.unit(self._stream.pes(packet))
         if not data:
             return []
+        if first and self.strand is None:
+            # The map has only just got it, and who skipped since it had gone knows no counters.
+            data[:0] = passage.plan.pids.tables() + slot.writer.discontinuity(counter)
         slot.fresh = False
         end = self.end
         timeline.passed(end, at, video=False)
         timeline.sound_ends[slot.writer.pid] = end
         passage.sounds.heard_until(slot.writer.pid, end)
-        return [Chunk(announced + data, begin, end, False, False, passage.chunker.epoch)]
+        return [Chunk(bytes(data), begin, end, False, False, passage.chunker.epoch)]
 
 
 def own_silence(
