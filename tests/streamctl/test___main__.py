@@ -110,3 +110,11 @@ def test_ctrl_c_is_130_while_commands_are_imported(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == INTERRUPTED == diagnostics.INTERRUPTED
+
+
+def test_closed_standard_streams_are_no_obstacle() -> None:
+    check = f"{sys.executable} -m streamctl probe /nonexistent.mp4 <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", check], timeout=50, check=False).returncode == 5
+    listing = f"{sys.executable} -m streamctl plugins --json 0<&- 2>&-"
+    done = subprocess.run(["sh", "-c", listing], timeout=50, check=True, capture_output=True)
+    assert done.stdout.startswith(b"[")
