@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic_core import PydanticUndefined
 
+from streamctl.api.app import OPERATIONS
 from streamctl.config.eventtypes import EVENT_TYPES
 from streamctl.config.load import parse
 from streamctl.engine.services import converter_specs
 from streamctl.engine.webhook import signature
+from streamctl.errors import ConfigError
 from streamctl.media.codecs import TITLES
 from streamctl.registry import Registry
 from streamctl.sdk.url import StreamURL
@@ -194,3 +196,20 @@ def test_receivers_can_check_signatures_as_documented() -> None:
     header = signature(b"[]", "s3cr3t")
     assert made["genuine"](b"[]", header, b"s3cr3t")
     assert not made["genuine"](b"[1]", header, b"s3cr3t")
+
+
+def test_every_call_of_the_api_is_listed() -> None:
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("api.md", "configuration.md"))
+    for one in OPERATIONS:
+        path = one.path.replace("{code}", "CODE").replace("{id}", "ID").replace("{name}", "NAME")
+        # Tables name several calls of one path, and the ends of neighbours.
+        ways = (f"`{one.method} {path}`", f"`{one.method}", f"`/{path.rpartition('/')[2]}`")
+        assert ways[0] in text or (ways[1] in text and f" {path}`" in text) or ways[2] in text, path
+
+
+def test_the_api_is_configured_as_told() -> None:
+    (example,) = blocks("docs/api.md", "toml")
+    with pytest.raises(ConfigError, match="can't be read"):
+        parse(example, "docs/api.md", Registry(), {})
+    config = parse(example.replace("file:/run/secrets/ops", "x"), "", Registry(), {})
+    assert [one.scope for one in config.api.tokens] == ["control"]

@@ -31,6 +31,7 @@ NAMES = {
     408: "timeout",
     409: "conflict",
     413: "too_large",
+    429: "too_many_requests",
     431: "too_large",
     503: "unavailable",
 }

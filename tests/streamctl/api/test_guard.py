@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.datastructures import Headers
 
-from streamctl.api.guard import Access, Guard, Token
+from streamctl.api.guard import Access, Guard, Token, Verdict, refusal
 from streamctl.config.model import ApiConfig
 
 if TYPE_CHECKING:
@@ -149,6 +149,11 @@ def test_who_tries_different_tokens_has_to_wait() -> None:
     assert status("s3cret", "192.0.2.2") == 200
     now[0] = 61.0
     assert status("s3cret") == 200
+
+
+def test_a_wait_has_a_name_of_its_own() -> None:
+    answer = refusal(Verdict(429, "too many wrong tokens"))
+    assert b'"error":"too_many_requests"' in bytes(answer.body)
 
 
 def test_tokens_change_under_way() -> None:
