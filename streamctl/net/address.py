@@ -1,7 +1,7 @@
 """Listening sockets and how addresses are written.
 
-An empty host means every interface, over IPv6 too where the machine has it; both sockets
-share one port, also when the kernel chooses it.
+An empty host means every interface, over IPv6 too where the machine has it, and a name all of its
+addresses, as of ``localhost``; the sockets share one port, also when the kernel chooses it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NAME_MAX_CHARS = 253
 """Of the name of a host (RFC 1035, section 2.3.4): to encode a longer one takes a while."""
+ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What binding fails with where this machine lacks the address, or IPv6 at all."""
 EPHEMERAL_ATTEMPTS = 8
 """How often a free IPv4 port is drawn until the same port is free over IPv6."""
 
@@ -50,7 +52,7 @@ async def listening_sockets(address: Address, *, backlog: int, key: str) -> list
     host, port = address
     try:
         if host:
-            return [one_socket(*await resolve(host, port), backlog=backlog)]
+            return every_address(await resolve(host, port), backlog)
         return every_interface(port, backlog)
     except OSError as error:
         raise listen_failed(error, show(address), key) from error
@@ -76,12 +78,36 @@ def is_own(family: int, host: str) -> bool:
     return True
 
 
-async def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
-    """The family and numeric address of a local host name."""
+async def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    """The families and numeric addresses of a local host name, IPv4 first."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(ascii_name(host), port, type=socket.SOCK_STREAM)
-    family, _, _, _, where = found[0]
-    return family, (str(where[0]), int(where[1]))
+    known = {(family, (str(where[0]), int(where[1]))): None for family, _, _, _, where in found}
+    return sorted(known, key=lambda one: one[0] != socket.AF_INET)
+
+
+def every_address(
+    found: list[tuple[socket.AddressFamily, tuple[str, int]]], backlog: int
+) -> list[socket.socket]:
+    """A socket for each of the addresses that this machine has, on the same port."""
+    made: list[socket.socket] = []
+    absent: OSError | None = None
+    with contextlib.ExitStack() as undo:
+        for family, (host, wanted) in found:
+            port = wanted or (made[0].getsockname()[1] if made else 0)
+            try:
+                one = one_socket(family, (host, port), backlog=backlog)
+            except OSError as error:
+                if error.errno not in ABSENT:
+                    raise
+                absent = error
+            else:
+                undo.callback(one.close)
+                made.append(one)
+        if absent is not None and not made:
+            raise absent
+        undo.pop_all()
+    return made
 
 
 def every_interface(port: int, backlog: int) -> list[socket.socket]:

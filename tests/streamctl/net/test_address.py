@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -40,6 +41,42 @@ async def test_every_interface_shares_one_port_over_both_families() -> None:
         assert sockets[0].family == socket.AF_INET
         if socket.has_ipv6:
             assert [one.family for one in sockets[1:]] in ([], [socket.AF_INET6])
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
+    """Every name has these addresses."""
+
+    async def found(self: object, host: str, port: int, **more: object) -> list[object]:
+        families = {one: socket.AF_INET6 if ":" in one else socket.AF_INET for one in hosts}
+        return [(family, 1, 6, "", (one, port)) for one, family in families.items()]
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", found)
+
+
+@pytest.mark.anyio
+async def test_a_name_is_listened_at_by_all_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ``localhost`` IPv6 mostly comes first, and players come to 127.0.0.1."""
+    resolving(monkeypatch, "203.0.113.77", "::1", "127.0.0.1", "127.0.0.2")
+    sockets = await listening_sockets(("localhost", 0), backlog=8, key="k")
+    with contextlib.ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(one)
+        assert len({one.getsockname()[1] for one in sockets}) == 1
+        hosts = [one.getsockname()[0] for one in sockets]
+        assert hosts[:2] == ["127.0.0.1", "127.0.0.2"]
+        assert hosts[2:] in ([], ["::1"])
+        port = sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionFailed, match="already in use"):
+            await listening_sockets(("localhost", port), backlog=8, key="k")
+
+
+@pytest.mark.anyio
+async def test_a_name_whose_addresses_are_all_elsewhere_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolving(monkeypatch, "203.0.113.77", "203.0.113.78")
+    with pytest.raises(ConnectionFailed, match="no interface of this machine"):
+        await listening_sockets(("elsewhere", 0), backlog=8, key="k")
 
 
 @pytest.mark.anyio
