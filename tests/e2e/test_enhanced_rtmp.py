@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.media import MediaCache
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PAIRS = [
     ("hevc", "aac"),

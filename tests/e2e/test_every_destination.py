@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "openssl"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 

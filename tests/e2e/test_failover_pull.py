@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "nginx"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(360),
 ]
 
 

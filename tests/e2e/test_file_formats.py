@@ -18,7 +18,7 @@ from tests.support.media import MediaCache, Recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 SHORT = Recipe(seconds=4, gop=25, video_kbps=300)
 FORMATS = [

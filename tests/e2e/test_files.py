@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 LOOP = Recipe(seconds=5, video_kbps=500, bframes=2, gop=50, fps=Fraction(25))

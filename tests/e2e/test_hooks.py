@@ -18,7 +18,7 @@ from tests.support.webhooks import receiving
 if TYPE_CHECKING:
     from tests.support.media import MediaCache
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90), pytest.mark.needs("ffmpeg")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.needs("ffmpeg")]
 
 SECRET = "s1gned-by-us"
 SHORT = ("on_publish", "on_unpublish", "on_play", "on_play_end", "on_down")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.bench.rtmp_wire import Message
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "openssl"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "openssl"), pytest.mark.timeout(240)]
 
 LOAD = Path(__file__).parents[1] / "bench" / "rtmp_load.py"
 RECIPE = Recipe(seconds=4, container="flv", video_kbps=2000, gop=25)

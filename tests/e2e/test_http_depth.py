@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "curl"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "curl"), pytest.mark.timeout(240)]
 
 RECIPE = Recipe(seconds=60, video_kbps=1500, gop=25)
 CHANGING = {"date", "last-modified"}

@@ -21,7 +21,7 @@ from tests.support.tools import tool
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "curl"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg", "curl"), pytest.mark.timeout(240)]
 
 RECIPE = Recipe(seconds=60, video_kbps=500, gop=25, bframes=2)
 HEADER_BYTES = 13

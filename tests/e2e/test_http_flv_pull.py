@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "ffprobe"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 RECIPE = Recipe(seconds=30, video_kbps=1000, bframes=2, gop=25)

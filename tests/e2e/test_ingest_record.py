@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump"),
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(240),
 ]
 
 SHORT = Recipe(seconds=4, video_kbps=500, bframes=2)
@@ -98,12 +98,12 @@ def test_a_size_and_a_time_end_a_recording(media: MediaCache, tmp_path: Path) ->
     source = str(media(LONG).path)
     with (
         ingest(source, "--record", str(sized), "--max-mb", "0.2") as first,
-        ingest(source, "--record", str(timed), "--duration", "4") as second,
+        ingest(source, "--record", str(timed), "--duration", "6") as second,
     ):
         assert first.wait(30) == 0, first.output
         assert second.wait(30) == 0, second.output
     assert 150_000 < sized.stat().st_size <= 200_000
-    assert 1 < judge(timed).video_s < 5
+    assert 1 < judge(timed).video_s < 7
 
 
 def test_a_served_source_can_be_watched_where_it_says(media: MediaCache, tmp_path: Path) -> None:

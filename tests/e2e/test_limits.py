@@ -28,7 +28,7 @@ from tests.support.udp import SENDERS as TS_SENDERS
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "curl", "gst-launch-1.0", "srt-live-transmit"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 RECIPE = Recipe(seconds=60, video_kbps=300, gop=25)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump", "gst-launch-1.0"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 SYNC_MS = 40.0

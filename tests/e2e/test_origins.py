@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump"),
-    pytest.mark.timeout(150),
+    pytest.mark.timeout(300),
 ]
 
 FLV = Recipe(seconds=60, video_kbps=800, bframes=2, gop=25)

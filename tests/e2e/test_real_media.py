@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 JOIN_S = 40.0

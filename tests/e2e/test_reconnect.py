@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 FIRST = Recipe(seconds=60, video_kbps=800, bframes=2, gop=50)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ffmpeg"]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PAIRS = [("hevc", "aac"), ("av1", "opus"), ("h264", "flac")]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "rtmpdump"),
-    pytest.mark.timeout(150),
+    pytest.mark.timeout(300),
 ]
 
 RECIPE = Recipe(seconds=90, video_kbps=300, gop=25)

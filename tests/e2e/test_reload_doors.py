@@ -31,7 +31,7 @@ from tests.support.process import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 NEWS = stream_toml("news", "# Kept as it is.", 'title = "News"  # shown')
 APPLIED = "configuration applied"

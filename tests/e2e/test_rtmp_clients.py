@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.support.media import MediaCache
     from tests.support.process import Process
 
-pytestmark = [pytest.mark.anyio, pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.e2e, pytest.mark.timeout(240)]
 
 ENOUGH_BYTES = 150_000
 """About 3 s of the generated media."""

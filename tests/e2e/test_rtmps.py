@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "ffprobe", "openssl"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 RECIPE = Recipe(seconds=60, video_kbps=500, bframes=2, gop=25)

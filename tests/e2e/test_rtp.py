@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "ffprobe"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 RECIPE = Recipe(seconds=40, video_kbps=800, bframes=2, gop=25)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "ffprobe"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 PLAIN = Recipe(seconds=60, video_kbps=800, gop=25)

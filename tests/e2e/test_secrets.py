@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "srt-live-transmit"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 RECIPE = Recipe(seconds=60, video_kbps=300, gop=25)

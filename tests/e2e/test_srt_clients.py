@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("ffmpeg", "srt-live-transmit", "gst-launch-1.0"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 RECIPE = Recipe(seconds=60, video_kbps=800, bframes=2, gop=25)

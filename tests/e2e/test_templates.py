@@ -28,7 +28,7 @@ from tests.support.upstream import media_time
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(240)]
 
 RECIPE = Recipe(seconds=60, video_kbps=600, bframes=0, gop=25)
 TS = Recipe(seconds=30, container="ts", video_kbps=600, bframes=0, gop=25)

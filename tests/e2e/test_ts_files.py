@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.media import MediaCache
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 SEVERAL = variants(6.0)
 WHOLE = ("everything", "stamps that wrap", "HEVC", "MPEG-2 and MP2")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.needs("srt-live-transmit"),
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(240),
 ]
 
 KBPS = 3000

@@ -27,7 +27,7 @@ from tests.support.udp import input_toml
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(240)]
 
 RECIPE = Recipe(seconds=60, video_kbps=600, bframes=2, gop=25)
 TS = Recipe(seconds=30, container="ts", video_kbps=600, bframes=2, gop=25)
