@@ -25,8 +25,9 @@ TRIES = 3
 SPARE_TRIES = 5
 """Those beyond the first ones of all tests of a module: a fixture that fails fails for all."""
 LOOK_S = 0.05
-PAUSE_S, STALL_S = 0.1, 0.3
-"""Who sleeps for ``LOOK_S`` and comes back so much later was held up, or was not run at all."""
+PAUSE_S, STALL_S = 0.1, 1.0
+"""Who sleeps for ``LOOK_S`` and comes back so much later was held up, or was not run at all: not
+even a busy machine does the second."""
 AGAIN = "run again"
 """The property of a report that tells what an earlier try has said."""
 BEGAN = pytest.StashKey[float]()

@@ -33,7 +33,7 @@ def outcome(pytester: pytest.Pytester, body: str) -> pytest.RunResult:
     return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", "-q")
 
 
-STALLED = "world.watch.note(time.monotonic(), 1.0)"
+STALLED = "world.watch.note(time.monotonic(), 2.0)"
 FAILS = """
 tries = []
 
