@@ -52,6 +52,16 @@ def test_it(shown):
 def test_other(shown):
     pass
 """
+STALLS = """
+tries = []
+
+@pytest.fixture(scope="module")
+def shown():
+    tries.append(1)
+    {stall}
+    assert {holds}
+
+"""
 
 
 def test_who_fails_in_a_stall_is_run_again(pytester: pytest.Pytester) -> None:
@@ -64,14 +74,8 @@ def test_who_fails_in_a_stall_is_run_again(pytester: pytest.Pytester) -> None:
 def test_a_fixture_that_fails_in_a_stall_is_made_again(pytester: pytest.Pytester) -> None:
     result = outcome(
         pytester,
-        f"""
-tries = []
-
-@pytest.fixture(scope="module")
-def shown():
-    tries.append(1)
-    {STALLED}
-    assert len(tries) > 1
+        STALLS.format(stall=STALLED, holds="len(tries) > 1")
+        + """
 
 @pytest.mark.e2e
 def test_it(shown):
@@ -88,15 +92,8 @@ def test_that(shown):
 def test_a_module_is_not_tried_for_ever(pytester: pytest.Pytester) -> None:
     result = outcome(
         pytester,
-        f"""
-tries = []
-
-@pytest.fixture(scope="module")
-def shown():
-    tries.append(1)
-    {STALLED}
-    assert False
-
+        STALLS.format(stall=STALLED, holds="False")
+        + f"""
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", range(9))
 def test_it(shown, number):

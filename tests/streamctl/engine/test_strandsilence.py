@@ -200,18 +200,22 @@ def test_sound_that_moves_to_another_pid_is_not_made_up(media: MediaCache) -> No
     assert times == sorted(times)
 
 
+def muted(media: MediaCache, sent: Broadcast) -> bytes:
+    """A broadcast, and as much again without the sound in its map."""
+    first = broadcast(media, sent)
+    mute = broadcast(media, replace(sent, languages=(), start=poor_end(first)))
+    return recount(first.data + versioned(mute))
+
+
 @pytest.mark.parametrize("audio", ["aac", "mp2"])
 def test_sound_that_leaves_the_program_is_made_up_from_where_it_ended(
     media: MediaCache, audio: str
 ) -> None:
-    sent = replace(PLAIN, seconds=2, audio=audio)
-    first = broadcast(media, sent)
-    mute = broadcast(media, replace(sent, languages=(), start=poor_end(first)))
     stage = RealTime()
     keeper = keep_ts(stage)
     one = stage.intake()
     one.go_live("first")
-    stage.play(one, recount(first.data + versioned(mute)), 4.0)
+    stage.play(one, muted(media, replace(PLAIN, seconds=2, audio=audio)), 4.0)
     times = [frame.pts for frames in sounds(keeper.data).values() for frame in frames]
     # The last unit of sound may hold fewer frames than those before it.
     assert all(0 < after - before < TIMESCALE // 8 for before, after in pairwise(times))
@@ -221,14 +225,11 @@ def test_sound_that_leaves_the_program_is_made_up_from_where_it_ended(
 
 
 def test_who_skips_before_sound_that_is_gone_is_made_up_is_told_of_it(media: MediaCache) -> None:
-    sent = replace(PLAIN, seconds=3)
-    first = broadcast(media, sent)
-    mute = broadcast(media, replace(sent, languages=(), start=poor_end(first)))
     stage = RealTime()
     keeper = keep_ts(stage)
     one = stage.intake()
     one.go_live("first")
-    for piece in pieces(recount(first.data + versioned(mute)), 188 * 150):
+    for piece in pieces(muted(media, replace(PLAIN, seconds=3)), 188 * 150):
         one.put_ts(piece, stage.clock.now())
         stage.clock.advance(0.2)
     chunks = keeper.chunks
